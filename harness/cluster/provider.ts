@@ -1,0 +1,44 @@
+// The cluster seam. Everything else goes through the Kubernetes API, the same code on every cluster.
+import type { ClusterInfo } from '../model/journal.ts';
+
+/** An image that the run needs and how it can be had. */
+export interface ImageRequest {
+  /** Full name with tag, as in the manifest. */
+  readonly name: string;
+  /** Ours: built from a bundle (kind: Docker build; embedded: a local command). Otherwise it must exist or be pullable. */
+  readonly build?: {
+    /** Self-contained CommonJS file that `node` runs. */
+    readonly bundle: string;
+    readonly env: Readonly<Record<string, string>>;
+  };
+}
+
+export interface CreateOptions {
+  /** Called with one line of what is being done, for progress. */
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A cluster that is up. Disposing takes it down, unless it existed before or was asked to be kept. */
+export interface RunningCluster extends AsyncDisposable {
+  readonly info: ClusterInfo;
+  /** Kubeconfig text for @kubernetes/client-node and kubectl. */
+  kubeconfig(): string;
+  /** Makes images available to pods. Throws FaultError that names the image when it cannot be had. */
+  provideImages(images: readonly ImageRequest[], options: CreateOptions): Promise<void>;
+  /**
+   * Routing updates on the agent's node lag by this many ms from now on (0 restores). Undefined where the
+   * cluster cannot do it.
+   */
+  delayProxy?(delayMs: number): Promise<void>;
+  /** Takes it down now; safe to call twice. */
+  destroy(): Promise<void>;
+}
+
+export interface ClusterProvider {
+  readonly kind: 'kind' | 'embedded' | 'context';
+  /** undefined: can serve; otherwise one sentence with what is missing and what to do. No side effect. */
+  unavailable(): Promise<string | undefined>;
+  /** Brings it up (or uses an existing one of ours). Throws FaultError; leaves nothing behind when it throws. */
+  create(options: CreateOptions): Promise<RunningCluster>;
+}

@@ -1,0 +1,150 @@
+// Kubernetes objects reduced to what is recorded and judged: small, stable, free of secrets (no environment values).
+import { z } from 'zod';
+
+export const containerFactsSchema = z.object({
+  name: z.string(),
+  image: z.string(),
+  ready: z.boolean(),
+  started: z.boolean().default(false),
+  restarts: z.number().int(),
+  state: z.enum(['waiting', 'running', 'terminated', 'unknown']),
+  /** Waiting or terminated reason: ContainerCreating, CrashLoopBackOff, Completed, Error, OOMKilled ... */
+  reason: z.string().optional(),
+  exitCode: z.number().int().optional(),
+  signal: z.number().int().optional(),
+  /** API times: whole seconds, ISO 8601. */
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+  last: z.object({ reason: z.string().optional(), exitCode: z.number().int().optional() }).optional(),
+});
+export const conditionFactsSchema = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+});
+export const podFactsSchema = z.object({
+  kind: z.literal('Pod'),
+  role: z.string().optional(),
+  ownerKind: z.string().optional(),
+  owner: z.string().optional(),
+  templateHash: z.string().optional(),
+  node: z.string().optional(),
+  ip: z.string().optional(),
+  phase: z.string(),
+  ready: z.boolean(),
+  terminating: z.boolean(),
+  deletionGracePeriodSeconds: z.number().optional(),
+  terminationGracePeriodSeconds: z.number().optional(),
+  containers: z.array(containerFactsSchema),
+  conditions: z.array(conditionFactsSchema),
+});
+export type PodFacts = z.infer<typeof podFactsSchema>;
+
+export const endpointFactsSchema = z.object({
+  ip: z.string(),
+  pod: z.string().optional(),
+  node: z.string().optional(),
+  ready: z.boolean(),
+  serving: z.boolean(),
+  terminating: z.boolean(),
+});
+export const endpointSliceFactsSchema = z.object({
+  kind: z.literal('EndpointSlice'),
+  service: z.string(),
+  endpoints: z.array(endpointFactsSchema),
+});
+export type EndpointSliceFacts = z.infer<typeof endpointSliceFactsSchema>;
+
+const workload = {
+  role: z.string().optional(),
+  generation: z.number().optional(),
+  observedGeneration: z.number().optional(),
+  images: z.array(z.string()),
+};
+const count = z.number().int().default(0);
+export const deploymentFactsSchema = z.object({
+  kind: z.literal('Deployment'),
+  ...workload,
+  specReplicas: count,
+  paused: z.boolean(),
+  revision: z.string().optional(),
+  strategy: z.string().optional(),
+  replicas: count,
+  updated: count,
+  ready: count,
+  available: count,
+  unavailable: count,
+  conditions: z.array(conditionFactsSchema),
+});
+export type DeploymentFacts = z.infer<typeof deploymentFactsSchema>;
+
+export const replicaSetFactsSchema = z.object({
+  kind: z.literal('ReplicaSet'),
+  ...workload,
+  owner: z.string().optional(),
+  templateHash: z.string().optional(),
+  revision: z.string().optional(),
+  revisionHistory: z.string().optional(),
+  specReplicas: count,
+  replicas: count,
+  ready: count,
+  available: count,
+});
+export type ReplicaSetFacts = z.infer<typeof replicaSetFactsSchema>;
+
+export const daemonSetFactsSchema = z.object({
+  kind: z.literal('DaemonSet'),
+  ...workload,
+  desired: count,
+  updated: count,
+  ready: count,
+  available: count,
+});
+export type DaemonSetFacts = z.infer<typeof daemonSetFactsSchema>;
+
+export const autoscalerFactsSchema = z.object({
+  kind: z.literal('HorizontalPodAutoscaler'),
+  min: count,
+  max: count,
+  current: count,
+  desired: count,
+  /** Utilization in per cent of the request, where the metric is cpu utilization. */
+  currentUtilization: z.number().optional(),
+  targetUtilization: z.number().optional(),
+  conditions: z.array(conditionFactsSchema),
+});
+export const eventFactsSchema = z.object({
+  kind: z.literal('Event'),
+  type: z.string(),
+  reason: z.string(),
+  message: z.string(),
+  count: z.number().int().default(1),
+  involvedKind: z.string(),
+  involvedName: z.string(),
+});
+export const nodeFactsSchema = z.object({
+  kind: z.literal('Node'),
+  ready: z.boolean(),
+  unschedulable: z.boolean(),
+});
+export const budgetFactsSchema = z.object({
+  kind: z.literal('PodDisruptionBudget'),
+  allowed: count,
+  currentHealthy: count,
+  desiredHealthy: count,
+});
+
+export const factsSchema = z.discriminatedUnion('kind', [
+  podFactsSchema,
+  endpointSliceFactsSchema,
+  deploymentFactsSchema,
+  replicaSetFactsSchema,
+  daemonSetFactsSchema,
+  autoscalerFactsSchema,
+  eventFactsSchema,
+  nodeFactsSchema,
+  budgetFactsSchema,
+]);
+export type Facts = z.infer<typeof factsSchema>;
+export type FactsKind = Facts['kind'];

@@ -1,0 +1,121 @@
+// The journal: everything recorded in one experiment, one JSON object per line. All verdicts and reports are pure
+// functions of journals. Times `t` are ms of the harness's monotonic clock since the journal's start.
+import { z } from 'zod';
+import { factsSchema } from './facts.ts';
+import { agentPlanSchema, frameSchema, streamEndSchema } from './load.ts';
+import { scenarioSchema, stepSchema } from './scenario.ts';
+
+export const journalSchemaVersion = 1;
+
+export const clusterInfoSchema = z.object({
+  name: z.string(),
+  kind: z.string(),
+  kubernetesVersion: z.string(),
+  emulated: z.boolean(),
+  nodes: z.array(z.object({ name: z.string(), role: z.string() })),
+  proxyMode: z.string(),
+  /** Where agent and control target run, and whether steps may touch that node. */
+  agentNode: z.string().optional(),
+  notes: z.array(z.string()).default([]),
+});
+export type ClusterInfo = z.infer<typeof clusterInfoSchema>;
+
+export const headerRecordSchema = z.object({
+  type: z.literal('header'),
+  schemaVersion: z.number().int(),
+  tool: z.object({ name: z.string(), version: z.string(), commit: z.string().optional() }),
+  runId: z.string(),
+  startedAt: z.string(),
+  seed: z.number().int(),
+  scenario: scenarioSchema,
+  profile: z.enum(['quick', 'full']),
+  variant: z.object({ name: z.string(), version: z.number(), settings: z.array(z.string()) }),
+  path: z.enum(['cluster-ip', 'node-port', 'outside']),
+  agents: z.number().int(),
+  repeat: z.number().int(),
+  cluster: clusterInfoSchema,
+  target: z.object({
+    builtIn: z.boolean(),
+    workload: z.string(),
+    service: z.string(),
+    images: z.record(z.string(), z.string()),
+  }),
+  plan: agentPlanSchema,
+  /** Manifests as applied, and the difference to the variant `baseline` as a unified diff of YAML. Redacted. */
+  manifests: z.string(),
+  settingsDiff: z.string(),
+  /** Effective configuration and arguments, redacted. */
+  configuration: z.record(z.string(), z.unknown()),
+  arguments: z.array(z.string()),
+});
+export type HeaderRecord = z.infer<typeof headerRecordSchema>;
+
+const t = z.number();
+export const journalRecordSchema = z.discriminatedUnion('type', [
+  headerRecordSchema,
+  /** agent's clock (ms since its load start) = t − offsetMs; both known to ± errorMs. */
+  z.object({ type: z.literal('clock'), t, agent: z.string(), offsetMs: z.number(), errorMs: z.number() }),
+  z.object({
+    type: z.literal('load'),
+    t,
+    agent: z.string(),
+    event: z.enum(['started', 'stopping', 'ended']),
+  }),
+  z.object({
+    type: z.literal('step'),
+    t,
+    index: z.number().int(),
+    event: z.enum(['begin', 'end', 'failed']),
+    step: stepSchema,
+    detail: z.record(z.string(), z.unknown()).optional(),
+  }),
+  z.object({
+    type: z.literal('watch'),
+    t,
+    event: z.enum(['EXISTING', 'ADDED', 'MODIFIED', 'DELETED']),
+    namespace: z.string(),
+    name: z.string(),
+    uid: z.string().optional(),
+    resourceVersion: z.string().optional(),
+    facts: factsSchema,
+  }),
+  /** A watch that was interrupted. `lost: false`: it went on from where it was, nothing is missing. */
+  z.object({
+    type: z.literal('watch-gap'),
+    t,
+    kind: z.string(),
+    fromT: z.number(),
+    lost: z.boolean(),
+    reason: z.string(),
+  }),
+  z.object({ type: z.literal('frame'), t, agent: z.string(), frame: frameSchema }),
+  z.object({ type: z.literal('frame-gap'), t, agent: z.string(), fromSeq: z.number(), toSeq: z.number() }),
+  z.object({ type: z.literal('stream-end'), t, agent: z.string(), end: streamEndSchema }),
+  /** Counts of another tool beside ours (k6), for comparison only. */
+  z.object({
+    type: z.literal('cross-check'),
+    t,
+    tool: z.string(),
+    version: z.string(),
+    counts: z.record(z.string(), z.unknown()),
+    explained: z.array(z.string()),
+  }),
+  z.object({
+    type: z.literal('milestone'),
+    t,
+    name: z.enum(['ready-for-load', 'steps-done', 'rollout-complete', 'no-terminating', 'quiet']),
+    detail: z.string().optional(),
+  }),
+  z.object({ type: z.literal('note'), t, level: z.enum(['info', 'warning', 'fault']), text: z.string() }),
+  z.object({
+    type: z.literal('end'),
+    t,
+    status: z.enum(['complete', 'faulted', 'interrupted']),
+    reason: z.string().optional(),
+    truncated: z.boolean(),
+    records: z.number().int(),
+    harness: z.record(z.string(), z.number()).optional(),
+  }),
+]);
+export type JournalRecord = z.infer<typeof journalRecordSchema>;
+export type RecordOf<T extends JournalRecord['type']> = Extract<JournalRecord, { type: T }>;

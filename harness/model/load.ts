@@ -1,0 +1,202 @@
+// What the load agent counts and how it reports it: outcomes, phases, frames. Shared by agent, recorder and judge.
+import { z } from 'zod';
+
+/** How an attempt ended. Exactly one per attempt. An expected status is `ok`, whatever its class. */
+export const outcomes = [
+  'ok',
+  'http3xx',
+  'http4xx',
+  'http5xx',
+  'refused',
+  'reset',
+  'closed',
+  'timeout',
+  'unreachable',
+  'dns',
+  'tls',
+  'protocol',
+  'local',
+  'aborted',
+  'other',
+] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** Not lost: answered as expected; stopped by an interrupt; this machine's own limits (decides validity instead). */
+const notLost: ReadonlySet<Outcome> = new Set(['ok', 'aborted', 'local']);
+export const isLost = (outcome: Outcome): boolean => !notLost.has(outcome);
+export const lostOutcomes: readonly Outcome[] = outcomes.filter(isLost);
+
+/** How far an attempt got before it ended. */
+export const phases = ['connect', 'tls', 'first-byte', 'headers', 'body'] as const;
+export type Phase = (typeof phases)[number];
+
+/** One kind of client; lanes are never added up. */
+export const lanes = ['new', 'kept', 'long'] as const;
+export type Lane = (typeof lanes)[number];
+
+export const outcomeCountsSchema = z.partialRecord(z.enum(outcomes), z.number().int().nonnegative());
+export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;
+
+/** A rate profile, open loop. Times in ms from the start of the load, rates in requests per second. */
+export const rateProfileSchema = z.discriminatedUnion('shape', [
+  z.object({ shape: z.literal('constant'), ratePerSecond: z.number() }),
+  z.object({
+    shape: z.literal('steps'),
+    /** Each entry holds from its time until the next one's. The first is at 0. */
+    steps: z.array(z.object({ atMs: z.number(), ratePerSecond: z.number() })).min(1),
+  }),
+  z.object({
+    shape: z.literal('ramp'),
+    /** Straight lines between the points; constant before the first and after the last. */
+    points: z.array(z.object({ atMs: z.number(), ratePerSecond: z.number() })).min(1),
+  }),
+]);
+export type RateProfile = z.infer<typeof rateProfileSchema>;
+
+/** One stream of load: a lane against a URL. `id` names it in frames ("new", "kept", "long", "control"). */
+export const streamPlanSchema = z.object({
+  id: z.string(),
+  lane: z.enum(lanes),
+  url: z.string(),
+  method: z.string().default('GET'),
+  headers: z.record(z.string(), z.string()).default({}),
+  body: z.string().optional(),
+  /** Statuses that count as `ok`; empty: 200 to 299. */
+  expectStatus: z.array(z.number().int()).default([]),
+  insecure: z.boolean().default(false),
+  rate: rateProfileSchema,
+  /** Lane `kept`: number of connections, used in turn. Lanes `new` and `long`: slots, at least rate × timeout. */
+  connections: z.number().int().positive(),
+  timeoutMs: z.number().positive(),
+  /** Upper bound on the schedule, in ms; the harness normally stops it earlier. */
+  maxDurationMs: z.number().positive(),
+  /** Share of the schedule that this agent fires when several agents split it: arrivals k with k % of = index. */
+  split: z.object({ index: z.number().int(), of: z.number().int().positive() }).default({ index: 0, of: 1 }),
+});
+export type StreamPlan = z.infer<typeof streamPlanSchema>;
+
+export const agentPlanSchema = z.object({
+  runId: z.string(),
+  streams: z.array(streamPlanSchema).min(1),
+  /** Names the response header in which the target says which pod answered. */
+  podHeader: z.string().default('x-rollproof-pod'),
+});
+export type AgentPlan = z.infer<typeof agentPlanSchema>;
+
+/** One lost attempt. Times in ms of the agent's clock since the load's start (see StreamEnd.t0). */
+export const failureSchema = z.object({
+  dueMs: z.number(),
+  startMs: z.number(),
+  endMs: z.number(),
+  outcome: z.enum(outcomes),
+  phase: z.enum(phases),
+  /** Error code of the system or a name of ours ("FIN", "RESPONSE_TIMEOUT", "503"). */
+  code: z.string(),
+  reused: z.boolean(),
+  /** A FIN or RST that crossed a request on an idle kept connection: reused, no byte received. */
+  race: z.boolean(),
+  bytes: z.number(),
+  status: z.number().optional(),
+  /** Number of the connection (1 is the first opened by the stream) and which request on it (1 is the first). */
+  connection: z.number(),
+  nth: z.number(),
+  /** The pod that was asked, where it can be known, and how it is known. */
+  pod: z.string().optional(),
+  podKnownBy: z.enum(['answer', 'previous-answer', 'route']).optional(),
+});
+export type Failure = z.infer<typeof failureSchema>;
+
+/** Counts of one 100 ms bucket, by due time. In a frame they are increments: the same index may come again. */
+export const bucketSchema = z.object({
+  /** Bucket number: floor(dueMs / 100). */
+  i: z.number().int().nonnegative(),
+  sent: z.number().int().nonnegative().default(0),
+  shed: z.number().int().nonnegative().default(0),
+  outcomes: outcomeCountsSchema.default({}),
+  /** Answers per pod, where answers say which. */
+  pods: z.record(z.string(), z.number().int()).optional(),
+  /** Slowest answer (from the due time), ms. */
+  maxMs: z.number().default(0),
+});
+export type Bucket = z.infer<typeof bucketSchema>;
+
+/** A maximal run of lost attempts in order of due time: from the first lost one's due time to the next success's. */
+export const lostIntervalSchema = z.object({
+  startMs: z.number(),
+  /** Due time of the next success; null when none came before the end of the load. */
+  endMs: z.number().nullable(),
+  lost: z.number().int().positive(),
+});
+export type LostInterval = z.infer<typeof lostIntervalSchema>;
+
+export const streamDeltaSchema = z.object({
+  buckets: z.array(bucketSchema).default([]),
+  failures: z.array(failureSchema).default([]),
+  intervals: z.array(lostIntervalSchema).default([]),
+});
+export type StreamDelta = z.infer<typeof streamDeltaSchema>;
+
+/** What a target said about itself, stamped on receipt by the agent (ms of the agent's clock since load start). */
+export const targetPhaseSchema = z.object({
+  tMs: z.number(),
+  pod: z.string(),
+  /** `gone`: the link ended without `closed`: the process was killed or crashed. */
+  phase: z.enum(['starting', 'listening', 'unready', 'sigterm', 'closed', 'gone']),
+  version: z.string().optional(),
+});
+export type TargetPhase = z.infer<typeof targetPhaseSchema>;
+
+/** The agent's own health over the frame's time. Lag and delay in ms, CPU as a share of one core (0 to 1 and above). */
+export const agentHealthSchema = z.object({
+  sendLagP99Ms: z.number(),
+  sendLagMaxMs: z.number(),
+  eventLoopP99Ms: z.number(),
+  cpuShare: z.number(),
+  rssBytes: z.number(),
+});
+export type AgentHealth = z.infer<typeof agentHealthSchema>;
+
+/** One numbered frame of the agent's bounded spool. Numbers start at 1; a missing number is a gap. */
+export const frameSchema = z.object({
+  seq: z.number().int().positive(),
+  atMs: z.number(),
+  streams: z.record(z.string(), streamDeltaSchema),
+  phases: z.array(targetPhaseSchema).default([]),
+  health: agentHealthSchema.optional(),
+});
+export type Frame = z.infer<typeof frameSchema>;
+
+export const percentilesSchema = z.object({
+  p50: z.number(),
+  p90: z.number(),
+  p99: z.number(),
+  p999: z.number(),
+  max: z.number(),
+});
+export type Percentiles = z.infer<typeof percentilesSchema>;
+
+/** Totals of one stream when every attempt has ended. */
+export const streamEndSchema = z.object({
+  stream: z.string(),
+  lane: z.enum(lanes),
+  scheduled: z.number().int(),
+  attempts: z.number().int(),
+  shed: z.number().int(),
+  inFlight: z.number().int(),
+  outcomes: outcomeCountsSchema,
+  races: z.number().int(),
+  /** Failed attempts by "outcome/phase/new|reused". */
+  phases: z.record(z.string(), z.number().int()),
+  failuresListed: z.number().int(),
+  failuresDropped: z.number().int(),
+  connectionsOpened: z.number().int(),
+  durationMs: z.number(),
+  latencyMs: percentilesSchema,
+  serviceMs: percentilesSchema,
+  sendLagMs: percentilesSchema,
+  /** HdrHistograms (V2, compressed, base64; µs) so that many agents merge exactly. */
+  histograms: z.object({ latency: z.string(), service: z.string(), sendLag: z.string() }).optional(),
+  /** Identities that did not hold, as sentences. Anything here makes the experiment `faulted`. */
+  brokenIdentities: z.array(z.string()),
+});
+export type StreamEnd = z.infer<typeof streamEndSchema>;

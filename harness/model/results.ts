@@ -1,0 +1,152 @@
+// results.json: what the judge says about a run. Later versions add fields; they rename none.
+import type { ClusterInfo } from './journal.ts';
+import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
+
+export const resultsSchemaVersion = 1;
+
+export const verdicts = ['proven', 'unneeded', 'refuted', 'inconclusive', 'faulted', 'not-run'] as const;
+export type Verdict = (typeof verdicts)[number];
+
+export const causes = [
+  'routed-before-listening',
+  'routed-after-stop',
+  'killed-in-flight',
+  'kept-connection-cut',
+  'no-endpoint',
+  'app-error',
+  'grace-exceeded',
+  'node-event',
+  'harness-noise',
+  'unknown',
+] as const;
+export type Cause = (typeof causes)[number];
+export type Confidence = 'high' | 'medium' | 'low';
+
+/** A fact that a cause rests on, with its time in ms since the load's start and where to find it in the journal. */
+export interface Fact {
+  readonly text: string;
+  readonly tMs?: number;
+  readonly pod?: string;
+  /** 1-based line of the journal. */
+  readonly line?: number;
+}
+
+export interface CauseShare {
+  readonly cause: Cause;
+  readonly lost: number;
+  readonly pods: readonly string[];
+  readonly facts: readonly Fact[];
+  readonly confidence: Confidence;
+}
+
+/** A cluster of losses in one lane. Times in ms since the load's start. Σ causes.lost = lost. */
+export interface LossWindow {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly lost: number;
+  readonly outcomes: OutcomeCounts;
+  readonly causes: readonly CauseShare[];
+}
+
+export interface LaneResult {
+  readonly scheduled: number;
+  readonly attempts: number;
+  readonly shed: number;
+  /** Arrivals shed while connections hung (inside a loss window): capacity lost, not the harness's fault. */
+  readonly shedInWindows: number;
+  readonly outcomes: OutcomeCounts;
+  readonly lost: number;
+  readonly races: number;
+  readonly longestOutageMs: number;
+  /** From the first lost attempt's due time to the last loss's end; 0 when nothing was lost. */
+  readonly recoveredMs: number;
+  readonly lossRate: { readonly share: number; readonly low95: number; readonly high95: number };
+  readonly latencyMs: Percentiles;
+  readonly sendLagMs: Percentiles;
+  readonly causes: Partial<Record<Cause, number>>;
+  readonly windows: readonly LossWindow[];
+}
+
+export interface ExperimentResult {
+  readonly variant: string;
+  readonly settings: readonly string[];
+  readonly path: string;
+  readonly agents: number;
+  readonly repeat: number;
+  /** File name of the journal, relative to the results. */
+  readonly journal: string;
+  readonly status: 'complete' | 'faulted' | 'interrupted';
+  readonly valid: boolean;
+  /** Why it is not valid and what to change; empty when valid. */
+  readonly invalid: readonly string[];
+  readonly rollout: {
+    /** From the first step to the rollout's completion, ms; null: it did not complete. */
+    readonly completedMs: number | null;
+    /** From the first step until no pod was terminating, ms. */
+    readonly settledMs: number | null;
+    readonly minReady: number;
+    readonly maxPodsNotTerminating: number;
+    readonly maxPods: number;
+    /** ∫ max(0, wanted − ready) dt over the experiment, pod-seconds. */
+    readonly capacityLostPodSeconds: number;
+    /** ∫ pods above the wanted number (surge and terminating) dt, pod-seconds. */
+    readonly extraPodSeconds: number;
+  };
+  readonly control: { readonly attempts: number; readonly lost: number } | null;
+  readonly clock: { readonly errorMs: number };
+  readonly durationMs: number;
+  readonly loadMs: number;
+  readonly lanes: Partial<Record<Lane, LaneResult>>;
+  /** Every measure that claims can use, by name. */
+  readonly measures: Readonly<Record<string, number | string>>;
+  /** Counts of another tool, when a cross-check ran. */
+  readonly crossCheck?: {
+    readonly tool: string;
+    readonly version: string;
+    readonly counts: Record<string, unknown>;
+    readonly explained: readonly string[];
+  };
+}
+
+export interface ClaimResult {
+  readonly id: string;
+  readonly text: string;
+  readonly source: string;
+  readonly appliesTo: { readonly variant?: string; readonly lane?: Lane };
+  /** What was expected of it: "holds", or "fails" for a published claim that today's Kubernetes does not keep. */
+  readonly expected: 'holds' | 'fails';
+  readonly because?: string;
+  /** The bound, in words: "lost = 0". */
+  readonly expect: string;
+  /** The figure, in words: "lost 0 of 6,000". */
+  readonly measured: string;
+  readonly result: 'holds' | 'fails' | 'undecided';
+  readonly facts: readonly Fact[];
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly title: string;
+  readonly question: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  /** What a reader should do, in plain words; may be empty. */
+  readonly advice: readonly string[];
+  readonly claims: readonly ClaimResult[];
+  readonly experiments: readonly ExperimentResult[];
+}
+
+export interface Results {
+  readonly schemaVersion: number;
+  readonly tool: { readonly name: string; readonly version: string; readonly commit?: string };
+  readonly cluster: ClusterInfo;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** Share of the run's time in which no load ran, 0 to 1. */
+  readonly idleShare: number;
+  readonly runId: string;
+  /** A command line that does it again. */
+  readonly reproduce: string;
+  readonly scenarios: readonly ScenarioResult[];
+  readonly exitCode: number;
+}

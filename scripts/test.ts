@@ -1,0 +1,161 @@
+// `npm test`: runs every test file in a process of its own, checks that each really ran what it declares, and ends
+// with one line `N passed, N failed, N skipped`. Usage: npm test -- [--only unit,embedded,page,kind] [NAME ...]
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
+const folders = {
+  unit: { parallel: 2, limitMs: 120_000 },
+  embedded: { parallel: 1, limitMs: 400_000 },
+  page: { parallel: 1, limitMs: 240_000 },
+  kind: { parallel: 1, limitMs: 1_500_000 },
+} as const;
+type Folder = keyof typeof folders;
+
+interface FileResult {
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly string[];
+  /** Why the file as a whole counts as failed. */
+  readonly problem?: string;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' } },
+});
+const chosen = (values.only?.split(',') ?? Object.keys(folders)) as Folder[];
+for (const folder of chosen) {
+  if (!(folder in folders)) {
+    console.error(`npm test: no folder "${folder}"; there are ${Object.keys(folders).join(', ')}.`);
+    process.exit(4);
+  }
+}
+
+const reports = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
+const running = new Set<number>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    for (const pid of running) killGroup(pid, signal);
+    rmSync(reports, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
+
+const results: FileResult[] = [];
+for (const folder of chosen) {
+  const files = readdirSync(join(root, 'test', folder), { withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => join('test', folder, entry.name))
+    .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
+    .sort();
+  const queue = [...files];
+  const { parallel, limitMs } = folders[folder];
+  await Promise.all(
+    Array.from({ length: parallel }, async () => {
+      for (let file = queue.shift(); file; file = queue.shift()) {
+        const result = await runFile(file, limitMs);
+        results.push(result);
+        print(result);
+      }
+    }),
+  );
+}
+rmSync(reports, { recursive: true, force: true });
+
+const sum = (pick: (result: FileResult) => number) =>
+  results.reduce((total, result) => total + pick(result), 0);
+const passed = sum((result) => result.passed);
+const failed = sum((result) => result.failed + (result.problem && result.failed === 0 ? 1 : 0));
+const skipped = sum((result) => result.skipped.length);
+for (const reason of results.flatMap((result) => result.skipped)) console.log(`skipped: ${reason}`);
+if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
+
+async function runFile(file: string, limitMs: number): Promise<FileResult & { output: string; ms: number }> {
+  const report = join(reports, `${file.replaceAll('/', '-')}.json`);
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+    cwd: root,
+    env: { ...process.env, ROLLPROOF_TEST_REPORT: report, FORCE_COLOR: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const pid = child.pid as number;
+  running.add(pid);
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    killGroup(pid, 'SIGKILL');
+  }, limitMs);
+  const exit = await new Promise<string>((resolve) => {
+    child.on('close', (code, signal) => resolve(signal ?? String(code)));
+    child.on('error', (error) => resolve(error.message));
+  });
+  clearTimeout(timer);
+  killGroup(pid, 'SIGKILL');
+  running.delete(pid);
+  const ms = Math.round(performance.now() - startedAt);
+  const tally = readTally(report);
+  const problem = problemOf();
+  return {
+    file,
+    passed: tally?.passed ?? 0,
+    failed: tally?.failed ?? 0,
+    skipped: tally?.skipped ?? [],
+    output,
+    ms,
+    ...(problem && { problem }),
+  };
+
+  function problemOf(): string | undefined {
+    if (timedOut) return `did not end within ${limitMs / 1000} s`;
+    if (!tally) return `left no tally (exit ${exit})`;
+    if (tally.declared === 0) return 'declares no test';
+    if (tally.failed > 0) return `${tally.failed} failed`;
+    const ran = tally.passed + tally.failed + tally.skipped.length;
+    if (ran !== tally.declared) return `declares ${tally.declared} tests, ran ${ran}: is .run() missing?`;
+    if (exit !== '0') return `ended with ${exit}`;
+    return undefined;
+  }
+}
+
+function readTally(file: string) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as {
+      declared: number;
+      passed: number;
+      failed: number;
+      skipped: string[];
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function print(result: FileResult & { output?: string; ms?: number }): void {
+  const name = `${basename(dirname(result.file))}/${basename(result.file, '.test.ts')}`;
+  const counts = `${result.passed} passed, ${result.skipped.length} skipped, ${((result.ms ?? 0) / 1000).toFixed(1)} s`;
+  if (result.problem) console.log(`FAIL  ${name}: ${result.problem} (${counts})\n${result.output ?? ''}`);
+  else console.log(`ok    ${name} (${counts})`);
+}
+
+/** A test file leads its own process group: whatever it left running goes with it. */
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // already gone
+  }
+}

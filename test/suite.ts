@@ -1,0 +1,59 @@
+// Test suites on uvu with what uvu lacks: a time limit per test, skips that say why, and a tally that the runner
+// (scripts/test.ts) compares with the exit code. Every file ends with `<suite>.run()`.
+import { writeFileSync } from 'node:fs';
+import { suite as uvuSuite } from 'uvu';
+
+const tally = { declared: 0, passed: 0, failed: 0, skipped: [] as string[] };
+
+process.on('exit', () => {
+  const report = process.env.ROLLPROOF_TEST_REPORT;
+  if (report) writeFileSync(report, JSON.stringify(tally));
+});
+
+export interface TestOptions {
+  /** Limit of one test. */
+  readonly timeoutMs?: number;
+  /** A reason not to run it; empty or undefined: run. */
+  readonly skip?: string | undefined;
+}
+
+export interface Suite {
+  (name: string, body: () => void | Promise<void>, options?: TestOptions): void;
+  run(): void;
+}
+
+/** Declares a suite. Use no hooks: uvu exits 0 when one throws. */
+export function suite(name: string, defaults: TestOptions = {}): Suite {
+  const inner = uvuSuite(name);
+  const declare = (title: string, body: () => void | Promise<void>, options: TestOptions = {}) => {
+    const { timeoutMs = 20_000, skip } = { ...defaults, ...options };
+    tally.declared++;
+    if (skip) {
+      tally.skipped.push(`${name}: ${title}: ${skip}`);
+      return;
+    }
+    inner(title, async () => {
+      try {
+        await withLimit(body, timeoutMs, title);
+        tally.passed++;
+      } catch (error) {
+        tally.failed++;
+        // uvu takes a falsy throw for a pass.
+        throw error instanceof Error ? error : new Error(`threw ${String(error)}`);
+      }
+    });
+  };
+  return Object.assign(declare, { run: () => inner.run() });
+}
+
+async function withLimit(body: () => void | Promise<void>, timeoutMs: number, title: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`"${title}" did not end within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    await Promise.race([body(), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
