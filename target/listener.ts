@@ -1,0 +1,156 @@
+// Serves HTTP and stops in the ways that an app can stop. The listening socket is a net.Server of its own: closing an
+// http.Server also closes its idle connections, and whether to do that is exactly what the modes differ in.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
+import type { TargetConfig } from './config.ts';
+import { type Connection, isExpected, isFresh } from './connection.ts';
+
+const KEEP_ALIVE_MS = 75_000;
+const POLL_MS = 20;
+
+export class HttpListener {
+  /** What /healthz says: 200 or 503. */
+  healthy = true;
+  listening = false;
+  private readonly config: TargetConfig;
+  private readonly http: Server;
+  private readonly net: NetServer;
+  private readonly connections = new Map<Socket, Connection>();
+  private inFlight = 0;
+  /** From now on every answer is the last one on its connection. */
+  private closing = false;
+
+  constructor(config: TargetConfig) {
+    this.config = config;
+    this.http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      this.serve(request, response);
+    });
+    this.net = createNetServer({ noDelay: true }, (socket) => {
+      this.track(socket);
+      this.http.emit('connection', socket);
+    });
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.net.once('error', reject);
+      this.net.listen({ port: this.config.port, host: this.config.bindAddress }, resolve);
+    });
+    this.listening = true;
+  }
+
+  /**
+   * Goes on serving, with `Connection: close` in every answer, until at least lingerMs have passed and every connection
+   * that is in use has come by once more; then stops listening and waits for what is in flight. The wait for requests in
+   * flight has no limit of its own: the pod's grace period is the limit.
+   */
+  async linger(): Promise<void> {
+    this.closing = true;
+    if (!this.listening) return;
+    const startedAt = performance.now();
+    const elapsedMs = () => performance.now() - startedAt;
+    while (
+      elapsedMs() < this.config.lingerMs ||
+      (this.expectsMore() && elapsedMs() < this.config.lingerLimitMs)
+    ) {
+      await delay(POLL_MS);
+    }
+    this.net.close();
+    while (this.inFlight > 0 || this.someConnection((connection, now) => isFresh(connection, now))) {
+      await delay(POLL_MS);
+    }
+  }
+
+  /** Stops listening and closes idle connections at once, then waits for what is in flight. */
+  async drain(): Promise<void> {
+    this.closing = true;
+    if (!this.listening) return;
+    this.net.close();
+    for (const [socket, connection] of this.connections) {
+      if (connection.inFlight === 0) socket.end();
+    }
+    while (this.inFlight > 0) await delay(POLL_MS);
+  }
+
+  private expectsMore(): boolean {
+    return this.someConnection((connection, now) => isExpected(connection, now, this.config.lingerMs));
+  }
+
+  private someConnection(holds: (connection: Connection, nowMs: number) => boolean): boolean {
+    const now = performance.now();
+    for (const connection of this.connections.values()) if (holds(connection, now)) return true;
+    return false;
+  }
+
+  private track(socket: Socket): void {
+    const now = performance.now();
+    this.connections.set(socket, {
+      openedAtMs: now,
+      lastUsedAtMs: now,
+      longestGapMs: 0,
+      requests: 0,
+      inFlight: 0,
+    });
+    socket.on('close', () => this.connections.delete(socket));
+  }
+
+  private serve(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.connections.get(request.socket);
+    if (!connection) return;
+    const now = performance.now();
+    if (connection.requests > 0) {
+      connection.longestGapMs = Math.max(connection.longestGapMs, now - connection.lastUsedAtMs);
+    }
+    connection.lastUsedAtMs = now;
+    connection.requests++;
+    connection.inFlight++;
+    this.inFlight++;
+    response.on('close', () => {
+      connection.inFlight--;
+      connection.lastUsedAtMs = performance.now();
+      this.inFlight--;
+    });
+    request.resume();
+
+    const [path, query] = (request.url ?? '/').split('?', 2);
+    if (path === '/livez') {
+      this.answer(response, 200);
+    } else if (path === '/healthz') {
+      this.answer(response, this.healthy ? 200 : 503);
+    } else {
+      setTimeout(() => {
+        busy(this.config.cpuMs);
+        this.answer(response, 200);
+      }, heldMs(query) ?? this.config.workMs);
+    }
+  }
+
+  private answer(response: ServerResponse, status: number): void {
+    const { version, podName } = this.config;
+    const body = `${JSON.stringify({ version, pod: podName })}\n`;
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'x-rollproof-version': version,
+      'x-rollproof-pod': podName,
+      ...(this.closing && { connection: 'close' }),
+    });
+    response.end(body);
+  }
+}
+
+/** `?ms=N`: how long the client wants this request to take; undefined: as long as any. */
+function heldMs(query: string | undefined): number | undefined {
+  const ms = Number(new URLSearchParams(query).get('ms') ?? Number.NaN);
+  return ms >= 0 ? Math.min(ms, 600_000) : undefined;
+}
+
+/** Keeps the CPU busy, so that an autoscaler has something to measure. */
+function busy(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
