@@ -1,0 +1,214 @@
+// Makes the manifests of one experiment: the target with its scenario's knobs and its variant's settings, the control
+// target that no step touches, and the load agents. Pure.
+import { label, type Manifest, managedBy, type Role } from '../model/manifest.ts';
+import { mergeManifest } from '../model/merge-manifest.ts';
+import type { TargetSpec } from '../model/scenario.ts';
+import { podTemplateOf, type TargetDefinition } from './definition.ts';
+
+export const agentPort = 8080;
+export const phasePort = 7070;
+export const agentServiceName = 'rollproof-agent';
+export const controlName = 'rollproof-control';
+
+export interface Identity {
+  readonly namespace: string;
+  readonly runId: string;
+  readonly experiment: string;
+}
+
+/** The scenario's knobs on the target's manifests: replicas, environment of the built-in target, patches, extra objects. */
+export function withScenario(target: TargetDefinition, spec: TargetSpec): readonly Manifest[] {
+  let manifests = target.manifests.map((manifest) => structuredClone(manifest));
+  manifests = manifests.map((manifest) => {
+    if (!isWorkload(manifest, target)) return manifest;
+    const changed = structuredClone(manifest);
+    if (changed.kind === 'Deployment') (changed.spec as { replicas?: number }).replicas = spec.replicas;
+    const env = target.builtIn
+      ? { START_MS: spec.startMs, WORK_MS: spec.workMs, CPU_MS: spec.cpuMs, ...spec.env }
+      : spec.env;
+    setEnvironment(changed, target.workload.container, env);
+    setImage(changed, target.workload.container, target.images.current);
+    return changed;
+  });
+  for (const { kind, patch } of spec.patches) {
+    manifests = manifests.map((manifest) =>
+      manifest.kind === kind ? mergeManifest(manifest, patch) : manifest,
+    );
+  }
+  return [...manifests, ...spec.extra.map((object) => structuredClone(object) as unknown as Manifest)];
+}
+
+/** Puts an experiment's namespace and labels on manifests; pods of `target.workload` get the role too. */
+export function labelled(
+  manifests: readonly Manifest[],
+  role: Role,
+  identity: Identity,
+): readonly Manifest[] {
+  return manifests.map((original) => {
+    const manifest = structuredClone(original);
+    manifest.metadata.namespace = identity.namespace;
+    manifest.metadata.labels = { ...manifest.metadata.labels, ...labelsOf(role, identity) };
+    const template = podTemplateOf(manifest);
+    if (template) {
+      template.metadata = { ...template.metadata };
+      template.metadata.labels = { ...template.metadata.labels, ...labelsOf(role, identity) };
+    }
+    return manifest;
+  });
+}
+
+export const labelsOf = (role: Role | 'namespace', identity: Identity): Record<string, string> => ({
+  [label.managedBy]: managedBy,
+  [label.run]: identity.runId,
+  [label.role]: role,
+  [label.experiment]: identity.experiment,
+});
+
+export function namespaceManifest(identity: Identity): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: identity.namespace, labels: labelsOf('namespace', identity) },
+  };
+}
+
+/** The built-in target tells the agent its phases over this address (host:port). */
+export function withPhaseLink(
+  manifests: readonly Manifest[],
+  target: TargetDefinition,
+  address: string,
+): readonly Manifest[] {
+  if (!target.builtIn) return manifests;
+  return manifests.map((manifest) => {
+    if (!isWorkload(manifest, target)) return manifest;
+    const changed = structuredClone(manifest);
+    setEnvironment(changed, target.workload.container, { ROLLPROOF_PHASES: address });
+    return changed;
+  });
+}
+
+/** Pod fields that put a pod on one node whatever taints that node has. */
+const pinnedTo = (node: string) => ({
+  nodeSelector: { 'kubernetes.io/hostname': node },
+  tolerations: [{ operator: 'Exists' }],
+});
+
+/** The Service comes first: its address is known before any pod runs. */
+export function agentService(identity: Identity): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: agentServiceName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
+    spec: {
+      selector: { [label.role]: 'agent', [label.experiment]: identity.experiment },
+      ports: [{ name: 'phases', port: phasePort, targetPort: phasePort }],
+    },
+  };
+}
+
+/** One load agent, on a node that no step touches. */
+export function agentPod(identity: Identity, image: string, node: string, index: number): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `rollproof-agent-${index}`,
+      namespace: identity.namespace,
+      labels: labelsOf('agent', identity),
+    },
+    spec: {
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 1,
+      enableServiceLinks: false,
+      automountServiceAccountToken: false,
+      ...pinnedTo(node),
+      containers: [
+        {
+          name: 'agent',
+          image,
+          imagePullPolicy: 'IfNotPresent',
+          ports: [{ containerPort: agentPort }, { containerPort: phasePort }],
+          env: [
+            { name: 'PORT', value: String(agentPort) },
+            { name: 'PHASE_PORT', value: String(phasePort) },
+          ],
+          readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
+        },
+      ],
+    },
+  };
+}
+
+/** A target that no step touches, on the agent's node: what it loses is the harness's own noise. */
+export function controlTarget(identity: Identity, image: string, node: string): readonly Manifest[] {
+  const selector = { [label.role]: 'control', [label.experiment]: identity.experiment };
+  const metadata = {
+    name: controlName,
+    namespace: identity.namespace,
+    labels: labelsOf('control', identity),
+  };
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { selector, ports: [{ port: 80, targetPort: 8080 }] },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata,
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: selector },
+        template: {
+          metadata: { labels: labelsOf('control', identity) },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            enableServiceLinks: false,
+            automountServiceAccountToken: false,
+            ...pinnedTo(node),
+            containers: [
+              {
+                name: 'target',
+                image,
+                imagePullPolicy: 'IfNotPresent',
+                ports: [{ containerPort: 8080 }],
+                env: [
+                  { name: 'START_MS', value: '0' },
+                  { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+                ],
+                readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
+              },
+            ],
+          },
+        },
+      },
+    },
+  ];
+}
+
+const isWorkload = (manifest: Manifest, target: TargetDefinition): boolean =>
+  manifest.kind === target.workload.kind && manifest.metadata.name === target.workload.name;
+
+function containerOf(manifest: Manifest, name: string) {
+  return podTemplateOf(manifest)?.spec.containers.find((container) => container.name === name);
+}
+
+function setEnvironment(
+  manifest: Manifest,
+  name: string,
+  env: Readonly<Record<string, string | number>>,
+): void {
+  const container = containerOf(manifest, name);
+  if (!container) return;
+  const set = Object.entries(env).map(([key, value]) => ({ name: key, value: String(value) }));
+  const names = new Set(set.map((variable) => variable.name));
+  const kept = (container.env ?? []).filter((variable) => !names.has(variable.name));
+  if (kept.length + set.length > 0) container.env = [...kept, ...set];
+}
+
+function setImage(manifest: Manifest, name: string, image: string | undefined): void {
+  const container = containerOf(manifest, name);
+  if (container && image) container.image = image;
+}

@@ -1,0 +1,50 @@
+// The workload under test as one experiment needs it, whether it is the built-in target or anybody's manifests.
+import type { Manifest } from '../model/manifest.ts';
+
+export interface TargetDefinition {
+  readonly builtIn: boolean;
+  /** Manifests as they stand in the files: no setting applied, no namespace. */
+  readonly manifests: readonly Manifest[];
+  readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
+  readonly service: { readonly name: string; readonly port: number };
+  /** What clients ask for. `longPath` takes `holdMs` into account for the built-in target. */
+  readonly request: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body?: string;
+    readonly expectStatus: readonly number[];
+    readonly longPath?: string;
+  };
+  readonly health: { readonly port: number | string; readonly path: string };
+  readonly podHeader: string;
+  /** Images by the names that steps use: current, next, previous, missing, broken. */
+  readonly images: Readonly<Record<string, string>>;
+  readonly gracefulEnv: Readonly<Record<string, string>> | undefined;
+  /** Port of the built-in target's admin server; undefined for foreign targets, which have none. */
+  readonly adminPort: number | undefined;
+}
+
+export interface PodSpec {
+  containers: Container[];
+  nodeSelector?: Record<string, string>;
+  tolerations?: unknown[];
+  [field: string]: unknown;
+}
+export interface Container {
+  name: string;
+  image: string;
+  env?: { name: string; value?: string; [field: string]: unknown }[];
+  ports?: { containerPort: number; name?: string }[];
+  [field: string]: unknown;
+}
+export interface PodTemplate {
+  metadata?: { labels?: Record<string, string>; [field: string]: unknown };
+  spec: PodSpec;
+}
+
+/** The pod template of a workload manifest; undefined for kinds that have none. */
+export function podTemplateOf(manifest: Manifest): PodTemplate | undefined {
+  const spec = manifest.spec as { template?: PodTemplate } | undefined;
+  return spec?.template?.spec?.containers ? spec.template : undefined;
+}

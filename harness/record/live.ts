@@ -1,0 +1,123 @@
+// The experiment's present state, kept from the same watch events that are recorded, for steps that wait.
+import { FaultError } from '../model/errors.ts';
+import type {
+  DaemonSetFacts,
+  DeploymentFacts,
+  EndpointSliceFacts,
+  Facts,
+  FactsKind,
+  PodFacts,
+} from '../model/facts.ts';
+import type { Role } from '../model/manifest.ts';
+
+export interface LiveState {
+  update(event: string, name: string, facts: Facts): void;
+  all<K extends FactsKind>(kind: K): ReadonlyMap<string, Extract<Facts, { kind: K }>>;
+  /** Pods of a role, by name. */
+  pods(role: Role): ReadonlyMap<string, PodFacts>;
+  /**
+   * Waits until `met` returns true, looking after every event. Throws FaultError after `limitMs` with what was waited
+   * for and what was seen last; rejects with the signal's reason when it is aborted.
+   */
+  until(
+    what: string,
+    met: () => boolean,
+    limitMs: number,
+    signal: AbortSignal,
+    seen?: () => string,
+  ): Promise<void>;
+}
+
+export function createLiveState(): LiveState {
+  const state = new Map<FactsKind, Map<string, Facts>>();
+  const waiting = new Set<() => void>();
+  const of = (kind: FactsKind) => {
+    const objects = state.get(kind) ?? new Map<string, Facts>();
+    state.set(kind, objects);
+    return objects;
+  };
+  const live: LiveState = {
+    update(event, name, facts) {
+      if (event === 'DELETED') of(facts.kind).delete(name);
+      else of(facts.kind).set(name, facts);
+      for (const look of waiting) look();
+    },
+    all: (kind) => of(kind) as never,
+    pods: (role) => new Map([...(of('Pod') as Map<string, PodFacts>)].filter(([, pod]) => pod.role === role)),
+    until(what, met, limitMs, signal, seen) {
+      return new Promise((resolve, reject) => {
+        const finish = (act: () => void) => {
+          clearTimeout(timer);
+          clearInterval(poll);
+          waiting.delete(look);
+          signal.removeEventListener('abort', abort);
+          act();
+        };
+        const look = () => {
+          if (met()) finish(resolve);
+        };
+        const abort = () => finish(() => reject(signal.reason));
+        const timer = setTimeout(
+          () =>
+            finish(() =>
+              reject(
+                new FaultError(`Waited ${limitMs / 1000} s for ${what}. Last seen: ${(seen ?? describe)()}.`),
+              ),
+            ),
+          limitMs,
+        );
+        // Conditions on time (minimum quiet, for example) change without an event.
+        const poll = setInterval(look, 100);
+        waiting.add(look);
+        signal.addEventListener('abort', abort);
+        if (signal.aborted) abort();
+        else look();
+      });
+    },
+  };
+  return live;
+
+  function describe(): string {
+    const parts = [...live.all('Deployment')].map(
+      ([name, d]) =>
+        `deployment ${name} ${d.updated}/${d.specReplicas} updated, ${d.available} available, ${d.replicas} pods`,
+    );
+    for (const [name, pod] of live.all('Pod')) {
+      if (pod.ready && !pod.terminating) continue;
+      const container = pod.containers.find((one) => one.state !== 'running') ?? pod.containers[0];
+      parts.push(
+        `pod ${name} ${pod.terminating ? 'terminating' : pod.phase}${container?.reason ? ` (${container.reason})` : ''}`,
+      );
+    }
+    return parts.slice(0, 8).join('; ') || 'nothing';
+  }
+}
+
+/** As `kubectl rollout status` decides it: the controller has seen the spec, and all pods are new and available. */
+export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | undefined): boolean {
+  if (!workload || (workload.observedGeneration ?? 0) < (workload.generation ?? 0)) return false;
+  if (workload.kind === 'DaemonSet') {
+    return workload.updated >= workload.desired && workload.available >= workload.desired;
+  }
+  return (
+    workload.updated >= workload.specReplicas &&
+    workload.replicas <= workload.updated &&
+    workload.available >= workload.updated
+  );
+}
+
+export function progressDeadlineExceeded(deployment: DeploymentFacts | undefined): boolean {
+  return (
+    deployment?.conditions.some((c) => c.type === 'Progressing' && c.reason === 'ProgressDeadlineExceeded') ??
+    false
+  );
+}
+
+/** Number of endpoints that a Service would route to: ready ones, else serving ones that terminate. */
+export function routable(slices: Iterable<EndpointSliceFacts>, service: string): number {
+  const endpoints = [...slices]
+    .filter((slice) => slice.service === service)
+    .flatMap((slice) => slice.endpoints);
+  const ready = endpoints.filter((endpoint) => endpoint.ready).length;
+  return ready || endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating).length;
+}

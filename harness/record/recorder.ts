@@ -1,0 +1,128 @@
+// Watches everything of one experiment's namespace into its journal, and keeps the present state for the steps.
+import type { Kube } from '../kube/client.ts';
+import { FaultError } from '../model/errors.ts';
+import type { FactsKind } from '../model/facts.ts';
+import { label } from '../model/manifest.ts';
+import type { JournalWriter } from './journal-writer.ts';
+import { createLiveState, type LiveState } from './live.ts';
+import { type ApiObject, reduceObject } from './reduce.ts';
+import { type RunningWatch, startWatch } from './watch.ts';
+
+export interface Recorder extends AsyncDisposable {
+  readonly live: LiveState;
+  /** Faults that make the experiment worthless; empty while all is well. */
+  readonly faults: readonly string[];
+  /** Makes sure that the last states have arrived; what is missing is recorded as a fault. */
+  verify(limitMs: number): Promise<void>;
+  stop(): void;
+}
+
+interface Watched {
+  readonly kind: FactsKind;
+  readonly path: (namespace: string) => string;
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+const watched: readonly Watched[] = [
+  { kind: 'Deployment', path: (ns) => `/apis/apps/v1/namespaces/${ns}/deployments` },
+  { kind: 'ReplicaSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/replicasets` },
+  { kind: 'DaemonSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/daemonsets` },
+  { kind: 'Pod', path: (ns) => `/api/v1/namespaces/${ns}/pods` },
+  { kind: 'EndpointSlice', path: (ns) => `/apis/discovery.k8s.io/v1/namespaces/${ns}/endpointslices` },
+  {
+    kind: 'HorizontalPodAutoscaler',
+    path: (ns) => `/apis/autoscaling/v2/namespaces/${ns}/horizontalpodautoscalers`,
+  },
+  { kind: 'PodDisruptionBudget', path: (ns) => `/apis/policy/v1/namespaces/${ns}/poddisruptionbudgets` },
+  { kind: 'Event', path: (ns) => `/api/v1/namespaces/${ns}/events` },
+  { kind: 'Node', path: () => '/api/v1/nodes' },
+];
+
+/** Starts all watches; resolves when each has delivered its first list. */
+export async function startRecorder(
+  kube: Kube,
+  namespace: string,
+  journal: JournalWriter,
+): Promise<Recorder> {
+  const live = createLiveState();
+  const faults: string[] = [];
+  const watches: { kind: FactsKind; watch: RunningWatch }[] = [];
+  /** Objects whose reduced facts did not change since last time need no record (a node's heartbeat, for example). */
+  const lastFacts = new Map<string, string>();
+
+  const stop = () => {
+    for (const { watch } of watches) watch.stop();
+  };
+  try {
+    await Promise.all(
+      watched.map(async ({ kind, path, query }) => {
+        const watch = await startWatch(
+          kube,
+          path(namespace),
+          {
+            event: (event, object) => record(kind, event, object),
+            gap(lost, reason, forMs) {
+              const now = journal.nowMs();
+              journal.write({ type: 'watch-gap', kind, fromT: now - forMs, lost, reason });
+              if (lost) faults.push(`The watch on ${kind} lost events: ${reason}.`);
+            },
+          },
+          query,
+        );
+        watches.push({ kind, watch });
+      }),
+    );
+  } catch (error) {
+    stop();
+    throw error;
+  }
+
+  return {
+    live,
+    faults,
+    stop,
+    async verify(limitMs) {
+      await Promise.all(
+        watches.map(async ({ kind, watch }) => {
+          if (kind === 'Event' || kind === 'Node') return;
+          const missing = await watch.verify(limitMs);
+          if (missing.length === 0) return;
+          const text = `The watch on ${kind} did not deliver the last state of ${missing.join(', ')} within ${limitMs} ms`;
+          faults.push(text);
+          journal.write({ type: 'note', level: 'fault', text });
+        }),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      stop();
+    },
+  };
+
+  function record(
+    kind: FactsKind,
+    event: 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED',
+    object: ApiObject,
+  ): void {
+    const facts = reduceObject(kind, object);
+    if (!facts) throw new FaultError(`No facts for ${kind} ${object.metadata.name}.`);
+    const name = object.metadata.name;
+    live.update(event, name, facts);
+    const key = `${kind}/${name}`;
+    const text = JSON.stringify(facts);
+    if (event === 'MODIFIED' && lastFacts.get(key) === text) return;
+    if (event === 'DELETED') lastFacts.delete(key);
+    else lastFacts.set(key, text);
+    journal.write({
+      type: 'watch',
+      event,
+      namespace: object.metadata.namespace ?? '',
+      name,
+      uid: object.metadata.uid,
+      resourceVersion: object.metadata.resourceVersion,
+      facts,
+    });
+  }
+}
+
+/** The label selector of everything that a run made. */
+export const ofRun = (runId: string): string => `${label.run}=${runId}`;

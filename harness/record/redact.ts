@@ -1,0 +1,81 @@
+// Takes secrets out of whatever is about to be written: manifests, plans, arguments, configuration.
+import type { Manifest } from '../model/manifest.ts';
+
+export const redacted = '(redacted)';
+
+/** Names of fields and arguments whose values never reach a file. */
+const secretName =
+  /pass(word|wd|phrase)?$|secret|token|api[-_]?key|credential|authorization|cookie|private[-_]?key/i;
+
+/**
+ * A manifest fit for the journal: no Secret data, no copy of itself in annotations, and no environment values unless
+ * `ownEnvironment` says that they are ours. Values that come `valueFrom` keep only their reference.
+ */
+export function redactManifest(manifest: Manifest, ownEnvironment: boolean): Manifest {
+  const copy = structuredClone(manifest);
+  delete copy.metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
+  if (copy.kind === 'Secret' || copy.kind === 'ConfigMap') {
+    for (const field of ['data', 'stringData', 'binaryData']) {
+      const values = copy[field];
+      if (values && typeof values === 'object') {
+        copy[field] = Object.fromEntries(Object.keys(values).map((key) => [key, redacted]));
+      }
+    }
+  }
+  visit(copy, (node) => {
+    if (!Array.isArray(node.env)) return;
+    for (const variable of node.env as { name?: string; value?: string }[]) {
+      if (variable.value === undefined) continue;
+      if (!ownEnvironment || secretName.test(variable.name ?? '')) variable.value = redacted;
+    }
+  });
+  visit(copy, (node) => {
+    if (!Array.isArray(node.httpHeaders)) return;
+    for (const header of node.httpHeaders as { value?: string }[]) header.value = redacted;
+  });
+  return copy;
+}
+
+/** Any JSON-like value: fields with a secret's name lose their value, URLs their credentials, `headers` all values. */
+export function redactValue(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, name));
+  if (value && typeof value === 'object') {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key,
+        name === 'headers' || name === 'env' ? redacted : redactValue(item, key),
+      ]),
+    );
+  }
+  if (typeof value !== 'string') return value;
+  if (secretName.test(name)) return redacted;
+  return redactUrl(value);
+}
+
+/** Command-line arguments: the value of a header flag or of one with a secret's name is hidden. */
+export function redactArguments(args: readonly string[]): string[] {
+  let hideNext = false;
+  return args.map((argument) => {
+    if (hideNext) {
+      hideNext = false;
+      return redacted;
+    }
+    const [flag = '', ...rest] = argument.split('=');
+    const secret = /^--?(header|H|body)$/.test(flag) || (flag.startsWith('-') && secretName.test(flag));
+    if (!secret) return redactUrl(argument);
+    if (rest.length > 0) return `${flag}=${redacted}`;
+    hideNext = true;
+    return argument;
+  });
+}
+
+const redactUrl = (text: string): string =>
+  text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, `$1${redacted}@`);
+
+function visit(node: unknown, act: (node: Record<string, unknown>) => void): void {
+  if (Array.isArray(node)) for (const item of node) visit(item, act);
+  else if (node && typeof node === 'object') {
+    act(node as Record<string, unknown>);
+    for (const item of Object.values(node)) visit(item, act);
+  }
+}
