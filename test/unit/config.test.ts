@@ -220,7 +220,7 @@ test('what is wrong is named with line, column, field, what stands there and wha
     [
       'not YAML',
       'load: {rate: 5\nout: x\n',
-      'rollproof.yaml:2:4: is not valid YAML: Missing , or : between flow map items.',
+      'rollproof.yaml:2:1: is not valid YAML: Flow map in block collection must be sufficiently indented and end with a }.',
     ],
     ['duplicate key', 'out: a\nout: b\n', 'rollproof.yaml:2:1: is not valid YAML: Map keys must be unique.'],
     [
