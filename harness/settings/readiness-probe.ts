@@ -1,0 +1,21 @@
+// Setting: a readinessProbe on the serving container.
+import type { Setting } from '../model/setting.ts';
+import { patchWorkload } from './workload.ts';
+
+export const readinessProbe: Setting = {
+  name: 'readinessProbe',
+  title: 'readinessProbe',
+  why: 'Without it a pod counts as ready when its process has started: the Service routes to it before it listens, and connections are refused.',
+  changes: 'manifest',
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  conflictsWith: [],
+  apply: (manifests, context) =>
+    patchWorkload(manifests, context, (_, container) => {
+      // A probe of the author's knows the app better than ours does.
+      container.readinessProbe ??= {
+        httpGet: { path: context.health.path, port: context.health.port },
+        periodSeconds: 1,
+        failureThreshold: 3,
+      };
+    }),
+};

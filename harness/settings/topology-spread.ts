@@ -1,0 +1,34 @@
+// Setting: spread the pods over the nodes, each version by itself.
+import type { Setting } from '../model/setting.ts';
+import { atLeast } from './kubernetes-version.ts';
+import { patchWorkload } from './workload.ts';
+
+const HOSTNAME = 'kubernetes.io/hostname';
+
+export const topologySpread: Setting = {
+  name: 'topologySpread',
+  title: 'topology spread over nodes',
+  why: 'Keeps one node from carrying all pods. With matchLabelKeys each version is spread by itself; without it the old pods count too, and what is left after the rollout is uneven.',
+  changes: 'manifest',
+  appliesTo: ['Deployment', 'StatefulSet'],
+  conflictsWith: [],
+  apply: (manifests, context) =>
+    patchWorkload(manifests, context, (workload) => {
+      const pod = workload.spec.template.spec;
+      const present = pod.topologySpreadConstraints ?? [];
+      if (present.some((constraint) => constraint.topologyKey === HOSTNAME)) return;
+      // pod-template-hash is a Deployment's label; matchLabelKeys is on from v1.27 (KEP-3243, beta).
+      const byVersion = workload.kind === 'Deployment' && atLeast(context.kubernetesVersion, 1, 27);
+      pod.topologySpreadConstraints = [
+        ...present,
+        {
+          maxSkew: 1,
+          topologyKey: HOSTNAME,
+          // Spreading is a wish: a full or tainted node must not block a rollout.
+          whenUnsatisfiable: 'ScheduleAnyway',
+          labelSelector: structuredClone(workload.spec.selector ?? {}),
+          ...(byVersion && { matchLabelKeys: ['pod-template-hash'] }),
+        },
+      ];
+    }),
+};

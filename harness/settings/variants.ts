@@ -1,0 +1,80 @@
+// Variants: named, versioned lists of settings, and what can be asked for by name.
+import { UsageError } from '../model/errors.ts';
+import type { Variant } from '../model/setting.ts';
+import { settingNamed } from './registry.ts';
+
+export const baseline: Variant = { name: 'baseline', version: 1, settings: [] };
+
+/** Does not grow by itself when settings are added: a change of this list is a new version. */
+export const hardened: Variant = {
+  name: 'hardened',
+  version: 1,
+  settings: ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge'],
+};
+
+/**
+ * A variant by what the user wrote: `baseline`, `hardened`, a name of the configuration, `only:preStop`,
+ * `without:preStop` (hardened, less that one), or settings joined by `+` (`hardened` may be one of them:
+ * `hardened+minReadySeconds`). Throws UsageError with what there is.
+ */
+export function variantNamed(
+  name: string,
+  configured: Readonly<Record<string, readonly string[]>> = {},
+): Variant {
+  const own = configured[name];
+  if (own) return variantOf(name, own);
+  if (name === baseline.name) return baseline;
+  if (name === hardened.name) return hardened;
+  const [prefix, rest] = name.split(/:(.*)/s, 2);
+  if (prefix === 'only' && rest) return variantOf(name, [rest]);
+  if (prefix === 'without' && rest) {
+    if (!hardened.settings.includes(rest)) {
+      throw new UsageError(`variant "${name}": hardened has ${hardened.settings.join(', ')}, not "${rest}".`);
+    }
+    return variantOf(name, without(hardened.settings, rest));
+  }
+  const parts = name.split('+');
+  if (parts.length > 1) {
+    return variantOf(name, [
+      ...new Set(parts.flatMap((part) => (part === hardened.name ? hardened.settings : [part]))),
+    ]);
+  }
+  const names = [baseline.name, hardened.name, ...Object.keys(configured)].join(', ');
+  throw new UsageError(
+    `variant "${name}" is not known. There are ${names}, only:SETTING, without:SETTING and SETTING+SETTING.`,
+  );
+}
+
+/**
+ * The variants that show what each setting does: none, each alone, all but one each, all. For n settings 2n + 2,
+ * fewer where two are the same list (with two settings, one alone is all but the other).
+ */
+export function ablation(settings: readonly string[] = hardened.settings): readonly Variant[] {
+  const isHardened = sameSettings(settings, hardened.settings);
+  const all = isHardened ? hardened : variantOf('all', settings);
+  const candidates = [
+    baseline,
+    ...settings.map((name) => variantOf(`only:${name}`, [name])),
+    ...settings.map((name) => variantOf(`without:${name}`, without(settings, name))),
+    all,
+  ];
+  return candidates.filter(
+    (variant, index) =>
+      candidates.findIndex((earlier) => sameSettings(earlier.settings, variant.settings)) === index,
+  );
+}
+
+function variantOf(name: string, settings: readonly string[]): Variant {
+  for (const setting of settings) {
+    const rival = settingNamed(setting).conflictsWith.find((other) => settings.includes(other));
+    if (rival)
+      throw new UsageError(`variant "${name}": ${setting} and ${rival} contradict each other; choose one.`);
+  }
+  return { name, version: 1, settings };
+}
+
+const without = (settings: readonly string[], name: string) => settings.filter((setting) => setting !== name);
+
+function sameSettings(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name) => right.includes(name));
+}
