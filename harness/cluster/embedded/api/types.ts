@@ -3,6 +3,7 @@
 import type {
   CoreV1Event,
   V1ConfigMap,
+  V1ControllerRevision,
   V1DaemonSet,
   V1Deployment,
   V1EndpointSlice,
@@ -68,6 +69,7 @@ export interface Kinds {
   deployments: Stored<V1Deployment>;
   replicasets: Stored<V1ReplicaSet>;
   daemonsets: Stored<V1DaemonSet>;
+  controllerrevisions: Stored<V1ControllerRevision>;
   jobs: Stored<V1Job>;
   horizontalpodautoscalers: Stored<V2HorizontalPodAutoscaler>;
   poddisruptionbudgets: Stored<V1PodDisruptionBudget>;
@@ -164,5 +166,7 @@ export interface Registry {
     reason: string,
     message: string,
     component: string,
+    /** The reporting node, and the part of the object that is meant: spec.containers{NAME}. */
+    from?: { host?: string; fieldPath?: string },
   ): void;
 }

@@ -1,0 +1,97 @@
+// Defaults of Service, HorizontalPodAutoscaler, Namespace, EndpointSlice, Event and the small kinds.
+// Source: kubernetes/pkg/apis/{core,autoscaling,discovery}/…/defaults.go and the create strategies.
+import { canonicalQuantity } from '../quantity.ts';
+import type { Autoscaler, EndpointSlice, Kinds, KubeEvent, Service } from '../types.ts';
+
+type ScalingRules = NonNullable<NonNullable<NonNullable<Autoscaler['spec']>['behavior']>['scaleUp']>;
+
+/** @param allocate Gives an unused cluster IP. */
+export function defaultService(service: Service, allocate: () => string): void {
+  const spec = service.spec;
+  if (!spec) return;
+  spec.sessionAffinity ||= 'None';
+  spec.type ||= 'ClusterIP';
+  if (spec.type !== 'ExternalName') {
+    spec.clusterIP ||= allocate();
+    spec.clusterIPs = [spec.clusterIP];
+    spec.ipFamilies ??= ['IPv4'];
+    spec.ipFamilyPolicy ??= 'SingleStack';
+    spec.internalTrafficPolicy ??= 'Cluster';
+  }
+  for (const port of spec.ports ?? []) {
+    port.protocol ||= 'TCP';
+    if (port.targetPort === undefined || port.targetPort === '' || port.targetPort === 0) {
+      port.targetPort = port.port;
+    }
+  }
+}
+
+export function defaultAutoscaler(autoscaler: Autoscaler): void {
+  const spec = autoscaler.spec;
+  if (!spec) return;
+  spec.minReplicas ??= 1;
+  if (!spec.metrics?.length) {
+    spec.metrics = [
+      {
+        type: 'Resource',
+        resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+      },
+    ];
+  }
+  for (const metric of spec.metrics) {
+    const target = (
+      metric.resource ??
+      metric.containerResource ??
+      metric.pods ??
+      metric.object ??
+      metric.external
+    )?.target;
+    if (target?.averageValue !== undefined) target.averageValue = canonicalQuantity(target.averageValue);
+    if (target?.value !== undefined) target.value = canonicalQuantity(target.value);
+  }
+  if (!spec.behavior) return;
+  spec.behavior.scaleUp = defaultRules(spec.behavior.scaleUp, 0, [
+    { type: 'Pods', value: 4, periodSeconds: 15 },
+    { type: 'Percent', value: 100, periodSeconds: 15 },
+  ]);
+  spec.behavior.scaleDown = defaultRules(spec.behavior.scaleDown, undefined, [
+    { type: 'Percent', value: 100, periodSeconds: 15 },
+  ]);
+}
+
+function defaultRules(
+  rules: ScalingRules = {},
+  stabilizationWindowSeconds: number | undefined,
+  policies: NonNullable<ScalingRules['policies']>,
+): ScalingRules {
+  return {
+    ...(stabilizationWindowSeconds === undefined ? {} : { stabilizationWindowSeconds }),
+    selectPolicy: 'Max',
+    ...rules,
+    policies: rules.policies?.length ? rules.policies : policies,
+  };
+}
+
+export function defaultNamespace(namespace: Kinds['namespaces']): void {
+  namespace.spec ??= {};
+  namespace.spec.finalizers ??= ['kubernetes'];
+  namespace.metadata.labels = {
+    ...namespace.metadata.labels,
+    'kubernetes.io/metadata.name': namespace.metadata.name,
+  };
+}
+
+export function defaultEndpointSlice(slice: EndpointSlice): void {
+  slice.endpoints ??= [];
+  for (const endpoint of slice.endpoints) endpoint.conditions ??= {};
+  for (const port of slice.ports ?? []) {
+    port.name ??= '';
+    port.protocol ??= 'TCP';
+  }
+}
+
+export function defaultEvent(event: KubeEvent): void {
+  event.source ??= {};
+  event.reportingComponent ??= '';
+  event.reportingInstance ??= '';
+}

@@ -1,0 +1,65 @@
+// The status that an object is born with, and the zero counters that never appear on the wire.
+import type { JsonObject, KubeObject } from '../objects.ts';
+import { isObject } from '../objects.ts';
+import type { Pod } from '../types.ts';
+import { type PodSpec, qosClass } from './pod.ts';
+
+// Counters with omitempty in k8s.io/api: absent when 0.
+const droppedWhenZero: Record<string, readonly string[]> = {
+  Deployment: [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+  ],
+  ReplicaSet: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  DaemonSet: ['observedGeneration', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable'],
+  Job: ['active', 'succeeded', 'failed'],
+  HorizontalPodAutoscaler: ['currentReplicas'],
+  PodDisruptionBudget: ['observedGeneration'],
+};
+
+// Counters without omitempty: present even when 0.
+const alwaysPresent: Record<string, JsonObject> = {
+  ReplicaSet: { replicas: 0 },
+  DaemonSet: {
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    desiredNumberScheduled: 0,
+    numberReady: 0,
+  },
+  HorizontalPodAutoscaler: { desiredReplicas: 0 },
+  PodDisruptionBudget: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
+};
+
+/** Replaces whatever status came with a new object. Nodes keep theirs: the kubelet registers with it. */
+export function initialStatus(object: KubeObject): JsonObject {
+  switch (object.kind) {
+    case 'Pod':
+      return {
+        phase: 'Pending',
+        qosClass: qosClass((object as unknown as Pod).spec ?? ({ containers: [] } as unknown as PodSpec)),
+      };
+    case 'Namespace':
+      return { phase: 'Active' };
+    case 'Service':
+      return { loadBalancer: {} };
+    case 'Node':
+      return isObject(object.status) ? object.status : {};
+    default:
+      return {};
+  }
+}
+
+/** Brings a status to the form in which the API server gives it. */
+export function normalizeStatus(object: KubeObject): void {
+  if (!isObject(object.status)) return;
+  const status = object.status;
+  for (const field of droppedWhenZero[object.kind] ?? []) if (status[field] === 0) delete status[field];
+  for (const [field, value] of Object.entries(alwaysPresent[object.kind] ?? {})) status[field] ??= value;
+  for (const [field, value] of Object.entries(status)) {
+    if (Array.isArray(value) && value.length === 0) delete status[field];
+  }
+}

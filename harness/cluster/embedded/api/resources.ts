@@ -1,0 +1,95 @@
+// The resources that the emulated API server has, in discovery order: what kubectl resolves names and "all" by.
+export interface ResourceDefinition {
+  /** Plural, unique among stored resources. */
+  readonly resource: string;
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+  /** Member of `kubectl get all`. */
+  readonly inAll: boolean;
+  readonly hasStatus: boolean;
+  readonly hasScale: boolean;
+  /** What raises metadata.generation; `none`: it has none. */
+  readonly generation: 'spec' | 'spec-or-annotations' | 'content' | 'none';
+}
+
+/** "apps/v1", "v1". */
+export function groupVersion(definition: Pick<ResourceDefinition, 'group' | 'version'>): string {
+  return definition.group ? `${definition.group}/${definition.version}` : definition.version;
+}
+
+type Flag = 'cluster' | 'all' | 'status' | 'scale';
+
+function define(
+  group: string,
+  version: string,
+  resource: string,
+  kind: string,
+  shortNames: string[],
+  generation: ResourceDefinition['generation'],
+  ...flags: Flag[]
+): ResourceDefinition {
+  return {
+    resource,
+    group,
+    version,
+    kind,
+    namespaced: !flags.includes('cluster'),
+    shortNames,
+    inAll: flags.includes('all'),
+    hasStatus: flags.includes('status'),
+    hasScale: flags.includes('scale'),
+    generation,
+  };
+}
+
+// Generations: the strategies' PrepareForUpdate in kubernetes/pkg/registry (deployment bumps on annotations too).
+export const definitions: readonly ResourceDefinition[] = [
+  define('', 'v1', 'namespaces', 'Namespace', ['ns'], 'none', 'cluster', 'status'),
+  define('', 'v1', 'nodes', 'Node', ['no'], 'none', 'cluster', 'status'),
+  define('', 'v1', 'pods', 'Pod', ['po'], 'spec', 'all', 'status'),
+  define('', 'v1', 'services', 'Service', ['svc'], 'none', 'all', 'status'),
+  define('', 'v1', 'events', 'Event', ['ev'], 'none'),
+  define('', 'v1', 'configmaps', 'ConfigMap', ['cm'], 'none'),
+  define('', 'v1', 'secrets', 'Secret', [], 'none'),
+  define('', 'v1', 'serviceaccounts', 'ServiceAccount', ['sa'], 'none'),
+  define(
+    'apps',
+    'v1',
+    'deployments',
+    'Deployment',
+    ['deploy'],
+    'spec-or-annotations',
+    'all',
+    'status',
+    'scale',
+  ),
+  define('apps', 'v1', 'replicasets', 'ReplicaSet', ['rs'], 'spec', 'all', 'status', 'scale'),
+  define('apps', 'v1', 'daemonsets', 'DaemonSet', ['ds'], 'spec', 'all', 'status'),
+  define('apps', 'v1', 'controllerrevisions', 'ControllerRevision', [], 'none'),
+  define(
+    'autoscaling',
+    'v2',
+    'horizontalpodautoscalers',
+    'HorizontalPodAutoscaler',
+    ['hpa'],
+    'none',
+    'all',
+    'status',
+  ),
+  define('batch', 'v1', 'jobs', 'Job', [], 'spec', 'all', 'status'),
+  define('coordination.k8s.io', 'v1', 'leases', 'Lease', [], 'none'),
+  define('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice', [], 'content'),
+  define('policy', 'v1', 'poddisruptionbudgets', 'PodDisruptionBudget', ['pdb'], 'spec', 'status'),
+];
+
+const byResource = new Map(definitions.map((definition) => [definition.resource, definition]));
+
+/** The definition of a stored resource. Throws for a name that is not in the table: a programming error. */
+export function definitionOf(resource: string): ResourceDefinition {
+  const definition = byResource.get(resource);
+  if (!definition) throw new Error(`no resource "${resource}" in the emulated cluster`);
+  return definition;
+}

@@ -1,0 +1,433 @@
+// Create, update and delete with the API server's rules: names, generations, optimistic concurrency, graceful deletion.
+// Source: apiserver/pkg/registry/{generic/registry/store.go,rest/{create,update,delete}.go} and the kinds' strategies.
+
+import { applyDefaults } from './defaults/index.ts';
+import { admitPod } from './defaults/pod.ts';
+import { initialStatus, normalizeStatus } from './defaults/status.ts';
+import { numberTemplate, tieJobToPods } from './defaults/workloads.ts';
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
+import { createGarbageCollector } from './garbage.ts';
+import { cloneObject, equalObjects, isObject, type KubeObject, timestamp } from './objects.ts';
+import { definitionOf, groupVersion, type ResourceDefinition } from './resources.ts';
+import type { Storage } from './storage.ts';
+import {
+  type DaemonSet,
+  type DeleteOptions,
+  type Job,
+  type ObjectMeta,
+  type Pod,
+  StatusError,
+} from './types.ts';
+import { validate } from './validation/index.ts';
+
+export interface WriteOptions {
+  /** Everything but the write itself. */
+  dryRun?: boolean;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  subresource?: 'status' | 'binding';
+}
+
+export interface RemoveOptions extends DeleteOptions, WriteOptions {
+  resourceVersion?: string;
+}
+
+/** The write path over plain objects; the typed Registry and the HTTP routes both go through it. */
+export interface Writes {
+  create(definition: ResourceDefinition, draft: unknown, options?: WriteOptions): KubeObject;
+  update(definition: ResourceDefinition, object: KubeObject, options?: UpdateOptions): KubeObject;
+  /** The object's last state, and whether it is gone already. 404 when it is not there. */
+  delete(
+    definition: ResourceDefinition,
+    namespace: string | undefined,
+    name: string,
+    options?: RemoveOptions,
+  ): { object: KubeObject; gone: boolean };
+  /** Deletes a just created object that names only owners which do not exist. */
+  collectOrphan(definition: ResourceDefinition, object: KubeObject): void;
+}
+
+export interface WriteContext {
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** [0, 1). */
+  random: () => number;
+  /** Picks an address that is in none of the given. */
+  allocateClusterIP: (taken: ReadonlySet<string>) => string;
+}
+
+const protectedNamespaces = ['default', 'kube-system', 'kube-public'];
+const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+export function createWrites(storage: Storage, context: WriteContext): Writes {
+  const namespaces = definitionOf('namespaces');
+  const allocation = {
+    clusterIP: () => {
+      const services = storage.list(definitionOf('services'));
+      const taken = services.map(({ spec }) => (isObject(spec) ? String(spec.clusterIP) : ''));
+      return context.allocateClusterIP(new Set(taken));
+    },
+  };
+
+  function create(definition: ResourceDefinition, draft: unknown, options: WriteOptions = {}): KubeObject {
+    const object = cloneObject(draft) as KubeObject;
+    object.metadata ??= {} as ObjectMeta;
+    const { metadata } = object;
+    object.apiVersion = groupVersion(definition);
+    object.kind = definition.kind;
+    if (metadata.resourceVersion)
+      throw badRequest('resourceVersion should not be set on objects to be created');
+    if (definition.namespaced) admitNamespace(definition, metadata);
+    else delete metadata.namespace;
+    nameObject(definition, metadata);
+    metadata.uid = uuid(context.random);
+    metadata.creationTimestamp = timestamp(context.now());
+    delete metadata.deletionTimestamp;
+    delete metadata.deletionGracePeriodSeconds;
+    delete metadata.generation;
+    if (definition.generation !== 'none') metadata.generation = 1;
+    dropEmpty(metadata);
+    applyDefaults(object, allocation);
+    if (definition.resource === 'pods') admitPod(object as unknown as Pod);
+    if (definition.resource === 'jobs') tieJobToPods(object as unknown as Job);
+    if (definition.resource === 'daemonsets') numberTemplate(object as unknown as DaemonSet, 1);
+    if (definition.hasStatus) object.status = initialStatus(object);
+    normalizeStatus(object);
+    validate(definition, object, undefined);
+    if (storage.get(definition, metadata.namespace, metadata.name)) {
+      throw alreadyExists(definition, metadata.name);
+    }
+    return options.dryRun ? object : storage.commit('ADDED', definition, object);
+  }
+
+  function admitNamespace(definition: ResourceDefinition, metadata: ObjectMeta): void {
+    metadata.namespace ??= 'default';
+    const namespace = storage.get(namespaces, undefined, metadata.namespace);
+    if (!namespace) throw notFound(namespaces, metadata.namespace);
+    if (!namespace.metadata.deletionTimestamp) return;
+    throw forbidden(
+      definition,
+      metadata.name ?? '',
+      `unable to create new content in namespace ${metadata.namespace} because it is being terminated`,
+      [
+        {
+          reason: 'NamespaceTerminating',
+          message: `namespace ${metadata.namespace} is being terminated`,
+          field: 'metadata.namespace',
+        },
+      ],
+    );
+  }
+
+  function nameObject(definition: ResourceDefinition, metadata: ObjectMeta): void {
+    if (metadata.name) return;
+    if (!metadata.generateName) {
+      throw invalid(definition, '', [
+        {
+          reason: 'FieldValueRequired',
+          message: 'Required value: name or generateName is required',
+          field: 'metadata.name',
+        },
+      ]);
+    }
+    // apiserver/pkg/storage/names: at most 63 characters, five of them random; a collision is retried up to 7 times.
+    const base = metadata.generateName.slice(0, 58);
+    for (let attempt = 0; attempt < 8; attempt++) {
+      metadata.name = base + randomName(5);
+      if (!storage.get(definition, metadata.namespace, metadata.name)) return;
+    }
+  }
+
+  function randomName(length: number): string {
+    let name = '';
+    while (name.length < length) name += nameAlphabet[Math.floor(context.random() * nameAlphabet.length)];
+    return name;
+  }
+
+  function update(
+    definition: ResourceDefinition,
+    changed: KubeObject,
+    options: UpdateOptions = {},
+  ): KubeObject {
+    const { name, namespace } = changed.metadata;
+    const current = storage.get(definition, namespace, name);
+    if (!current) throw notFound(definition, name);
+    let object = cloneObject(changed);
+    const { metadata } = object;
+    if (metadata.resourceVersion && metadata.resourceVersion !== current.metadata.resourceVersion) {
+      throw conflict(definition, name);
+    }
+    if (metadata.uid && metadata.uid !== current.metadata.uid) {
+      throw conflict(
+        definition,
+        name,
+        `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.metadata.uid}`,
+      );
+    }
+    keepSystemFields(metadata, current.metadata);
+    object.apiVersion = groupVersion(definition);
+    object.kind = definition.kind;
+    if (options.subresource === 'status') object = statusUpdate(definition, current, object);
+    else object = mainUpdate(definition, current, object, options.subresource === 'binding');
+    if (equalObjects(current, object)) return current;
+    if (options.dryRun) return object;
+    // An object under deletion goes with its last finalizer, without a MODIFIED of its own.
+    const held = (object.metadata.finalizers?.length ?? 0) > 0;
+    const graceful = (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
+    if (object.metadata.deletionTimestamp && !held && !graceful && definition !== namespaces) {
+      return remove(definition, current);
+    }
+    return storage.commit('MODIFIED', definition, object);
+  }
+
+  function statusUpdate(definition: ResourceDefinition, current: KubeObject, object: KubeObject): KubeObject {
+    const metadata = object.metadata;
+    if (definition.resource === 'deployments') setOrDelete(metadata, 'labels', current.metadata.labels);
+    if (definition.resource === 'pods') {
+      setOrDelete(metadata, 'ownerReferences', current.metadata.ownerReferences);
+    }
+    const result: KubeObject = { ...cloneObject(current), metadata };
+    if (object.status === undefined) delete result.status;
+    else result.status = object.status;
+    normalizeStatus(result);
+    validate(definition, result, current, 'status');
+    return result;
+  }
+
+  function mainUpdate(
+    definition: ResourceDefinition,
+    current: KubeObject,
+    object: KubeObject,
+    binding: boolean,
+  ): KubeObject {
+    if (definition.hasStatus) {
+      if (current.status === undefined) delete object.status;
+      else object.status = cloneObject(current.status);
+    }
+    if (binding) markScheduled(object, timestamp(context.now()));
+    keepAllocated(definition, current, object);
+    applyDefaults(object, allocation);
+    normalizeStatus(object);
+    validate(definition, object, current, binding ? 'binding' : undefined);
+    const { generation } = current.metadata;
+    if (definition.resource === 'daemonsets') renumberTemplate(current, object);
+    // A binding is written past the strategy: it raises no generation.
+    if (generation !== undefined && !binding && raisesGeneration(definition, current, object)) {
+      object.metadata.generation = generation + 1;
+    }
+    return object;
+  }
+
+  function deleteObject(
+    definition: ResourceDefinition,
+    namespace: string | undefined,
+    name: string,
+    options: RemoveOptions = {},
+  ): { object: KubeObject; gone: boolean } {
+    const current = storage.get(definition, namespace, name);
+    if (!current) throw notFound(definition, name);
+    const { metadata } = current;
+    if (options.uid !== undefined && options.uid !== metadata.uid) {
+      throw conflict(
+        definition,
+        name,
+        `the UID in the precondition (${options.uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
+      );
+    }
+    if (options.resourceVersion !== undefined && options.resourceVersion !== metadata.resourceVersion) {
+      throw conflict(
+        definition,
+        name,
+        `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
+      );
+    }
+    if (definition === namespaces) return deleteNamespace(current, options);
+    const marked = mark(definition, current, options);
+    const held = (marked.metadata.finalizers?.length ?? 0) > 0;
+    const gone = !held && (marked.metadata.deletionGracePeriodSeconds ?? 0) === 0;
+    if (options.dryRun) return { object: marked, gone };
+    const stored = marked === current ? current : storage.commit('MODIFIED', definition, marked);
+    // The commit may have let the garbage collector finish the job.
+    const still = storage.get(definition, namespace, name)?.metadata.uid === metadata.uid;
+    return { object: gone && still ? remove(definition, stored) : stored, gone: gone || !still };
+  }
+
+  /** The object as it is after the delete request, before it goes; the same object when nothing changes. */
+  function mark(definition: ResourceDefinition, current: KubeObject, options: RemoveOptions): KubeObject {
+    const graceSeconds = definition.resource === 'pods' ? podGraceSeconds(current, options) : 0;
+    const finalizers = finalizersAfterDelete(current.metadata, options.propagationPolicy);
+    const finalizersChanged = finalizers.length !== (current.metadata.finalizers?.length ?? 0);
+    if (current.metadata.deletionTimestamp) {
+      const before = current.metadata.deletionGracePeriodSeconds ?? 0;
+      const shorter = options.gracePeriodSeconds !== undefined && graceSeconds < before;
+      if (!shorter && !finalizersChanged) return current;
+      const changed = cloneObject(current);
+      if (shorter) {
+        const startedMs = Date.parse(current.metadata.deletionTimestamp) - before * 1000;
+        changed.metadata.deletionTimestamp = timestamp(startedMs + graceSeconds * 1000);
+        changed.metadata.deletionGracePeriodSeconds = graceSeconds;
+      }
+      if (finalizersChanged) changed.metadata.finalizers = finalizers;
+      return changed;
+    }
+    // Only pods are deleted gracefully; another object without finalizers goes unmarked.
+    if (definition.resource !== 'pods' && finalizers.length === 0) return current;
+    const changed = cloneObject(current);
+    changed.metadata.deletionTimestamp = timestamp(context.now() + graceSeconds * 1000);
+    changed.metadata.deletionGracePeriodSeconds = graceSeconds;
+    if (changed.metadata.generation !== undefined) changed.metadata.generation++;
+    if (finalizersChanged) changed.metadata.finalizers = finalizers;
+    return changed;
+  }
+
+  function deleteNamespace(
+    current: KubeObject,
+    options: RemoveOptions,
+  ): { object: KubeObject; gone: boolean } {
+    const { name, deletionTimestamp } = current.metadata;
+    if (protectedNamespaces.includes(name)) {
+      throw forbidden(namespaces, name, 'this namespace may not be deleted');
+    }
+    if (deletionTimestamp) return { object: current, gone: false };
+    const changed = cloneObject(current);
+    changed.metadata.deletionTimestamp = timestamp(context.now());
+    changed.status = { ...(isObject(changed.status) ? changed.status : {}), phase: 'Terminating' };
+    if (options.dryRun) return { object: changed, gone: false };
+    const stored = storage.commit('MODIFIED', namespaces, changed);
+    return { object: stored, gone: false };
+  }
+
+  function remove(definition: ResourceDefinition, object: KubeObject): KubeObject {
+    return storage.commit('DELETED', definition, cloneObject(object));
+  }
+
+  const collector = createGarbageCollector(storage, {
+    delete: (definition, object, options) => {
+      try {
+        deleteObject(definition, object.metadata.namespace, object.metadata.name, {
+          ...options,
+          uid: object.metadata.uid,
+        });
+      } catch (error) {
+        // Another's delete was faster: what was wanted has happened.
+        if (!(error instanceof StatusError && (error.code === 404 || error.code === 409))) throw error;
+      }
+    },
+    update: (definition, object) => {
+      update(definition, object);
+    },
+    remove: (definition, object) => {
+      remove(definition, object);
+    },
+  });
+  storage.subscribe((change) => collector.follow(change));
+
+  return { create, update, delete: deleteObject, collectOrphan: collector.collectOrphan };
+}
+
+/** Zero when nothing runs: never scheduled, or all containers have ended (registry/core/pod/strategy.go). */
+function podGraceSeconds(pod: KubeObject, options: RemoveOptions): number {
+  const { spec, status } = pod as unknown as Pod;
+  const wanted = options.gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 0;
+  const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  if (!spec?.nodeName || ended) return 0;
+  return wanted < 0 ? 1 : wanted;
+}
+
+function finalizersAfterDelete(metadata: ObjectMeta, policy: DeleteOptions['propagationPolicy']): string[] {
+  const present = metadata.finalizers ?? [];
+  if (policy === undefined) return present;
+  const own = policy === 'Foreground' ? 'foregroundDeletion' : policy === 'Orphan' ? 'orphan' : undefined;
+  const others = present.filter((name) => name !== 'foregroundDeletion' && name !== 'orphan');
+  return own === undefined ? others : [...others, own];
+}
+
+function keepSystemFields(metadata: ObjectMeta, current: ObjectMeta): void {
+  metadata.name = current.name;
+  metadata.uid = current.uid;
+  metadata.resourceVersion = current.resourceVersion;
+  metadata.creationTimestamp = current.creationTimestamp;
+  setOrDelete(metadata, 'namespace', current.namespace);
+  setOrDelete(metadata, 'generateName', current.generateName);
+  setOrDelete(metadata, 'generation', current.generation);
+  setOrDelete(metadata, 'deletionTimestamp', current.deletionTimestamp);
+  setOrDelete(metadata, 'deletionGracePeriodSeconds', current.deletionGracePeriodSeconds);
+  dropEmpty(metadata);
+}
+
+function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, field: K, value: ObjectMeta[K]): void {
+  if (value === undefined) delete metadata[field];
+  else metadata[field] = value;
+}
+
+function dropEmpty(metadata: ObjectMeta): void {
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences', 'managedFields'] as const) {
+    const value = metadata[field];
+    if (value && Object.keys(value).length === 0) delete metadata[field];
+  }
+  delete (metadata as { selfLink?: string }).selfLink;
+}
+
+/** What was given out stays when an update leaves it out. */
+function keepAllocated(definition: ResourceDefinition, current: KubeObject, object: KubeObject): void {
+  if (!isObject(object.spec) || !isObject(current.spec)) return;
+  if (definition.resource === 'services' && !object.spec.clusterIP) {
+    object.spec.clusterIP = current.spec.clusterIP;
+  }
+  if (definition.resource === 'jobs') object.spec.selector ??= current.spec.selector;
+}
+
+/** registry/core/pod/storage: a binding sets PodScheduled in the same write. */
+function markScheduled(object: KubeObject, time: string): void {
+  const pod = object as unknown as Pod;
+  pod.status ??= {};
+  const condition = {
+    type: 'PodScheduled',
+    status: 'True',
+    lastTransitionTime: time,
+    observedGeneration: pod.metadata.generation,
+  };
+  const others = pod.status.conditions ?? [];
+  const index = others.findIndex(({ type }) => type === 'PodScheduled');
+  pod.status.conditions = index < 0 ? [...others, condition] : others.with(index, condition);
+}
+
+function renumberTemplate(current: KubeObject, object: KubeObject): void {
+  const annotation = 'deprecated.daemonset.template.generation';
+  const number = Number(current.metadata.annotations?.[annotation] ?? 1);
+  const before = (current as unknown as DaemonSet).spec?.template;
+  const after = (object as unknown as DaemonSet).spec?.template;
+  numberTemplate(object as unknown as DaemonSet, equalObjects(before, after) ? number : number + 1);
+}
+
+function raisesGeneration(definition: ResourceDefinition, current: KubeObject, object: KubeObject): boolean {
+  switch (definition.generation) {
+    case 'none':
+      return false;
+    case 'spec':
+      return !equalObjects(current.spec, object.spec);
+    case 'spec-or-annotations':
+      return (
+        !equalObjects(current.spec, object.spec) ||
+        !equalObjects(current.metadata.annotations ?? {}, object.metadata.annotations ?? {})
+      );
+    case 'content': {
+      const { metadata: _before, ...before } = current;
+      const { metadata: _after, ...after } = object;
+      return (
+        !equalObjects(before, after) ||
+        !equalObjects(current.metadata.labels ?? {}, object.metadata.labels ?? {})
+      );
+    }
+  }
+}
+
+/** RFC 4122 version 4 from the given randomness, so that tests can repeat a run. */
+function uuid(random: () => number): string {
+  const bytes = Array.from({ length: 16 }, () => Math.floor(random() * 256));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
