@@ -174,6 +174,11 @@ export const scenarioSchema = z.object({
   /** Quiet load before the first step and after the last event, ms. */
   warmUpMs: z.number().default(2000),
   tailMs: z.number().default(3000),
+  /**
+   * When it is over: `rollout`: complete and no pod terminating; `no-terminating`: for scenarios that end with a
+   * rollout that is meant to be stuck.
+   */
+  until: z.enum(['rollout', 'no-terminating']).default('rollout'),
   /** The whole experiment's limit, ms. */
   limitMs: z.number().default(300_000),
 });

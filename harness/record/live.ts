@@ -1,13 +1,6 @@
 // The experiment's present state, kept from the same watch events that are recorded, for steps that wait.
 import { FaultError } from '../model/errors.ts';
-import type {
-  DaemonSetFacts,
-  DeploymentFacts,
-  EndpointSliceFacts,
-  Facts,
-  FactsKind,
-  PodFacts,
-} from '../model/facts.ts';
+import type { EndpointSliceFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
 import type { Role } from '../model/manifest.ts';
 
 export interface LiveState {
@@ -91,26 +84,6 @@ export function createLiveState(): LiveState {
     }
     return parts.slice(0, 8).join('; ') || 'nothing';
   }
-}
-
-/** As `kubectl rollout status` decides it: the controller has seen the spec, and all pods are new and available. */
-export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | undefined): boolean {
-  if (!workload || (workload.observedGeneration ?? 0) < (workload.generation ?? 0)) return false;
-  if (workload.kind === 'DaemonSet') {
-    return workload.updated >= workload.desired && workload.available >= workload.desired;
-  }
-  return (
-    workload.updated >= workload.specReplicas &&
-    workload.replicas <= workload.updated &&
-    workload.available >= workload.updated
-  );
-}
-
-export function progressDeadlineExceeded(deployment: DeploymentFacts | undefined): boolean {
-  return (
-    deployment?.conditions.some((c) => c.type === 'Progressing' && c.reason === 'ProgressDeadlineExceeded') ??
-    false
-  );
 }
 
 /** Number of endpoints that a Service would route to: ready ones, else serving ones that terminate. */

@@ -1,0 +1,35 @@
+// Ctrl-C and SIGTERM: the first asks everything to stop in order, a third gives up waiting for that.
+import { InterruptedError } from '../model/errors.ts';
+
+export interface Interrupt extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+const GIVE_UP_AFTER = 3;
+
+/** `say` gets a sentence for the user on each signal. */
+export function onInterrupt(say: (text: string) => void): Interrupt {
+  const controller = new AbortController();
+  let received = 0;
+  const listener = () => {
+    received++;
+    if (received === 1) {
+      say('Interrupted: stopping the load and removing what was started ...');
+      controller.abort(new InterruptedError());
+    } else if (received < GIVE_UP_AFTER) {
+      say(
+        `Still removing what was started. ${GIVE_UP_AFTER - received} more and it is left to the next start (rollproof cleanup).`,
+      );
+    } else {
+      process.exit(130);
+    }
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, listener);
+    },
+  };
+}

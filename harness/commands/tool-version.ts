@@ -1,0 +1,37 @@
+// Which rollproof this is: package version and, in a clone, the commit.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const packageRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+export function toolVersion(): { name: string; version: string; commit?: string } {
+  const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+  };
+  const commit = commitOf();
+  return { name, version, ...(commit && { commit }) };
+}
+
+function commitOf(): string | undefined {
+  if (!existsSync(join(packageRoot, '.git'))) return undefined;
+  try {
+    const git = (...args: string[]) =>
+      execFileSync('git', args, {
+        cwd: packageRoot,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
+    const commit = git('rev-parse', '--short=12', 'HEAD');
+    return git('status', '--porcelain', '--untracked-files=no') ? `${commit}+changes` : commit;
+  } catch {
+    return undefined;
+  }
+}
+
+function findRoot(from: string): string {
+  if (existsSync(join(from, 'package.json')) && existsSync(join(from, 'kind-config.yaml'))) return from;
+  return from === dirname(from) ? process.cwd() : findRoot(dirname(from));
+}

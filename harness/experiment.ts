@@ -1,0 +1,585 @@
+// One experiment, top to bottom: deploy, load, steps, wait for the end, record. What it yields is a journal.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import type { RunningCluster } from './cluster/provider.ts';
+import { createObjects, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
+import {
+  agentPod,
+  agentPort,
+  agentService,
+  agentServiceName,
+  controlName,
+  controlTarget,
+  type Identity,
+  labelled,
+  namespaceManifest,
+  phasePort,
+  withPhaseLink,
+  withScenario,
+} from './deploy/assemble.ts';
+import type { TargetDefinition } from './deploy/definition.ts';
+import type { Kube } from './kube/client.ts';
+import { controlStream, loadPlan } from './load-plan.ts';
+import { describeStep } from './model/describe-step.ts';
+import { FaultError, InterruptedError } from './model/errors.ts';
+import type { HeaderRecord } from './model/journal.ts';
+import { type AgentPlan, isLost, type Lane, type Outcome } from './model/load.ts';
+import { label, type Manifest } from './model/manifest.ts';
+import { rolloutComplete } from './model/rollout.ts';
+import type { Scenario } from './model/scenario.ts';
+import type { SettingContext, Variant } from './model/setting.ts';
+import { type AgentClient, agentInPod } from './record/agent-client.ts';
+import { type FramePuller, pullFrames } from './record/frame-puller.ts';
+import { createJournalWriter, type JournalWriter } from './record/journal-writer.ts';
+import { type Recorder, startRecorder } from './record/recorder.ts';
+import { redactArguments, redactManifest, redactValue } from './record/redact.ts';
+import { applyVariant, settingsDiff } from './settings/index.ts';
+import type { StepContext } from './steps/context.ts';
+import { runStep } from './steps/index.ts';
+
+/** What distinguishes one experiment from the others of a run. */
+export interface ExperimentKey {
+  readonly scenario: Scenario;
+  readonly variant: Variant;
+  readonly path: HeaderRecord['path'];
+  readonly agents: number;
+  readonly repeat: number;
+}
+
+/** What all experiments of a run share. */
+export interface RunContext {
+  readonly kube: Kube;
+  readonly cluster: RunningCluster;
+  readonly runId: string;
+  readonly tool: HeaderRecord['tool'];
+  readonly profile: HeaderRecord['profile'];
+  readonly seed: number;
+  readonly target: TargetDefinition;
+  /** Images of the load agent and of the control target. */
+  readonly images: { readonly agent: string; readonly control: string };
+  readonly preStopSeconds: number;
+  readonly configuration: Readonly<Record<string, unknown>>;
+  readonly arguments: readonly string[];
+  readonly signal: AbortSignal;
+  readonly progress: (event: ProgressEvent) => void;
+}
+
+/** What is going on, for people who wait. */
+export interface ProgressEvent {
+  readonly experiment: string;
+  readonly doing: string;
+  readonly lost?: Partial<Record<Lane, number>>;
+  /** ms since the load began, and how long an experiment like this takes at most. */
+  readonly loadMs?: number;
+  readonly limitMs?: number;
+}
+
+/** An experiment whose target, control target and agents can serve; nothing fires yet. */
+export interface PreparedExperiment {
+  readonly key: ExperimentKey;
+  readonly identity: Identity;
+  readonly agents: readonly PodReady[];
+  readonly addresses: { readonly target: string; readonly control: string };
+  readonly manifests: readonly Manifest[];
+  /** Settings in effect, and those that this target cannot have, each with the reason. */
+  readonly applied: readonly string[];
+  readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
+  readonly settingsDiff: string;
+}
+
+export interface ExperimentOutcome {
+  readonly status: 'complete' | 'faulted' | 'interrupted';
+  readonly reason?: string;
+}
+
+const READY_LIMIT_MS = 120_000;
+const AGENT_DRAIN_LIMIT_MS = 15_000;
+/** The quiet tail starts anew with every loss, this many times its length at most. */
+const TAIL_STRETCH = 4;
+
+export const experimentName = ({ scenario, variant, path, agents, repeat }: ExperimentKey): string =>
+  [
+    scenario.id,
+    variant.name,
+    path !== 'cluster-ip' && path,
+    agents > 1 && `agents-${agents}`,
+    repeat > 0 && `repeat-${repeat + 1}`,
+  ]
+    .filter(Boolean)
+    .join('.');
+
+/** Deploys everything into a namespace of its own and waits until it can serve. */
+export async function prepareExperiment(run: RunContext, key: ExperimentKey): Promise<PreparedExperiment> {
+  const { kube, target, signal } = run;
+  const name = experimentName(key);
+  const identity: Identity = {
+    namespace: namespaceOf(run.runId, name),
+    runId: run.runId,
+    experiment: labelValue(name),
+  };
+  const agentNode = agentNodeOf(run.cluster);
+  run.progress({ experiment: name, doing: 'deploying target, control target and load agent' });
+
+  await createObjects(kube, [namespaceManifest(identity)]);
+  const [service] = await createObjects(kube, [agentService(identity)]);
+  const phases = `${clusterIpOf(service)}:${phasePort}`;
+  const base = withScenario(target, key.scenario.target);
+  const context = settingContext(run);
+  const variant = applyVariant(base, key.variant, context);
+  const manifests = labelled(withPhaseLink(variant.manifests, target, phases), 'target', identity);
+  const agents = Array.from({ length: key.agents }, (_, index) =>
+    agentPod(identity, run.images.agent, agentNode, index),
+  );
+  const created = await createObjects(kube, [
+    ...agents,
+    ...controlTarget(identity, run.images.control, agentNode),
+    ...manifests,
+  ]);
+
+  const ready = (role: string, count: number) =>
+    podsReady(kube, identity.namespace, { [label.role]: role }, count, READY_LIMIT_MS, signal);
+  const { replicas } = key.scenario.target;
+  const [agentPods, controlPods, targetPods] = await Promise.all([
+    ready('agent', key.agents),
+    ready('control', 1),
+    ready('target', target.workload.kind === 'Deployment' ? replicas : 1),
+  ]);
+  await podsAnswer(kube, identity.namespace, controlPods, 8080, '/', READY_LIMIT_MS, signal);
+  await podsAnswer(
+    kube,
+    identity.namespace,
+    targetPods,
+    containerPortOf(target, manifests),
+    target.request.path,
+    READY_LIMIT_MS,
+    signal,
+  );
+
+  const addressOf = (serviceName: string, port: number) => {
+    const found = created.find((object) => object.kind === 'Service' && object.metadata.name === serviceName);
+    return `${clusterIpOf(found)}:${port}`;
+  };
+  return {
+    key,
+    identity,
+    agents: agentPods,
+    addresses: {
+      target: addressOf(target.service.name, target.service.port),
+      control: addressOf(controlName, 80),
+    },
+    manifests,
+    applied: variant.applied,
+    notApplied: variant.notApplied,
+    settingsDiff: settingsDiff(base, variant.manifests),
+  };
+}
+
+/** Fires, steps, waits, records. Never throws for what goes wrong in the experiment: the journal's end says it. */
+export async function runExperiment(
+  run: RunContext,
+  prepared: PreparedExperiment,
+  journalFile: string,
+): Promise<ExperimentOutcome> {
+  const journal = createJournalWriter(journalFile);
+  const undo: { what: string; act: () => Promise<void> }[] = [];
+  const startedAt = performance.now();
+  const limit = AbortSignal.timeout(prepared.key.scenario.limitMs + READY_LIMIT_MS);
+  const signal = AbortSignal.any([run.signal, limit]);
+  let recorder: Recorder | undefined;
+  let firing: Firing | undefined;
+  let outcome: ExperimentOutcome = { status: 'complete' };
+  try {
+    const clients = prepared.agents.map((pod) =>
+      agentInPod(run.kube, prepared.identity.namespace, pod.name, agentPort),
+    );
+    const plans = clients.map((_, index) => planOf(run, prepared, { index, of: clients.length }));
+    journal.write(headerOf(run, prepared, plans[0] as AgentPlan));
+    for (const { setting, reason } of prepared.notApplied) {
+      journal.write({
+        type: 'note',
+        level: 'warning',
+        text: `Setting ${setting} is not in effect: ${reason}.`,
+      });
+    }
+    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
+    journal.write({ type: 'milestone', name: 'ready-for-load' });
+    firing = await startLoad(run, prepared, clients, plans, journal);
+    await pause(prepared.key.scenario.warmUpMs, firing, signal);
+    await runSteps(run, prepared, recorder, firing, journal, signal, (what, act) => undo.push({ what, act }));
+    await untilOver(run, prepared, recorder, firing, journal, signal);
+    await stopLoad(firing, journal);
+    await recorder.verify(2000);
+    if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
+  } catch (error) {
+    outcome = outcomeOf(error, run.signal, limit, prepared.key.scenario.limitMs);
+    if (firing) await abandonLoad(firing, journal);
+  } finally {
+    recorder?.stop();
+    firing?.stopPulling();
+    for (const { what, act } of undo.reverse()) {
+      await act().catch((error) => {
+        journal.write({ type: 'note', level: 'fault', text: `Could not ${what}: ${messageOf(error)}` });
+        outcome = { status: 'faulted', reason: `Could not ${what}: ${messageOf(error)}` };
+      });
+    }
+    const totalMs = performance.now() - startedAt;
+    await journal.end({ ...outcome, harness: { totalMs, loadMs: firing?.loadMs() ?? 0 } });
+  }
+  return outcome;
+}
+
+interface Firing {
+  readonly clients: readonly AgentClient[];
+  readonly pullers: readonly FramePuller[];
+  readonly streams: readonly string[];
+  readonly lost: Partial<Record<Lane, number>>;
+  /** performance.now() of the last frame that carried a loss of the target. */
+  lastLossAt: number;
+  /** Rejects as soon as the control channel fails or a frame is missing. */
+  readonly failed: Promise<never>;
+  loadMs(): number;
+  stopPulling(): void;
+}
+
+async function startLoad(
+  run: RunContext,
+  prepared: PreparedExperiment,
+  clients: readonly AgentClient[],
+  plans: readonly AgentPlan[],
+  journal: JournalWriter,
+): Promise<Firing> {
+  const name = experimentName(prepared.key);
+  const startedAt = performance.now();
+  let stoppedAt: number | undefined;
+  await Promise.all(clients.map((client, index) => client.start(plans[index] as AgentPlan)));
+  for (const client of clients) {
+    journal.write({ type: 'load', agent: client.name, event: 'started' });
+  }
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
+  const firing: Firing = {
+    clients,
+    streams: (plans[0] as AgentPlan).streams.map((stream) => stream.id).filter((id) => id !== controlStream),
+    lost: {},
+    lastLossAt: 0,
+    failed,
+    loadMs: () => (stoppedAt ?? performance.now()) - startedAt,
+    stopPulling() {
+      stoppedAt ??= performance.now();
+      for (const puller of this.pullers) puller.stop();
+    },
+    pullers: clients.map((client) =>
+      pullFrames(client, {
+        frame(agent, frame) {
+          journal.write({ type: 'frame', agent, frame });
+          for (const [stream, delta] of Object.entries(frame.streams)) {
+            if (stream === controlStream) continue;
+            const lost = delta.buckets.reduce((sum, bucket) => sum + lostOf(bucket.outcomes), 0);
+            firing.lost[stream as Lane] = (firing.lost[stream as Lane] ?? 0) + lost;
+            if (lost > 0) firing.lastLossAt = performance.now();
+          }
+          run.progress({
+            experiment: name,
+            doing: 'under load',
+            lost: { ...firing.lost },
+            loadMs: firing.loadMs(),
+            limitMs: prepared.key.scenario.limitMs,
+          });
+        },
+        gap(agent, fromSeq, toSeq) {
+          journal.write({ type: 'frame-gap', agent, fromSeq, toSeq });
+          fail(
+            new FaultError(
+              `Frames ${fromSeq} to ${toSeq} of load agent ${agent} were lost: its counts are incomplete.`,
+            ),
+          );
+        },
+      }),
+    ),
+  };
+  for (const puller of firing.pullers) puller.done.catch(fail);
+  await measureClocks(firing, journal);
+  return firing;
+}
+
+async function runSteps(
+  run: RunContext,
+  prepared: PreparedExperiment,
+  recorder: Recorder,
+  firing: Firing,
+  journal: JournalWriter,
+  signal: AbortSignal,
+  defer: StepContext['defer'],
+): Promise<void> {
+  const { target, cluster } = run;
+  const context: StepContext = {
+    kube: run.kube,
+    namespace: prepared.identity.namespace,
+    workload: target.workload,
+    images: target.images,
+    adminPort: target.adminPort,
+    state: recorder.live,
+    signal,
+    async setRate(ratePerSecond, overMs, lane) {
+      const streams = firing.streams.filter((stream) => !lane || stream === lane);
+      const share = ratePerSecond / firing.clients.length;
+      await Promise.all(
+        firing.clients.flatMap((client) => streams.map((stream) => client.rate(stream, share, overMs))),
+      );
+    },
+    delayProxy:
+      cluster.delayProxy && ((delayMs) => (cluster.delayProxy as (ms: number) => Promise<void>)(delayMs)),
+    defer,
+    random: randomOf(run.seed + prepared.key.repeat),
+  };
+  for (const [index, step] of prepared.key.scenario.steps.entries()) {
+    run.progress({ experiment: experimentName(prepared.key), doing: describeStep(step) });
+    journal.write({ type: 'step', index, event: 'begin', step });
+    try {
+      const detail = await Promise.race([runStep(step, context), firing.failed]);
+      journal.write({ type: 'step', index, event: 'end', step, detail });
+    } catch (error) {
+      journal.write({ type: 'step', index, event: 'failed', step, detail: { error: messageOf(error) } });
+      throw error;
+    }
+  }
+  journal.write({ type: 'milestone', name: 'steps-done' });
+}
+
+/** The load goes on until the rollout is complete, no pod is terminating, and a quiet tail has passed. */
+async function untilOver(
+  run: RunContext,
+  prepared: PreparedExperiment,
+  recorder: Recorder,
+  firing: Firing,
+  journal: JournalWriter,
+  signal: AbortSignal,
+): Promise<void> {
+  const { scenario } = prepared.key;
+  const { live } = recorder;
+  const until = (what: string, met: () => boolean, limitMs: number) =>
+    Promise.race([live.until(what, met, limitMs, signal), firing.failed]);
+  const say = (doing: string) => run.progress({ experiment: experimentName(prepared.key), doing });
+
+  if (scenario.until === 'rollout') {
+    say('waiting for the rollout to complete');
+    const kind = run.target.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
+    await until(
+      `the rollout of ${run.target.workload.name} to complete`,
+      () => rolloutComplete(live.all(kind).get(run.target.workload.name)),
+      scenario.limitMs,
+    );
+    journal.write({ type: 'milestone', name: 'rollout-complete' });
+  }
+  say('waiting until no pod is terminating');
+  await until(
+    'no pod of the target to be terminating',
+    () => [...live.pods('target').values()].every((pod) => !pod.terminating),
+    scenario.limitMs,
+  );
+  journal.write({ type: 'milestone', name: 'no-terminating' });
+  say('quiet tail');
+  const since = performance.now();
+  const stretched = since + scenario.tailMs * TAIL_STRETCH;
+  const quiet = () => performance.now() - Math.max(since, firing.lastLossAt) >= scenario.tailMs;
+  await until(
+    'a quiet tail',
+    () => quiet() || performance.now() > stretched,
+    scenario.tailMs * TAIL_STRETCH + 5000,
+  );
+  if (quiet()) journal.write({ type: 'milestone', name: 'quiet' });
+  else {
+    journal.write({
+      type: 'note',
+      level: 'warning',
+      text: `Connections were still lost ${(scenario.tailMs * TAIL_STRETCH) / 1000} s after the last pod had gone.`,
+    });
+  }
+}
+
+/** No attempt starts any more; those in flight are awaited to their own timeout, then the totals are read. */
+async function stopLoad(firing: Firing, journal: JournalWriter): Promise<void> {
+  for (const client of firing.clients) journal.write({ type: 'load', agent: client.name, event: 'stopping' });
+  await Promise.all(firing.clients.map((client) => client.stop()));
+  const limitMs = AGENT_DRAIN_LIMIT_MS;
+  await Promise.race([
+    Promise.all(firing.pullers.map((puller) => puller.done)),
+    sleep(limitMs, undefined, { ref: false }).then(() => {
+      throw new FaultError(
+        `The load agents did not end within ${limitMs / 1000} s after they were told to stop.`,
+      );
+    }),
+  ]);
+  firing.stopPulling();
+  await measureClocks(firing, journal);
+  await Promise.all(firing.clients.map((client) => recordEnd(client, journal)));
+}
+
+async function recordEnd(client: AgentClient, journal: JournalWriter): Promise<void> {
+  const { ends } = await client.end();
+  for (const end of ends) journal.write({ type: 'stream-end', agent: client.name, end });
+  journal.write({ type: 'load', agent: client.name, event: 'ended' });
+}
+
+/** After a fault or an interrupt: stop the load and keep what the agents can still say. */
+async function abandonLoad(firing: Firing, journal: JournalWriter): Promise<void> {
+  try {
+    await Promise.race([
+      stopLoad(firing, journal),
+      sleep(AGENT_DRAIN_LIMIT_MS, undefined, { ref: false }).then(() => {
+        throw new FaultError('the load agents did not answer in time');
+      }),
+    ]);
+  } catch (error) {
+    journal.write({
+      type: 'note',
+      level: 'warning',
+      text: `The load could not be ended in order: ${messageOf(error)}`,
+    });
+  }
+}
+
+async function measureClocks(firing: Firing, journal: JournalWriter): Promise<void> {
+  for (const client of firing.clients) {
+    const { offsetMs, errorMs } = await client.clock(() => journal.nowMs());
+    journal.write({ type: 'clock', agent: client.name, offsetMs, errorMs });
+  }
+}
+
+async function pause(ms: number, firing: Firing, signal: AbortSignal): Promise<void> {
+  await Promise.race([sleep(ms, undefined, { signal }), firing.failed]);
+}
+
+function planOf(
+  run: RunContext,
+  prepared: PreparedExperiment,
+  split: { index: number; of: number },
+): AgentPlan {
+  return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split);
+}
+
+function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan): HeaderRecord {
+  const { key } = prepared;
+  const { target } = run;
+  return {
+    type: 'header',
+    schemaVersion: 1,
+    tool: run.tool,
+    runId: run.runId,
+    startedAt: new Date().toISOString(),
+    seed: run.seed,
+    scenario: key.scenario,
+    profile: run.profile,
+    variant: { ...key.variant, settings: [...prepared.applied] },
+    path: key.path,
+    agents: key.agents,
+    repeat: key.repeat,
+    cluster: run.cluster.info,
+    target: {
+      builtIn: target.builtIn,
+      workload: `${target.workload.kind}/${target.workload.name}`,
+      service: `${target.service.name}:${target.service.port}`,
+      images: { ...target.images },
+    },
+    plan: redactValue(plan) as AgentPlan,
+    manifests: prepared.manifests
+      .map((manifest) => stringify(redactManifest(manifest, target.builtIn)))
+      .join('---\n'),
+    settingsDiff: prepared.settingsDiff,
+    configuration: redactValue(run.configuration) as Record<string, unknown>,
+    arguments: redactArguments(run.arguments),
+  };
+}
+
+function settingContext(run: RunContext): SettingContext {
+  return {
+    kubernetesVersion: run.cluster.info.kubernetesVersion,
+    workload: run.target.workload,
+    health: run.target.health,
+    preStopSeconds: run.preStopSeconds,
+    gracefulEnv: run.target.gracefulEnv,
+  };
+}
+
+/** The control plane where there is one apart from the workers (steps do not touch it), else the first node. */
+export function agentNodeOf(cluster: RunningCluster): string {
+  const { nodes, agentNode } = cluster.info;
+  const chosen = agentNode ?? nodes.find((node) => node.role === 'control-plane')?.name ?? nodes[0]?.name;
+  if (!chosen) throw new FaultError(`Cluster ${cluster.info.name} has no node for the load agent.`);
+  return chosen;
+}
+
+function outcomeOf(
+  error: unknown,
+  interrupted: AbortSignal,
+  limit: AbortSignal,
+  limitMs: number,
+): ExperimentOutcome {
+  if (interrupted.aborted || error instanceof InterruptedError) {
+    return { status: 'interrupted', reason: 'interrupted before the end' };
+  }
+  if (limit.aborted) {
+    return {
+      status: 'faulted',
+      reason: `The experiment did not end within its limit of ${limitMs / 1000} s.`,
+    };
+  }
+  return { status: 'faulted', reason: messageOf(error) };
+}
+
+function containerPortOf(target: TargetDefinition, manifests: readonly Manifest[]): number {
+  const service = manifests.find(
+    (manifest) => manifest.kind === 'Service' && manifest.metadata.name === target.service.name,
+  );
+  const ports =
+    (service?.spec as { ports?: { port: number; targetPort?: number | string }[] } | undefined)?.ports ?? [];
+  const wanted = ports.find((port) => port.port === target.service.port)?.targetPort ?? target.service.port;
+  if (typeof wanted === 'number') return wanted;
+  const workload = manifests.find(
+    (manifest) => manifest.metadata.name === target.workload.name && manifest.kind === target.workload.kind,
+  );
+  const containers =
+    (
+      workload?.spec as {
+        template?: { spec?: { containers?: { ports?: { name?: string; containerPort: number }[] }[] } };
+      }
+    )?.template?.spec?.containers ?? [];
+  const named = containers.flatMap((container) => container.ports ?? []).find((port) => port.name === wanted);
+  if (!named)
+    throw new FaultError(`Service ${target.service.name}: no container has a port named "${wanted}".`);
+  return named.containerPort;
+}
+
+function clusterIpOf(service: Manifest | undefined): string {
+  const address = (service?.spec as { clusterIP?: string } | undefined)?.clusterIP;
+  if (!address || address === 'None') {
+    throw new FaultError(
+      `Service ${service?.metadata.name ?? agentServiceName} has no ClusterIP; load needs one.`,
+    );
+  }
+  return address;
+}
+
+const namespaceOf = (runId: string, name: string): string =>
+  `rollproof-${runId}-${name.replaceAll('.', '-')}`.slice(0, 63).replace(/-+$/, '');
+
+const labelValue = (name: string): string => name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
+
+const lostOf = (counts: Partial<Record<Outcome, number>>): number =>
+  Object.entries(counts).reduce((sum, [outcome, count]) => sum + (isLost(outcome as Outcome) ? count : 0), 0);
+
+/** mulberry32: small, seeded, good enough to choose a pod. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,94 @@
+// The load plan of one experiment: the scenario's lanes against the target's address, and a trickle against the
+// control target. Pure.
+import type { TargetDefinition } from './deploy/definition.ts';
+import type { AgentPlan, RateProfile } from './model/load.ts';
+import type { LaneLoad, Scenario } from './model/scenario.ts';
+
+export const controlStream = 'control';
+/** Enough to see a pause of the harness of a tenth of a second, too little to be a load. */
+const controlRatePerSecond = 20;
+const defaultKeptConnections = 20;
+/** Spare slots above rate × timeout: arrivals come at whole ticks, not evenly to the microsecond. */
+const spareSlots = 20;
+
+export interface Addresses {
+  /** host:port of the target's Service and of the control target's. */
+  readonly target: string;
+  readonly control: string | undefined;
+}
+
+export function loadPlan(
+  scenario: Scenario,
+  target: TargetDefinition,
+  addresses: Addresses,
+  runId: string,
+  split = { index: 0, of: 1 },
+): AgentPlan {
+  const { method, path, headers, body, expectStatus, longPath } = target.request;
+  const streams: AgentPlan['streams'] = scenario.load.map((load) => ({
+    id: load.lane,
+    lane: load.lane,
+    url: `http://${addresses.target}${load.lane === 'long' ? slowPath(target, load, longPath) : path}`,
+    method,
+    headers: { ...headers },
+    ...(body !== undefined && { body }),
+    expectStatus: [...expectStatus],
+    insecure: false,
+    rate: load.rate,
+    connections: connectionsOf(load, highestRate(load.rate, scenario), split.of),
+    timeoutMs: load.timeoutMs,
+    maxDurationMs: scenario.limitMs,
+    split,
+  }));
+  if (addresses.control && split.index === 0) {
+    const timeoutMs = 3000;
+    streams.push({
+      id: controlStream,
+      lane: 'new',
+      url: `http://${addresses.control}/`,
+      method: 'GET',
+      headers: {},
+      expectStatus: [],
+      insecure: false,
+      rate: { shape: 'constant', ratePerSecond: controlRatePerSecond },
+      connections: slots(controlRatePerSecond, timeoutMs),
+      timeoutMs,
+      maxDurationMs: scenario.limitMs,
+      split: { index: 0, of: 1 },
+    });
+  }
+  return { runId, streams, podHeader: target.podHeader };
+}
+
+function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | undefined): string {
+  if (longPath) return longPath;
+  return target.builtIn ? `/slow?ms=${load.holdMs ?? 2000}` : target.request.path;
+}
+
+/** kept: connections, used in turn. new and long: slots ≥ rate × timeout, or arrivals would be shed while others hang. */
+function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): number {
+  if (load.connections > 0) return load.connections;
+  if (load.lane === 'kept') return defaultKeptConnections;
+  return slots(ratePerSecond / agents, load.timeoutMs);
+}
+
+const slots = (ratePerSecond: number, timeoutMs: number): number =>
+  Math.ceil((ratePerSecond * timeoutMs) / 1000) + spareSlots;
+
+function highestRate(profile: RateProfile, scenario: Scenario): number {
+  const steps = scenario.steps.flatMap((step) => (step.step === 'load-rate' ? [step.ratePerSecond] : []));
+  switch (profile.shape) {
+    case 'constant':
+      return Math.max(profile.ratePerSecond, ...steps);
+    case 'steps':
+      return Math.max(...profile.steps.map((step) => step.ratePerSecond), ...steps);
+    case 'ramp':
+      return Math.max(...profile.points.map((point) => point.ratePerSecond), ...steps);
+    default:
+      return unknownShape(profile);
+  }
+}
+
+function unknownShape(profile: never): never {
+  throw new Error(`no rate profile ${JSON.stringify(profile)}`);
+}

@@ -1,0 +1,22 @@
+// A step in a few words, for progress lines and reports.
+import type { Step } from './scenario.ts';
+
+/** One line for progress and reports: "set image to next", "scale to 6". */
+export function describeStep(step: Step): string {
+  switch (step.step) {
+    case 'set-image':
+      return `set image to ${step.image}`;
+    case 'scale':
+      return `scale to ${step.replicas}`;
+    case 'wait':
+      return step.for === 'time' ? `wait ${(step.ms ?? 0) / 1000} s` : `wait for ${step.for}`;
+    case 'rollback':
+      return step.toRevision ? `undo to revision ${step.toRevision}` : 'undo';
+    case 'load-rate':
+      return `load ${step.ratePerSecond} req/s`;
+    case 'chaos':
+      return `${step.action} ${step.count} ${step.count === 1 ? 'pod' : 'pods'}`;
+    default:
+      return step.step.replaceAll('-', ' ');
+  }
+}

@@ -1,0 +1,62 @@
+// What a step gets to do its work: the API, the target's names, and the experiment's present state.
+import type { Kube } from '../kube/client.ts';
+import type { DaemonSetFacts, DeploymentFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
+import type { Lane } from '../model/load.ts';
+import type { StepInput } from '../model/scenario.ts';
+
+/** The part of the live state (harness/record/live.ts) that steps use; named here so that steps stand alone. */
+export interface ObservedState {
+  all<K extends FactsKind>(kind: K): ReadonlyMap<string, Extract<Facts, { kind: K }>>;
+  pods(role: 'target' | 'control' | 'agent'): ReadonlyMap<string, PodFacts>;
+  until(
+    what: string,
+    met: () => boolean,
+    limitMs: number,
+    signal: AbortSignal,
+    seen?: () => string,
+  ): Promise<void>;
+}
+
+export interface StepContext {
+  readonly kube: Kube;
+  readonly namespace: string;
+  readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
+  /** Images by the names that steps use. */
+  readonly images: Readonly<Record<string, string>>;
+  /** Port of the target's admin server; undefined for foreign targets. */
+  readonly adminPort: number | undefined;
+  readonly state: ObservedState;
+  readonly signal: AbortSignal;
+  /** Changes the rate of the target's streams (all lanes, or one). */
+  setRate(ratePerSecond: number, overMs: number, lane: Lane | undefined): Promise<void>;
+  /** undefined where the cluster cannot delay routing. */
+  readonly delayProxy: ((delayMs: number) => Promise<void>) | undefined;
+  /** Registers what must be undone on every way out; run in reverse order after the experiment. */
+  defer(what: string, undo: () => Promise<void>): void;
+  /** A seeded random number in [0, 1). */
+  random(): number;
+}
+
+/** Facts about what the step did, for the journal. */
+export type StepDetail = Readonly<Record<string, unknown>>;
+export type StepOf<K extends StepInput['step']> = Extract<import('../model/scenario.ts').Step, { step: K }>;
+export type StepRunner<K extends StepInput['step']> = (
+  step: StepOf<K>,
+  context: StepContext,
+) => Promise<StepDetail>;
+
+/** The workload's facts, once the watch has seen it. */
+export function workloadFacts(context: StepContext): DeploymentFacts | DaemonSetFacts | undefined {
+  const kind = context.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
+  return context.state.all(kind).get(context.workload.name);
+}
+
+/** API path of the workload. */
+export function workloadPath({ namespace, workload }: StepContext, subresource = ''): string {
+  const plural = workload.kind === 'DaemonSet' ? 'daemonsets' : 'deployments';
+  return `/apis/apps/v1/namespaces/${namespace}/${plural}/${workload.name}${subresource}`;
+}
+
+export const strategicMerge = 'application/strategic-merge-patch+json';
+export const mergePatch = 'application/merge-patch+json';
+export const jsonPatch = 'application/json-patch+json';

@@ -1,0 +1,95 @@
+// pause, resume, restart, undo and history as `kubectl rollout` does them.
+import { FaultError } from '../model/errors.ts';
+import { jsonPatch, type StepContext, type StepRunner, strategicMerge, workloadPath } from './context.ts';
+
+const revisionAnnotation = 'deployment.kubernetes.io/revision';
+const kubectlRollout = { fieldManager: 'kubectl-rollout' };
+
+interface Revisioned {
+  metadata: {
+    name: string;
+    uid: string;
+    annotations?: Record<string, string>;
+    ownerReferences?: { uid: string; controller?: boolean }[];
+  };
+  spec: { template: { metadata?: { labels?: Record<string, string> }; spec: unknown }; paused?: boolean };
+}
+
+export const pause: StepRunner<'pause'> = async (_step, context) => {
+  await patch(context, { spec: { paused: true } });
+  return {};
+};
+
+export const resume: StepRunner<'resume'> = async (_step, context) => {
+  await patch(context, { spec: { paused: null } });
+  return {};
+};
+
+export const restart: StepRunner<'restart'> = async (_step, context) => {
+  const restartedAt = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  await patch(context, {
+    spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': restartedAt } } } },
+  });
+  return { restartedAt };
+};
+
+/** Undo: the template of a former revision put back by a JSON patch; that revision then gets the highest number. */
+export const rollback: StepRunner<'rollback'> = async (step, context) => {
+  const { deployment, owned } = await readRevisions(context);
+  if (deployment.spec.paused) {
+    throw new FaultError(
+      "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
+    );
+  }
+  const numbered = owned
+    .map((set) => ({ set, revision: revisionOf(set) }))
+    .sort((a, b) => b.revision - a.revision);
+  const chosen = step.toRevision ? numbered.find((one) => one.revision === step.toRevision) : numbered[1];
+  if (!chosen) {
+    throw new FaultError(
+      step.toRevision
+        ? `unable to find specified revision ${step.toRevision} in history; there are ${numbered.map((one) => one.revision).join(', ')}`
+        : `no rollout history found for deployment "${context.workload.name}"`,
+    );
+  }
+  const template = structuredClone(chosen.set.spec.template);
+  if (template.metadata?.labels) delete template.metadata.labels['pod-template-hash'];
+  const annotations = { ...deployment.metadata.annotations };
+  delete annotations['deprecated.deployment.rollback.to'];
+  await context.kube.json('PATCH', workloadPath(context), {
+    contentType: jsonPatch,
+    body: [
+      { op: 'replace', path: '/spec/template', value: template },
+      { op: 'replace', path: '/metadata/annotations', value: annotations },
+    ],
+  });
+  return { fromRevision: numbered[0]?.revision, toRevision: chosen.revision };
+};
+
+/** The revisions that `kubectl rollout history` would list, lowest first. */
+export const history: StepRunner<'history'> = async (step, context) => {
+  const { owned } = await readRevisions(context);
+  return { as: step.as, revisions: owned.map(revisionOf).sort((a, b) => a - b) };
+};
+
+async function patch(context: StepContext, body: unknown): Promise<void> {
+  await context.kube.json('PATCH', workloadPath(context), {
+    query: kubectlRollout,
+    contentType: strategicMerge,
+    body,
+  });
+}
+
+async function readRevisions(context: StepContext): Promise<{ deployment: Revisioned; owned: Revisioned[] }> {
+  const deployment = await context.kube.json<Revisioned>('GET', workloadPath(context));
+  const sets = await context.kube.json<{ items: Revisioned[] }>(
+    'GET',
+    `/apis/apps/v1/namespaces/${context.namespace}/replicasets`,
+  );
+  const owned = sets.items.filter((set) =>
+    set.metadata.ownerReferences?.some((owner) => owner.controller && owner.uid === deployment.metadata.uid),
+  );
+  return { deployment, owned };
+}
+
+const revisionOf = (set: Revisioned): number => Number(set.metadata.annotations?.[revisionAnnotation] ?? 0);

@@ -1,0 +1,120 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { suite } from '../suite.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/**
+ * Rooms of the house and the rooms that each may import from (docs/architecture.md). The longest matching prefix of a
+ * file decides its room. A room may always import from itself.
+ */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  'harness/model': [],
+  'harness/kube': ['harness/model'],
+  'harness/config': ['harness/model'],
+  'harness/cluster': ['harness/model', 'harness/kube'],
+  'harness/cluster/embedded': ['harness/model', 'harness/cluster'],
+  'harness/settings': ['harness/model'],
+  'harness/load': ['harness/model'],
+  'harness/steps': ['harness/model', 'harness/kube'],
+  'harness/record': ['harness/model', 'harness/kube'],
+  'harness/deploy': ['harness/model', 'harness/kube', 'harness/config'],
+  'harness/judge': ['harness/model'],
+  'harness/check': ['harness/model'],
+  'harness/experiment.ts': [
+    'harness/model',
+    'harness/kube',
+    'harness/cluster',
+    'harness/settings',
+    'harness/load',
+    'harness/load-plan.ts',
+    'harness/steps',
+    'harness/record',
+    'harness/deploy',
+  ],
+  'harness/load-plan.ts': ['harness/model', 'harness/deploy'],
+  'harness/commands': ['harness', 'scenarios', 'reports', 'target'],
+  'harness/cli.ts': ['harness/model', 'harness/commands'],
+  scenarios: ['harness/model'],
+  reports: ['harness/model'],
+  target: [],
+};
+
+const remedy: Readonly<Record<string, string>> = {
+  'harness/model': 'The model knows nobody: move what it needs into the model, or the code out of it.',
+  scenarios: 'A scenario is data: describe it with the step and claim types of harness/model/scenario.ts.',
+  reports:
+    'A report is a pure function of judged journals: move the type into harness/model, let the judge fill it.',
+  'harness/judge': 'The judge sees journals alone: record the fact in the journal, then judge it.',
+};
+const generalRemedy =
+  'Hand the value in as an argument from harness/experiment.ts or a command, or move a shared type into harness/model.';
+
+const test = suite('imports');
+const files = ['harness', 'scenarios', 'reports', 'target'].flatMap((folder) => sources(join(root, folder)));
+
+test('every source file belongs to a room', () => {
+  const homeless = files.map((file) => relative(root, file)).filter((file) => !roomOf(file));
+  assert.equal(homeless, []);
+});
+
+test('imports point one way', () => {
+  const wrong: string[] = [];
+  let seen = 0;
+  for (const file of files) {
+    const from = relative(root, file);
+    const room = roomOf(from) ?? '';
+    for (const target of relativeImports(file)) {
+      seen++;
+      const to = relative(root, target);
+      if (mayImport(room, to)) continue;
+      wrong.push(
+        `${from} imports ${to}: ${room} may import ${allowed[room]?.join(', ') || 'nothing'}. ${remedy[room] ?? generalRemedy}`,
+      );
+    }
+  }
+  assert.ok(seen > 50, `only ${seen} imports were looked at`);
+  assert.is(wrong.join('\n'), '');
+});
+
+test('a wrong import would be found', () => {
+  const cases: [string, string, boolean][] = [
+    ['reports', 'harness/judge/windows.ts', false],
+    ['harness/steps', 'harness/record/live.ts', false],
+    ['harness/model', 'harness/kube/client.ts', false],
+    ['harness/cluster/embedded', 'harness/kube/client.ts', false],
+    ['harness/experiment.ts', 'harness/steps/index.ts', true],
+    ['reports', 'harness/model/results.ts', true],
+  ];
+  for (const [room, to, expected] of cases) assert.is(mayImport(room, to), expected, `${room} -> ${to}`);
+});
+
+test.run();
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function relativeImports(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(
+    (match) => match[1] ?? '',
+  );
+  return specifiers.map((specifier) => join(dirname(file), specifier));
+}
+
+function roomOf(file: string): string | undefined {
+  return Object.keys(allowed)
+    .filter((room) => file === room || file.startsWith(`${room}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+function mayImport(room: string, to: string): boolean {
+  return (
+    roomOf(to) === room || (allowed[room] ?? []).some((other) => to === other || to.startsWith(`${other}/`))
+  );
+}
