@@ -6,7 +6,8 @@ import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../model/errors.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioInput } from '../model/scenario.ts';
-import { type FieldPath, fieldName, placeOf } from './place.ts';
+import { type FieldPath, fieldName } from '../model/yaml-path.ts';
+import { placeOf } from './place.ts';
 import { configurationSchema, inlineScenarioSchema, type ParsedConfiguration } from './schema.ts';
 import { droppedFields, type Problem, problemsOf } from './sentence.ts';
 

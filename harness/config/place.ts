@@ -1,7 +1,7 @@
-// Finds the place of a field in a YAML text, so that a wrong value is reported where it stands.
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type LineCounter, type Node } from 'yaml';
+// The line and column of a field in a YAML text, so that a wrong value is reported where it stands.
+import type { Document, LineCounter } from 'yaml';
+import { type FieldPath, followPath } from '../model/yaml-path.ts';
 
-export type FieldPath = readonly PropertyKey[];
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -14,36 +14,10 @@ export function placeOf(
   path: FieldPath,
   want: 'value' | 'key' = 'value',
 ): Place {
-  let node: Node | null | undefined = document.contents;
-  let offset = node?.range?.[0] ?? 0;
-  for (const [index, step] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(document) ?? null;
-    const last = index === path.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find(
-        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
-      );
-      if (!pair) break;
-      const key = pair.key as Node;
-      offset = key.range?.[0] ?? offset;
-      node = pair.value as Node | null;
-      if (!(last && want === 'key')) offset = node?.range?.[0] ?? offset;
-    } else if (isSeq(node)) {
-      node = node.items[Number(step)] as Node | undefined;
-      if (!node) break;
-      offset = node.range?.[0] ?? offset;
-    } else break;
-  }
+  const steps = followPath(document, path);
+  const last = steps.at(-1);
+  const node = want === 'key' && steps.length === path.length && last?.pair ? last.pair.key : last?.value;
+  const offset = (node ?? last?.pair?.key ?? document.contents)?.range?.[0] ?? 0;
   const { line, col } = lines.linePos(offset);
   return { line, column: col };
-}
-
-/** `load.lanes[1]` */
-export function fieldName(path: FieldPath): string {
-  return path.reduce<string>((name, step) => {
-    if (typeof step === 'number') return `${name}[${step}]`;
-    const key = String(step);
-    const plain = /^[A-Za-z_$][\w$-]*$/.test(key) ? key : `"${key}"`;
-    return name ? `${name}.${plain}` : plain;
-  }, '');
 }

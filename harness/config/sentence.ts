@@ -1,7 +1,7 @@
 // Words for what is wrong with a configuration: one sentence per problem, with the field, what stands there and what
 // may stand there.
 import type { z } from 'zod';
-import { type FieldPath, fieldName } from './place.ts';
+import { type FieldPath, fieldName } from '../model/yaml-path.ts';
 
 type Issue = z.core.$ZodIssue;
 
