@@ -1,0 +1,47 @@
+// Sockets whose response was complete: the server, which was asked to close, closes first and keeps the TIME_WAIT; one
+// that does not within 200 ms is closed from here. At most 1000 wait.
+import type { Socket } from 'node:net';
+import { Fifo } from './fifo.ts';
+
+const waitMs = 200;
+const limit = 1000;
+
+export class RetiredSockets {
+  readonly #clock: () => number;
+  readonly #sockets = new Fifo<{ socket: Socket; untilMs: number }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  add(socket: Socket): void {
+    if (socket.readableEnded) {
+      socket.destroy();
+      return;
+    }
+    socket.once('end', destroy);
+    if (this.#sockets.length >= limit) this.#sockets.shift()?.socket.destroy();
+    this.#sockets.push({ socket, untilMs: this.#clock() + waitMs });
+    this.#timer ??= setTimeout(() => this.#sweep(), waitMs);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (let one = this.#sockets.shift(); one; one = this.#sockets.shift()) one.socket.destroy();
+  }
+
+  #sweep(): void {
+    const now = this.#clock();
+    for (let one = this.#sockets.peek(); one && one.untilMs <= now; one = this.#sockets.peek()) {
+      one.socket.destroy();
+      this.#sockets.shift();
+    }
+    const next = this.#sockets.peek();
+    this.#timer = next && setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(next.untilMs - now)));
+  }
+}
+
+function destroy(this: Socket): void {
+  this.destroy();
+}

@@ -1,0 +1,282 @@
+// One place for a request in flight: it opens sockets, writes autocannon's request and finds out how the attempt ends.
+// Lane `kept`: the slot's socket lasts from attempt to attempt. Lanes `new` and `long`: a socket per attempt.
+import {
+  connect as connectTcp,
+  isIP,
+  type LookupFunction,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Outcome, Phase } from '../model/load.ts';
+import type { Limited } from './deadlines.ts';
+import { decisiveError, outcomeOfError, type SystemError } from './outcome.ts';
+import type { ResponseParser } from './response-parser.ts';
+
+/** Where a new connection goes, and the pod behind it where that is known. */
+export interface Route {
+  readonly host: string;
+  readonly port: number;
+  readonly pod?: string;
+}
+
+/** What a slot needs from its stream, and tells it. */
+export interface SlotOwner {
+  readonly secure: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly servername: string | undefined;
+  readonly insecure: boolean;
+  readonly keepsConnections: boolean;
+  readonly noDelay: boolean;
+  readonly head: boolean;
+  readonly lookup: LookupFunction;
+  /** All sockets read into it: what is read is parsed before the next read. */
+  readonly readBuffer: Buffer;
+  /** `undefined`: connect to host and port. `null`: no endpoint, connect to a port that refuses. */
+  route(): Route | null | undefined;
+  /** Numbers a connection that is about to be opened, from 1. */
+  connectionOpened(): number;
+  requestOf(slot: Slot): Buffer;
+  /** The response is complete. */
+  answered(slot: Slot): void;
+  failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void;
+  /** A socket that is no longer needed, whose response was complete: closed in good order. */
+  retire(socket: Socket): void;
+}
+
+/** Nobody listens on TCP port 1 (tcpmux, unused): the kernel refuses, as kube-proxy's REJECT rule does. */
+const refusing: Route = { host: '127.0.0.1', port: 1 };
+const EMPTY = Buffer.alloc(0);
+/** Sent only into a TLS connection that has already ended, to find out how. */
+const ONE_BYTE = Buffer.from(' ');
+
+const ofSocket = Symbol('slot');
+type SlotSocket = Socket & { [ofSocket]?: Slot | undefined };
+
+export class Slot implements Limited {
+  deadlineMs = 0;
+  earlier: Slot | undefined;
+  later: Slot | undefined;
+  busy = false;
+  sequence = 0;
+  dueMs = 0;
+  startMs = 0;
+  phase: Phase = 'connect';
+  reused = false;
+  bytes = 0;
+  /** Number of the connection in the stream, and of the attempt on it, from 1. */
+  connection = 0;
+  nth = 0;
+  routedTo: string | undefined = undefined;
+  /** Pod of the last answer on this connection. */
+  answeredBefore: string | undefined = undefined;
+  /** Index of the autocannon client that fires for this slot. */
+  readonly client: number;
+  readonly parser: ResponseParser;
+  readonly #owner: SlotOwner;
+  #socket: SlotSocket | undefined;
+  #usable = false;
+
+  constructor(owner: SlotOwner, client: number, parser: ResponseParser) {
+    this.#owner = owner;
+    this.client = client;
+    this.parser = parser;
+  }
+
+  /** Begins an attempt. */
+  fire(sequence: number, dueMs: number, startMs: number): void {
+    this.busy = true;
+    this.sequence = sequence;
+    this.dueMs = dueMs;
+    this.startMs = startMs;
+    this.bytes = 0;
+    this.parser.reset(this.#owner.head);
+    if (this.#usable) {
+      this.reused = true;
+      this.#write();
+    } else {
+      this.reused = false;
+      this.#open();
+    }
+  }
+
+  /** Ends an attempt from outside: its time is over, or the load is interrupted. */
+  giveUp(): void {
+    this.busy = false;
+    this.#drop();
+  }
+
+  /** Ends an idle connection. */
+  close(): void {
+    this.#drop();
+  }
+
+  get hasConnection(): boolean {
+    return this.#usable;
+  }
+
+  #open(): void {
+    const owner = this.#owner;
+    this.phase = 'connect';
+    this.nth = 1;
+    this.answeredBefore = undefined;
+    this.connection = owner.connectionOpened();
+    const route = owner.route();
+    this.routedTo = route?.pod;
+    const { host, port } = route ?? (route === null ? refusing : owner);
+    const options: TcpNetConnectOpts = {
+      host,
+      port,
+      allowHalfOpen: true,
+      noDelay: owner.noDelay,
+      lookup: owner.lookup,
+      onread: {
+        buffer: owner.readBuffer,
+        callback: (length: number): boolean => {
+          this.#read(socket, length);
+          return true;
+        },
+      },
+    };
+    let socket: SlotSocket;
+    try {
+      socket = owner.secure ? this.#connectTls(options) : connectTcp(options);
+    } catch (error) {
+      // Only an option that Node refuses gets here (a port out of range, for example).
+      setImmediate(() => this.#fail(error as SystemError));
+      return;
+    }
+    socket[ofSocket] = this;
+    this.#socket = socket;
+    socket.on(owner.secure ? 'secureConnect' : 'connect', onReady);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  #connectTls(options: TcpNetConnectOpts): TLSSocket {
+    const owner = this.#owner;
+    const name = owner.servername ?? owner.host;
+    const socket = connectTls({
+      ...options,
+      rejectUnauthorized: !owner.insecure,
+      ...(isIP(name) ? {} : { servername: name }),
+    });
+    socket.once('connect', () => {
+      if (this.#socket === socket) this.phase = 'tls';
+    });
+    return socket;
+  }
+
+  ready(): void {
+    if (!this.busy) return;
+    this.#usable = true;
+    this.#write();
+  }
+
+  #write(): void {
+    this.phase = 'first-byte';
+    if (this.reused) this.nth++;
+    this.#socket?.write(this.#owner.requestOf(this));
+  }
+
+  #read(socket: SlotSocket, length: number): void {
+    if (socket[ofSocket] !== this) return;
+    if (!this.busy) {
+      // Bytes that nobody asked for must never meet the next request.
+      this.#drop();
+      return;
+    }
+    const { parser } = this;
+    this.bytes += length;
+    const consumed = parser.execute(this.#owner.readBuffer, 0, length);
+    this.phase = parser.inBody ? 'body' : 'headers';
+    if (parser.problem) this.#end('protocol', parser.problem, undefined);
+    else if (parser.done) this.#complete(consumed === length && parser.keepAlive);
+  }
+
+  /** `reusable`: nothing came behind the response, and neither side wants to close. */
+  #complete(reusable: boolean): void {
+    const owner = this.#owner;
+    this.busy = false;
+    this.answeredBefore = this.parser.pod ?? this.answeredBefore;
+    if (!reusable || !owner.keepsConnections) this.#retire();
+    owner.answered(this);
+  }
+
+  /** The other side has sent its FIN, or so Node says. */
+  ended(): void {
+    const socket = this.#socket;
+    if (!this.busy || !socket) {
+      this.#drop();
+      return;
+    }
+    // A RST right behind the last bytes reads as a clean end (libuv before the fix of its issue 4997). A write tells
+    // them apart: of no byte on a plain socket; TLS writes nothing for no byte. ECONNRESET is a RST; EPIPE is a RST
+    // that answered our own bytes after the FIN.
+    socket.write(this.#owner.secure ? ONE_BYTE : EMPTY, (error) => {
+      if (this.#socket !== socket || !this.busy) return;
+      if ((error as SystemError | null)?.code === 'ECONNRESET') this.#fail(error as SystemError);
+      else if (this.parser.endsWithFin) this.#complete(false);
+      else this.#end('closed', 'FIN', undefined);
+    });
+  }
+
+  broke(error: SystemError): void {
+    if (this.busy) this.#fail(error);
+    else this.#drop();
+  }
+
+  closed(): void {
+    if (this.busy) this.#end('closed', 'CLOSE', undefined);
+    else this.#drop();
+  }
+
+  #fail(any: SystemError): void {
+    const error = decisiveError(any);
+    const connected = this.phase !== 'connect';
+    // A RST behind a completed handshake that we had no time to see: the kernel reports it as a failed connect.
+    if (!connected && error.code === 'ECONNRESET') this.phase = this.#owner.secure ? 'tls' : 'first-byte';
+    const outcome = outcomeOfError(error, connected && this.phase === 'tls');
+    this.#end(outcome, outcome === 'closed' ? 'FIN' : (error.code ?? error.message), error);
+  }
+
+  #end(outcome: Outcome, code: string, error: Error | undefined): void {
+    this.busy = false;
+    this.#drop();
+    this.#owner.failed(this, outcome, code, error);
+  }
+
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#usable = false;
+    if (!socket) return;
+    socket[ofSocket] = undefined;
+    socket.destroy();
+  }
+
+  #retire(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#usable = false;
+    if (!socket) return;
+    socket[ofSocket] = undefined;
+    this.#owner.retire(socket);
+  }
+}
+
+function onReady(this: SlotSocket): void {
+  this[ofSocket]?.ready();
+}
+function onEnd(this: SlotSocket): void {
+  this[ofSocket]?.ended();
+}
+/** Stays for the socket's whole life: an error of a socket that was given up is nobody's. */
+function onError(this: SlotSocket, error: SystemError): void {
+  this[ofSocket]?.broke(error);
+}
+function onClose(this: SlotSocket): void {
+  this[ofSocket]?.closed();
+}
