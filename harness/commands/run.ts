@@ -1,0 +1,119 @@
+// A run: experiments in turn on a cluster that is up. The next one's objects are deployed while nothing is measured.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeNamespaces } from '../deploy/apply.ts';
+import {
+  type ExperimentKey,
+  type ExperimentOutcome,
+  experimentName,
+  type PreparedExperiment,
+  prepareExperiment,
+  type RunContext,
+  runExperiment,
+} from '../experiment.ts';
+import type { Progress } from './progress.ts';
+
+export interface Ran {
+  readonly key: ExperimentKey;
+  /** File name of the journal in the output folder; undefined: it could not even be deployed. */
+  readonly journal: string | undefined;
+  readonly outcome: ExperimentOutcome;
+}
+
+/** Experiments that are deployed at the same time: their pods idle while another one is measured. */
+const TOGETHER = 2;
+const REMOVE_LIMIT_MS = 90_000;
+
+export const journalFolder = 'journals';
+
+/**
+ * Runs all experiments, each into `out`/journals/NAME.ndjson. Namespaces are removed before it returns, or by the
+ * returned `removed`, which must be awaited: removal goes on while the reports are made.
+ */
+export async function runExperiments(
+  run: RunContext,
+  keys: readonly ExperimentKey[],
+  out: string,
+  progress: Progress,
+  reuse: (key: ExperimentKey) => string | undefined = () => undefined,
+): Promise<{ ran: Ran[]; removed: Promise<void> }> {
+  mkdirSync(join(out, journalFolder), { recursive: true });
+  const ran: Ran[] = [];
+  const removals: Promise<void>[] = [];
+  const remove = (namespaces: string[]) => {
+    const removal = removeNamespaces(run.kube, namespaces, run.runId, REMOVE_LIMIT_MS);
+    removal.catch(() => {});
+    removals.push(removal);
+    return removal;
+  };
+  const pending = [];
+  for (const key of keys) {
+    const journal = reuse(key);
+    if (journal) ran.push({ key, journal, outcome: { status: 'complete' } });
+    else pending.push(key);
+  }
+  for (let at = 0; at < pending.length && !run.signal.aborted; at += TOGETHER) {
+    const batch = pending.slice(at, at + TOGETHER);
+    const namespaces: string[] = [];
+    try {
+      const prepared = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) =>
+        prepareAll({ ...run, progress: ({ doing }) => say(doing) }, batch, namespaces),
+      );
+      for (const [index, key] of batch.entries()) {
+        const ready = prepared[index] as PreparedExperiment | Error;
+        ran.push(
+          ready instanceof Error ? undeployed(key, ready) : await measure(run, key, ready, out, progress),
+        );
+      }
+    } finally {
+      const removal = remove(namespaces);
+      if (at + TOGETHER < pending.length && !run.signal.aborted) await removal.catch(() => {});
+    }
+  }
+  return { ran, removed: Promise.all(removals).then(() => {}) };
+}
+
+/** Errors are values here: one experiment that cannot be deployed must not stop the other. */
+async function prepareAll(run: RunContext, keys: readonly ExperimentKey[], namespaces: string[]) {
+  return Promise.all(
+    keys.map((key) =>
+      prepareExperiment(run, key, (namespace) => void namespaces.push(namespace)).catch((error: unknown) =>
+        error instanceof Error ? error : new Error(String(error)),
+      ),
+    ),
+  );
+}
+
+async function measure(
+  run: RunContext,
+  key: ExperimentKey,
+  prepared: PreparedExperiment,
+  out: string,
+  progress: Progress,
+): Promise<Ran> {
+  const name = experimentName(key);
+  const journal = join(journalFolder, `${name}.ndjson`);
+  const outcome = await progress.stage(name, (say) =>
+    runExperiment(
+      {
+        ...run,
+        progress: ({ doing, lost, loadMs, limitMs }) => {
+          if (!lost || loadMs === undefined) return say(doing);
+          const losses = Object.entries(lost)
+            .map(([lane, count]) => `${lane} ${count}`)
+            .join(', ');
+          const left = limitMs ? `, at most ${Math.ceil((limitMs - loadMs) / 1000)} s left` : '';
+          return say(`${doing}: ${(loadMs / 1000).toFixed(0)} s, lost ${losses || 'nothing'}${left}`);
+        },
+      },
+      prepared,
+      join(out, journal),
+    ),
+  );
+  return { key, journal, outcome };
+}
+
+/** An experiment that could not be deployed leaves no journal; run.json keeps the reason. */
+function undeployed(key: ExperimentKey, error: Error): Ran {
+  return { key, journal: undefined, outcome: { status: 'faulted', reason: error.message } };
+}

@@ -1,0 +1,114 @@
+// Which experiments a run consists of: scenarios × variants × paths × repeats, and which of them cannot run here.
+import type { RunningCluster } from '../cluster/provider.ts';
+import type { Configuration } from '../config/load.ts';
+import { withLoad } from '../config/scenario-load.ts';
+import type { ExperimentKey } from '../experiment.ts';
+import { UsageError } from '../model/errors.ts';
+import type { Profile, Scenario, ScenarioDefinition } from '../model/scenario.ts';
+import type { Variant } from '../model/setting.ts';
+import { ablation, variantNamed } from '../settings/index.ts';
+
+export interface Selection {
+  readonly scenarios: readonly Scenario[];
+  readonly keys: readonly ExperimentKey[];
+}
+
+export interface SelectionRequest {
+  readonly profile: Profile;
+  /** Ids from the command line; empty: the configuration's, else the profile's. */
+  readonly scenarios: readonly string[];
+  /** Names from the command line; empty: each scenario's own. `ablation` stands for its whole list. */
+  readonly variants: readonly string[];
+  readonly repeat: number;
+  readonly paths: readonly ExperimentKey['path'][];
+  readonly agents: number;
+}
+
+/** Ids of profile quick. Those that a version does not have yet are simply not among `known`. */
+const quickIds = ['image-change', 'scale-up', 'scale-down', 'autoscale', 'rollback'];
+
+/** Throws UsageError for an unknown scenario or variant, with what there is. */
+export function select(
+  known: readonly ScenarioDefinition[],
+  configuration: Configuration,
+  request: SelectionRequest,
+): Selection {
+  const definitions = chosenScenarios(known, configuration, request);
+  const scenarios = definitions.map((definition) =>
+    withLoad(request.profile === 'full' ? definition.full : definition.quick, configuration.load),
+  );
+  const keys = scenarios.flatMap((scenario) =>
+    variantsOf(scenario, configuration, request).flatMap((variant) =>
+      request.paths.flatMap((path) =>
+        Array.from({ length: request.repeat }, (_, repeat) => ({
+          scenario,
+          variant,
+          path,
+          agents: request.agents,
+          repeat,
+        })),
+      ),
+    ),
+  );
+  return { scenarios, keys };
+}
+
+function chosenScenarios(
+  known: readonly ScenarioDefinition[],
+  configuration: Configuration,
+  request: SelectionRequest,
+) {
+  const inline = (configuration.scenarios ?? []).filter((entry) => typeof entry !== 'string');
+  const all = [...known, ...inline];
+  const byId = (id: string): ScenarioDefinition => {
+    const found = all.find((definition) => definition.id === id);
+    if (found) return found;
+    throw new UsageError(`scenario "${id}" is not known. There are ${all.map((one) => one.id).join(', ')}.`);
+  };
+  if (request.scenarios.length > 0) return request.scenarios.map(byId);
+  if (configuration.scenarios)
+    return configuration.scenarios.map((entry) => (typeof entry === 'string' ? byId(entry) : entry));
+  if (request.profile === 'full') return all;
+  return all.filter((definition) => quickIds.includes(definition.id));
+}
+
+function variantsOf(
+  scenario: Scenario,
+  configuration: Configuration,
+  request: SelectionRequest,
+): readonly Variant[] {
+  const names = request.variants.length > 0 ? request.variants : scenario.variants;
+  const list = names.flatMap((name) =>
+    name === 'ablation' ? ablation() : [variantNamed(name, configuration.variants)],
+  );
+  return [...new Map(list.map((variant) => [variant.name, variant])).values()];
+}
+
+/** Why a scenario cannot run on this cluster; undefined: it can. */
+export function cannotRun(
+  scenario: Scenario,
+  cluster: RunningCluster,
+  images: Readonly<Record<string, string>>,
+): string | undefined {
+  const { needs } = scenario;
+  const { info } = cluster;
+  const kind = info.kind as (typeof needs.clusters)[number];
+  if (!needs.clusters.includes(kind))
+    return `It runs on ${needs.clusters.join(', ')} only; this is ${info.kind}.`;
+  const workers = info.nodes.filter((node) => node.role !== 'control-plane').length || info.nodes.length;
+  if (workers < needs.nodes)
+    return `It needs ${needs.nodes} nodes for the target; this cluster has ${workers}.`;
+  const missing = imagesUsed(scenario).filter((name) => !images[name] && !/[/:.]/.test(name));
+  if (missing.length > 0)
+    return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
+  if (scenario.steps.some((step) => step.step === 'proxy-delay') && !cluster.delayProxy) {
+    return 'It needs a cluster on which routing updates can be delayed.';
+  }
+  return undefined;
+}
+
+/** Names (or literal images) that a scenario's steps change to. */
+export const imagesUsed = (scenario: Scenario): string[] => [
+  ...scenario.needs.images,
+  ...scenario.steps.flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
+];

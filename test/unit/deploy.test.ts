@@ -1,0 +1,229 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { configurationSchema } from '../../harness/config/schema.ts';
+import {
+  agentPod,
+  controlTarget,
+  labelled,
+  withPhaseLink,
+  withScenario,
+} from '../../harness/deploy/assemble.ts';
+import { builtInTarget } from '../../harness/deploy/built-in.ts';
+import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { parseManifests, readManifests } from '../../harness/deploy/read-manifests.ts';
+import { loadPlan } from '../../harness/load-plan.ts';
+import { label, type Manifest } from '../../harness/model/manifest.ts';
+import { mergeManifest } from '../../harness/model/merge-manifest.ts';
+import { defineScenario, targetSpecSchema } from '../../harness/model/scenario.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('deploy');
+const identity = { namespace: 'ns', runId: 'r1', experiment: 'x.baseline' };
+const target = builtInTarget(
+  { current: 'rollproof/target:1', next: 'rollproof/target:2' },
+  { ON_TERM: 'graceful' },
+);
+
+function message(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'nothing thrown';
+}
+
+const deploymentOf = (manifests: readonly Manifest[]) =>
+  manifests.find((one) => one.kind === 'Deployment') as Manifest;
+type Inside = {
+  spec: {
+    template: {
+      metadata: { labels: Record<string, string> };
+      spec: { containers: { image: string; env: { name: string; value: string }[] }[] };
+    };
+  };
+};
+const templateOf = (manifests: readonly Manifest[]) =>
+  (deploymentOf(manifests) as unknown as Inside).spec.template;
+const containerOf = (manifests: readonly Manifest[]) =>
+  templateOf(manifests).spec.containers[0] as Inside['spec']['template']['spec']['containers'][0];
+
+test('the scenario sets replicas, image and the target’s knobs; the files stay as they are', () => {
+  const before = JSON.stringify(target.manifests);
+  const manifests = withScenario(target, targetSpecSchema.parse({ replicas: 4, startMs: 700 }));
+  assert.is((deploymentOf(manifests).spec as { replicas: number }).replicas, 4);
+  assert.is(containerOf(manifests).image, 'rollproof/target:1');
+  const env = Object.fromEntries(containerOf(manifests).env.map((one) => [one.name, one.value]));
+  assert.is(env.START_MS, '700');
+  assert.ok('POD_NAME' in env);
+  assert.is(JSON.stringify(target.manifests), before);
+});
+
+test('every object and every pod carries run, role and experiment', () => {
+  const manifests = [
+    ...labelled(target.manifests, 'target', identity),
+    agentPod(identity, 'agent', 'node1', 0),
+    ...controlTarget(identity, 'target', 'node1'),
+  ];
+  for (const manifest of manifests) {
+    assert.is(manifest.metadata.namespace, 'ns', manifest.kind);
+    assert.is(manifest.metadata.labels?.[label.run], 'r1', manifest.kind);
+  }
+  const template = templateOf(labelled(target.manifests, 'target', identity));
+  assert.is(template.metadata.labels[label.role], 'target');
+  assert.is(template.metadata.labels.app, 'target', "the workload's own labels stay");
+});
+
+test('the phase link reaches the built-in target only', () => {
+  const linked = withPhaseLink(target.manifests, target, '10.0.0.9:7070');
+  assert.match(JSON.stringify(linked), '10.0.0.9:7070');
+  assert.is(withPhaseLink(target.manifests, { ...target, builtIn: false }, 'x'), target.manifests);
+});
+
+test('merging patches: objects merge, named lists by name, other lists are replaced, null deletes', () => {
+  const base = {
+    apiVersion: 'v1',
+    kind: 'X',
+    metadata: { name: 'x' },
+    spec: {
+      keep: 1,
+      drop: 2,
+      list: [1, 2],
+      containers: [{ name: 'a', image: 'a:1', env: [{ name: 'E', value: '1' }] }, { name: 'b' }],
+    },
+  };
+  const merged = mergeManifest(base, {
+    spec: {
+      drop: null,
+      list: [3],
+      containers: [{ name: 'a', env: [{ name: 'F', value: '2' }] }, { name: 'c' }],
+    },
+  });
+  assert.equal(merged.spec, {
+    keep: 1,
+    list: [3],
+    containers: [
+      {
+        name: 'a',
+        image: 'a:1',
+        env: [
+          { name: 'E', value: '1' },
+          { name: 'F', value: '2' },
+        ],
+      },
+      { name: 'b' },
+      { name: 'c' },
+    ],
+  });
+});
+
+test('manifests: lists and several documents are read, wrong ones refused with file and line', () => {
+  const text =
+    'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n---\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n';
+  assert.equal(
+    parseManifests('f.yaml', text).map((one) => one.metadata.name),
+    ['a', 'b'],
+  );
+  const table: [string, RegExp][] = [
+    ['kind: Pod\nmetadata: {name: x}', /^f\.yaml:1: it has no apiVersion/],
+    ['apiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: Pod', /^f\.yaml:1: Pod has no metadata\.name/],
+    ['a: [', /^f\.yaml:1: not valid YAML/],
+    ['- 1\n', /^f\.yaml:1: not a Kubernetes object: it is a list/],
+    ['just text', /it is a string/],
+  ];
+  for (const [yaml, expected] of table)
+    assert.match(
+      message(() => parseManifests('f.yaml', yaml)),
+      expected,
+    );
+  assert.match(
+    message(() => readManifests(['/no/such/file'])),
+    /there is no such file or folder/,
+  );
+});
+
+const shop = `
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{name: web, port: 80, targetPort: http}, {name: metrics, port: 9090}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: "shop:1", ports: [{name: http, containerPort: 8000}]}]}
+`;
+
+test('a foreign target: names are checked against the manifests', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-foreign-'));
+  const file = join(folder, 'shop.yaml');
+  writeFileSync(file, shop);
+  const parse = (fields: Record<string, unknown>) =>
+    foreignTarget(
+      configurationSchema.parse({
+        target: { manifests: [file], service: 'shop', deployment: 'shop', port: 'web', ...fields },
+      }).target as never,
+      'rollproof.yaml',
+    );
+  const found = parse({ images: { next: 'shop:2' } });
+  assert.equal(found.workload, { kind: 'Deployment', name: 'shop', container: 'shop' });
+  assert.equal(found.service, { name: 'shop', port: 80 });
+  assert.equal(found.health, { port: 'http', path: '/' });
+  assert.equal(found.images, { current: 'shop:1', next: 'shop:2' });
+  const table: [Record<string, unknown>, RegExp][] = [
+    [
+      { deployment: 'other' },
+      /target\.deployment: the manifests have no Deployment "other"; they have shop\./,
+    ],
+    [{ service: 'other' }, /target\.service: .* no Service "other"/],
+    [{ port: undefined }, /target\.port: Service shop has ports web, metrics; say which one\./],
+    [{ port: 81 }, /target\.port: Service shop has no port 81/],
+    [{ container: 'side' }, /target\.container: Deployment shop has no container "side"; it has shop\./],
+  ];
+  for (const [fields, expected] of table)
+    assert.match(
+      message(() => parse(fields)),
+      expected,
+    );
+  rmSync(folder, { recursive: true });
+});
+
+test('load plan: slots cover rate × timeout, kept has its connections, the control target gets a trickle', () => {
+  const { full } = defineScenario({
+    id: 'x',
+    title: 't',
+    question: 'q',
+    group: 'connections',
+    load: [
+      { lane: 'new' },
+      { lane: 'kept', connections: 20 },
+      { lane: 'long', holdMs: 1500, rate: { shape: 'constant', ratePerSecond: 10 } },
+    ],
+    steps: [{ step: 'load-rate', ratePerSecond: 300 }],
+    claims: [],
+  });
+  const plan = loadPlan(full, target, { target: '10.0.0.1:80', control: '10.0.0.2:80' }, 'r1');
+  assert.equal(
+    plan.streams.map(({ id, url, connections }) => [id, url, connections]),
+    [
+      ['new', 'http://10.0.0.1:80/', 920],
+      ['kept', 'http://10.0.0.1:80/', 20],
+      ['long', 'http://10.0.0.1:80/slow?ms=1500', 920],
+      ['control', 'http://10.0.0.2:80/', 80],
+    ],
+  );
+  const second = loadPlan(full, target, { target: 'a:1', control: 'b:1' }, 'r1', { index: 1, of: 2 });
+  assert.equal(
+    second.streams.map(({ id }) => id),
+    ['new', 'kept', 'long'],
+    'one agent alone asks the control target',
+  );
+});
+
+test.run();

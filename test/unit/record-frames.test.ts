@@ -1,0 +1,100 @@
+import * as assert from 'uvu/assert';
+import { createAgentClient } from '../../harness/record/agent-client.ts';
+import { pullFrames } from '../../harness/record/frame-puller.ts';
+import { createLiveState } from '../../harness/record/live.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('frames');
+const frame = (seq: number) => ({ seq, atMs: seq * 200, streams: {} });
+
+function agentWith(answers: { frames: unknown[]; state: string; nextSeq: number }[]) {
+  const asked: string[] = [];
+  const client = createAgentClient('agent', async (_method, path) => {
+    asked.push(path);
+    const answer = answers[Math.min(asked.length - 1, answers.length - 1)];
+    return { status: 200, text: JSON.stringify(answer) };
+  });
+  return { client, asked };
+}
+
+test('frames are taken once, in order, until the agent has ended', async () => {
+  const { client, asked } = agentWith([
+    { frames: [frame(1), frame(2)], state: 'running', nextSeq: 3 },
+    { frames: [frame(2), frame(3)], state: 'ended', nextSeq: 4 },
+  ]);
+  const seen: number[] = [];
+  await pullFrames(client, { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() })
+    .done;
+  assert.equal(seen, [1, 2, 3]);
+  assert.equal(asked, ['/frames?after=0', '/frames?after=2']);
+});
+
+test('a missing number is a gap', async () => {
+  const { client } = agentWith([{ frames: [frame(1), frame(4)], state: 'ended', nextSeq: 5 }]);
+  const gaps: number[][] = [];
+  await pullFrames(client, { frame: () => {}, gap: (_, from, to) => void gaps.push([from, to]) }).done;
+  assert.equal(gaps, [[2, 3]]);
+});
+
+test('an agent that cannot be reached is an error that names it, after a few tries', async () => {
+  let tries = 0;
+  const client = createAgentClient('agent-7', async () => {
+    tries++;
+    return { status: 502, text: 'no route' };
+  });
+  let message = '';
+  await pullFrames(client, { frame: () => {}, gap: () => {} }).done.catch((error: Error) => {
+    message = error.message;
+  });
+  assert.match(message, /agent-7.*no route/);
+  assert.is(tries, 4);
+});
+
+test('clock: offset and error come from the shortest round trip', async () => {
+  let harnessMs = 1000;
+  const trips = [40, 4, 30];
+  let sample = 0;
+  const client = createAgentClient('a', async () => {
+    const trip = trips[sample++ % trips.length] as number;
+    harnessMs += trip / 2;
+    const nowMs = harnessMs - 700;
+    harnessMs += trip / 2;
+    return { status: 200, text: JSON.stringify({ nowMs }) };
+  });
+  assert.equal(await client.clock(() => harnessMs), { offsetMs: 700, errorMs: 2 });
+});
+
+test('a wait that is not met says what it waited for and what it saw last', async () => {
+  const live = createLiveState();
+  let message = '';
+  await live
+    .until(
+      'rain',
+      () => false,
+      30,
+      new AbortController().signal,
+      () => 'sunshine',
+    )
+    .catch((error: Error) => {
+      message = error.message;
+    });
+  assert.is(message, 'Waited 0.03 s for rain. Last seen: sunshine.');
+});
+
+test('a wait ends with the event that meets it, and with an abort', async () => {
+  const live = createLiveState();
+  const controller = new AbortController();
+  const node = { kind: 'Node', ready: true, unschedulable: false } as const;
+  const met = live.until('a node', () => live.all('Node').has('n'), 5000, controller.signal);
+  live.update('ADDED', 'n', node);
+  await met;
+  const aborted = live.until('never', () => false, 5000, controller.signal);
+  controller.abort(new Error('stop'));
+  let message = '';
+  await aborted.catch((error: Error) => {
+    message = error.message;
+  });
+  assert.is(message, 'stop');
+});
+
+test.run();

@@ -1,0 +1,72 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { createJournalWriter } from '../../harness/record/journal-writer.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('journal writer');
+
+async function inFolder(act: (file: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-journal-'));
+  try {
+    await act(join(folder, 'j.ndjson'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+const read = (file: string) =>
+  readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const note = (text: string) => ({ type: 'note', level: 'info', text }) as const;
+
+test('records are stamped in ms since the start and counted by the end', () =>
+  inFolder(async (file) => {
+    let now = 5000;
+    const journal = createJournalWriter(file, { clock: () => now });
+    now += 12.5;
+    journal.write(note('a'));
+    journal.write({ ...note('b'), t: 3 });
+    await journal.end({ status: 'complete' });
+    const records = read(file);
+    assert.equal(
+      records.map((record) => record.t),
+      [12.5, 3, 12.5],
+    );
+    assert.equal([records[2].records, records[2].truncated, records[2].status], [3, false, 'complete']);
+  }));
+
+test('after the bound nothing but the end is written, and the end says so', () =>
+  inFolder(async (file) => {
+    const journal = createJournalWriter(file, { maxBytes: 300 });
+    for (let i = 0; i < 50; i++) journal.write(note('x'.repeat(40)));
+    assert.is(journal.truncated, true);
+    await journal.end({ status: 'complete' });
+    const records = read(file);
+    assert.ok(records.length < 10);
+    assert.is(records.at(-1).truncated, true);
+  }));
+
+test('ending twice writes one end; writing after it writes nothing', () =>
+  inFolder(async (file) => {
+    const journal = createJournalWriter(file);
+    await journal.end({ status: 'faulted', reason: 'r' });
+    await journal.end({ status: 'complete' });
+    journal.write(note('late'));
+    assert.is(read(file).length, 1);
+  }));
+
+test('an existing journal is never overwritten', () =>
+  inFolder(async (file) => {
+    await createJournalWriter(file).end({ status: 'complete' });
+    const second = createJournalWriter(file);
+    let message = '';
+    await second.end({ status: 'complete' }).catch((error: Error) => {
+      message = error.message;
+    });
+    assert.match(message, /EEXIST/);
+  }));
+
+test.run();

@@ -1,0 +1,116 @@
+import * as assert from 'uvu/assert';
+import { redactArguments, redacted, redactManifest, redactValue } from '../../harness/record/redact.ts';
+import { reduceObject } from '../../harness/record/reduce.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('redact');
+const planted = 'hunter2-planted-secret';
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: {
+    name: 'shop',
+    annotations: { 'kubectl.kubernetes.io/last-applied-configuration': `{"password":"${planted}"}` },
+  },
+  spec: {
+    template: {
+      spec: {
+        containers: [
+          {
+            name: 'app',
+            image: 'shop:1',
+            env: [
+              { name: 'DB_PASSWORD', value: planted },
+              { name: 'MODE', value: planted },
+              { name: 'FROM', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } },
+            ],
+            readinessProbe: {
+              httpGet: { path: '/', port: 80, httpHeaders: [{ name: 'Authorization', value: planted }] },
+            },
+          },
+        ],
+      },
+    },
+  },
+};
+
+test('a foreign manifest keeps no environment value, header value or copy of itself', () => {
+  const text = JSON.stringify(redactManifest(deployment, false));
+  assert.not.match(text, planted);
+  assert.match(text, '"secretKeyRef"');
+  assert.match(text, 'DB_PASSWORD');
+});
+
+test('our own environment stays, but for names of secrets', () => {
+  const text = JSON.stringify(redactManifest(deployment, true));
+  assert.is(text.split(planted).length - 1, 1, 'MODE alone keeps its value');
+});
+
+test('data of Secrets and ConfigMaps keeps its keys alone', () => {
+  for (const kind of ['Secret', 'ConfigMap']) {
+    const manifest = {
+      apiVersion: 'v1',
+      kind,
+      metadata: { name: 'x' },
+      data: { key: planted },
+      stringData: { other: planted },
+    };
+    const text = JSON.stringify(redactManifest(manifest, true));
+    assert.not.match(text, planted);
+    assert.match(text, 'other');
+  }
+});
+
+test('the input is not changed', () => {
+  const before = JSON.stringify(deployment);
+  redactManifest(deployment, false);
+  assert.is(JSON.stringify(deployment), before);
+});
+
+test('arguments: values of headers, bodies and secret flags, credentials in URLs', () => {
+  const table: [string[], string[]][] = [
+    [
+      ['load', 'http://user:pw@host/x'],
+      ['load', `http://${redacted}@host/x`],
+    ],
+    [
+      ['--header', `Authorization: ${planted}`, '--rate', '5'],
+      ['--header', redacted, '--rate', '5'],
+    ],
+    [[`--header=Cookie: ${planted}`], [`--header=${redacted}`]],
+    [
+      ['--token', planted],
+      ['--token', redacted],
+    ],
+    [
+      ['--scenario', 'image-change'],
+      ['--scenario', 'image-change'],
+    ],
+  ];
+  for (const [args, expected] of table) assert.equal(redactArguments(args), expected);
+});
+
+test('configuration and plans: headers, env and fields with secret names', () => {
+  const value = {
+    target: { headers: { 'X-Any': planted }, path: '/health' },
+    images: { app: { command: ['run'], env: { ANY: planted } } },
+    apiKey: planted,
+    url: `https://u:${planted}@host/`,
+  };
+  const text = JSON.stringify(redactValue(value));
+  assert.not.match(text, planted);
+  assert.match(text, '/health');
+});
+
+test('what is recorded of a pod has no environment at all', () => {
+  const facts = reduceObject('Pod', {
+    metadata: { name: 'p', labels: { 'rollproof.dev/role': 'target' } },
+    spec: { nodeName: 'n', containers: [{ name: 'app', env: [{ name: 'X', value: planted }] }] },
+    status: { phase: 'Running', podIP: '10.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] },
+  });
+  assert.not.match(JSON.stringify(facts), planted);
+  assert.is(facts?.kind === 'Pod' && facts.ready, true);
+});
+
+test.run();
