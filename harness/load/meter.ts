@@ -56,7 +56,8 @@ export class Meter implements SlotOwner {
   readonly ended: Promise<StreamEnd>;
   readonly #clock: () => number;
   readonly #clients: AutocannonClients;
-  readonly #closedLoop: boolean;
+  /** No schedule: each slot fires again when its attempt has ended. */
+  readonly closedLoop: boolean;
   readonly #pacer: Pacer | undefined;
   readonly #podHeader: string;
   readonly #podNames = new Map<number, { bytes: Buffer; name: string }>();
@@ -120,8 +121,8 @@ export class Meter implements SlotOwner {
     this.#podHeader = podHeader;
     this.#route = route;
     this.#failuresLimit = failuresLimit;
-    this.#closedLoop = plan.rate.shape === 'constant' && plan.rate.ratePerSecond === 0;
-    this.#pacer = this.#closedLoop
+    this.closedLoop = plan.rate.shape === 'constant' && plan.rate.ratePerSecond === 0;
+    this.#pacer = this.closedLoop
       ? undefined
       : new Pacer({ profile: plan.rate, maxDurationMs: plan.maxDurationMs, split: plan.split });
     this.#peakRate = peakRate(plan);
@@ -160,7 +161,7 @@ export class Meter implements SlotOwner {
       () => this.stop(),
       Math.max(0, t0Ms + this.plan.maxDurationMs - this.#clock()),
     );
-    if (this.#closedLoop) {
+    if (this.closedLoop) {
       for (let index = 0; index < this.plan.connections; index++) this.#next(this.#newSlot());
     } else this.#arrivals();
   }
@@ -168,7 +169,7 @@ export class Meter implements SlotOwner {
   /** No arrival from now on. Attempts in flight, and arrivals that wait for a connection, are seen to their end. */
   stop(): void {
     if (this.#state !== 'running') return;
-    if (!this.#closedLoop && this.#now() >= this.plan.maxDurationMs) this.#takeDueArrivals();
+    if (!this.closedLoop && this.#now() >= this.plan.maxDurationMs) this.#takeDueArrivals();
     this.#state = 'draining';
     this.#clearTimers();
     this.#finishWhenDone();
@@ -408,7 +409,7 @@ export class Meter implements SlotOwner {
 
   /** The slot is free again: the next attempt of a closed loop, an arrival that waits, or idle. */
   #release(slot: Slot, failed: boolean): void {
-    if (this.#closedLoop) {
+    if (this.closedLoop) {
       if (this.#state !== 'running') this.#finishWhenDone();
       else if (!failed) this.#next(slot);
       else this.#nextAfterPause(slot);

@@ -1,0 +1,318 @@
+// The load agent: fires the streams of one plan, and lets the harness start it, pull numbered frames, change rates and
+// stop it over HTTP. It runs where clients run, as a pod or a process; docs/load.md lists its addresses.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { z } from 'zod';
+import { RollproofError } from '../model/errors.ts';
+import {
+  type AgentHealth,
+  type AgentPlan,
+  agentPlanSchema,
+  type StreamEnd,
+  type TargetPhase,
+} from '../model/load.ts';
+import { Meter } from './meter.ts';
+import { PhaseLink } from './phase-link.ts';
+import { Routes } from './routes.ts';
+import { Spool } from './spool.ts';
+
+export interface AgentOptions {
+  /** 0: a free port. */
+  readonly port: number;
+  readonly phasePort: number;
+  /** Address to listen on; undefined: all. */
+  readonly host?: string | undefined;
+  /** Endpoint table to follow (routes.ts). */
+  readonly routesUrl?: string | undefined;
+  /** Monotonic, ms. */
+  readonly clock?: () => number;
+  readonly random?: () => number;
+}
+
+export interface RunningAgent {
+  readonly port: number;
+  readonly phasePort: number;
+  close(): Promise<void>;
+}
+
+const frameMs = 200;
+const bodyLimitBytes = 4 * 1024 * 1024;
+const firstRoutesMs = 5000;
+
+export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
+  const agent = new Agent(options);
+  return agent.listen();
+}
+
+/** An answer that is not the wanted one: HTTP status and a sentence. */
+class Refusal extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const rateSchema = z.object({
+  stream: z.string(),
+  ratePerSecond: z.number().nonnegative().max(100_000),
+  overMs: z.number().nonnegative().default(0),
+});
+
+class Agent {
+  readonly #options: AgentOptions;
+  readonly #clock: () => number;
+  readonly #server: Server;
+  readonly #phases: PhaseLink;
+  readonly #routes: Routes | undefined;
+  readonly #spool = new Spool();
+  #meters: Meter[] = [];
+  #ends: StreamEnd[] | undefined;
+  /** A run that cannot be ended rightly: said by /frames and /end. */
+  #fault: Error | undefined;
+  #starting = false;
+  #t0: number | undefined;
+  #frameTimer: NodeJS.Timeout | undefined;
+  #delay: IntervalHistogram | undefined;
+  #usage = { cpuMs: 0, atMs: 0 };
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#phases = new PhaseLink(this.#clock);
+    this.#routes = options.routesUrl ? new Routes(options.routesUrl, options.random) : undefined;
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => refuse(response, error));
+    });
+  }
+
+  async listen(): Promise<RunningAgent> {
+    const { port, host } = this.#options;
+    const phasePort = await this.#phases.listen(this.#options.phasePort, host);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, host }, resolve);
+    });
+    const address = this.#server.address();
+    return {
+      port: typeof address === 'object' && address ? address.port : port,
+      phasePort,
+      close: () => this.#close(),
+    };
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#frameTimer);
+    this.#delay?.disable();
+    for (const meter of this.#meters) meter.abort();
+    await Promise.allSettled(this.#meters.map((meter) => (meter.state === 'new' ? undefined : meter.ended)));
+    this.#routes?.close();
+    this.#phases.close();
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /healthz':
+        send(response, 200, { ok: true });
+        return;
+      case 'GET /clock':
+        // Ms since the load's start, the clock of all frames; before the start, ms since the process began.
+        send(response, 200, { nowMs: this.#now(), since: this.#t0 === undefined ? 'process' : 'load' });
+        return;
+      case 'POST /start':
+        await this.#start(await jsonBody(request, agentPlanSchema));
+        send(response, 200, { state: this.#state });
+        return;
+      case 'GET /frames':
+        this.#sendFrames(response, url.searchParams.get('after'));
+        return;
+      case 'POST /rate':
+        this.#setRate(await jsonBody(request, rateSchema));
+        send(response, 200, {});
+        return;
+      case 'POST /stop':
+        for (const meter of this.#meters) meter.stop();
+        send(response, 200, { state: this.#state });
+        return;
+      case 'GET /end':
+        if (!this.#ends)
+          throw this.#fault ?? new Refusal(409, `The load has not ended: it is ${this.#state}.`);
+        send(response, 200, { ends: this.#ends, lastSeq: this.#spool.nextSeq - 1 });
+        return;
+      default:
+        throw new Refusal(404, `The load agent has no ${request.method} ${url.pathname}.`);
+    }
+  }
+
+  get #state(): 'idle' | 'running' | 'draining' | 'ended' {
+    if (this.#t0 === undefined) return 'idle';
+    if (this.#ends || this.#fault) return 'ended';
+    return this.#meters.some((meter) => meter.state === 'running') ? 'running' : 'draining';
+  }
+
+  #now(): number {
+    return this.#clock() - (this.#t0 ?? 0);
+  }
+
+  async #start(plan: AgentPlan): Promise<void> {
+    if (this.#starting) throw new Refusal(409, `The load was already started: it is ${this.#state}.`);
+    const ids = plan.streams.map((stream) => stream.id);
+    if (new Set(ids).size < ids.length)
+      throw new Refusal(400, `Two streams of the plan have one id: ${ids.join(', ')}.`);
+    this.#starting = true;
+    try {
+      if (this.#routes && !(await this.#routes.ready(firstRoutesMs))) {
+        throw new Refusal(
+          503,
+          `No endpoint table came from ${this.#options.routesUrl} within ${firstRoutesMs} ms.`,
+        );
+      }
+      this.#meters = plan.streams.map((stream) => {
+        const { hostname, port, protocol } = new URL(stream.url);
+        const host = hostname.replace(/^\[|\]$/g, '');
+        return new Meter({
+          plan: stream,
+          podHeader: plan.podHeader,
+          clock: this.#clock,
+          route: this.#routes?.of(host, Number(port) || (protocol === 'https:' ? 443 : 80)),
+        });
+      });
+    } catch (error) {
+      this.#starting = false;
+      throw error;
+    }
+    this.#fire(this.#meters);
+  }
+
+  #fire(meters: readonly Meter[]): void {
+    this.#delay = monitorEventLoopDelay({ resolution: 20 });
+    this.#delay.enable();
+    const t0 = this.#clock();
+    this.#t0 = t0;
+    this.#usage = { cpuMs: cpuMs(), atMs: t0 };
+    for (const meter of meters) meter.start(t0);
+    this.#frameTimer = setInterval(() => this.#frame(), frameMs);
+    Promise.all(meters.map((meter) => meter.ended)).then(
+      (ends) => {
+        this.#stopFrames();
+        this.#ends = ends;
+      },
+      (error: unknown) => {
+        this.#stopFrames();
+        this.#fault = error instanceof Error ? error : new Error(String(error));
+      },
+    );
+  }
+
+  #stopFrames(): void {
+    clearInterval(this.#frameTimer);
+    this.#frame();
+    this.#delay?.disable();
+    // Targets may still be going: their phases are carried in frames as long as somebody pulls.
+    this.#frameTimer = setInterval(() => {
+      const phases = this.#takePhases();
+      if (phases.length > 0) this.#spool.add({ atMs: this.#now(), streams: {}, phases });
+    }, frameMs);
+  }
+
+  #frame(): void {
+    this.#spool.add({
+      atMs: this.#now(),
+      streams: Object.fromEntries(this.#meters.map((meter) => [meter.plan.id, meter.drain()])),
+      phases: this.#takePhases(),
+      health: this.#health(),
+    });
+  }
+
+  #takePhases(): TargetPhase[] {
+    const t0 = this.#t0 ?? 0;
+    return this.#phases.take().map(({ atMs, ...phase }) => ({ ...phase, tMs: atMs - t0 }));
+  }
+
+  #health(): AgentHealth {
+    const lags = this.#meters.map((meter) => meter.takeLag());
+    const now = this.#clock();
+    const used = cpuMs();
+    const cpuShare = (used - this.#usage.cpuMs) / Math.max(1, now - this.#usage.atMs);
+    this.#usage = { cpuMs: used, atMs: now };
+    const delayP99Ns = this.#delay?.percentile(99) ?? 0;
+    this.#delay?.reset();
+    return {
+      sendLagP99Ms: Math.max(0, ...lags.map((lag) => lag.p99Ms)),
+      sendLagMaxMs: Math.max(0, ...lags.map((lag) => lag.maxMs)),
+      eventLoopP99Ms: delayP99Ns / 1e6,
+      cpuShare,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  #sendFrames(response: ServerResponse, afterText: string | null): void {
+    const after = Number(afterText ?? 0);
+    if (!Number.isInteger(after) || after < 0)
+      throw new Refusal(400, `/frames: after is "${afterText}", not a number.`);
+    if (this.#fault) throw this.#fault;
+    const frames = this.#spool.pull(after);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(
+      `{"frames":[${frames.join(',')}],"state":"${this.#state}","nextSeq":${this.#spool.nextSeq}}`,
+    );
+  }
+
+  #setRate({ stream, ratePerSecond, overMs }: z.infer<typeof rateSchema>): void {
+    const meter = this.#meters.find((one) => one.plan.id === stream);
+    if (!meter) {
+      const there = this.#meters.map((one) => one.plan.id).join(', ') || 'none';
+      throw new Refusal(404, `The load has no stream "${stream}"; there are: ${there}.`);
+    }
+    if (meter.closedLoop) throw new Refusal(400, `Stream "${stream}" is a closed loop: it has no rate.`);
+    meter.setRate(ratePerSecond, overMs);
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+async function jsonBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bodyLimitBytes) throw new Refusal(413, `The request has more than ${bodyLimitBytes} bytes.`);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Refusal(400, `${request.url}: the body is not JSON.`);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+    throw new Refusal(400, `${request.url}: ${issues.join('; ')}.`);
+  }
+  return parsed.data;
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const status =
+    error instanceof Refusal
+      ? error.status
+      : error instanceof RollproofError && error.exitCode === 4
+        ? 400
+        : 500;
+  if (!response.headersSent)
+    send(response, status, { message: error instanceof Error ? error.message : String(error) });
+  else response.destroy();
+}

@@ -1,0 +1,69 @@
+// One-file programs from our sources (load agent, target), so that an image or a process needs nothing but Node.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { FaultError } from '../model/errors.ts';
+
+/** Source of the load agent's program, beside this file in sources and compiled. */
+export const agentEntry = join(
+  dirname(fileURLToPath(import.meta.url)),
+  `agent-main${extname(fileURLToPath(import.meta.url))}`,
+);
+
+/** Bundles an entry into one CommonJS file and returns its path; equal contents give the same file. */
+export async function bundle(entry: string): Promise<string> {
+  const built = await build({
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    write: false,
+    logLevel: 'silent',
+    // import.meta has no meaning in CommonJS.
+    define: { 'import.meta.url': '__filename' },
+  }).catch((error: unknown) => {
+    throw new FaultError(`bundle: esbuild could not build ${entry}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  });
+  const contents = built.outputFiles[0]?.contents ?? new Uint8Array();
+  const hash = createHash('sha256').update(contents).digest('hex').slice(0, 16);
+  const folder = cacheFolder();
+  const file = join(folder, `${basename(entry, extname(entry))}-${hash}.cjs`);
+  if (!existsSync(file)) {
+    // Two commands may build at once: each writes its own file, and the rename is atomic.
+    const own = `${file}.${process.pid}`;
+    writeFileSync(own, contents);
+    renameSync(own, file);
+  }
+  return file;
+}
+
+/** node_modules/.cache of the package, or the temporary folder where that cannot be written. */
+function cacheFolder(): string {
+  for (const folder of [
+    join(packageRoot(), 'node_modules', '.cache', 'rollproof'),
+    join(tmpdir(), 'rollproof-cache'),
+  ]) {
+    try {
+      mkdirSync(folder, { recursive: true });
+      const probe = join(folder, `.probe-${process.pid}`);
+      writeFileSync(probe, '');
+      renameSync(probe, join(folder, '.probe'));
+      return folder;
+    } catch {
+      // An installation that is read-only.
+    }
+  }
+  throw new FaultError(`bundle: neither node_modules/.cache nor ${tmpdir()} can be written.`);
+}
+
+function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json')) || folder === dirname(folder)) return folder;
+  }
+}
