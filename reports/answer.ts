@@ -1,0 +1,295 @@
+// The answer that every report puts first: is it safe, why not, what to change, how sure. Pure, from results alone.
+import type { Lane } from '../harness/model/load.ts';
+import type { Cause, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
+import { verdicts } from '../harness/model/results.ts';
+import { beforeAfter, type Column, causesOf, cleanRuns, lanesOf, worst } from './comparison.ts';
+import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
+import { causeWords, laneWords } from './words.ts';
+
+export interface Answer {
+  /** One sentence. */
+  readonly headline: string;
+  /** Per variant and lane: what was lost. Lanes are never added up. */
+  readonly safe: readonly SafeLine[];
+  readonly why: readonly WhyLine[];
+  readonly change: readonly string[];
+  readonly sure: readonly SureLine[];
+}
+export interface SafeLine {
+  readonly column: Column;
+  readonly role: 'before' | 'after' | 'only';
+  readonly lanes: readonly {
+    readonly lane: Lane;
+    readonly lost: number;
+    readonly attempts: number;
+    readonly share: number;
+  }[];
+}
+export interface WhyLine {
+  readonly cause: Cause;
+  readonly lane: Lane;
+  readonly lost: number;
+  /** Share of the lane's losses. */
+  readonly share: number;
+}
+export interface SureLine {
+  readonly tone: 'good' | 'warn' | 'note';
+  readonly text: string;
+}
+
+export function answerOf(scenario: ScenarioResult, results: Pick<Results, 'cluster'>): Answer {
+  const { before, after } = beforeAfter(scenario);
+  return {
+    headline: headlineOf(scenario, before, after),
+    safe: safeLines(scenario, before, after),
+    why: whyLines(scenario, before),
+    change: changeLines(scenario, before, after),
+    sure: sureLines(scenario, results, before, after),
+  };
+}
+
+/** The answer of a run with several scenarios: how many of which verdict, the worst named first. */
+export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
+  if (scenarios.length === 0) return 'No scenario was run, so nothing is proven.';
+  const tally = tallyOf(scenarios);
+  const total = scenarios.length;
+  if (tally.proven === total) return `All ${total} scenarios are proven.`;
+  const named = (verdict: Verdict) => {
+    const names = scenarios.filter((scenario) => scenario.verdict === verdict).map(({ name }) => name);
+    return names.length <= 3 ? listed(names) : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+  };
+  const parts = (['refuted', 'faulted', 'inconclusive', 'unneeded', 'not-run'] as const)
+    .filter((verdict) => tally[verdict] > 0)
+    .map((verdict) => `${count(tally[verdict])} ${verdict} (${named(verdict)})`);
+  return `${count(tally.proven)} of ${counted(total, 'scenario')} proven; ${listed(parts)}.`;
+}
+
+export function tallyOf(scenarios: readonly ScenarioResult[]): Record<Verdict, number> {
+  const tally = Object.fromEntries(verdicts.map((verdict) => [verdict, 0])) as Record<Verdict, number>;
+  for (const { verdict } of scenarios) tally[verdict]++;
+  return tally;
+}
+
+function headlineOf(
+  scenario: ScenarioResult,
+  before: Column | undefined,
+  after: Column | undefined,
+): string {
+  const failed = scenario.claims.filter((claim) => claim.result === 'fails' && claim.expected === 'holds');
+  const lossyAfter = after ? lossyLanes(scenario, after) : [];
+  const lossyBefore = before ? lossyLanes(scenario, before) : [];
+  switch (scenario.verdict) {
+    case 'proven':
+      if (!after || lossyBefore.length === 0) {
+        return `Yes: ${scenario.claims.length === 1 ? 'the claim holds' : `all ${counted(scenario.claims.length, 'claim')} are as expected`}.`;
+      }
+      if (lossyAfter.length === 0) {
+        return `Not safe as it is. Safe with ${settingsPhrase(after)}: nothing was lost.`;
+      }
+      return `Not safe as it is. Much safer with ${settingsPhrase(after)}, but ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
+    case 'unneeded':
+      return 'Nothing was lost even without the settings, so this run is no evidence for them.';
+    case 'refuted':
+      if (after && lossyAfter.length > 0) {
+        return `Not safe, even with ${settingsPhrase(after)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
+      }
+      return failed.length === 1
+        ? `No: a claim fails that was expected to hold (${failed[0]!.text.replace(/\.$/, '')}).`
+        : `No: ${failed.length || 'some'} of ${counted(scenario.claims.length, 'claim')} fail that were expected to hold.`;
+    case 'inconclusive':
+      return 'No answer yet: the measurement was not good enough.';
+    case 'faulted':
+      return 'No answer: the experiment failed.';
+    case 'not-run':
+      return 'Not run: something that it needs is missing here.';
+  }
+}
+
+const lossyLanes = (scenario: ScenarioResult, column: Column): readonly Lane[] =>
+  lanesOf(scenario).filter((lane) => (worst(column, lane)?.result.lost ?? 0) > 0);
+
+function laneLoss(column: Column, lane: Lane): string {
+  return `${laneWords[lane].title} lost ${lostOf(worst(column, lane)!.result)}`;
+}
+
+function settingsPhrase(column: Column): string {
+  const n = column.settings.length;
+  return n === 0 ? `variant ${column.variant}` : `the ${counted(n, 'setting')} of “${column.variant}”`;
+}
+
+function safeLines(
+  scenario: ScenarioResult,
+  before: Column | undefined,
+  after: Column | undefined,
+): readonly SafeLine[] {
+  const line = (column: Column, role: SafeLine['role']): SafeLine => ({
+    column,
+    role,
+    lanes: lanesOf(scenario).flatMap((lane) => {
+      const result = worst(column, lane)?.result;
+      return result
+        ? [{ lane, lost: result.lost, attempts: result.attempts, share: result.lossRate.share }]
+        : [];
+    }),
+  });
+  if (before && after) return [line(before, 'before'), line(after, 'after')];
+  return before ? [line(before, 'only')] : [];
+}
+
+/** Causes in the variant before the change, per lane, the largest first. */
+function whyLines(scenario: ScenarioResult, before: Column | undefined): readonly WhyLine[] {
+  if (!before) return [];
+  return lanesOf(scenario)
+    .flatMap((lane) => {
+      const result = worst(before, lane)?.result;
+      if (!result) return [];
+      return causesOf(result).map(([cause, lost]) => ({ cause, lane, lost, share: lost / result.lost }));
+    })
+    .toSorted((a, b) => b.lost - a.lost);
+}
+
+function changeLines(
+  scenario: ScenarioResult,
+  before: Column | undefined,
+  after: Column | undefined,
+): readonly string[] {
+  if (scenario.advice.length > 0) return scenario.advice;
+  const lossyBefore = before ? lossyLanes(scenario, before) : [];
+  if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
+    return [`Apply ${settingsPhrase(after)}: ${listed(after.settings)}.`];
+  }
+  if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded') return ['Nothing, as far as this run shows.'];
+  if (scenario.verdict === 'refuted') {
+    const lossy = after ?? before;
+    const found = new Set(
+      lossy ? lanesOf(scenario).flatMap((lane) => causesOf(worst(lossy, lane)!.result).map(([cause]) => cause)) : [],
+    );
+    return [...found].map((cause) => `${causeWords[cause].title}: ${causeWords[cause].remedy}.`);
+  }
+  const reasons = scenario.experiments.flatMap((experiment) => experiment.invalid);
+  return [...new Set([scenario.reason, ...reasons])].filter(Boolean);
+}
+
+function sureLines(
+  scenario: ScenarioResult,
+  results: Pick<Results, 'cluster'>,
+  before: Column | undefined,
+  after: Column | undefined,
+): readonly SureLine[] {
+  const lines: SureLine[] = [];
+  const { claims } = scenario;
+  if (claims.length > 0) {
+    const asExpected = claims.filter(
+      (claim) => claim.result !== 'undecided' && claim.result === claim.expected,
+    ).length;
+    const undecided = claims.filter((claim) => claim.result === 'undecided').length;
+    lines.push({
+      tone: asExpected === claims.length ? 'good' : 'warn',
+      text: `${asExpected} of ${counted(claims.length, 'claim')} came out as expected${undecided ? `, ${undecided} undecided` : ''}`,
+    });
+  }
+  const shown = after ?? before;
+  if (shown) {
+    const runs = shown.experiments.length;
+    if (runs > 1) {
+      for (const lane of lanesOf(scenario)) {
+        const { clean, runs: n } = cleanRuns(shown, lane);
+        lines.push({
+          tone: clean === n ? 'good' : 'warn',
+          text: `${laneWords[lane].title}: nothing lost in ${clean} of ${n} runs with ${shown.label}`,
+        });
+      }
+    } else {
+      lines.push({ tone: 'note', text: 'one run per variant (use --repeat for more)' });
+    }
+    const bounds = lanesOf(scenario)
+      .flatMap((lane) => {
+        const result = worst(shown, lane)?.result;
+        return result && result.lost === 0 && result.attempts > 0 ? [result.lossRate.high95] : [];
+      })
+      .toSorted((a, b) => b - a);
+    if (bounds[0] !== undefined) {
+      lines.push({
+        tone: 'note',
+        text: `0 lost means: below ${percent(bounds[0])} with 95 % confidence, not never`,
+      });
+    }
+  }
+  const controls = scenario.experiments.flatMap((experiment) => experiment.control ?? []);
+  const noise = controls.reduce((sum, control) => sum + control.lost, 0);
+  if (controls.length > 0) {
+    const attempts = controls.reduce((sum, control) => sum + control.attempts, 0);
+    lines.push({
+      tone: noise === 0 ? 'good' : 'warn',
+      text: `the control target, which no step touches, lost ${lostOf({ lost: noise, attempts })}`,
+    });
+  }
+  const invalid = scenario.experiments.filter((experiment) => !experiment.valid).length;
+  if (invalid > 0) {
+    lines.push({
+      tone: 'warn',
+      text: `${counted(invalid, 'experiment')} of ${scenario.experiments.length} ${invalid === 1 ? 'was' : 'were'} not valid`,
+    });
+  }
+  lines.push(
+    results.cluster.emulated
+      ? {
+          tone: 'warn',
+          text: `emulated Kubernetes ${results.cluster.kubernetesVersion}: real processes and connections, but not a real cluster`,
+        }
+      : {
+          tone: 'good',
+          text: `real Kubernetes ${results.cluster.kubernetesVersion} (${results.cluster.kind}, ${counted(results.cluster.nodes.length, 'node')})`,
+        },
+  );
+  return lines;
+}
+
+/** What a run did not prove: said in every report, from what was and was not measured. */
+export function limitsOf(results: Results): readonly string[] {
+  const { cluster, scenarios } = results;
+  const experiments = scenarios.flatMap((scenario) => scenario.experiments);
+  const limits: string[] = [];
+  if (cluster.emulated) {
+    limits.push(
+      `This was emulated Kubernetes: ${cluster.kubernetesVersion} as rollproof emulates it, with real processes and real connections on this machine. Container networks, node failures, cloud load balancers and your cluster’s timing were not part of it. Run it again with --cluster kind or --cluster context.`,
+    );
+  } else {
+    limits.push(
+      `Measured on one cluster: ${cluster.name} (Kubernetes ${cluster.kubernetesVersion}, ${counted(cluster.nodes.length, 'node')}, kube-proxy mode ${cluster.proxyMode}). Another network plugin, proxy mode or a busier cluster may route longer to a pod that is gone.`,
+    );
+  }
+  const paths = [...new Set(experiments.map((experiment) => experiment.path))];
+  if (paths.length > 0) {
+    limits.push(
+      `Connections came over ${listed(paths)}. Ingress controllers, service meshes and cloud load balancers in front add their own lag.`,
+    );
+  }
+  const zero = experiments.flatMap((experiment) =>
+    Object.values(experiment.lanes).filter((lane) => lane.lost === 0 && lane.attempts > 0),
+  );
+  if (zero.length > 0) {
+    const highest = Math.max(...zero.map((lane) => lane.lossRate.high95));
+    limits.push(
+      `Zero lost is not “never”: with the number of attempts made here a loss rate of up to ${percent(highest)} could still have gone unseen (95 %).`,
+    );
+  }
+  if (experiments.length > 0 && experiments.every((experiment) => experiment.repeat <= 1)) {
+    limits.push('Every variant ran once. Timings differ from run to run; --repeat 10 shows by how much.');
+  }
+  const lanesSeen = new Set(experiments.flatMap((experiment) => Object.keys(experiment.lanes)));
+  if (experiments.length > 0 && !lanesSeen.has('long')) {
+    limits.push('No long requests were in flight: how slow answers, uploads and streams fare was not measured.');
+  }
+  const error = Math.max(0, ...experiments.map((experiment) => experiment.clock.errorMs));
+  if (error > 0) {
+    limits.push(
+      `Times of cluster and clients agree to ± ${duration(error)}; a cause that rests on a closer order of events is given as unknown.`,
+    );
+  }
+  const notRun = scenarios.filter((scenario) => scenario.verdict === 'not-run');
+  if (notRun.length > 0) {
+    limits.push(`Not run, so not proven: ${listed(notRun.map((scenario) => `${scenario.name} (${scenario.reason})`))}.`);
+  }
+  return limits;
+}

@@ -1,0 +1,105 @@
+// Experiments of a scenario side by side: which columns there are, which two are "before" and "after", and which
+// repeat speaks for a column (always the worst one).
+import { type Lane, lanes } from '../harness/model/load.ts';
+import type { Cause, ExperimentResult, LaneResult, ScenarioResult } from '../harness/model/results.ts';
+import { causes } from '../harness/model/results.ts';
+
+/** Repeats of one variant over one path with one number of agents. */
+export interface Column {
+  readonly variant: string;
+  /** The variant, with path and agents where the scenario has several. */
+  readonly label: string;
+  readonly settings: readonly string[];
+  readonly path: string;
+  readonly agents: number;
+  /** In order of repeat. Never empty. */
+  readonly experiments: readonly ExperimentResult[];
+}
+
+export function columnsOf(scenario: Pick<ScenarioResult, 'experiments'>): readonly Column[] {
+  const groups = new Map<string, ExperimentResult[]>();
+  for (const experiment of scenario.experiments) {
+    const key = JSON.stringify([experiment.variant, experiment.path, experiment.agents]);
+    groups.set(key, [...(groups.get(key) ?? []), experiment]);
+  }
+  const several = (pick: (experiment: ExperimentResult) => unknown) =>
+    new Set(scenario.experiments.map(pick)).size > 1;
+  const paths = several((experiment) => experiment.path);
+  const agents = several((experiment) => experiment.agents);
+  return [...groups.values()].map((group) => {
+    const first = group[0]!;
+    return {
+      variant: first.variant,
+      label: [first.variant, paths ? first.path : '', agents ? `${first.agents} agents` : '']
+        .filter(Boolean)
+        .join(', '),
+      settings: first.settings,
+      path: first.path,
+      agents: first.agents,
+      experiments: group.toSorted((a, b) => a.repeat - b.repeat),
+    };
+  });
+}
+
+export interface BeforeAfter {
+  /** The variant without settings, or with the fewest. */
+  readonly before: Column | undefined;
+  /** `hardened`, or else the variant with the most settings. Undefined when there is only one variant. */
+  readonly after: Column | undefined;
+}
+
+export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): BeforeAfter {
+  const columns = columnsOf(scenario);
+  const bySettings = columns.toSorted((a, b) => a.settings.length - b.settings.length);
+  const before = columns.find((column) => column.variant === 'baseline') ?? bySettings[0];
+  const after =
+    columns.find((column) => column.variant === 'hardened' && column.path === before?.path) ??
+    bySettings.findLast((column) => column.path === before?.path);
+  if (!before || !after || after.variant === before.variant) return { before, after: undefined };
+  return { before, after };
+}
+
+/** Columns that fit beside each other; the others are in the matrix and in the table of all experiments. */
+export function mainColumns(scenario: Pick<ScenarioResult, 'experiments'>, limit = 4): readonly Column[] {
+  const columns = columnsOf(scenario);
+  if (columns.length <= limit) return columns;
+  const { before, after } = beforeAfter(scenario);
+  return columns.filter(
+    (column) =>
+      (column.variant === before?.variant && column.path === before.path) ||
+      (column.variant === after?.variant && column.path === after?.path),
+  );
+}
+
+/** The lanes that any experiment of the scenario has, in the usual order. */
+export function lanesOf(scenario: Pick<ScenarioResult, 'experiments'>): readonly Lane[] {
+  return lanes.filter((lane) => scenario.experiments.some((experiment) => experiment.lanes[lane]));
+}
+
+/** The repeat that lost most in this lane: what a column shows when there are several. */
+export function worst(
+  column: Column,
+  lane: Lane,
+): { readonly experiment: ExperimentResult; readonly result: LaneResult } | undefined {
+  return column.experiments
+    .flatMap((experiment) => {
+      const result = experiment.lanes[lane];
+      return result ? [{ experiment, result }] : [];
+    })
+    .toSorted((a, b) => b.result.lost - a.result.lost || b.result.longestOutageMs - a.result.longestOutageMs)
+    .at(0);
+}
+
+/** Causes of a lane, most losses first. */
+export function causesOf(lane: LaneResult): readonly (readonly [Cause, number])[] {
+  return causes
+    .map((cause) => [cause, lane.causes[cause] ?? 0] as const)
+    .filter(([, lost]) => lost > 0)
+    .toSorted((a, b) => b[1] - a[1]);
+}
+
+/** Several repeats of one variant: in how many a lane lost nothing. */
+export function cleanRuns(column: Column, lane: Lane): { readonly clean: number; readonly runs: number } {
+  const results = column.experiments.flatMap((experiment) => experiment.lanes[lane] ?? []);
+  return { clean: results.filter((result) => result.lost === 0).length, runs: results.length };
+}

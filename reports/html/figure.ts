@@ -1,0 +1,408 @@
+// The time line of one experiment: steps, lanes, ready pods and every pod's life under one another on one clock.
+// The drawing is stretched to any width (times are its x units), so all text stands beside it as HTML and stays legible.
+import type { Outcome } from '../../harness/model/load.ts';
+import { lostOutcomes } from '../../harness/model/load.ts';
+import { at, clip, count, counted, duration, listed } from '../figures.ts';
+import { laneWords, outcomeWords } from '../words.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import type { LaneSeries, PodLane, Timeline } from './types.ts';
+
+export interface FigureOptions {
+  readonly id: string;
+  readonly title: string;
+  /** The same for all figures that stand under one another. */
+  readonly toMs: number;
+  /** Figures with the same group zoom together. */
+  readonly group: string;
+}
+
+const height = { axis: 22, label: 17, lane: 54, slowest: 24, ready: 34, pod: 32, events: 18, gap: 6 } as const;
+
+export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
+  const { toMs } = options;
+  const rows = new Rows(toMs);
+  axis(rows, toMs);
+  steps(rows, timeline, toMs);
+  const lanes = timeline.lanes.filter((lane) => !lane.control || lane.totals.lost > 0);
+  for (const lane of lanes) laneRow(rows, lane);
+  for (const lane of lanes.filter((series) => !series.control)) slowestRow(rows, lane);
+  if (timeline.ready.length > 0) readyRow(rows, timeline);
+  for (const pod of timeline.pods) podRow(rows, pod, lanes);
+  if (timeline.events.length > 0) eventRow(rows, timeline);
+  marksBehind(rows, timeline, toMs);
+
+  const titleId = `${options.id}-title`;
+  const descId = `${options.id}-desc`;
+  return html`<div class="tl" id="${options.id}" data-group="${options.group}" data-to="${toMs}">
+<div class="tl-scroll" role="region" aria-label="${options.title}, scrollable" tabindex="0"><div class="tl-grid" style="height:${rows.height}px">
+<div class="tl-labels">${rows.labels}</div>
+<div class="tl-plot"><svg role="img" aria-labelledby="${titleId} ${descId}" viewBox="0 0 ${toMs} ${rows.height}" preserveAspectRatio="none" height="${rows.height}"><title id="${titleId}">${options.title}</title><desc id="${descId}">${describe(timeline)}</desc>${rows.behind}${rows.shapes}</svg><div class="tl-texts" aria-hidden="true">${rows.texts}</div></div>
+</div></div></div>`;
+}
+
+/** The figure in words, for those who cannot see it. */
+export function describe(timeline: Timeline): string {
+  const parts = [`Time line from 0 to ${at(timeline.toMs)} after the load’s start.`];
+  const acted = timeline.steps.filter((step) => !step.label.startsWith('wait'));
+  if (acted.length > 0) {
+    parts.push(`Steps: ${listed(acted.map((step) => `${step.label} at ${at(step.fromMs)}`))}.`);
+  }
+  for (const lane of timeline.lanes.filter((series) => !series.control)) {
+    const lossy = Object.values(lane.lost).flatMap((entries) => entries.map(([bucket]) => bucket));
+    parts.push(
+      lossy.length === 0
+        ? `Lane ${lane.lane} lost nothing.`
+        : `Lane ${lane.lane} lost ${count(lane.totals.lost)} between ${at(Math.min(...lossy) * lane.bucketMs)} and ${at((Math.max(...lossy) + 1) * lane.bucketMs)}.`,
+    );
+  }
+  parts.push(
+    `${counted(timeline.pods.length, 'pod')}; the rows behind the figure stand in the tables below it.`,
+  );
+  return parts.join(' ');
+}
+
+/** Which colours and shapes mean what; once per page section. */
+export function legend(outcomes: readonly Outcome[]): Markup {
+  const key = (name: string, text: string) =>
+    html`<li><svg class="key" aria-hidden="true" viewBox="0 0 14 10" width="14" height="10"><rect class="${name}" width="14" height="10"/></svg>${text}</li>`;
+  const dot = (name: string, text: string) =>
+    html`<li><svg class="key" aria-hidden="true" viewBox="0 0 14 10" width="14" height="10"><path class="mark ${name}" d="M7 5h0"/></svg>${text}</li>`;
+  return html`<ul class="legend" aria-label="Legend">
+${key('a-ok', 'answered')}${outcomes.map((outcome) => key(`o-${outcome}`, outcomeWords[outcome]))}
+${key('p-pending', 'pod pending')}${key('p-starting', 'starting')}${key('p-not-ready', 'running, not ready')}${key('p-ready', 'ready')}${key('p-terminating', 'terminating')}
+${key('e-ready', 'Service sends connections here')}${key('e-serving', 'endpoint terminating')}${key('l-on', 'app listens')}${key('exposed-key', 'connections sent, app not listening')}
+${dot('m-sigterm', 'SIGTERM')}${dot('m-closed', 'port closed')}
+</ul>`;
+}
+
+/** Collects shapes, labels and texts while rows are added from top to bottom. */
+class Rows {
+  height = 0;
+  readonly toMs: number;
+  readonly labels: Markup[] = [];
+  readonly shapes: Markup[] = [];
+  readonly behind: Markup[] = [];
+  readonly texts: Markup[] = [];
+
+  constructor(toMs: number) {
+    this.toMs = toMs;
+  }
+
+  /** Adds a row and returns the y of its top. */
+  add(heightPx: number, label: Content, name: string): number {
+    const top = this.height;
+    this.labels.push(html`<div class="tl-label ${name}" style="height:${heightPx}px">${label}</div>`);
+    this.height += heightPx;
+    return top;
+  }
+
+  /** Rectangles of one look as one path: [from ms, to ms, y, height]. */
+  boxes(look: string, boxes: readonly (readonly [number, number, number, number])[]): void {
+    const d = boxes
+      .map(([from, to, y, h]) => [Math.max(0, Math.round(from)), Math.min(this.toMs, Math.round(to)), y, h] as const)
+      .filter(([from, to, , h]) => to > from && h > 0)
+      .map(([from, to, y, h]) => `M${from} ${short(y)}h${to - from}v${short(h)}H${from}z`)
+      .join('');
+    if (d) this.shapes.push(html`<path class="${look}" d="${d}"/>`);
+  }
+
+  line(look: string, d: string): void {
+    if (d) this.shapes.push(html`<path class="line ${look}" d="${d}"/>`);
+  }
+
+  /** Round or square dots that keep their shape however the drawing is stretched (lines of no length). */
+  marks(look: string, points: readonly (readonly [number, number])[]): void {
+    const d = points.map(([ms, y]) => `M${Math.round(ms)} ${short(y)}h0`).join('');
+    if (d) this.shapes.push(html`<path class="mark ${look}" d="${d}"/>`);
+  }
+
+  text(look: string, ms: number, top: number, text: string): void {
+    const left = Math.round((ms / this.toMs) * 10_000) / 100;
+    // Texts near the right edge grow to the left.
+    const end = left > 82 ? ' end' : '';
+    this.texts.push(
+      html`<span class="${look}${end}" data-ms="${Math.round(ms)}" style="left:${left}%;top:${top}px">${text}</span>`,
+    );
+  }
+}
+
+const short = (value: number): number => Math.round(value * 10) / 10;
+
+function axis(rows: Rows, toMs: number): void {
+  const top = rows.add(height.axis, 'seconds since load began', 'tl-small');
+  const every = tickMs(toMs);
+  const lines: string[] = [];
+  for (let ms = 0; ms <= toMs; ms += every) {
+    if (ms > 0 && ms < toMs) lines.push(`M${ms} 16v9999`);
+    if (ms < toMs * 0.985) rows.text('tick', ms, top + 2, tickText(ms, every));
+  }
+  rows.behind.push(html`<path class="line grid" d="${lines.join('')}"/>`);
+}
+
+/** A round distance of ticks: about ten of them on the whole. */
+export function tickMs(spanMs: number): number {
+  for (let scale = 1; ; scale *= 10) {
+    for (const step of [1, 2, 5]) if (step * scale * 12 >= spanMs) return Math.max(1, step * scale);
+  }
+}
+
+const tickText = (ms: number, every: number): string =>
+  every >= 1000 ? String(ms / 1000) : (ms / 1000).toFixed(every >= 100 ? 1 : 2);
+
+const milestoneWords: Readonly<Record<string, string>> = {
+  'rollout-complete': 'rollout complete',
+  'no-terminating': 'last old pod gone',
+};
+
+/** Labels of steps and milestones, on as many levels as they need so that none covers another. */
+function steps(rows: Rows, timeline: Timeline, toMs: number): void {
+  const marks = [
+    ...timeline.steps
+      .filter((step) => !step.label.startsWith('wait') || step.failed)
+      .map((step) => ({
+        ms: step.fromMs,
+        text: `▸ ${clip(step.label, 40)}${step.failed ? ' (failed)' : ''}`,
+        look: step.failed ? 'step failed' : 'step',
+      })),
+    ...timeline.milestones
+      .filter((mark) => milestoneWords[mark.name])
+      .map((mark) => ({ ms: mark.atMs, text: `${milestoneWords[mark.name]} ◂`, look: 'milestone' })),
+  ]
+    .filter((mark) => mark.ms <= toMs)
+    .toSorted((a, b) => a.ms - b.ms)
+    .slice(0, 40);
+  // 720 px is the narrowest drawing; 6.6 px is a wide character of its small text. Milestones end at their time.
+  const levels: number[] = [];
+  const placed = marks.map((mark) => {
+    const widthMs = ((mark.text.length * 6.6 + 8) / 720) * toMs;
+    const endsAtMark = mark.look === 'milestone' || mark.ms > toMs * 0.82;
+    const from = endsAtMark ? mark.ms - widthMs : mark.ms;
+    let level = levels.findIndex((until) => until <= from);
+    if (level < 0) level = Math.min(levels.length, 5);
+    levels[level] = from + widthMs;
+    return { ...mark, level, endsAtMark };
+  });
+  const rowHeight = Math.max(1, levels.length) * height.label + height.gap;
+  const top = rows.add(rowHeight, 'steps', '');
+  for (const mark of placed) {
+    const look = `${mark.look}${mark.endsAtMark && mark.ms <= toMs * 0.82 ? ' end' : ''}`;
+    rows.text(look, mark.ms, top + mark.level * height.label, mark.text);
+  }
+}
+
+/** Lines of steps and milestones through all rows, behind everything else. */
+function marksBehind(rows: Rows, timeline: Timeline, toMs: number): void {
+  const line = (times: readonly number[]) =>
+    times
+      .filter((ms) => ms >= 0 && ms <= toMs)
+      .map((ms) => `M${ms} ${height.axis}V${rows.height}`)
+      .join('');
+  const acted = line(
+    timeline.steps.filter((step) => !step.label.startsWith('wait')).map((step) => step.fromMs),
+  );
+  const reached = line(
+    timeline.milestones.filter((mark) => milestoneWords[mark.name]).map((mark) => mark.atMs),
+  );
+  if (acted) rows.behind.push(html`<path class="line at-step" d="${acted}"/>`);
+  if (reached) rows.behind.push(html`<path class="line at-milestone" d="${reached}"/>`);
+}
+
+/** Lost attempts from the bottom up, answered ones pale above them. A single loss is never thinner than 3 px. */
+function laneRow(rows: Rows, lane: LaneSeries): void {
+  const label = lane.control
+    ? html`<b>control target</b><small>${lossText(lane)}</small>`
+    : html`<b>lane ${lane.lane}</b><small>${laneWords[lane.lane].title}</small><small class="${lane.totals.lost > 0 ? 'bad' : 'good'}">${lossText(lane)}</small>`;
+  const top = rows.add(height.lane + height.gap, label, '');
+  const bottom = top + height.lane;
+  const lostPerBucket = new Map<number, number>();
+  for (const entries of Object.values(lane.lost)) {
+    for (const [i, n] of entries) lostPerBucket.set(i, (lostPerBucket.get(i) ?? 0) + n);
+  }
+  const most = Math.max(
+    1,
+    ...lane.ok.map((ok, i) => ok + (lane.shed[i] ?? 0) + (lostPerBucket.get(i) ?? 0)),
+  );
+  const scale = (height.lane - 4) / most;
+  const floor = new Map<number, number>();
+  for (const outcome of lostOutcomes) {
+    const entries = lane.lost[outcome];
+    if (!entries) continue;
+    rows.boxes(
+      `o-${outcome}`,
+      entries.map(([i, n]) => {
+        const h = Math.max(3, n * scale);
+        const base = floor.get(i) ?? 0;
+        floor.set(i, base + h);
+        return [i * lane.bucketMs, (i + 1) * lane.bucketMs, bottom - base - h, h] as const;
+      }),
+    );
+  }
+  rows.boxes('a-ok', runs(lane.ok, lane.bucketMs, (ok, i) => [bottom - (floor.get(i) ?? 0) - ok * scale, ok * scale]));
+  rows.boxes(
+    'a-shed',
+    lane.shed.flatMap((shed, i) =>
+      shed > 0
+        ? [[i * lane.bucketMs, (i + 1) * lane.bucketMs, top, Math.max(2, shed * scale)] as const]
+        : [],
+    ),
+  );
+  rows.line('base', `M0 ${bottom}H${rows.toMs}`);
+}
+
+const lossText = (lane: LaneSeries): string =>
+  lane.totals.lost > 0 ? `${count(lane.totals.lost)} lost` : 'none lost';
+
+/** Neighbouring buckets of the same height as one box, which keeps the drawing small. */
+function runs(
+  values: readonly number[],
+  bucketMs: number,
+  place: (value: number, i: number) => readonly [number, number],
+): readonly (readonly [number, number, number, number])[] {
+  const boxes: [number, number, number, number][] = [];
+  values.forEach((value, i) => {
+    const [y, h] = place(value, i);
+    const last = boxes.at(-1);
+    if (last && last[1] === i * bucketMs && short(last[2]) === short(y) && short(last[3]) === short(h)) {
+      last[1] = (i + 1) * bucketMs;
+    } else boxes.push([i * bucketMs, (i + 1) * bucketMs, y, h]);
+  });
+  return boxes;
+}
+
+/** Slowest answer per bucket on a logarithmic scale from 1 ms to 10 s. */
+function slowestRow(rows: Rows, lane: LaneSeries): void {
+  const slowest = Math.max(0, ...lane.slowestMs);
+  const top = rows.add(
+    height.slowest + height.gap,
+    html`<small>slowest answer, ${lane.lane}: ${duration(slowest)}</small>`,
+    'tl-small',
+  );
+  const y = (ms: number) => short(top + height.slowest * (1 - Math.min(1, Math.log10(Math.max(1, ms)) / 4)));
+  let d = '';
+  let open = false;
+  lane.slowestMs.forEach((ms, i) => {
+    if (ms === 0) {
+      open = false;
+      return;
+    }
+    const x = Math.round((i + 0.5) * lane.bucketMs);
+    d += `${open ? 'L' : 'M'}${x} ${y(ms)}`;
+    open = true;
+  });
+  rows.line('slowest', d);
+}
+
+function readyRow(rows: Rows, timeline: Timeline): void {
+  const lowest = Math.min(...timeline.ready.map((point) => point.ready));
+  const most = Math.max(1, ...timeline.ready.map((point) => Math.max(point.ready, point.wanted)));
+  const wanted = timeline.ready.at(-1)!.wanted;
+  const top = rows.add(
+    height.ready + height.gap,
+    html`<b>ready pods</b><small>wanted ${wanted}, lowest ${lowest}</small>`,
+    '',
+  );
+  const bottom = top + height.ready;
+  const scale = (height.ready - 4) / most;
+  const until = (i: number) => timeline.ready[i + 1]?.atMs ?? timeline.toMs;
+  rows.boxes(
+    'r-ready',
+    timeline.ready.map((point, i) => [point.atMs, until(i), bottom - point.ready * scale, point.ready * scale]),
+  );
+  rows.boxes(
+    'r-missing',
+    timeline.ready.map((point, i) => [
+      point.atMs,
+      until(i),
+      bottom - point.wanted * scale,
+      Math.max(0, point.wanted - point.ready) * scale,
+    ]),
+  );
+  const steps = timeline.ready
+    .map((point, i) => `${i === 0 ? 'M' : 'L'}${point.atMs} ${short(bottom - point.wanted * scale)}H${until(i)}`)
+    .join('');
+  rows.line('wanted', steps);
+}
+
+function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
+  const version = pod.image?.split(/[:@]/).at(-1);
+  const facts = [pod.node, version, pod.restarts > 0 ? counted(pod.restarts, 'restart') : undefined];
+  const top = rows.add(
+    height.pod,
+    html`<span class="pod" title="${pod.name}">${podLabel(pod.name)}</span><small>${facts.filter(Boolean).join(' · ')}</small>`,
+    `tl-pod gen-${pod.generation % 2}`,
+  );
+  for (const state of ['pending', 'starting', 'not-ready', 'ready', 'terminating'] as const) {
+    rows.boxes(
+      `p-${state}`,
+      pod.states.filter((span) => span.state === state).map((span) => [span.fromMs, span.toMs, top + 3, 10]),
+    );
+  }
+  rows.boxes(
+    'e-ready',
+    pod.endpoint.filter((span) => span.state === 'ready').map((span) => [span.fromMs, span.toMs, top + 15, 4]),
+  );
+  rows.boxes(
+    'e-serving',
+    pod.endpoint
+      .filter((span) => span.state === 'serving' || span.state === 'terminating')
+      .map((span) => [span.fromMs, span.toMs, top + 15, 4]),
+  );
+  rows.boxes('l-on', listening(pod, rows.toMs).map(([from, to]) => [from, to, top + 21, 4]));
+  rows.boxes('exposed', pod.exposed.map((span) => [span.fromMs, span.toMs, top + 14, 12]));
+  for (const lane of lanes) {
+    const lost = lane.failures.filter((failure) => failure.pod === pod.name);
+    const d = [...new Set(lost.map((failure) => Math.round(failure.dueMs / 20) * 20))]
+      .map((ms) => `M${ms} ${top + 27}v4`)
+      .join('');
+    rows.line('lost-here', d);
+  }
+  rows.marks(
+    'm-sigterm',
+    pod.phases.filter((mark) => mark.phase === 'sigterm').map((mark) => [mark.atMs, top + 8]),
+  );
+  rows.marks(
+    'm-closed',
+    pod.phases
+      .filter((mark) => mark.phase === 'closed' || mark.phase === 'gone')
+      .map((mark) => [mark.atMs, top + 23]),
+  );
+}
+
+/** The end of a pod's name tells pods apart: "web-7c9f6d5b84-x7k2p" → "web…x7k2p". */
+function podLabel(name: string): string {
+  const parts = name.split('-');
+  return parts.length > 2 && name.length > 18 ? `${parts[0]}…${parts.slice(-2).join('-').slice(-16)}` : name;
+}
+
+/** Times in which the app listened, as it said itself. Unknown before its first word: an old pod listened already. */
+function listening(pod: PodLane, toMs: number): readonly (readonly [number, number])[] {
+  const marks = pod.phases.toSorted((a, b) => a.atMs - b.atMs);
+  if (marks.length === 0) return [];
+  const spans: [number, number][] = [];
+  const first = marks[0]!;
+  let since: number | undefined = first.phase === 'sigterm' || first.phase === 'closed' ? 0 : undefined;
+  for (const mark of marks) {
+    if (mark.phase === 'listening') since ??= mark.atMs;
+    if (mark.phase === 'closed' || mark.phase === 'gone' || mark.phase === 'starting') {
+      if (since !== undefined) spans.push([since, mark.atMs]);
+      since = undefined;
+    }
+  }
+  if (since !== undefined) spans.push([since, toMs]);
+  return spans;
+}
+
+function eventRow(rows: Rows, timeline: Timeline): void {
+  const warnings = timeline.events.filter((event) => event.warning).length;
+  const top = rows.add(
+    height.events,
+    html`<small>${counted(timeline.events.length, 'event')}${warnings > 0 ? `, ${counted(warnings, 'warning')}` : ''}</small>`,
+    'tl-small',
+  );
+  const place = (warning: boolean) =>
+    timeline.events
+      .filter((event) => event.warning === warning)
+      .map((event) => [event.atMs, top + 9] as const);
+  rows.marks('m-event', place(false));
+  rows.marks('m-warning', place(true));
+}

@@ -1,0 +1,403 @@
+// The report's tables: before and after, causes, claims, matrix, repeats, experiments and the rows behind the marks.
+import { type Lane, lostOutcomes, type Outcome } from '../../harness/model/load.ts';
+import type {
+  ClaimResult,
+  Fact,
+  LaneResult,
+  LossWindow,
+  ScenarioResult,
+} from '../../harness/model/results.ts';
+import {
+  type Column,
+  causesOf,
+  cleanRuns,
+  columnsOf,
+  lanesOf,
+  mainColumns,
+  worst,
+} from '../comparison.ts';
+import { at, count, counted, duration, listed, percent } from '../figures.ts';
+import { causeWords, laneWords, outcomeWords } from '../words.ts';
+import { type Content, html, idOf, Markup } from './markup.ts';
+import type { JournalView, LaneSeries, Timeline } from './types.ts';
+
+interface TableOptions {
+  readonly caption: Content;
+  readonly head: readonly Content[];
+  readonly body: readonly Markup[];
+  readonly look?: string;
+}
+
+/** A table with caption and column headers, in a region that scrolls on narrow screens. */
+export function table({ caption, head, body, look = '' }: TableOptions): Markup {
+  return html`<div class="scroll"><table class="${look}"><caption>${caption}</caption>
+<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+${body.length > 0 && body[0]!.text.startsWith('<tbody') ? body : html`<tbody>${body}</tbody>`}</table></div>`;
+}
+
+const row = (head: Content, ...cells: readonly Content[]): Markup =>
+  html`<tr><th scope="row">${head}</th>${cells.map((cell) => (cell instanceof Markup && cell.text.startsWith('<td') ? cell : html`<td>${cell}</td>`))}</tr>
+`;
+
+/** Lanes under one another, variants side by side; nothing is added up over lanes. */
+export function beforeAfterTable(scenario: ScenarioResult): Markup {
+  const columns = mainColumns(scenario);
+  const repeats = Math.max(1, ...columns.map((column) => column.experiments.length));
+  const groups = lanesOf(scenario).map((lane) => laneRows(lane, columns));
+  return table({
+    look: 'compare',
+    caption: html`Before and after, lane by lane${repeats > 1 ? ` (the worst of ${repeats} runs)` : ''}. Lanes are kinds of clients; they are never added up.`,
+    head: [
+      html`<span class="hidden">Measure</span>`,
+      ...columns.map(
+        (column) =>
+          html`${column.label}<small>${column.settings.length === 0 ? 'no settings' : listed(column.settings)}</small>`,
+      ),
+    ],
+    body: [...groups, rolloutRows(columns)],
+  });
+}
+
+function laneRows(lane: Lane, columns: readonly Column[]): Markup {
+  const results = columns.map((column) => worst(column, lane)?.result);
+  const present = results.flatMap((result) => result ?? []);
+  const seen = lostOutcomes.filter((outcome) => present.some((result) => result.outcomes[outcome]));
+  const cells = (show: (result: LaneResult) => Content) =>
+    results.map((result) => (result ? show(result) : html`<span class="quiet">not measured</span>`));
+  const most = Math.max(1, ...present.map((result) => result.lost));
+  return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">Lane ${lane} <small>${laneWords[lane].title}: ${laneWords[lane].means}</small></th></tr>
+${row('Lost', ...results.map((result) => (result ? html`<td class="lost ${result.lost > 0 ? 'bad' : 'good'}"><b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span><span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span></td>` : 'not measured')))}
+${row('Loss rate, 95 % interval', ...cells((result) => (result.lost === 0 ? `below ${percent(result.lossRate.high95)}` : `${percent(result.lossRate.low95)} to ${percent(result.lossRate.high95)}`)))}
+${seen.map((outcome) => row(html`<span class="indent"><i class="swatch o-${outcome}" aria-hidden="true"></i>${outcomeWords[outcome]}</span>`, ...cells((result) => count(result.outcomes[outcome] ?? 0))))}
+${present.some((result) => result.races > 0) && row(html`<span class="indent">of these, a close that crossed a request</span>`, ...cells((result) => count(result.races)))}
+${row('Longest outage', ...cells((result) => (result.longestOutageMs > 0 ? duration(result.longestOutageMs) : 'none')))}
+${row('Losses over a span of', ...cells((result) => (result.lost > 0 ? duration(result.recoveredMs) : '–')))}
+${row('Main cause', ...cells((result) => mainCause(result)))}
+${present.some((result) => result.shed > 0) && row('Not sent for want of a free slot', ...cells((result) => count(result.shed)))}
+${row('Answer time, median / 99 %', ...cells((result) => `${duration(result.latencyMs.p50)} / ${duration(result.latencyMs.p99)}`))}
+</tbody>`;
+}
+
+function mainCause(result: LaneResult): Content {
+  const [main] = causesOf(result);
+  if (!main) return result.lost > 0 ? 'not decided' : '–';
+  return `${causeWords[main[0]].title} (${count(main[1])})`;
+}
+
+function rolloutRows(columns: readonly Column[]): Markup {
+  const cells = (show: (rollout: Column['experiments'][number]['rollout']) => Content) =>
+    columns.map((column) => show(column.experiments[0]!.rollout));
+  const first = columns[0];
+  if (!first) return html``;
+  const repeats = Math.max(...columns.map((column) => column.experiments.length));
+  const time = (ms: number | null) => (ms === null ? 'not reached' : duration(ms));
+  return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">The rollout <small>what safety costs${repeats > 1 ? ' (first run)' : ''}</small></th></tr>
+${row('Complete after', ...cells((rollout) => time(rollout.completedMs)))}
+${row('No pod terminating after', ...cells((rollout) => time(rollout.settledMs)))}
+${row('Ready pods, lowest', ...cells((rollout) => count(rollout.minReady)))}
+${row('Pods, highest (terminating ones too)', ...cells((rollout) => `${rollout.maxPodsNotTerminating} (${rollout.maxPods})`))}
+${row('Capacity lost', ...cells((rollout) => `${count(rollout.capacityLostPodSeconds)} pod-seconds`))}
+${row('Extra capacity used', ...cells((rollout) => `${count(rollout.extraPodSeconds)} pod-seconds`))}
+</tbody>`;
+}
+
+/** The outcomes that were seen in any lane of a scenario, for legends. */
+export function outcomesSeen(scenario: ScenarioResult): readonly Outcome[] {
+  return lostOutcomes.filter((outcome) =>
+    scenario.experiments.some((experiment) =>
+      Object.values(experiment.lanes).some((lane) => lane.outcomes[outcome]),
+    ),
+  );
+}
+
+export function claimsTable(claims: readonly ClaimResult[]): Markup {
+  return table({
+    look: 'claims',
+    caption: 'Claims: what was tested, who says so, what was measured',
+    head: ['Claim', 'Applies to', 'Expected', 'Measured', 'Result'],
+    body: claims.map((claim) => {
+      const asExpected = claim.result === claim.expected;
+      const [tone, word] =
+        claim.result === 'undecided'
+          ? ['warn', '? undecided']
+          : asExpected
+            ? ['good', claim.expected === 'fails' ? '✓ fails, as expected' : '✓ holds']
+            : ['bad', claim.expected === 'fails' ? '✕ holds, unexpectedly' : '✕ fails'];
+      return row(
+        html`${claim.text}<small class="source">Source: ${claim.source}</small>${claim.because && html`<small class="source">Expected to fail, because ${claim.because}</small>`}`,
+        listed([claim.appliesTo.variant ?? 'every variant', ...(claim.appliesTo.lane ? [`lane ${claim.appliesTo.lane}`] : [])]),
+        claim.expect,
+        claim.measured,
+        html`<td class="${tone}"><b>${word}</b></td>`,
+      );
+    }),
+  });
+}
+
+/** Setting × lane with losses and causes; only for scenarios with more variants than before and after. */
+export function matrixTable(scenario: ScenarioResult): Markup | undefined {
+  const columns = columnsOf(scenario);
+  const settings = [...new Set(columns.flatMap((column) => column.settings))];
+  if (columns.length < 3 || settings.length === 0) return undefined;
+  const lanes = lanesOf(scenario);
+  const rows = columns.toSorted(
+    (a, b) => a.settings.length - b.settings.length || a.label.localeCompare(b.label),
+  );
+  return table({
+    look: 'matrix',
+    caption: 'Which setting does what: every variant that ran, by the number of its settings',
+    head: ['Variant', ...settings, ...lanes.map((lane) => `Lost, ${lane}`), 'Main causes'],
+    body: rows.map((column) =>
+      row(
+        column.label,
+        ...settings.map((setting) =>
+          column.settings.includes(setting)
+            ? html`<td class="dot on">●<span class="hidden">on</span></td>`
+            : html`<td class="dot">○<span class="hidden">off</span></td>`,
+        ),
+        ...lanes.map((lane) => {
+          const result = worst(column, lane)?.result;
+          if (!result) return '–';
+          return html`<td class="${result.lost > 0 ? 'bad' : 'good'}"><b>${count(result.lost)}</b> <small>of ${count(result.attempts)}</small></td>`;
+        }),
+        [
+          ...new Set(
+            lanes.flatMap((lane) => {
+              const result = worst(column, lane)?.result;
+              return result ? causesOf(result).map(([cause]) => cause) : [];
+            }),
+          ),
+        ]
+          .slice(0, 3)
+          .join(', ') || '–',
+      ),
+    ),
+  });
+}
+
+export function repeatTable(scenario: ScenarioResult): Markup | undefined {
+  const columns = columnsOf(scenario).filter((column) => column.experiments.length > 1);
+  if (columns.length === 0) return undefined;
+  const lanes = lanesOf(scenario);
+  return table({
+    look: 'repeats',
+    caption: 'Repeats: how often a lane lost nothing, and how much the runs differ',
+    head: ['Variant', ...lanes.flatMap((lane) => [`Clean runs, ${lane}`, `Lost per run, ${lane}`])],
+    body: columns.map((column) =>
+      row(
+        column.label,
+        ...lanes.flatMap((lane) => {
+          const { clean, runs } = cleanRuns(column, lane);
+          const lost = column.experiments.map((experiment) => experiment.lanes[lane]?.lost ?? 0);
+          return [
+            html`<td class="${clean === runs ? 'good' : 'bad'}"><b>${clean} of ${runs}</b></td>`,
+            lost.length <= 12
+              ? lost.map(count).join(', ')
+              : `${count(Math.min(...lost))} to ${count(Math.max(...lost))}`,
+          ];
+        }),
+      ),
+    ),
+  });
+}
+
+export function experimentsTable(
+  scenario: ScenarioResult,
+  journals: ReadonlyMap<string, JournalView>,
+): Markup {
+  return table({
+    look: 'small',
+    caption: 'Every experiment, its validity and its journal',
+    head: ['Variant', 'Run', 'Over', 'State', 'Load', 'Control target lost', 'Send lag 99 %', 'Clock error', 'Journal'],
+    body: scenario.experiments.map((experiment) => {
+      const lag = Math.max(0, ...Object.values(experiment.lanes).map((lane) => lane.sendLagMs.p99));
+      const state =
+        experiment.status !== 'complete' ? experiment.status : experiment.valid ? 'valid' : 'not valid';
+      return row(
+        experiment.variant,
+        count(experiment.repeat),
+        `${experiment.path}${experiment.agents > 1 ? `, ${experiment.agents} agents` : ''}`,
+        html`<td class="${experiment.valid ? 'good' : 'bad'}">${state}${experiment.invalid.map((reason) => html`<small>${reason}</small>`)}</td>`,
+        duration(experiment.loadMs),
+        experiment.control ? `${count(experiment.control.lost)} of ${count(experiment.control.attempts)}` : '–',
+        duration(lag),
+        `± ${duration(experiment.clock.errorMs)}`,
+        html`<a href="${encodePath(experiment.journal)}">${experiment.journal}</a>${journals.has(experiment.journal) ? '' : html` <small>(not read)</small>`}`,
+      );
+    }),
+  });
+}
+
+/** A relative path as a link: a name with spaces or a colon must not become a scheme. */
+export function encodePath(path: string): string {
+  return `./${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** Loss windows of one lane with causes and facts; facts link to the journal's lines that the page carries. */
+export function causesTable(
+  windows: readonly LossWindow[],
+  caption: string,
+  key: string,
+  view: JournalView | undefined,
+): Markup {
+  return table({
+    look: 'causes',
+    caption,
+    head: ['Window', 'Lost', 'Cause', 'Pods', 'Facts', 'Confidence'],
+    body: windows.flatMap((window) =>
+      (window.causes.length > 0 ? window.causes : [undefined]).map((share, i, all) => {
+        const head =
+          i === 0
+            ? html`<th scope="rowgroup" rowspan="${all.length}">${at(window.startMs)} to ${at(window.endMs)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`
+            : '';
+        if (!share) return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="4">not decided</td></tr>`;
+        return html`<tr>${head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small><code>${share.cause}</code></small></td><td>${podList(share.pods)}</td><td>${factList(share.facts, key, view)}</td><td>${share.confidence}</td></tr>
+`;
+      }),
+    ),
+  });
+}
+
+export function outcomeList(outcomes: LaneResult['outcomes']): string {
+  return lostOutcomes
+    .filter((outcome) => outcomes[outcome])
+    .map((outcome) => `${count(outcomes[outcome]!)} ${outcomeWords[outcome]}`)
+    .join(', ');
+}
+
+function podList(pods: readonly string[]): Content {
+  if (pods.length === 0) return '–';
+  const shown = pods.slice(0, 6).map((pod) => html`<li><code>${pod}</code></li>`);
+  return html`<ul class="plain">${shown}${pods.length > 6 && html`<li>and ${pods.length - 6} more</li>`}</ul>`;
+}
+
+function factList(facts: readonly Fact[], key: string, view: JournalView | undefined): Content {
+  if (facts.length === 0) return 'none recorded';
+  const shown = facts.slice(0, 12).map((fact) => {
+    const where = fact.line === undefined ? '' : lineLink(fact.line, key, view);
+    const when = fact.tMs === undefined ? '' : html`<b class="when">${at(fact.tMs)}</b> `;
+    return html`<li>${when}${fact.text}${fact.pod && html` <code>${fact.pod}</code>`} ${where}</li>`;
+  });
+  return html`<ul class="plain">${shown}${facts.length > 12 && html`<li>and ${facts.length - 12} more facts</li>`}</ul>`;
+}
+
+export function lineLink(line: number, key: string, view: JournalView | undefined): Content {
+  return view && line in view.cited
+    ? html`<a class="line" href="#${idOf(key, 'line', line)}">line ${line}</a>`
+    : html`<span class="quiet">line ${line}</span>`;
+}
+
+/** The journal's lines that facts cite, so that a figure can be followed without opening the journal. */
+export function citedLinesTable(view: JournalView, key: string): Markup | undefined {
+  const lines = Object.entries(view.cited);
+  if (lines.length === 0) return undefined;
+  return table({
+    look: 'rows',
+    caption: 'Lines of the journal that the facts cite',
+    head: ['Line', 'Record'],
+    body: lines.map(
+      ([line, text]) =>
+        html`<tr id="${idOf(key, 'line', line)}"><th scope="row">${line}</th><td><code class="record">${text}</code></td></tr>
+`,
+    ),
+  });
+}
+
+/** What stands behind the marks of the time line. */
+export function podTable(timeline: Timeline): Markup {
+  const when = (ms: number | undefined) => (ms === undefined ? '–' : ms < 0 ? 'before' : at(ms));
+  return table({
+    look: 'rows',
+    caption: `Pods: when they changed (seconds since the load’s start)${timeline.omitted.pods > 0 ? `; ${count(timeline.omitted.pods)} more are in the journal` : ''}`,
+    head: ['Pod', 'Node', 'Seen', 'Running', 'App listening', 'Ready', 'In Service', 'Out of Service', 'Deleted', 'SIGTERM', 'Port closed', 'Gone'],
+    body: timeline.pods.map((pod) => {
+      const state = (name: string) => pod.states.find((span) => span.state === name);
+      const phase = (name: string) => pod.phases.find((mark) => mark.phase === name)?.atMs;
+      const inService = pod.endpoint.find((span) => span.state === 'ready');
+      const running = pod.states.find((span) => span.state === 'not-ready' || span.state === 'ready');
+      const last = pod.states.at(-1);
+      const ends = (span: { toMs: number } | undefined) =>
+        span && span.toMs < timeline.toMs ? span.toMs : undefined;
+      return row(
+        html`<code>${pod.name}</code>`,
+        pod.node ?? '–',
+        when(pod.states[0]?.fromMs),
+        when(running?.fromMs),
+        when(phase('listening')),
+        when(state('ready')?.fromMs),
+        when(inService?.fromMs),
+        when(ends(inService)),
+        when(state('terminating')?.fromMs),
+        when(phase('sigterm')),
+        when(phase('closed') ?? phase('gone')),
+        when(last?.state === 'terminating' ? ends(last) : undefined),
+      );
+    }),
+  });
+}
+
+export function stepTable(timeline: Timeline): Markup {
+  return table({
+    look: 'rows',
+    caption: 'Steps and milestones',
+    head: ['What', 'From', 'To', 'Journal line'],
+    body: [
+      ...timeline.steps.map((step) => ({
+        ms: step.fromMs,
+        markup: row(
+          `${step.label}${step.failed ? ' (failed)' : ''}`,
+          at(step.fromMs),
+          step.toMs === undefined ? 'did not end' : at(step.toMs),
+          count(step.line),
+        ),
+      })),
+      ...timeline.milestones.map((mark) => ({
+        ms: mark.atMs,
+        markup: row(mark.name.replaceAll('-', ' '), at(mark.atMs), '', count(mark.line)),
+      })),
+    ]
+      .toSorted((a, b) => a.ms - b.ms)
+      .map(({ markup }) => markup),
+  });
+}
+
+export function eventTable(timeline: Timeline): Markup | undefined {
+  if (timeline.events.length === 0) return undefined;
+  return table({
+    look: 'rows',
+    caption: `Kubernetes events${timeline.omitted.events > 0 ? ` (${count(timeline.omitted.events)} more in the journal)` : ''}`,
+    head: ['At', 'Type', 'Reason', 'Object', 'Message', 'Journal line'],
+    body: timeline.events.map((event) =>
+      row(
+        at(event.atMs),
+        event.warning ? 'Warning' : 'Normal',
+        event.reason,
+        event.object,
+        `${event.message}${event.count > 1 ? ` (${event.count} times)` : ''}`,
+        count(event.line),
+      ),
+    ),
+  });
+}
+
+export function failureTable(lane: LaneSeries): Markup | undefined {
+  if (lane.failures.length === 0) return undefined;
+  return table({
+    look: 'rows',
+    caption: `Lost attempts, ${lane.control ? 'control target' : `lane ${lane.lane}`}: ${counted(lane.failures.length, 'row')}${lane.failuresOmitted > 0 ? `, ${count(lane.failuresOmitted)} more in the journal` : ''}`,
+    head: ['Due', 'Ended', 'Outcome', 'Phase', 'Code', 'Connection', 'Request on it', 'Pod', 'Journal line'],
+    body: lane.failures.map((failure) =>
+      row(
+        at(failure.dueMs),
+        at(failure.endMs),
+        `${outcomeWords[failure.outcome]}${failure.race ? ' (race)' : ''}`,
+        failure.phase,
+        failure.code,
+        `${count(failure.connection)}${failure.reused ? ', reused' : ''}`,
+        count(failure.nth),
+        failure.pod ?? '–',
+        count(failure.line),
+      ),
+    ),
+  });
+}

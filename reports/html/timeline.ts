@@ -1,0 +1,637 @@
+// Derives what the page shows of one experiment from its journal's records, in one pass and bounded in size.
+import type { PodFacts } from '../../harness/model/facts.ts';
+import type { HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
+import {
+  isLost,
+  type Lane,
+  type Outcome,
+  outcomes,
+  type RateProfile,
+  type StreamPlan,
+} from '../../harness/model/load.ts';
+import type { Results } from '../../harness/model/results.ts';
+import type { Step } from '../../harness/model/scenario.ts';
+import { clip } from '../figures.ts';
+import {
+  type EndpointState,
+  type EventMark,
+  type FailureRow,
+  type JournalView,
+  type LaneSeries,
+  limits,
+  type NoteView,
+  type PhaseMark,
+  type PodLane,
+  type PodState,
+  type ReadyPoint,
+  type Span,
+  type StepMark,
+  type Timeline,
+} from './types.ts';
+
+/** Width of the agent's own buckets, ms. */
+const agentBucketMs = 100;
+
+/**
+ * @param records a journal's records, in order, the header first; record k stands on line k + 1.
+ * @param cited lines that the page will link to (see {@link citedLines}).
+ */
+export function journalView(
+  records: readonly JournalRecord[],
+  cited: ReadonlySet<number> = new Set(),
+): JournalView {
+  const header = records.find((record) => record.type === 'header');
+  if (!header) throw new Error('A journal without a header cannot be shown: its first line must be the header.');
+  const end = records.findLast((record) => record.type === 'end');
+  const zero = clockZero(records);
+  return {
+    runId: header.runId,
+    startedAt: header.startedAt,
+    profile: header.profile,
+    seed: header.seed,
+    tool: [header.tool.name, header.tool.version, header.tool.commit].filter(Boolean).join(' '),
+    images: header.target.images,
+    target: `${header.target.workload} behind Service ${header.target.service}${header.target.builtIn ? ' (built in)' : ''}`,
+    streams: header.plan.streams.map((plan) => ({
+      id: plan.id,
+      lane: plan.lane,
+      url: plan.url,
+      rate: rateWords(plan.rate, header.agents),
+      connections: plan.connections,
+      timeoutMs: plan.timeoutMs,
+    })),
+    settingsDiff: clip(header.settingsDiff, limits.diffChars),
+    configuration: clip(JSON.stringify(header.configuration, undefined, 1), 6000),
+    arguments: header.arguments,
+    timeline: timeline(records),
+    cited: citedTexts(records, cited),
+    records: records.length,
+    truncated: end?.truncated ?? true,
+    notes: notesOf(records, zero.t),
+  };
+}
+
+/** The lines of each journal that facts of these results point at, by the journal's file name. */
+export function citedLines(results: Results): ReadonlyMap<string, ReadonlySet<number>> {
+  const byJournal = new Map<string, Set<number>>();
+  for (const scenario of results.scenarios) {
+    for (const experiment of scenario.experiments) {
+      const lines = byJournal.get(experiment.journal) ?? new Set<number>();
+      byJournal.set(experiment.journal, lines);
+      for (const lane of Object.values(experiment.lanes)) {
+        for (const window of lane.windows) {
+          for (const cause of window.causes) {
+            for (const fact of cause.facts) if (fact.line !== undefined) lines.add(fact.line);
+          }
+        }
+      }
+    }
+  }
+  return byJournal;
+}
+
+export function timeline(records: readonly JournalRecord[]): Timeline {
+  const header = records.find((record) => record.type === 'header');
+  const zero = clockZero(records);
+  const series = new LaneCollector(header);
+  const pods = new PodCollector();
+  const steps = new Map<number, StepMark>();
+  const events: EventMark[] = [];
+  const milestones: { name: string; atMs: number; line: number }[] = [];
+  let lastMs = 0;
+  let lastLoadMs = 0;
+
+  records.forEach((record, index) => {
+    const line = index + 1;
+    if (record.type === 'header') return;
+    const atMs = Math.round(record.t - zero.t);
+    switch (record.type) {
+      case 'step':
+        lastMs = Math.max(lastMs, atMs);
+        applyStep(steps, record, atMs, line);
+        break;
+      case 'milestone':
+        milestones.push({ name: record.name, atMs, line });
+        break;
+      case 'watch':
+        if (record.facts.kind === 'Event') {
+          events.push({
+            atMs,
+            warning: record.facts.type === 'Warning',
+            reason: record.facts.reason,
+            message: clip(record.facts.message, 300),
+            object: `${record.facts.involvedKind} ${record.facts.involvedName}`,
+            count: record.facts.count,
+            line,
+          });
+        } else {
+          pods.watch(record, atMs, line);
+          if (record.facts.kind === 'Pod') lastMs = Math.max(lastMs, atMs);
+        }
+        break;
+      case 'frame': {
+        const shiftMs = zero.shiftMs(record.agent);
+        lastLoadMs = Math.max(lastLoadMs, record.frame.atMs + shiftMs);
+        for (const [stream, delta] of Object.entries(record.frame.streams)) {
+          series.add(stream, delta, shiftMs, line);
+        }
+        for (const phase of record.frame.phases) {
+          pods.phase({ phase: phase.phase, atMs: Math.round(phase.tMs + shiftMs), line }, phase.pod);
+        }
+        break;
+      }
+      default:
+        break;
+    }
+  });
+
+  const toMs = Math.max(1000, Math.ceil((lastLoadMs > 0 ? lastLoadMs : lastMs) / 100) * 100);
+  const shownEvents = mostTelling(events.filter((event) => event.atMs >= 0 && event.atMs <= toMs));
+  const shownPods = pods.lanes(toMs);
+  return {
+    fromMs: 0,
+    toMs,
+    steps: [...steps.values()],
+    milestones: milestones.filter((mark) => mark.atMs >= 0 && mark.atMs <= toMs),
+    events: shownEvents,
+    lanes: series.finish(toMs),
+    ready: pods.readiness(toMs),
+    pods: shownPods.lanes,
+    omitted: {
+      pods: shownPods.podsOmitted,
+      events: events.filter((event) => event.atMs >= 0).length - shownEvents.length,
+      spans: shownPods.spansOmitted,
+    },
+  };
+}
+
+/**
+ * t (harness) of the load's start on the first agent, and how far another agent's clock is from it.
+ * agent's clock = t − offsetMs, so its start is at t = offsetMs; of several measurements the most exact one counts.
+ */
+function clockZero(records: readonly JournalRecord[]): {
+  readonly t: number;
+  readonly shiftMs: (agent: string) => number;
+} {
+  const best = new Map<string, { offsetMs: number; errorMs: number }>();
+  let started: number | undefined;
+  let firstStep: number | undefined;
+  for (const record of records) {
+    if (record.type === 'clock') {
+      const known = best.get(record.agent);
+      if (!known || record.errorMs < known.errorMs) best.set(record.agent, record);
+    } else if (record.type === 'load' && record.event === 'started') started ??= record.t;
+    else if (record.type === 'step') firstStep ??= record.t;
+  }
+  const t = best.values().next().value?.offsetMs ?? started ?? firstStep ?? 0;
+  return { t, shiftMs: (agent) => (best.get(agent)?.offsetMs ?? t) - t };
+}
+
+function applyStep(
+  steps: Map<number, StepMark>,
+  record: RecordOf<'step'>,
+  atMs: number,
+  line: number,
+): void {
+  const known = steps.get(record.index);
+  if (record.event === 'begin' || !known) {
+    const failed = record.event === 'failed';
+    steps.set(record.index, { index: record.index, label: stepWords(record.step), fromMs: atMs, failed, line });
+    return;
+  }
+  steps.set(record.index, { ...known, toMs: atMs, failed: record.event === 'failed' });
+}
+
+/** A step in a few words: "set-image next", "scale to 4", "wait for rollout". */
+export function stepWords(step: Step): string {
+  switch (step.step) {
+    case 'set-image':
+      return `set-image ${step.image}`;
+    case 'scale':
+      return `scale to ${step.replicas}`;
+    case 'set-env':
+      return `set-env ${Object.keys(step.env).join(', ')}`;
+    case 'patch':
+      return `patch ${step.kind ?? 'workload'}`;
+    case 'apply':
+      return `apply ${String(step.manifest.kind ?? 'object')}`;
+    case 'autoscale':
+      return `autoscale ${step.min} to ${step.max} at ${step.cpuPercent} % CPU`;
+    case 'load-rate':
+      return `load ${step.lane ? `${step.lane} ` : ''}${step.ratePerSecond}/s`;
+    case 'rollback':
+      return step.toRevision === undefined ? 'rollback' : `rollback to revision ${step.toRevision}`;
+    case 'delete-pod':
+      return step.count === 1 ? 'delete-pod' : `delete ${step.count} pods`;
+    case 'chaos':
+      return `chaos ${step.action}`;
+    case 'proxy-delay':
+      return `proxy-delay ${step.delayMs} ms`;
+    case 'wait':
+      return step.for === 'time' ? `wait ${step.ms ?? 0} ms` : `wait for ${step.for}`;
+    case 'history':
+      return `history as ${step.as}`;
+    case 'drain-node':
+    case 'uncordon':
+    case 'pause':
+    case 'resume':
+    case 'restart':
+    case 'expect-refusal':
+      return step.step;
+  }
+}
+
+function rateWords(rate: RateProfile, agents: number): string {
+  const by = agents > 1 ? ` from ${agents} agents` : '';
+  switch (rate.shape) {
+    case 'constant':
+      return `${rate.ratePerSecond}/s${by}`;
+    case 'steps':
+      return `${rate.steps.map((step) => `${step.ratePerSecond}/s`).join(' → ')}${by}`;
+    case 'ramp':
+      return `${rate.points.map((point) => `${point.ratePerSecond}/s`).join(' ↗ ')}${by}`;
+  }
+}
+
+/** Warnings first when there are too many events, then in order of time again. */
+function mostTelling(events: readonly EventMark[]): readonly EventMark[] {
+  return events
+    .toSorted((a, b) => Number(b.warning) - Number(a.warning) || a.atMs - b.atMs)
+    .slice(0, limits.events)
+    .toSorted((a, b) => a.atMs - b.atMs);
+}
+
+function notesOf(records: readonly JournalRecord[], zeroT: number): readonly NoteView[] {
+  const notes: NoteView[] = [];
+  records.forEach((record, index) => {
+    const line = index + 1;
+    if (record.type === 'note' && record.level !== 'info') {
+      notes.push({ atMs: Math.round(record.t - zeroT), level: record.level, text: clip(record.text, 500), line });
+    } else if (record.type === 'watch-gap' && record.lost) {
+      const text = `The watch on ${record.kind} lost events for ${Math.round(record.t - record.fromT)} ms: ${record.reason}`;
+      notes.push({ atMs: Math.round(record.t - zeroT), level: 'warning', text, line });
+    } else if (record.type === 'frame-gap') {
+      const text = `Frames ${record.fromSeq} to ${record.toSeq} of agent ${record.agent} are missing.`;
+      notes.push({ atMs: Math.round(record.t - zeroT), level: 'fault', text, line });
+    }
+  });
+  return notes.slice(0, limits.notes);
+}
+
+function citedTexts(
+  records: readonly JournalRecord[],
+  cited: ReadonlySet<number>,
+): Readonly<Record<number, string>> {
+  const texts: Record<number, string> = {};
+  for (const line of [...cited].sort((a, b) => a - b).slice(0, limits.cited)) {
+    const record = records[line - 1];
+    if (record) texts[line] = clip(JSON.stringify(record), limits.citedChars);
+  }
+  return texts;
+}
+
+/** Adds up the frames' increments per stream in the agent's own buckets and merges them at the end. */
+class LaneCollector {
+  readonly #plans: ReadonlyMap<string, StreamPlan>;
+  readonly #streams = new Map<
+    string,
+    {
+      ok: number[];
+      shed: number[];
+      slowestMs: number[];
+      lost: Map<Outcome, Map<number, number>>;
+      failures: FailureRow[];
+      failuresSeen: number;
+    }
+  >();
+
+  constructor(header: HeaderRecord | undefined) {
+    this.#plans = new Map(header?.plan.streams.map((plan) => [plan.id, plan]));
+  }
+
+  add(
+    stream: string,
+    delta: RecordOf<'frame'>['frame']['streams'][string],
+    shiftMs: number,
+    line: number,
+  ): void {
+    let known = this.#streams.get(stream);
+    if (!known) {
+      known = { ok: [], shed: [], slowestMs: [], lost: new Map(), failures: [], failuresSeen: 0 };
+      this.#streams.set(stream, known);
+    }
+    const shift = Math.round(shiftMs / agentBucketMs);
+    for (const bucket of delta.buckets) {
+      const i = Math.max(0, bucket.i + shift);
+      known.shed[i] = (known.shed[i] ?? 0) + bucket.shed;
+      known.slowestMs[i] = Math.max(known.slowestMs[i] ?? 0, bucket.maxMs);
+      for (const outcome of outcomes) {
+        const n = bucket.outcomes[outcome];
+        if (!n) continue;
+        if (outcome === 'ok') known.ok[i] = (known.ok[i] ?? 0) + n;
+        else if (isLost(outcome)) {
+          const perBucket = known.lost.get(outcome) ?? new Map<number, number>();
+          known.lost.set(outcome, perBucket.set(i, (perBucket.get(i) ?? 0) + n));
+        }
+      }
+    }
+    for (const failure of delta.failures) {
+      if (!isLost(failure.outcome)) continue;
+      known.failuresSeen++;
+      // Twice the limit before sorting: rows come in order of their end, not of their due time.
+      if (known.failures.length >= limits.failures * 2) continue;
+      known.failures.push({
+        dueMs: Math.round(failure.dueMs + shiftMs),
+        endMs: Math.round(failure.endMs + shiftMs),
+        outcome: failure.outcome,
+        phase: failure.phase,
+        code: clip(failure.code, 60),
+        connection: failure.connection,
+        nth: failure.nth,
+        reused: failure.reused,
+        race: failure.race,
+        ...(failure.pod === undefined ? {} : { pod: failure.pod }),
+        line,
+      });
+    }
+  }
+
+  finish(toMs: number): readonly LaneSeries[] {
+    const order = (stream: string) => {
+      const index = [...this.#plans.keys()].indexOf(stream);
+      return index < 0 ? Number.MAX_SAFE_INTEGER : index;
+    };
+    return [...this.#streams.entries()]
+      .toSorted(([a], [b]) => order(a) - order(b))
+      .map(([stream, counts]) => {
+        const wanted = Math.ceil(toMs / agentBucketMs);
+        const factor = niceFactor(wanted / limits.buckets);
+        const size = Math.ceil(wanted / factor);
+        const lost: Partial<Record<Outcome, readonly (readonly [number, number])[]>> = {};
+        let lostTotal = 0;
+        for (const [outcome, perBucket] of counts.lost) {
+          const merged = new Map<number, number>();
+          for (const [i, n] of perBucket) {
+            const j = Math.min(size - 1, Math.floor(i / factor));
+            merged.set(j, (merged.get(j) ?? 0) + n);
+            lostTotal += n;
+          }
+          lost[outcome] = [...merged].sort(([a], [b]) => a - b);
+        }
+        const failures = counts.failures.toSorted((a, b) => a.dueMs - b.dueMs).slice(0, limits.failures);
+        const plan = this.#plans.get(stream);
+        return {
+          stream,
+          lane: plan?.lane ?? laneOfName(stream),
+          control: stream === 'control',
+          bucketMs: agentBucketMs * factor,
+          ok: merge(counts.ok, factor, size, (a, b) => a + b),
+          shed: merge(counts.shed, factor, size, (a, b) => a + b),
+          slowestMs: merge(counts.slowestMs, factor, size, Math.max).map(Math.round),
+          lost,
+          totals: { ok: total(counts.ok), lost: lostTotal, shed: total(counts.shed) },
+          failures,
+          failuresOmitted: counts.failuresSeen - failures.length,
+        };
+      });
+  }
+}
+
+const laneOfName = (stream: string): Lane =>
+  stream === 'kept' || stream === 'long' ? stream : 'new';
+
+/** The smallest of 1, 2, 5, 10, 20, 50 … that is at least `wanted`. */
+function niceFactor(wanted: number): number {
+  for (let scale = 1; ; scale *= 10) {
+    for (const step of [1, 2, 5]) if (step * scale >= wanted) return step * scale;
+  }
+}
+
+function merge(
+  values: readonly (number | undefined)[],
+  factor: number,
+  size: number,
+  fold: (a: number, b: number) => number,
+): number[] {
+  const merged = new Array<number>(size).fill(0);
+  values.forEach((value, i) => {
+    const j = Math.min(size - 1, Math.floor(i / factor));
+    merged[j] = fold(merged[j]!, value ?? 0);
+  });
+  return merged;
+}
+
+const total = (values: readonly (number | undefined)[]): number =>
+  values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+
+interface PodHistory {
+  readonly name: string;
+  facts: PodFacts;
+  readonly states: Span<PodState>[];
+  open: Open<PodState> | undefined;
+}
+interface EndpointHistory {
+  readonly spans: Span<EndpointState>[];
+  open: Open<EndpointState> | undefined;
+}
+interface Open<S extends string> {
+  readonly state: S;
+  readonly fromMs: number;
+  readonly line: number;
+}
+
+/** Follows the target's pods and their endpoints through the watches. */
+class PodCollector {
+  readonly #pods = new Map<string, PodHistory>();
+  /** By the pod's name; a slice may be seen before its pod. */
+  readonly #endpoints = new Map<string, EndpointHistory>();
+  readonly #phases = new Map<string, PhaseMark[]>();
+  readonly #templates: string[] = [];
+  readonly #slices = new Map<string, Map<string, EndpointState>>();
+  readonly #ready: ReadyPoint[] = [];
+  #readyNow = 0;
+  #wanted = 0;
+
+  phase(mark: PhaseMark, pod: string): void {
+    const known = this.#phases.get(pod) ?? [];
+    this.#phases.set(pod, known);
+    if (known.length < limits.spansPerPod) known.push(mark);
+  }
+
+  watch(record: RecordOf<'watch'>, atMs: number, line: number): void {
+    const { facts } = record;
+    switch (facts.kind) {
+      case 'Pod':
+        if (facts.role !== undefined && facts.role !== 'target') return;
+        this.#pod(record.name, facts, record.event === 'DELETED', atMs, line);
+        break;
+      case 'EndpointSlice':
+        this.#slice(record, atMs, line);
+        break;
+      case 'Deployment':
+        if (facts.role !== undefined && facts.role !== 'target') return;
+        this.#count(atMs, this.#readyNow, facts.specReplicas);
+        break;
+      case 'DaemonSet':
+        if (facts.role !== undefined && facts.role !== 'target') return;
+        this.#count(atMs, this.#readyNow, facts.desired);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #pod(name: string, facts: PodFacts, deleted: boolean, atMs: number, line: number): void {
+    let pod = this.#pods.get(name);
+    if (!pod) {
+      pod = { name, facts, states: [], open: undefined };
+      this.#pods.set(name, pod);
+      if (facts.templateHash !== undefined && !this.#templates.includes(facts.templateHash)) {
+        this.#templates.push(facts.templateHash);
+      }
+    }
+    const wasReady = pod.open?.state === 'ready';
+    pod.facts = facts;
+    const state = deleted ? undefined : podState(facts);
+    if (state !== pod.open?.state) {
+      if (pod.open) pod.states.push({ ...pod.open, toMs: atMs });
+      pod.open = state && { state, fromMs: atMs, line };
+    }
+    if (deleted) this.#endpointState(name, undefined, atMs, line);
+    const isReady = state === 'ready';
+    if (isReady !== wasReady) this.#count(atMs, this.#readyNow + (isReady ? 1 : -1), this.#wanted);
+  }
+
+  #slice(record: RecordOf<'watch'>, atMs: number, line: number): void {
+    if (record.facts.kind !== 'EndpointSlice') return;
+    const now = new Map<string, EndpointState>();
+    if (record.event !== 'DELETED') {
+      for (const endpoint of record.facts.endpoints) {
+        if (endpoint.pod !== undefined) now.set(endpoint.pod, endpointState(endpoint));
+      }
+    }
+    const before = this.#slices.get(record.name) ?? new Map<string, EndpointState>();
+    this.#slices.set(record.name, now);
+    for (const name of new Set([...before.keys(), ...now.keys()])) {
+      this.#endpointState(name, now.get(name), atMs, line);
+    }
+  }
+
+  #endpointState(name: string, state: EndpointState | undefined, atMs: number, line: number): void {
+    const known = this.#endpoints.get(name) ?? { spans: [], open: undefined };
+    this.#endpoints.set(name, known);
+    if (state === known.open?.state) return;
+    if (known.open) known.spans.push({ ...known.open, toMs: atMs });
+    known.open = state && { state, fromMs: atMs, line };
+  }
+
+  #count(atMs: number, ready: number, wanted: number): void {
+    this.#readyNow = ready;
+    this.#wanted = wanted;
+    const last = this.#ready.at(-1);
+    if (last && last.ready === ready && last.wanted === wanted) return;
+    if (last && last.atMs === atMs) this.#ready.pop();
+    this.#ready.push({ atMs, ready, wanted });
+  }
+
+  /** Ready and wanted as steps from 0 to `toMs`; the lowest count of each stretch when there are too many. */
+  readiness(toMs: number): readonly ReadyPoint[] {
+    const before = this.#ready.findLast((point) => point.atMs <= 0);
+    const points = [
+      ...(before ? [{ ...before, atMs: 0 }] : []),
+      ...this.#ready.filter((point) => point.atMs > 0 && point.atMs <= toMs),
+    ];
+    if (points.length <= limits.readyPoints) return points;
+    const stretchMs = toMs / limits.readyPoints;
+    const lowest = new Map<number, ReadyPoint>();
+    for (const point of points) {
+      const key = Math.floor(point.atMs / stretchMs);
+      const known = lowest.get(key);
+      if (!known || point.ready < known.ready) lowest.set(key, point);
+    }
+    return [...lowest.values()];
+  }
+
+  lanes(toMs: number): { lanes: readonly PodLane[]; podsOmitted: number; spansOmitted: number } {
+    let spansOmitted = 0;
+    const all = [...this.#pods.values()].map((pod): PodLane => {
+      const states = closed(pod.states, pod.open, toMs).filter((span) => span.toMs > 0 && span.fromMs < toMs);
+      const seen = this.#endpoints.get(pod.name);
+      const endpoint = closed(seen?.spans ?? [], seen?.open, toMs).filter(
+        (span) => span.toMs > 0 && span.fromMs < toMs,
+      );
+      const phases = this.#phases.get(pod.name) ?? [];
+      spansOmitted +=
+        Math.max(0, states.length - limits.spansPerPod) + Math.max(0, endpoint.length - limits.spansPerPod);
+      const { facts } = pod;
+      const image = facts.containers[0]?.image;
+      return {
+        name: pod.name,
+        ...(facts.node === undefined ? {} : { node: facts.node }),
+        ...(image === undefined ? {} : { image }),
+        ...(facts.templateHash === undefined ? {} : { templateHash: facts.templateHash }),
+        generation: Math.max(0, this.#templates.indexOf(facts.templateHash ?? '')),
+        restarts: facts.containers.reduce((sum, container) => sum + container.restarts, 0),
+        states: states.slice(0, limits.spansPerPod),
+        endpoint: endpoint.slice(0, limits.spansPerPod),
+        phases,
+        exposed: exposedSpans(endpoint, phases, toMs).slice(0, limits.spansPerPod),
+      };
+    });
+    const seen = all
+      .filter((pod) => pod.states.length > 0)
+      .toSorted((a, b) => a.generation - b.generation || a.states[0]!.fromMs - b.states[0]!.fromMs);
+    return { lanes: seen.slice(0, limits.pods), podsOmitted: Math.max(0, seen.length - limits.pods), spansOmitted };
+  }
+}
+
+function podState(facts: PodFacts): PodState {
+  if (facts.terminating) return 'terminating';
+  if (facts.ready) return 'ready';
+  if (facts.containers.some((container) => container.state === 'running')) return 'not-ready';
+  return facts.node === undefined ? 'pending' : 'starting';
+}
+
+function endpointState(endpoint: { ready: boolean; serving: boolean; terminating: boolean }): EndpointState {
+  if (endpoint.ready) return 'ready';
+  if (endpoint.terminating) return endpoint.serving ? 'serving' : 'terminating';
+  return 'not-ready';
+}
+
+function closed<S extends string>(
+  spans: readonly Span<S>[],
+  open: Open<S> | undefined,
+  toMs: number,
+): Span<S>[] {
+  return open ? [...spans, { ...open, toMs: Math.max(toMs, open.fromMs) }] : [...spans];
+}
+
+/**
+ * Endpoint ready ∧ app not listening. Only for apps that report their phases; before the first report nothing is
+ * known, so nothing is claimed.
+ */
+function exposedSpans(
+  endpoint: readonly Span<EndpointState>[],
+  phases: readonly PhaseMark[],
+  toMs: number,
+): readonly Span<'exposed'>[] {
+  const deaf: { fromMs: number; toMs: number; line: number }[] = [];
+  let since: PhaseMark | undefined;
+  for (const mark of phases.toSorted((a, b) => a.atMs - b.atMs)) {
+    const listens = mark.phase === 'listening' || mark.phase === 'unready' || mark.phase === 'sigterm';
+    if (listens && since) {
+      deaf.push({ fromMs: since.atMs, toMs: mark.atMs, line: since.line });
+      since = undefined;
+    } else if (!listens) since ??= mark;
+  }
+  if (since) deaf.push({ fromMs: since.atMs, toMs, line: since.line });
+  return endpoint
+    .filter((span) => span.state === 'ready')
+    .flatMap((span) =>
+      deaf.flatMap((gap): Span<'exposed'>[] => {
+        const fromMs = Math.max(span.fromMs, gap.fromMs);
+        const until = Math.min(span.toMs, gap.toMs);
+        return until > fromMs ? [{ state: 'exposed', fromMs, toMs: until, line: gap.line }] : [];
+      }),
+    );
+}

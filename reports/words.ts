@@ -1,0 +1,115 @@
+// What verdicts, causes, outcomes, lanes and settings are called in plain words, in every report.
+import type { Lane, Outcome } from '../harness/model/load.ts';
+import type { Cause, Verdict } from '../harness/model/results.ts';
+
+/** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
+export const verdictWords: Record<
+  Verdict,
+  { readonly sign: string; readonly tone: Tone; readonly means: string }
+> = {
+  proven: { sign: '✓', tone: 'good', means: 'every claim holds' },
+  unneeded: { sign: '○', tone: 'note', means: 'nothing was lost even without the settings' },
+  refuted: { sign: '✕', tone: 'bad', means: 'a claim fails that was expected to hold' },
+  inconclusive: { sign: '?', tone: 'warn', means: 'the measurement was not good enough' },
+  faulted: { sign: '!', tone: 'bad', means: 'the experiment failed' },
+  'not-run': { sign: '–', tone: 'quiet', means: 'something that it needs is missing' },
+};
+export type Tone = 'good' | 'bad' | 'warn' | 'note' | 'quiet';
+
+/** A cause as a heading, what happens, and which setting is known to stop it. */
+export const causeWords: Record<
+  Cause,
+  { readonly title: string; readonly what: string; readonly remedy: string }
+> = {
+  'routed-before-listening': {
+    title: 'Routed to a pod that was not listening yet',
+    what: 'The Service sent connections to a new pod as soon as its container ran, before the app had opened its port.',
+    remedy: 'a readinessProbe',
+  },
+  'routed-after-stop': {
+    title: 'Routed to a pod that had stopped',
+    what: 'Nodes went on sending connections to a pod that had closed its port or was gone, until their routing rules caught up.',
+    remedy: 'a preStop sleep longer than the routing lag, or an app that goes on serving that long after SIGTERM',
+  },
+  'killed-in-flight': {
+    title: 'Killed with requests in flight',
+    what: 'The process ended while it was still answering requests.',
+    remedy: 'a graceful shutdown in the app within the grace period',
+  },
+  'kept-connection-cut': {
+    title: 'Kept connection cut by the pod',
+    what: 'A keep-alive connection was closed by a pod that was stopping, while its client still used it.',
+    remedy: 'a graceful shutdown that answers with “Connection: close” before it closes',
+  },
+  'no-endpoint': {
+    title: 'No ready pod at all',
+    what: 'For a time the Service had no ready endpoint to send connections to.',
+    remedy: 'surge without unavailability (maxUnavailable 0), and more than one replica',
+  },
+  'app-error': {
+    title: 'Answered with an error by a pod that was starting or stopping',
+    what: 'The connection worked, but the pod answered with an error while it was starting or stopping.',
+    remedy: 'a readinessProbe that is true only when the app can serve, and a graceful shutdown',
+  },
+  'grace-exceeded': {
+    title: 'Killed when the grace period ran out',
+    what: 'preStop and shutdown together took longer than terminationGracePeriodSeconds, so the kubelet killed the pod.',
+    remedy: 'a longer grace period, or a shorter preStop',
+  },
+  'node-event': {
+    title: 'A node or its kubelet interfered',
+    what: 'A node or kubelet event happened at the same time.',
+    remedy: 'look at the node’s events',
+  },
+  'harness-noise': {
+    title: 'Noise of the harness or this machine',
+    what: 'The control target, which no step touches, lost connections at the same time.',
+    remedy: 'run again on a quieter machine',
+  },
+  unknown: {
+    title: 'Unknown',
+    what: 'The recorded facts do not carry a cause.',
+    remedy: 'look at the raw rows',
+  },
+};
+
+export const outcomeWords: Record<Outcome, string> = {
+  ok: 'ok',
+  http3xx: 'status 3xx',
+  http4xx: 'status 4xx',
+  http5xx: 'status 5xx',
+  refused: 'refused',
+  reset: 'reset',
+  closed: 'closed without an answer',
+  timeout: 'timed out',
+  unreachable: 'unreachable',
+  dns: 'name not resolved',
+  tls: 'TLS failed',
+  protocol: 'not HTTP',
+  local: 'limits of this machine',
+  aborted: 'stopped by an interrupt',
+  other: 'other',
+};
+
+export const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {
+  new: { title: 'new connections', means: 'a connection per request' },
+  kept: { title: 'kept connections', means: 'keep-alive, used again and again' },
+  long: { title: 'long requests', means: 'slow requests in flight' },
+};
+
+/** Settings that the project ships; any other is called by its name. */
+const settings: Readonly<Record<string, string>> = {
+  readinessProbe: 'no traffic before the app answers',
+  preStop: 'wait until no node routes here any more, then stop',
+  gracefulShutdown: 'after SIGTERM go on serving, ask clients to leave, then close',
+  surge: 'start the new pod before the old one goes (maxUnavailable 0)',
+  minReadySeconds: 'a pod counts only when it stayed ready for a while',
+  startupProbe: 'slow starts are not killed by liveness',
+  gracePeriod: 'enough time to finish after SIGTERM',
+  podDisruptionBudget: 'drains never take too many pods at once',
+  topologySpread: 'pods on more than one node',
+};
+
+export function settingMeans(name: string): string | undefined {
+  return settings[name];
+}
