@@ -1,15 +1,17 @@
 // Name resolution for connections: one lookup per name and second is shared by all attempts, because a lookup per
-// connection would measure the resolver's thread pool. An attempt whose lookup fails ends as `dns`.
+// connection would measure the resolver's thread pool. A failure is shared for a tenth of a second only, so that an
+// outage of the resolver is not made longer than it was. An attempt whose lookup fails or takes too long ends as `dns`.
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
 const freshMs = 1000;
+const failureFreshMs = 100;
 /** Names kept; a stream asks for one. */
 const namesLimit = 64;
 
 interface Entry {
-  addresses?: readonly LookupAddress[];
-  askedMs: number;
+  answer?: { readonly error: NodeJS.ErrnoException | null; readonly addresses: readonly LookupAddress[] };
+  untilMs: number;
   waiting: Callback[];
 }
 type Callback = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
@@ -19,22 +21,21 @@ export function sharedLookup(clock: () => number): LookupFunction {
   const entries = new Map<string, Entry>();
   const resolve = (name: string, done: Callback): void => {
     const known = entries.get(name);
-    if (known?.addresses && clock() - known.askedMs < freshMs) {
-      done(null, known.addresses);
+    if (known?.answer && clock() < known.untilMs) {
+      done(known.answer.error, known.answer.addresses);
       return;
     }
-    if (known && !known.addresses) {
+    if (known && !known.answer) {
       known.waiting.push(done);
       return;
     }
     if (entries.size >= namesLimit) entries.clear();
-    const entry: Entry = { askedMs: clock(), waiting: [done] };
+    const entry: Entry = { untilMs: 0, waiting: [done] };
     entries.set(name, entry);
-    systemLookup(name, { all: true }, (error, addresses) => {
-      const waiting = entry.waiting.splice(0);
-      if (error || addresses.length === 0) entries.delete(name);
-      else entry.addresses = addresses;
-      for (const one of waiting) one(error, addresses ?? []);
+    systemLookup(name, { all: true }, (error, addresses = []) => {
+      entry.answer = { error, addresses };
+      entry.untilMs = clock() + (error ? failureFreshMs : freshMs);
+      for (const one of entry.waiting.splice(0)) one(error, addresses);
     });
   };
   return (name, options, callback) => {

@@ -341,6 +341,10 @@ export class Meter implements SlotOwner {
 
   failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void {
     this.#deadlines.remove(slot);
+    this.#failed(slot, outcome, code, error);
+  }
+
+  #failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void {
     this.#settle(slot, outcome, code, false, undefined);
     // autocannon's totals: one `connError` or one `timeout` per failed attempt.
     if (outcome === 'timeout') this.#clients.timedOut(slot.client);
@@ -349,11 +353,9 @@ export class Meter implements SlotOwner {
   }
 
   #timedOut(slot: Slot): void {
-    const code = timeoutCodes[slot.phase];
     slot.giveUp();
-    this.#settle(slot, 'timeout', code, false, undefined);
-    this.#clients.timedOut(slot.client);
-    this.#release(slot, true);
+    if (slot.resolving) this.#failed(slot, 'dns', 'LOOKUP_TIMEOUT', undefined);
+    else this.#failed(slot, 'timeout', timeoutCodes[slot.phase], undefined);
   }
 
   // --- the end of an attempt ----------------------------------------------------------------------------------------

@@ -69,6 +69,8 @@ export class Slot implements Limited {
   connection = 0;
   nth = 0;
   routedTo: string | undefined = undefined;
+  /** The name of the host is being looked up. */
+  resolving = false;
   /** Pod of the last answer on this connection. */
   answeredBefore: string | undefined = undefined;
   /** Index of the autocannon client that fires for this slot. */
@@ -124,13 +126,14 @@ export class Slot implements Limited {
     this.connection = owner.connectionOpened();
     const route = owner.route();
     this.routedTo = route?.pod;
+    this.resolving = false;
     const { host, port } = route ?? (route === null ? refusing : owner);
     const options: TcpNetConnectOpts = {
       host,
       port,
       allowHalfOpen: true,
       noDelay: owner.noDelay,
-      lookup: owner.lookup,
+      ...(isIP(host) === 0 && { lookup: this.#lookup }),
       onread: {
         buffer: owner.readBuffer,
         callback: (length: number): boolean => {
@@ -168,6 +171,15 @@ export class Slot implements Limited {
     });
     return socket;
   }
+
+  readonly #lookup: LookupFunction = (name, options, callback) => {
+    const attempt = this.sequence;
+    this.resolving = true;
+    this.#owner.lookup(name, options, (error, address, family) => {
+      if (this.sequence === attempt) this.resolving = false;
+      callback(error, address, family);
+    });
+  };
 
   ready(): void {
     if (!this.busy) return;
