@@ -122,6 +122,8 @@ export interface ClaimResult {
   readonly measured: string;
   readonly result: 'holds' | 'fails' | 'undecided';
   readonly facts: readonly Fact[];
+  /** In how many experiments it was looked at, and in how many it held (repeats, paths, numbers of agents). */
+  readonly runs?: { readonly of: number; readonly holds: number; readonly undecided: number };
 }
 
 export interface ScenarioResult {
@@ -134,6 +136,58 @@ export interface ScenarioResult {
   readonly advice: readonly string[];
   readonly claims: readonly ClaimResult[];
   readonly experiments: readonly ExperimentResult[];
+  /** Verdicts of the single rounds of `--repeat N`, when there was more than one. */
+  readonly rounds?: { readonly of: number; readonly asVerdict: number };
+  /** What each setting does, when variants with single settings on or off ran. */
+  readonly ablation?: Ablation;
+}
+
+/** One combination of settings: all repeats added up, lane by lane. */
+export interface AblationRow {
+  readonly kind: 'baseline' | 'only' | 'without' | 'all' | 'other';
+  /** "baseline", "only preStop", "all but preStop", "all", or the settings. */
+  readonly label: string;
+  readonly variant: string;
+  readonly settings: readonly string[];
+  readonly runs: number;
+  /** Runs whose measurement was good enough; losses of the others are not added. */
+  readonly validRuns: number;
+  readonly lanes: Partial<Record<Lane, AblationCell>>;
+}
+export interface AblationCell {
+  readonly attempts: number;
+  readonly lost: number;
+  readonly longestOutageMs: number;
+  readonly causes: Partial<Record<Cause, number>>;
+}
+
+/**
+ * What one setting does in one lane. `needed`: without it the others lose. `enough`: it alone loses nothing. `helps`:
+ * it alone loses significantly less than the baseline. `harms`: it alone loses significantly more. `not-needed`: the
+ * others lose nothing without it, and it is not enough alone. `undecided`: the rows that tell are missing or invalid.
+ */
+export interface SettingEffect {
+  readonly setting: string;
+  readonly lane: Lane;
+  readonly effect: 'needed' | 'enough' | 'helps' | 'harms' | 'not-needed' | 'no-effect' | 'undecided';
+  readonly baselineLost?: number;
+  readonly aloneLost?: number;
+  readonly withoutLost?: number;
+  readonly allLost?: number;
+  readonly text: string;
+}
+export interface Ablation {
+  readonly settings: readonly string[];
+  readonly lanes: readonly Lane[];
+  readonly rows: readonly AblationRow[];
+  readonly effects: readonly SettingEffect[];
+  /** Settings that only work together in a lane: each alone loses, and so do the others without one of them. */
+  readonly pairs: readonly {
+    readonly settings: readonly [string, string];
+    readonly lane: Lane;
+    readonly text: string;
+  }[];
+  readonly advice: readonly string[];
 }
 
 export interface Results {

@@ -1,0 +1,117 @@
+// What a reader should do, in plain words, from the causes that were found.
+import { type Lane, lanes } from '../model/load.ts';
+import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
+import { count, duration, list } from './figures.ts';
+
+/**
+ * First what is still lost in the variant with most settings, then what its settings save against the variant with
+ * none. Empty when nothing was lost anywhere.
+ */
+export function advise(experiments: readonly ExperimentResult[]): string[] {
+  const complete = experiments.filter((experiment) => experiment.status === 'complete');
+  const most = Math.max(0, ...complete.map((experiment) => experiment.settings.length));
+  const fullest = complete.filter((experiment) => experiment.settings.length === most);
+  const bare = complete.filter((experiment) => experiment.settings.length === 0);
+  const advice: string[] = [];
+  const settings = new Set(fullest[0]?.settings ?? []);
+  const variant = fullest[0]?.variant ?? '';
+  for (const [cause, lost] of lossesByCause(fullest)) {
+    advice.push(`${variant} still loses ${lossText(lost)}: ${remedy(cause, settings, fullest)}`);
+  }
+  if (most === 0) return advice;
+  const left = new Map(lossesByCause(fullest));
+  for (const [cause, lost] of lossesByCause(bare)) {
+    const setting = settingAgainst[cause];
+    if (!setting || !settings.has(setting) || left.has(cause)) continue;
+    advice.push(
+      `Keep ${setting}: without the settings ${lossText(lost)} were lost because ${because[cause]}, with them none.`,
+    );
+  }
+  return advice;
+}
+
+type Lost = Partial<Record<Lane, number>>;
+
+function lossesByCause(experiments: readonly ExperimentResult[]): [Cause, Lost][] {
+  return causes.flatMap((cause) => {
+    const lost: Lost = {};
+    for (const lane of lanes) {
+      const sum = experiments.reduce(
+        (value, experiment) => value + (experiment.lanes[lane]?.causes[cause] ?? 0),
+        0,
+      );
+      if (sum > 0) lost[lane] = sum;
+    }
+    return Object.keys(lost).length > 0 ? [[cause, lost] as [Cause, Lost]] : [];
+  });
+}
+
+const lossText = (lost: Lost): string =>
+  list(lanes.flatMap((lane) => (lost[lane] ? [`${count(lost[lane])} in lane ${lane}`] : [])));
+
+/** The setting of the hardened variant that acts on a cause. */
+const settingAgainst: Readonly<Partial<Record<Cause, string>>> = {
+  'routed-before-listening': 'readinessProbe',
+  'routed-after-stop': 'preStop',
+  'killed-in-flight': 'gracefulShutdown',
+  'kept-connection-cut': 'gracefulShutdown',
+  'no-endpoint': 'surge',
+};
+
+export const because: Readonly<Record<Cause, string>> = {
+  'routed-before-listening': 'they were routed to pods that did not listen yet',
+  'routed-after-stop': 'they were routed to pods that had stopped',
+  'killed-in-flight': 'their pod ended while it answered them',
+  'kept-connection-cut': 'their pod closed the kept connection',
+  'no-endpoint': 'no pod was ready',
+  'app-error': 'the app answered with an error',
+  'grace-exceeded': 'their pod was killed at the end of its grace period',
+  'node-event': 'node or kubelet took their pod down',
+  'harness-noise': 'cluster or machine lost connections by themselves',
+  unknown: 'of something that was not recorded',
+};
+
+function remedy(
+  cause: Cause,
+  settings: ReadonlySet<string>,
+  experiments: readonly ExperimentResult[],
+): string {
+  switch (cause) {
+    case 'routed-before-listening':
+      return settings.has('readinessProbe')
+        ? 'pods are called ready before they can serve. Let the readinessProbe ask the port and path that serve the traffic.'
+        : 'add a readinessProbe on the port and path that serve the traffic, so that no pod gets connections before it listens.';
+    case 'routed-after-stop':
+      return settings.has('preStop')
+        ? `the routing lags longer than the preStop sleep lasts${lagText(experiments)}. Lengthen the sleep, and the grace period with it.`
+        : `add a preStop sleep, so that a pod goes on serving until the routing has forgotten it${lagText(experiments)}.`;
+    case 'killed-in-flight':
+      return 'the app ends with requests under way. On SIGTERM let it finish them before it exits, within the grace period.';
+    case 'kept-connection-cut':
+      return 'the app closes kept connections that clients still use. After SIGTERM go on serving, answer each request with Connection: close, and close a connection only after that.';
+    case 'no-endpoint':
+      return settings.has('surge')
+        ? 'for a while no pod was ready at all. Run more replicas, and look at why none was.'
+        : 'for a while no pod was ready at all. Roll with maxUnavailable 0 and a surge, with at least two replicas.';
+    case 'app-error':
+      return 'the app answers with errors while it starts or stops. Let it report ready only when it can answer, and serve until its last request.';
+    case 'grace-exceeded':
+      return 'pods are killed because they do not end within the grace period. Raise terminationGracePeriodSeconds above preStop plus the longest request.';
+    case 'node-event':
+      return 'kubelet or node took pods down (see the facts): liveness probes that are too strict, memory limits or the node itself.';
+    case 'harness-noise':
+      return 'the control target lost connections at the same time. Run again on a less busy machine.';
+    case 'unknown':
+      return 'the recorded facts do not say why. The rows of the journal are listed with the losses.';
+  }
+}
+
+/** Longest measured time from a pod's deletion to the last new connection that it answered. */
+function lagText(experiments: readonly ExperimentResult[]): string {
+  const lags = experiments
+    .map((experiment) => experiment.measures.lastNewConnectionAfterDeletionMsMax)
+    .filter((value) => typeof value === 'number');
+  return lags.length > 0
+    ? ` (new connections came up to ${duration(Math.max(...lags))} after the deletion)`
+    : '';
+}

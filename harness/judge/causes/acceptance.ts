@@ -1,0 +1,270 @@
+// Was a pod able to take a connection at a moment? From what its process said (exact) or, for an app that does not
+// speak, from what the watches saw of its containers (late by the kubelet's and the watch's latency).
+import { lastIndexAtOrBefore } from '../endpoints.ts';
+import type { Moment, PodLife } from '../pods.ts';
+import { PHASE_EARLY_MS, PHASE_LATENCY_MS, type Scene } from './scene.ts';
+
+export interface Acceptance {
+  readonly state: 'starting' | 'listening' | 'stopping' | 'stopped';
+  /** The process said so; a watch showed it; or it is inferred from there being no readinessProbe. */
+  readonly by: 'phase' | 'watch' | 'inferred';
+  /** false: a change of the state lies closer than the facts are precise. */
+  readonly sure: boolean;
+  /** The moment that decides, with words for it. */
+  readonly moment: (Moment & { readonly text: string }) | undefined;
+}
+
+/** Without a readinessProbe and without word from the app: for this long after its start it may not be listening yet. */
+const FRESH_MS = 30_000;
+/** Running and Ready in one status: no readinessProbe decided. */
+const SAME_STATUS_MS = 1;
+
+export function acceptanceAt(pod: PodLife, atMs: number, scene: Scene): Acceptance {
+  return pod.phases.length > 0 ? byPhases(pod, atMs, scene) : byWatch(pod, atMs, scene);
+}
+
+function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
+  const index = lastIndexAtOrBefore(pod.phases, atMs);
+  const last = pod.phases[index];
+  const next = pod.phases[index + 1];
+  const listens = pod.phases.slice(index + 1).find((phase) => phase.phase === 'listening');
+  const gone = goneByWatch(pod, last?.atMs ?? Number.NEGATIVE_INFINITY, atMs, scene);
+  const starting = (): Acceptance => ({
+    state: 'starting',
+    by: 'phase',
+    sure: !listens || listens.atMs - atMs > PHASE_EARLY_MS,
+    moment: listens
+      ? { ...listens, text: `pod ${pod.name} listened from ${seconds(listens.atMs)} on` }
+      : last && { ...last, text: `pod ${pod.name} started and never said that it listens` },
+  });
+  if (!last) {
+    if (next && (next.phase === 'starting' || next.phase === 'listening')) return starting();
+    return byWatch(pod, atMs, scene);
+  }
+  switch (last.phase) {
+    case 'starting':
+      return gone ?? starting();
+    case 'listening':
+    case 'unready': {
+      if (gone) return gone;
+      const stops = next && next.phase !== 'listening' && next.phase !== 'unready' ? next : undefined;
+      return {
+        state: 'listening',
+        by: 'phase',
+        sure: !stops || stops.atMs - atMs > PHASE_LATENCY_MS,
+        moment: stops && { ...stops, text: wordsFor(pod, stops.phase, stops.atMs) },
+      };
+    }
+    case 'sigterm':
+      return (
+        gone ?? {
+          state: 'stopping',
+          by: 'phase',
+          sure: true,
+          moment: { ...last, text: wordsFor(pod, 'sigterm', last.atMs) },
+        }
+      );
+    case 'closed':
+    case 'gone':
+      return {
+        state: 'stopped',
+        by: 'phase',
+        sure: true,
+        moment: { ...last, text: wordsFor(pod, last.phase, last.atMs) },
+      };
+  }
+}
+
+function wordsFor(pod: PodLife, phase: string, atMs: number): string {
+  const at = seconds(atMs);
+  switch (phase) {
+    case 'sigterm':
+      return `pod ${pod.name} received SIGTERM at ${at}`;
+    case 'closed':
+      return `pod ${pod.name} stopped listening at ${at}`;
+    case 'gone':
+      return `the process of pod ${pod.name} was gone at ${at}, without a word`;
+    default:
+      return `pod ${pod.name}: ${phase} at ${at}`;
+  }
+}
+
+/** A container seen terminated or an object seen deleted after `sinceMs` and before `atMs`. */
+function goneByWatch(pod: PodLife, sinceMs: number, atMs: number, scene: Scene): Acceptance | undefined {
+  const ending = pod.endings.findLast((one) => one.atMs > sinceMs && one.atMs <= atMs);
+  const deleted = pod.deleted && pod.deleted.atMs <= atMs ? pod.deleted : undefined;
+  const moment = ending ?? deleted;
+  if (!moment) return undefined;
+  const text = ending
+    ? `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${seconds(ending.atMs)}`
+    : `pod ${pod.name} was deleted at ${seconds(moment.atMs)}`;
+  return {
+    state: 'stopped',
+    by: 'watch',
+    sure: atMs - moment.atMs > scene.watchErrorMs,
+    moment: { ...moment, text },
+  };
+}
+
+export const exitWords = (exitCode: number | undefined, reason: string) =>
+  [exitCode === undefined ? '' : `exit code ${exitCode}`, reason].filter(Boolean).join(', ') ||
+  'no exit code';
+
+function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
+  const { watchErrorMs } = scene;
+  if (pod.deleted && pod.deleted.atMs <= atMs) {
+    return goneByWatch(pod, Number.NEGATIVE_INFINITY, atMs, scene) as Acceptance;
+  }
+  const change = pod.changes[lastIndexAtOrBefore(pod.changes, atMs)];
+  const running = change?.facts?.containers.some((container) => container.state === 'running') ?? false;
+  const ended = pod.endings.findLast((ending) => ending.atMs <= atMs);
+  if (ended && !running) return goneByWatch(pod, Number.NEGATIVE_INFINITY, atMs, scene) as Acceptance;
+  if (pod.terminating && pod.terminating.atMs - watchErrorMs <= atMs) {
+    return {
+      state: 'stopping',
+      by: 'watch',
+      sure: atMs - pod.terminating.atMs > watchErrorMs,
+      moment: {
+        ...pod.terminating,
+        text: `pod ${pod.name} was being deleted from ${seconds(pod.terminating.atMs)} on`,
+      },
+    };
+  }
+  const crash = pod.endings.find((ending) => ending.atMs > atMs && ending.atMs - atMs <= watchErrorMs);
+  if (crash) {
+    const text = `a container of pod ${pod.name} was seen terminated (${exitWords(crash.exitCode, crash.reason)}) at ${seconds(crash.atMs)}`;
+    return { state: 'listening', by: 'watch', sure: false, moment: { ...crash, text } };
+  }
+  const begins = runningSince(pod, atMs);
+  if (!begins) {
+    const will = pod.running;
+    return {
+      state: 'starting',
+      by: 'watch',
+      sure: !will || will.atMs - atMs > watchErrorMs,
+      moment: will && { ...will, text: `pod ${pod.name} was seen running from ${seconds(will.atMs)} on` },
+    };
+  }
+  const answered = scene.answers.get(pod.name);
+  const answers = answered !== undefined && answered.firstMs <= atMs && begins.atMs <= answered.firstMs;
+  const unprobed = pod.ready !== undefined && pod.ready.atMs - (pod.running?.atMs ?? 0) < SAME_STATUS_MS;
+  if (unprobed && !answers && atMs - begins.atMs < FRESH_MS) {
+    return {
+      state: 'starting',
+      by: 'inferred',
+      sure: true,
+      moment: {
+        ...begins,
+        text: `pod ${pod.name} was Ready in the same moment as running, at ${seconds(begins.atMs)}: no readinessProbe waited for it to listen`,
+      },
+    };
+  }
+  return { state: 'listening', by: 'watch', sure: true, moment: undefined };
+}
+
+/** Start of the run of the container that is running at `atMs`. */
+function runningSince(pod: PodLife, atMs: number): Moment | undefined {
+  let since: Moment | undefined;
+  let restarts = -1;
+  for (const change of pod.changes) {
+    if (change.atMs > atMs) break;
+    const container = change.facts?.containers.find((one) => one.state === 'running');
+    if (!container) since = undefined;
+    else if (!since || container.restarts !== restarts) {
+      since = change;
+      restarts = container.restarts;
+    }
+  }
+  return since;
+}
+
+/** A stretch of time in which a pod's process was ending, and in which it may therefore have cut connections. */
+export interface Stop {
+  readonly fromMs: number;
+  /** The process's end, as far as known. */
+  readonly endMs: number;
+  /** Bounds that allow for the facts' precision. */
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  readonly by: 'phase' | 'watch';
+  readonly texts: readonly (Moment & { readonly text: string })[];
+}
+
+/** After `closed` the process may wait for its last words to be sent (50 ms) before it ends and the kernel cuts. */
+const LAST_WORDS_MS = 100;
+/** From a container's end to the status that shows it (measured: 212 to 579 ms, PLEG relist 1 s). */
+const STATUS_LATENCY_MS = 1500;
+
+export function stopsOf(pod: PodLife, scene: Scene): readonly Stop[] {
+  const stops: Stop[] = [];
+  let begin: (Moment & { text: string }) | undefined;
+  for (const phase of pod.phases) {
+    if (phase.phase === 'sigterm') begin = { ...phase, text: wordsFor(pod, 'sigterm', phase.atMs) };
+    else if (phase.phase === 'closed' || phase.phase === 'gone') {
+      const end = { ...phase, text: wordsFor(pod, phase.phase, phase.atMs) };
+      stops.push({
+        fromMs: begin?.atMs ?? phase.atMs,
+        endMs: phase.atMs,
+        earliestMs: (begin?.atMs ?? phase.atMs) - PHASE_LATENCY_MS,
+        latestMs: phase.atMs + LAST_WORDS_MS,
+        by: 'phase',
+        texts: begin ? [begin, end] : [end],
+      });
+      begin = undefined;
+    }
+  }
+  if (begin) {
+    // SIGTERM and then nothing: ends when its container does.
+    const from = begin;
+    const ending = pod.endings.find((one) => one.atMs >= from.atMs) ?? pod.deleted;
+    stops.push({
+      fromMs: from.atMs,
+      endMs: ending?.atMs ?? Number.POSITIVE_INFINITY,
+      earliestMs: from.atMs - PHASE_LATENCY_MS,
+      latestMs: (ending?.atMs ?? Number.POSITIVE_INFINITY) + scene.watchErrorMs,
+      by: 'watch',
+      texts: [from],
+    });
+  }
+  if (stops.length > 0) return stops;
+  return stopsByWatch(pod, scene);
+}
+
+function stopsByWatch(pod: PodLife, scene: Scene): Stop[] {
+  const { watchErrorMs } = scene;
+  const stops: Stop[] = [];
+  for (const ending of pod.endings) {
+    if (pod.terminating && ending.atMs >= pod.terminating.atMs) continue;
+    stops.push({
+      fromMs: ending.atMs - STATUS_LATENCY_MS,
+      endMs: ending.atMs,
+      earliestMs: ending.atMs - STATUS_LATENCY_MS - watchErrorMs,
+      latestMs: ending.atMs + watchErrorMs,
+      by: 'watch',
+      texts: [
+        {
+          ...ending,
+          text: `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${seconds(ending.atMs)}`,
+        },
+      ],
+    });
+  }
+  if (pod.terminating) {
+    const { terminating } = pod;
+    const ending = pod.endings.find((one) => one.atMs >= terminating.atMs) ?? pod.deleted;
+    stops.push({
+      fromMs: terminating.atMs,
+      endMs: ending?.atMs ?? Number.POSITIVE_INFINITY,
+      earliestMs: terminating.atMs - watchErrorMs,
+      latestMs: (ending?.atMs ?? Number.POSITIVE_INFINITY) + watchErrorMs,
+      by: 'watch',
+      texts: [
+        { ...terminating, text: `pod ${pod.name} was being deleted from ${seconds(terminating.atMs)} on` },
+        ...(ending ? [{ ...ending, text: `pod ${pod.name} was seen ended at ${seconds(ending.atMs)}` }] : []),
+      ],
+    });
+  }
+  return stops;
+}
+
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;

@@ -1,0 +1,87 @@
+// Everything that the decision of a cause may look at, and how precise it is.
+
+import type { Clocks } from '../clocks.ts';
+import { type Routing, routing } from '../endpoints.ts';
+import type { PodLife } from '../pods.ts';
+import { type NodeTrouble, nodeTroubles, podLives } from '../pods.ts';
+import type { Journal } from '../read-journal.ts';
+import type { AnswerSpan, PlacedFailure, Stream } from '../streams.ts';
+
+/** From a change of an object to its watch event, at most, ms (measured: 7 to 116 ms for most). */
+export const WATCH_LATENCY_MS = 100;
+/** What a target says is stamped when the agent hears it: late by the link and a busy event loop, never early. */
+export const PHASE_LATENCY_MS = 50;
+/** A phase cannot be stamped early; this much is rounding. */
+export const PHASE_EARLY_MS = 5;
+
+export interface Scene {
+  readonly pods: ReadonlyMap<string, PodLife>;
+  readonly routing: Routing;
+  readonly nodeTroubles: readonly NodeTrouble[];
+  readonly controlFailures: readonly PlacedFailure[];
+  /** Answers per pod over all lanes: a pod that answered was listening. */
+  readonly answers: ReadonlyMap<string, AnswerSpan>;
+  readonly chaos: readonly Chaos[];
+  /** Error of an order between a watch event and an attempt: clocks and watch latency, ms. */
+  readonly watchErrorMs: number;
+  /** Judge as if it were not known which pod a new connection was sent to (only the embedded cluster knows). */
+  readonly ignoreRouteKnowledge: boolean;
+}
+
+export interface Chaos {
+  readonly action: string;
+  readonly atMs: number;
+  readonly line: number;
+  /** Pods it was done to, where the step recorded them. */
+  readonly pods: readonly string[];
+}
+
+export function buildScene(
+  journal: Journal,
+  clocks: Clocks,
+  streams: readonly Stream[],
+  ignoreRouteKnowledge: boolean,
+): Scene {
+  const clockErrorMs = Number.isFinite(clocks.errorMs) ? clocks.errorMs : 1000;
+  return {
+    pods: podLives(journal, clocks),
+    routing: routing(journal, clocks),
+    nodeTroubles: nodeTroubles(journal, clocks),
+    controlFailures: streams.filter((stream) => stream.control).flatMap((stream) => stream.failures),
+    answers: mergeAnswers(streams.filter((stream) => !stream.control)),
+    chaos: chaosSteps(journal, clocks),
+    watchErrorMs: clockErrorMs + WATCH_LATENCY_MS,
+    ignoreRouteKnowledge,
+  };
+}
+
+function mergeAnswers(streams: readonly Stream[]): Map<string, AnswerSpan> {
+  const merged = new Map<string, AnswerSpan>();
+  for (const stream of streams) {
+    for (const [pod, span] of stream.answers) {
+      const sum = merged.get(pod);
+      if (!sum) merged.set(pod, { ...span });
+      else {
+        sum.firstMs = Math.min(sum.firstMs, span.firstMs);
+        sum.lastMs = Math.max(sum.lastMs, span.lastMs);
+        sum.answers += span.answers;
+      }
+    }
+  }
+  return merged;
+}
+
+function chaosSteps(journal: Journal, clocks: Clocks): Chaos[] {
+  const begun = journal.steps.filter(({ step, event }) => step.step === 'chaos' && event === 'begin');
+  return begun.map(({ index, step, t, line }) => {
+    const end = journal.steps.find((other) => other.index === index && other.event === 'end');
+    const named = end?.detail?.pods ?? end?.detail?.pod;
+    const pods = Array.isArray(named) ? named.map(String) : typeof named === 'string' ? [named] : [];
+    return {
+      action: step.step === 'chaos' ? step.action : '',
+      atMs: clocks.fromHarness(t),
+      line,
+      pods,
+    };
+  });
+}

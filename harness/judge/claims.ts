@@ -1,0 +1,200 @@
+// Evaluates one claim on the experiments that it applies to. What was not measured, or not well enough, is undecided.
+
+import { type Lane, lanes } from '../model/load.ts';
+import type { ClaimResult, ExperimentResult, Fact, LaneResult } from '../model/results.ts';
+import type { ClaimDefinition, Expectation } from '../model/scenario.ts';
+import { count } from './figures.ts';
+import type { Measure } from './measures.ts';
+
+type Result = ClaimResult['result'];
+
+interface Evaluation {
+  readonly experiment: ExperimentResult;
+  readonly result: Result;
+  readonly measured: string;
+}
+
+export function evaluateClaim(claim: ClaimDefinition, experiments: readonly ExperimentResult[]): ClaimResult {
+  const { variant } = claim.appliesTo;
+  const relevant = experiments.filter((one) => variant === undefined || one.variant === variant);
+  const evaluations = relevant.map((experiment) => evaluate(claim, experiment, relevant.length > 1));
+  const result = combine(claim, evaluations);
+  return {
+    id: claim.id,
+    text: claim.text,
+    source: claim.source,
+    appliesTo: claim.appliesTo,
+    expected: claim.expected,
+    ...(claim.because !== undefined && { because: claim.because }),
+    expect: claim.that.map(expectationText).join(' and '),
+    measured: measuredText(claim, evaluations),
+    result,
+    facts: claimFacts(claim, evaluations, result),
+    runs: {
+      of: evaluations.length,
+      holds: evaluations.filter((one) => one.result === 'holds').length,
+      undecided: evaluations.filter((one) => one.result === 'undecided').length,
+    },
+  };
+}
+
+/**
+ * A claim that something is lost says that it can happen: it holds when one experiment shows it. Every other claim has
+ * to hold in every experiment.
+ */
+export function isExistential(claim: ClaimDefinition): boolean {
+  return claim.that.every(
+    ({ measure, atLeast, atMost, equals }) =>
+      isLossMeasure(measure) && atLeast !== undefined && atMost === undefined && equals === undefined,
+  );
+}
+
+export const isLossMeasure = (measure: string): boolean =>
+  /^(lost(:|$|Share|WithoutRaces)|cause:|races$|windows$)/.test(measure);
+
+function combine(claim: ClaimDefinition, evaluations: readonly Evaluation[]): Result {
+  const has = (result: Result) => evaluations.some((one) => one.result === result);
+  if (evaluations.length === 0) return 'undecided';
+  if (isExistential(claim)) return has('holds') ? 'holds' : has('undecided') ? 'undecided' : 'fails';
+  return has('fails') ? 'fails' : has('undecided') ? 'undecided' : 'holds';
+}
+
+function evaluate(claim: ClaimDefinition, experiment: ExperimentResult, many: boolean): Evaluation {
+  const parts = claim.that.map((expectation) => check(expectation, claim.appliesTo.lane, experiment));
+  const where = many ? `${nameOf(experiment, claim)}: ` : '';
+  const measured = where + parts.map((part) => part.text).join(', ');
+  if (!experiment.valid) {
+    return {
+      experiment,
+      result: 'undecided',
+      measured: `${measured} (not valid: ${experiment.invalid[0] ?? experiment.status})`,
+    };
+  }
+  const results = parts.map((part) => part.result);
+  const result = results.includes('fails') ? 'fails' : results.includes('undecided') ? 'undecided' : 'holds';
+  return { experiment, result, measured };
+}
+
+function nameOf({ variant, path, agents, repeat }: ExperimentResult, claim: ClaimDefinition): string {
+  const parts = [
+    claim.appliesTo.variant === undefined ? variant : '',
+    path === 'cluster-ip' ? '' : path,
+    agents > 1 ? `${agents} agents` : '',
+    `run ${repeat + 1}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+interface Part {
+  readonly result: Result;
+  readonly text: string;
+}
+
+function check(expectation: Expectation, lane: Lane | undefined, experiment: ExperimentResult): Part {
+  const { measure } = expectation;
+  const values = valuesOf(measure, lane, experiment);
+  if (values.length === 0) return { result: 'undecided', text: `${measure} was not measured` };
+  const text = values.map((value) => valueText(measure, value, experiment)).join(', ');
+  const holds = values.map(({ value }) => meets(expectation, value));
+  const onlyAtLeast = expectation.atMost === undefined && expectation.equals === undefined;
+  const all = values.length > 1 && onlyAtLeast ? holds.some(Boolean) : holds.every(Boolean);
+  return { result: all ? 'holds' : 'fails', text };
+}
+
+interface Value {
+  readonly lane?: Lane;
+  readonly value: Measure;
+}
+
+/**
+ * A claim with a lane looks at that lane. Without one, a measure of lanes is looked at in each: an upper bound or an
+ * exact value must hold in all of them, a lower bound in one.
+ */
+function valuesOf(measure: string, lane: Lane | undefined, { measures }: ExperimentResult): Value[] {
+  if (lane !== undefined) {
+    const value = measures[`${lane}.${measure}`];
+    if (value !== undefined) return [{ lane, value }];
+  }
+  const plain = measures[measure];
+  if (plain !== undefined) return [{ value: plain }];
+  if (lane !== undefined) return [];
+  return lanes.flatMap((one) => {
+    const value = measures[`${one}.${measure}`];
+    return value === undefined ? [] : [{ lane: one, value }];
+  });
+}
+
+function meets({ equals, atLeast, atMost }: Expectation, value: Measure): boolean {
+  if (equals !== undefined && value !== equals) return false;
+  if (atLeast !== undefined && !(typeof value === 'number' && value >= atLeast)) return false;
+  if (atMost !== undefined && !(typeof value === 'number' && value <= atMost)) return false;
+  // A claim without a bound says that there is such a figure.
+  return true;
+}
+
+export function expectationText({ measure, equals, atLeast, atMost }: Expectation): string {
+  const figure = (value: Measure) => (typeof value === 'number' ? count(value) : `"${value}"`);
+  if (equals !== undefined) return `${measure} = ${figure(equals)}`;
+  if (atLeast !== undefined && atMost !== undefined) {
+    return atLeast === atMost
+      ? `${measure} = ${count(atLeast)}`
+      : `${measure} ${count(atLeast)} to ${count(atMost)}`;
+  }
+  // No count is below zero.
+  if (atMost === 0) return `${measure} = 0`;
+  if (atMost !== undefined) return `${measure} ≤ ${count(atMost)}`;
+  if (atLeast !== undefined) return `${measure} ≥ ${count(atLeast)}`;
+  return `${measure} is measured`;
+}
+
+function valueText(measure: string, { lane, value }: Value, experiment: ExperimentResult): string {
+  const figure = typeof value === 'number' ? count(value) : `"${value}"`;
+  const name = lane ? `${measure} (${lane})` : measure;
+  const attempts = lane && experiment.lanes[lane]?.attempts;
+  const of =
+    attempts !== undefined && (measure === 'lost' || measure.startsWith('lost:'))
+      ? ` of ${count(attempts)}`
+      : '';
+  return `${name} ${figure}${of}`;
+}
+
+const MAX_RUNS_LISTED = 6;
+
+function measuredText(claim: ClaimDefinition, evaluations: readonly Evaluation[]): string {
+  if (evaluations.length === 0) {
+    return claim.appliesTo.variant
+      ? `not measured: variant ${claim.appliesTo.variant} did not run`
+      : 'not measured';
+  }
+  const texts = evaluations.map((one) => one.measured);
+  if (texts.length === 1) return texts[0] ?? '';
+  const listed = texts.slice(0, MAX_RUNS_LISTED).join('; ');
+  const more = texts.length > MAX_RUNS_LISTED ? `; and ${texts.length - MAX_RUNS_LISTED} more` : '';
+  const holds = evaluations.filter((one) => one.result === 'holds').length;
+  return `holds in ${holds} of ${texts.length} (${listed}${more})`;
+}
+
+const MAX_FACTS = 8;
+
+/** What the claim's figure rests on: the facts of the causes of the losses that it is about. */
+function claimFacts(claim: ClaimDefinition, evaluations: readonly Evaluation[], result: Result): Fact[] {
+  const shown = evaluations.find((one) => one.result === result) ?? evaluations[0];
+  if (!shown || !claim.that.some(({ measure }) => isLossMeasure(measure) || measure === 'longestOutageMs'))
+    return [];
+  const wanted = new Set(
+    claim.that
+      .filter(({ measure }) => measure.startsWith('cause:'))
+      .map(({ measure }) => measure.slice('cause:'.length)),
+  );
+  const { lane } = claim.appliesTo;
+  const results: LaneResult[] = lane
+    ? [shown.experiment.lanes[lane]].filter((one) => one !== undefined)
+    : Object.values(shown.experiment.lanes);
+  const facts = results
+    .flatMap((one) => one.windows)
+    .flatMap((window) => window.causes)
+    .filter(({ cause }) => wanted.size === 0 || wanted.has(cause))
+    .sort((a, b) => b.lost - a.lost)
+    .flatMap((share) => share.facts);
+  return facts.slice(0, MAX_FACTS);
+}

@@ -1,0 +1,81 @@
+// Judges one experiment: a pure function of its journal.
+import type { Lane } from '../model/load.ts';
+import { lanes } from '../model/load.ts';
+import type { ExperimentResult, LaneResult } from '../model/results.ts';
+import { buildScene } from './causes/scene.ts';
+import { alignClocks } from './clocks.ts';
+import { judgeLane } from './lanes.ts';
+import { measure } from './measures.ts';
+import type { Journal } from './read-journal.ts';
+import { followRollout } from './rollout.ts';
+import { sumStreams } from './streams.ts';
+import { judgeValidity } from './validity.ts';
+
+export interface JudgeOptions {
+  /** File name of the journal, relative to the results. Default: the name it was read under. */
+  readonly journalName?: string;
+  /**
+   * Judge without the knowledge which pod a new connection was routed to. Only the embedded cluster has it; without it
+   * the same journal is judged as one from a real cluster would be.
+   */
+  readonly ignoreRouteKnowledge?: boolean;
+}
+
+export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): ExperimentResult {
+  const { header, end } = journal;
+  const clocks = alignClocks(journal);
+  const streams = sumStreams(journal, clocks);
+  const target = streams.filter((stream) => !stream.control);
+  const scene = buildScene(journal, clocks, streams, options.ignoreRouteKnowledge ?? false);
+  const results: Partial<Record<Lane, LaneResult>> = {};
+  for (const lane of lanes) {
+    const ofLane = target.filter((stream) => stream.lane === lane);
+    if (ofLane.length > 0) results[lane] = judgeLane(lane, ofLane, header.agents, scene);
+  }
+  const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
+  const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));
+  const { status, invalid } = judgeValidity(journal, clocks, streams, results, rollout);
+  const control = streams.filter((stream) => stream.control);
+  const crossCheck = journal.crossChecks.at(-1);
+  return {
+    variant: header.variant.name,
+    settings: header.variant.settings,
+    path: header.path,
+    agents: header.agents,
+    repeat: header.repeat,
+    journal: options.journalName ?? journal.file,
+    status,
+    valid: status === 'complete' && invalid.length === 0,
+    invalid,
+    rollout: {
+      completedMs: rollout.completedMs,
+      settledMs: rollout.settledMs,
+      minReady: rollout.minReady,
+      maxPodsNotTerminating: rollout.maxPodsNotTerminating,
+      maxPods: rollout.maxPods,
+      capacityLostPodSeconds: rollout.capacityLostPodSeconds,
+      extraPodSeconds: rollout.extraPodSeconds,
+    },
+    control:
+      control.length > 0
+        ? {
+            attempts: control.reduce((sum, stream) => sum + stream.attempts, 0),
+            lost: control.reduce((sum, stream) => sum + stream.lost, 0),
+          }
+        : null,
+    // JSON has no Infinity: a clock that was never measured is as wrong as the journal is long.
+    clock: { errorMs: Number.isFinite(clocks.errorMs) ? clocks.errorMs : end.t },
+    durationMs: end.t,
+    loadMs,
+    lanes: results,
+    measures: measure({ journal, clocks, scene, streams, lanes: results, rollout }),
+    ...(crossCheck && {
+      crossCheck: {
+        tool: crossCheck.tool,
+        version: crossCheck.version,
+        counts: crossCheck.counts,
+        explained: crossCheck.explained,
+      },
+    }),
+  };
+}

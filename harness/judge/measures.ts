@@ -1,0 +1,393 @@
+// The table of measures that claims can name (docs/claims.md): one number or text per name. Names of lane measures
+// carry the lane in front ("new.lost"); a claim names the lane apart and the measure without it.
+import { type Lane, lanes, lostOutcomes } from '../model/load.ts';
+import { causes, type LaneResult } from '../model/results.ts';
+import type { Scene } from './causes/scene.ts';
+import type { Clocks } from './clocks.ts';
+import type { PodLife } from './pods.ts';
+import type { Journal } from './read-journal.ts';
+import { type Rollout, within } from './rollout.ts';
+import type { Stream } from './streams.ts';
+
+export type Measure = number | string;
+export type Measures = Record<string, Measure>;
+
+export interface MeasureContext {
+  readonly journal: Journal;
+  readonly clocks: Clocks;
+  readonly scene: Scene;
+  readonly streams: readonly Stream[];
+  readonly lanes: Readonly<Partial<Record<Lane, LaneResult>>>;
+  readonly rollout: Rollout;
+}
+
+export function measure(context: MeasureContext): Measures {
+  const measures: Measures = {};
+  for (const lane of lanes) {
+    const result = context.lanes[lane];
+    if (result) put(measures, laneMeasures(result), `${lane}.`);
+  }
+  put(measures, rolloutMeasures(context.rollout));
+  put(measures, placementMeasures(context.rollout));
+  put(measures, endpointMeasures(context));
+  put(measures, podMeasures(context));
+  put(measures, workloadMeasures(context));
+  put(measures, autoscalerMeasures(context));
+  put(measures, eventMeasures(context));
+  put(measures, stepMeasures(context));
+  return measures;
+}
+
+type Found = Readonly<Record<string, Measure | null | undefined>>;
+
+/** What was not measured has no entry, so that a claim on it is undecided instead of 0. */
+function put(measures: Measures, found: Found, prefix = ''): void {
+  for (const [name, value] of Object.entries(found)) {
+    if (value === null || value === undefined) continue;
+    measures[prefix + name] = typeof value === 'number' ? round(value) : value;
+  }
+}
+
+/** To a thousandth: clocks are not better than a µs. */
+const round = (value: number) => Math.round(value * 1000) / 1000;
+
+function laneMeasures(result: LaneResult): Found {
+  const measured = result.attempts - (result.outcomes.aborted ?? 0) - (result.outcomes.local ?? 0);
+  const found: Record<string, Measure | undefined> = {
+    lost: result.lost,
+    attempts: result.attempts,
+    races: result.races,
+    shed: result.shed,
+    windows: result.windows.length,
+    longestOutageMs: result.longestOutageMs,
+    recoveredMs: result.recoveredMs,
+    okShare: measured > 0 ? (result.outcomes.ok ?? 0) / measured : undefined,
+    lostShare: measured > 0 ? result.lost / measured : undefined,
+    lostWithoutRaces: result.lost - result.races,
+    latencyP50Ms: result.latencyMs.p50,
+    latencyP99Ms: result.latencyMs.p99,
+    latencyMaxMs: result.latencyMs.max,
+  };
+  for (const outcome of lostOutcomes) found[`lost:${outcome}`] = result.outcomes[outcome] ?? 0;
+  for (const cause of causes) found[`cause:${cause}`] = result.causes[cause] ?? 0;
+  return found;
+}
+
+function rolloutMeasures(rollout: Rollout): Found {
+  const seen = rollout.counts.length > 0;
+  return {
+    rolloutMs: rollout.completedMs,
+    settledMs: rollout.settledMs,
+    ...(seen && {
+      minReady: rollout.minReady,
+      maxPodsNotTerminating: rollout.maxPodsNotTerminating,
+      maxPods: rollout.maxPods,
+      maxTerminating: rollout.maxTerminating,
+      capacityLostPodSeconds: rollout.capacityLostPodSeconds,
+      extraPodSeconds: rollout.extraPodSeconds,
+      readyAtEnd: within(rollout.counts, rollout.toMs, rollout.toMs).at(-1)?.ready,
+      podCounts: countsText(rollout),
+    }),
+    scaleSteps: rollout.scaleSteps
+      .map(({ replicaSet, from, to }) => `${replicaSet} ${from}>${to}`)
+      .join(', '),
+  };
+}
+
+/** "3/0/0, 3/1/0 …": ready/not ready/terminating, each time one of them changes. */
+function countsText(rollout: Rollout): string {
+  const texts = within(rollout.counts, rollout.fromMs, rollout.toMs).map(
+    ({ ready, notReady, terminating }) => `${ready}/${notReady}/${terminating}`,
+  );
+  return texts.filter((text, index) => text !== texts[index - 1]).join(', ');
+}
+
+/** Skew: most minus fewest pods (not terminating) per node, over the nodes that ever carried one. */
+function placementMeasures(rollout: Rollout): Found {
+  const nodes = new Set(rollout.counts.flatMap((count) => [...count.perNode.keys()]));
+  if (nodes.size === 0) return {};
+  const skew = (perNode: ReadonlyMap<string, number>) => {
+    const numbers = [...nodes].map((node) => perNode.get(node) ?? 0);
+    return Math.max(...numbers) - Math.min(...numbers);
+  };
+  const inRange = within(rollout.counts, rollout.fromMs, rollout.toMs);
+  const last = inRange.at(-1);
+  const first = inRange[0];
+  const text = (perNode: ReadonlyMap<string, number>) =>
+    [...nodes]
+      .sort()
+      .map((node) => `${node} ${perNode.get(node) ?? 0}`)
+      .join(', ');
+  return {
+    nodesUsed: nodes.size,
+    placementSkewMax: Math.max(0, ...inRange.map((count) => skew(count.perNode))),
+    placementSkewStart: first && skew(first.perNode),
+    placementSkewEnd: last && skew(last.perNode),
+    podsPerNodeMax: Math.max(0, ...inRange.flatMap((count) => [...count.perNode.values()])),
+    podsPerNodeStart: first && text(first.perNode),
+    podsPerNodeEnd: last && text(last.perNode),
+  };
+}
+
+function endpointMeasures({ scene, rollout }: MeasureContext): Found {
+  const { states } = scene.routing;
+  if (states.length === 0) return {};
+  const inRange = within(states, rollout.fromMs, rollout.toMs);
+  let emptyMs = 0;
+  for (const [index, state] of states.entries()) {
+    if (state.routed.size > 0) continue;
+    const fromMs = Math.max(rollout.fromMs, state.atMs);
+    emptyMs += Math.max(0, Math.min(rollout.toMs, states[index + 1]?.atMs ?? rollout.toMs) - fromMs);
+  }
+  const lags = [...scene.pods.values()].flatMap((pod) => {
+    if (!pod.ready || pod.ready.atMs < rollout.fromMs) return [];
+    const { atMs } = pod.ready;
+    const routed = states.find((state) => state.routed.has(pod.name));
+    return routed ? [routed.atMs - atMs] : [];
+  });
+  return {
+    minEndpointsReady: inRange.length > 0 ? Math.min(...inRange.map((state) => state.ready)) : undefined,
+    minEndpointsRouted:
+      inRange.length > 0 ? Math.min(...inRange.map((state) => state.routed.size)) : undefined,
+    noEndpointMs: emptyMs,
+    endpointAfterReadyMsMax: lags.length > 0 ? Math.max(...lags) : undefined,
+  };
+}
+
+function podMeasures({ scene, rollout, streams, journal, clocks }: MeasureContext): Found {
+  const pods = [...scene.pods.values()];
+  const later = pods.filter((pod) => (pod.created?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
+  const going = pods.filter((pod) => (pod.terminating?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
+  const found: Record<string, Measure | undefined> = {
+    podsCreated: later.length,
+    podsDeleted: going.length,
+    restarts: Math.max(
+      0,
+      sumOf(pods, restartsOf) - sumOf(pods, (pod) => restartsBefore(pod, rollout.fromMs)),
+    ),
+    ...range(
+      'readyAfterStartMs',
+      differences(
+        later,
+        (pod) => pod.running,
+        (pod) => pod.ready,
+      ),
+    ),
+    ...range(
+      'readyAfterCreationMs',
+      differences(
+        later,
+        (pod) => pod.created,
+        (pod) => pod.ready,
+      ),
+    ),
+    ...range('listeningAfterStartMs', differences(later, phaseOf('starting'), phaseOf('listening'))),
+    ...range(
+      'readyAfterListeningMs',
+      differences(later, phaseOf('listening'), (pod) => pod.ready),
+    ),
+    ...range(
+      'sigtermAfterDeletionMs',
+      differences(going, (pod) => pod.terminating, phaseOf('sigterm')),
+    ),
+    ...range(
+      'terminationMs',
+      differences(
+        going,
+        (pod) => pod.terminating,
+        (pod) => pod.deleted,
+      ),
+    ),
+    ...range('readyAfterDeletionMs', replacementTimes(going, rollout)),
+    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams)),
+    readyPodsKilled: going.filter((pod) => pod.graceExceeded).length,
+    graceExceeded: going.filter((pod) => pod.graceExceeded).length,
+    neverReady: later.filter((pod) => !pod.ready && !pod.terminating).length,
+  };
+  const codes = new Map<number, number>();
+  for (const pod of pods) {
+    for (const ending of pod.endings) {
+      if (ending.exitCode === undefined || ending.atMs < rollout.fromMs) continue;
+      codes.set(ending.exitCode, (codes.get(ending.exitCode) ?? 0) + 1);
+    }
+  }
+  for (const code of [0, 1, 137, 143]) found[`exitCode:${code}`] = codes.get(code) ?? 0;
+  for (const [code, count] of codes) found[`exitCode:${code}`] = count;
+  const cordoned = journal.watches.filter(
+    ({ facts, t }) => facts.kind === 'Node' && facts.unschedulable && clocks.fromHarness(t) >= rollout.fromMs,
+  );
+  found.nodesCordoned = new Set(cordoned.map((watch) => watch.name)).size;
+  return found;
+}
+
+const sumOf = (pods: readonly PodLife[], of: (pod: PodLife) => number) =>
+  pods.reduce((sum, pod) => sum + of(pod), 0);
+const restartsIn = (pod: PodLife, untilMs: number) => {
+  let restarts = 0;
+  for (const { facts, atMs } of pod.changes) {
+    if (atMs >= untilMs) break;
+    for (const container of facts?.containers ?? []) restarts = Math.max(restarts, container.restarts);
+  }
+  return restarts;
+};
+const restartsOf = (pod: PodLife) => restartsIn(pod, Number.POSITIVE_INFINITY);
+const restartsBefore = (pod: PodLife, atMs: number) => restartsIn(pod, atMs);
+
+type When = (pod: PodLife) => { readonly atMs: number } | undefined;
+const phaseOf =
+  (phase: string): When =>
+  (pod) =>
+    pod.phases.find((one) => one.phase === phase);
+
+function differences(pods: readonly PodLife[], from: When, to: When): number[] {
+  return pods.flatMap((pod) => {
+    const begin = from(pod);
+    const end = to(pod);
+    return begin && end ? [end.atMs - begin.atMs] : [];
+  });
+}
+
+function range(name: string, values: readonly number[]): Record<string, number> {
+  if (values.length === 0) return {};
+  return { [`${name}Min`]: Math.min(...values), [`${name}Max`]: Math.max(...values) };
+}
+
+/** From a pod's deletion until as many pods were ready as were wanted. */
+function replacementTimes(going: readonly PodLife[], rollout: Rollout): number[] {
+  return going.flatMap((pod) => {
+    const fromMs = pod.terminating?.atMs ?? 0;
+    // Strictly after: the counts of the deletion itself still see the others only.
+    const full = rollout.counts.find((count) => count.atMs >= fromMs && count.ready >= count.wanted);
+    return full ? [full.atMs - fromMs] : [];
+  });
+}
+
+/**
+ * From a pod's deletion to the last new connection that it answered: how long the routing lagged, and so how long a
+ * preStop sleep must at least be. To the end of a 100 ms bucket.
+ */
+function lastNewConnections(going: readonly PodLife[], streams: readonly Stream[]): number[] {
+  return going.flatMap((pod) => {
+    const spans = streams
+      .filter((stream) => stream.lane === 'new' && !stream.control)
+      .map((stream) => stream.answers.get(pod.name)?.lastMs)
+      .filter((lastMs) => lastMs !== undefined);
+    const fromMs = pod.terminating?.atMs ?? 0;
+    return spans.length > 0 ? [Math.max(0, Math.max(...spans) - fromMs)] : [];
+  });
+}
+
+function workloadMeasures({ rollout }: MeasureContext): Found {
+  const { workload, replicaSets, fromMs, toMs } = rollout;
+  const last = workload.at(-1)?.facts;
+  const inRange = within(workload, fromMs, toMs).map((state) => state.facts);
+  if (!last) return {};
+  const wanted = inRange.map((facts) => (facts.kind === 'Deployment' ? facts.specReplicas : facts.desired));
+  const found: Record<string, Measure | undefined> = {
+    specReplicasMin: Math.min(...wanted),
+    specReplicasMax: Math.max(...wanted),
+    specReplicasEnd: wanted.at(-1),
+    specReplicas: wanted.filter((value, index) => value !== wanted[index - 1]).join('>'),
+    imageAtEnd: last.images[0],
+  };
+  if (last.kind !== 'Deployment') return found;
+  const deployments = inRange.filter((facts) => facts.kind === 'Deployment');
+  const conditions = deployments.flatMap((facts) => facts.conditions);
+  const revisions = [...replicaSets.values()]
+    .map(({ facts }) => Number(facts.revision))
+    .filter((revision) => Number.isFinite(revision))
+    .sort((a, b) => a - b);
+  return {
+    ...found,
+    revisionAtEnd: last.revision === undefined ? undefined : Number(last.revision),
+    revisions: revisions.join(','),
+    replicaSets: replicaSets.size,
+    maxStatusReplicas: Math.max(...deployments.map((facts) => facts.replicas)),
+    minAvailable: Math.min(...deployments.map((facts) => facts.available)),
+    progressDeadlineExceeded: conditions.some((one) => one.reason === 'ProgressDeadlineExceeded') ? 1 : 0,
+    unavailableSeen: conditions.some((one) => one.type === 'Available' && one.status === 'False') ? 1 : 0,
+    pausedSeen: deployments.some((facts) => facts.paused) ? 1 : 0,
+    updatedAtEnd: last.updated,
+  };
+}
+
+function autoscalerMeasures({ journal, clocks, rollout }: MeasureContext): Found {
+  const states = journal.watches.flatMap(({ facts, event, t }) =>
+    facts.kind === 'HorizontalPodAutoscaler' && event !== 'DELETED'
+      ? [{ atMs: clocks.fromHarness(t) - rollout.fromMs, facts }]
+      : [],
+  );
+  const desired = states.map(({ facts }) => facts.desired).filter((value) => value > 0);
+  if (desired.length === 0) return {};
+  const highest = Math.max(...desired);
+  const first = desired[0] ?? 0;
+  const at = (matches: (value: number) => boolean) =>
+    states.find(({ facts }) => matches(facts.desired))?.atMs;
+  const peakMs = at((value) => value === highest);
+  return {
+    desiredMax: highest,
+    desiredMin: Math.min(...desired),
+    desiredEnd: desired.at(-1),
+    desired: desired.filter((value, index) => value !== desired[index - 1]).join('>'),
+    scaledUpMs: highest > first ? at((value) => value > first) : undefined,
+    peakMs,
+    scaledDownMs: states.find(
+      ({ atMs, facts }) =>
+        peakMs !== undefined && atMs > peakMs && facts.desired > 0 && facts.desired < highest,
+    )?.atMs,
+    utilizationMax: Math.max(0, ...states.map(({ facts }) => facts.currentUtilization ?? 0)),
+  };
+}
+
+/** Events of the run by reason; those from before the first step are not counted. */
+function eventMeasures({ journal, clocks, rollout }: MeasureContext): Found {
+  const counts = new Map<string, number>();
+  const seen = new Map<string, number>();
+  for (const { facts, event, name, t } of journal.watches) {
+    if (facts.kind !== 'Event' || event === 'DELETED') continue;
+    const before = seen.get(name) ?? 0;
+    seen.set(name, Math.max(before, facts.count));
+    if (event === 'EXISTING' || clocks.fromHarness(t) < rollout.fromMs) continue;
+    counts.set(facts.reason, (counts.get(facts.reason) ?? 0) + Math.max(0, facts.count - before));
+  }
+  const found: Record<string, Measure> = { preStopCut: counts.get('FailedPreStopHook') ?? 0 };
+  for (const reason of countedReasons) found[`event:${reason}`] = 0;
+  for (const [reason, count] of counts) found[`event:${reason}`] = count;
+  return found;
+}
+
+/** Reasons that claims ask for even when there is no such event. */
+const countedReasons = [
+  'FailedScheduling',
+  'Unhealthy',
+  'BackOff',
+  'Failed',
+  'FailedPreStopHook',
+  'SuccessfulRescale',
+  'NodePorts',
+];
+
+/** What steps recorded: refusals, histories, and their figures as "step:N.name" (N from 1). */
+function stepMeasures({ journal }: MeasureContext): Found {
+  const found: Record<string, Measure> = {};
+  let refusals = 0;
+  let refusalsAsExpected = 0;
+  for (const { step, event, index, detail = {} } of journal.steps) {
+    if (event !== 'end') continue;
+    for (const [name, value] of Object.entries(detail)) {
+      const text = Array.isArray(value) ? value.join(',') : value;
+      if (typeof text === 'number' || typeof text === 'string') found[`step:${index + 1}.${name}`] = text;
+      else if (typeof text === 'boolean') found[`step:${index + 1}.${name}`] = text ? 1 : 0;
+    }
+    if (step.step === 'expect-refusal') {
+      if (detail.refused === true) refusals++;
+      if (detail.refused === true && detail.asExpected === true) refusalsAsExpected++;
+    }
+    if (step.step === 'drain-node' && typeof detail.refusals === 'number')
+      found.evictionsRefused = detail.refusals;
+    if (step.step === 'history' && Array.isArray(detail.revisions)) {
+      found[`history:${step.as}`] = detail.revisions.join(',');
+    }
+  }
+  return { ...found, refusals, refusalsAsExpected };
+}

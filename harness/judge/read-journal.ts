@@ -1,0 +1,329 @@
+// Reads a journal's lines into typed records with their line numbers. A journal that is broken in any way (empty, cut
+// off, of another version, mixed with another one, a garbage line) is refused with a sentence that names the line.
+import type { z } from 'zod';
+import { UsageError } from '../model/errors.ts';
+import {
+  type HeaderRecord,
+  type JournalRecord,
+  journalRecordSchema,
+  journalSchemaVersion,
+  type RecordOf,
+} from '../model/journal.ts';
+import { outcomes, phases } from '../model/load.ts';
+
+/** A record and its 1-based line in the file. */
+export type Lined<T extends JournalRecord['type']> = RecordOf<T> & { readonly line: number };
+
+export interface Journal {
+  /** File name, for messages. */
+  readonly file: string;
+  readonly header: HeaderRecord;
+  readonly clocks: readonly Lined<'clock'>[];
+  readonly loads: readonly Lined<'load'>[];
+  readonly steps: readonly Lined<'step'>[];
+  readonly watches: readonly Lined<'watch'>[];
+  readonly watchGaps: readonly Lined<'watch-gap'>[];
+  readonly frames: readonly Lined<'frame'>[];
+  readonly frameGaps: readonly Lined<'frame-gap'>[];
+  readonly streamEnds: readonly Lined<'stream-end'>[];
+  readonly crossChecks: readonly Lined<'cross-check'>[];
+  readonly milestones: readonly Lined<'milestone'>[];
+  readonly notes: readonly Lined<'note'>[];
+  readonly end: Lined<'end'>;
+}
+
+/** Parses and checks a whole journal. `file` is only used in messages. Throws UsageError. */
+export async function readJournal(
+  lines: Iterable<string> | AsyncIterable<string>,
+  file = 'journal',
+): Promise<Journal> {
+  const reader = createJournalReader(file);
+  if (Symbol.asyncIterator in lines) for await (const line of lines) reader.add(line);
+  else for (const line of lines) reader.add(line);
+  return reader.finish();
+}
+
+export interface JournalReader {
+  add(line: string): void;
+  /** Throws when the journal is not whole. */
+  finish(): Journal;
+}
+
+/** For callers that split lines themselves (journal-file.ts): no promise per line. */
+export function createJournalReader(file: string): JournalReader {
+  const lists: { [T in JournalRecord['type']]: Lined<T>[] } = {
+    header: [],
+    clock: [],
+    load: [],
+    step: [],
+    watch: [],
+    'watch-gap': [],
+    frame: [],
+    'frame-gap': [],
+    'stream-end': [],
+    'cross-check': [],
+    milestone: [],
+    note: [],
+    end: [],
+  };
+  const lastSeq = new Map<string, number>();
+  let streamIds: ReadonlySet<string> = new Set();
+  let line = 0;
+  let blankAt = 0;
+  /** A line that is no JSON: cut off when it is the last one, damaged otherwise. Known at the next line. */
+  let unparsable: { line: number } | undefined;
+
+  const refuse = (text: string): never => {
+    throw new UsageError(`${file}: ${text}`);
+  };
+
+  return {
+    add(text) {
+      line++;
+      if (text.trim() === '') {
+        blankAt ||= line;
+        return;
+      }
+      if (blankAt > 0)
+        refuse(`line ${blankAt} is empty: the journal was edited or damaged. Record it again.`);
+      if (unparsable) refuse(`line ${unparsable.line} is not JSON: the journal is damaged. Record it again.`);
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch {
+        unparsable = { line };
+        return;
+      }
+      if (lists.end.length > 0) {
+        const what = isHeader(value) ? 'another journal follows' : 'there are records after the end';
+        refuse(`line ${line}: ${what}: two journals were mixed. Judge each file on its own.`);
+      }
+      if (line === 1) {
+        const header = readHeader(value, file);
+        lists.header.push(Object.assign(header, { line }));
+        streamIds = new Set(header.plan.streams.map((stream) => stream.id));
+        return;
+      }
+      if (isHeader(value)) {
+        refuse(`line ${line} is a second header: two journals were mixed. Judge each file on its own.`);
+      }
+      const record = readRecord(value, file, line);
+      if (record.type === 'frame') checkFrame(record, file, line, streamIds, lastSeq);
+      if (record.type === 'stream-end' && !streamIds.has(record.end.stream)) {
+        refuse(unknownStream(line, 'end.stream', record.end.stream));
+      }
+      (record as { line?: number }).line = line;
+      (lists[record.type] as JournalRecord[]).push(record);
+    },
+    finish() {
+      const header = lists.header[0];
+      const end = lists.end[0];
+      const used = unparsable?.line ?? lists.end[0]?.line ?? line;
+      if (line === 0 || (!header && !unparsable)) {
+        refuse('the file is empty: no journal was written. Run the experiment again.');
+      }
+      if (!header) return refuse('line 1 is not JSON: this is not a journal of rollproof.');
+      if (unparsable) {
+        refuse(
+          `line ${used} ends in the middle of a record: the journal was cut off. Run the experiment again.`,
+        );
+      }
+      if (!end) {
+        return refuse(
+          `no record of type "end" after line ${line}: the journal was cut off or is still being written. ` +
+            'Wait for the experiment to end or run it again.',
+        );
+      }
+      if (end.records !== end.line) {
+        refuse(
+          `line ${end.line}, field records: the journal was written with ${end.records} records and has ${end.line}: ` +
+            'lines were lost or mixed in. Run the experiment again.',
+        );
+      }
+      return {
+        file,
+        header: header as HeaderRecord,
+        clocks: lists.clock,
+        loads: lists.load,
+        steps: lists.step,
+        watches: lists.watch,
+        watchGaps: lists['watch-gap'],
+        frames: lists.frame,
+        frameGaps: lists['frame-gap'],
+        streamEnds: lists['stream-end'],
+        crossChecks: lists['cross-check'],
+        milestones: lists.milestone,
+        notes: lists.note,
+        end,
+      };
+    },
+  };
+}
+
+const isHeader = (value: unknown): boolean => isObject(value) && value.type === 'header';
+const unknownStream = (line: number, field: string, id: string) =>
+  `line ${line}, field ${field}: stream "${id}" is not in the header's plan: records of two runs were mixed.`;
+
+function readHeader(value: unknown, file: string): HeaderRecord {
+  if (!isObject(value) || value.type !== 'header') {
+    throw new UsageError(`${file}: line 1 is not a journal header: this is not a journal of rollproof.`);
+  }
+  if (value.schemaVersion !== journalSchemaVersion) {
+    throw new UsageError(
+      `${file}: line 1, field schemaVersion: ${JSON.stringify(value.schemaVersion) ?? 'missing'}, but this version ` +
+        `reads ${journalSchemaVersion}. Use the rollproof that wrote it${writtenBy(value)}.`,
+    );
+  }
+  return readRecord(value, file, 1) as HeaderRecord;
+}
+
+function writtenBy(header: Record<string, unknown>): string {
+  const version = isObject(header.tool) ? header.tool.version : undefined;
+  return typeof version === 'string' ? ` (${version})` : '';
+}
+
+function readRecord(value: unknown, file: string, line: number): JournalRecord {
+  if (isObject(value) && value.type === 'frame' && isSoundFrame(value))
+    return value as unknown as JournalRecord;
+  const parsed = journalRecordSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  const field = issue.path.map(String).join('.') || 'type';
+  throw new UsageError(
+    `${file}: line ${line}, field ${field}: ${lowerFirst(issue.message)}: the journal is damaged. Record it again.`,
+  );
+}
+
+const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
+
+function checkFrame(
+  record: RecordOf<'frame'>,
+  file: string,
+  line: number,
+  streamIds: ReadonlySet<string>,
+  lastSeq: Map<string, number>,
+): void {
+  for (const id in record.frame.streams) {
+    if (!streamIds.has(id)) throw new UsageError(`${file}: ${unknownStream(line, 'frame.streams', id)}`);
+  }
+  const last = lastSeq.get(record.agent) ?? 0;
+  if (record.frame.seq <= last) {
+    throw new UsageError(
+      `${file}: line ${line}, field frame.seq: frame ${record.frame.seq} of agent "${record.agent}" comes after frame ` +
+        `${last}: records of two runs were mixed.`,
+    );
+  }
+  lastSeq.set(record.agent, record.frame.seq);
+}
+
+const outcomeNames: ReadonlySet<string> = new Set(outcomes);
+const failurePhases: ReadonlySet<string> = new Set(phases);
+const targetPhases: ReadonlySet<string> = new Set([
+  'starting',
+  'listening',
+  'unready',
+  'sigterm',
+  'closed',
+  'gone',
+]);
+const knownBy: ReadonlySet<unknown> = new Set([undefined, 'answer', 'previous-answer', 'route']);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+/**
+ * The same check as frameSchema, by hand, because frames are nearly all of a long journal: fills in the defaults and
+ * says whether the record is sound. What it refuses goes through the schema, which words the error. Kept equal to the
+ * schema by a test that damages every field.
+ */
+export function isSoundFrame(record: Record<string, unknown>): boolean {
+  const { t, agent, frame } = record;
+  if (!isNumber(t) || !isText(agent) || !isObject(frame)) return false;
+  if (!isCount(frame.seq) || frame.seq === 0 || !isNumber(frame.atMs) || !isObject(frame.streams))
+    return false;
+  for (const id in frame.streams) if (!isSoundDelta(frame.streams[id])) return false;
+  frame.phases ??= [];
+  return isListOf(frame.phases, isSoundPhase) && (frame.health === undefined || isSoundHealth(frame.health));
+}
+
+function isSoundDelta(delta: unknown): boolean {
+  if (!isObject(delta)) return false;
+  if (delta.buckets === undefined) delta.buckets = [];
+  if (delta.failures === undefined) delta.failures = [];
+  if (delta.intervals === undefined) delta.intervals = [];
+  return (
+    isListOf(delta.buckets, isSoundBucket) &&
+    isListOf(delta.failures, isSoundFailure) &&
+    isListOf(delta.intervals, isSoundInterval)
+  );
+}
+
+function isListOf(list: unknown, sound: (item: unknown) => boolean): boolean {
+  if (!Array.isArray(list)) return false;
+  for (const item of list) if (!sound(item)) return false;
+  return true;
+}
+
+function isSoundBucket(bucket: unknown): boolean {
+  if (!isObject(bucket)) return false;
+  if (bucket.sent === undefined) bucket.sent = 0;
+  if (bucket.shed === undefined) bucket.shed = 0;
+  if (bucket.maxMs === undefined) bucket.maxMs = 0;
+  if (bucket.outcomes === undefined) bucket.outcomes = {};
+  if (!isCount(bucket.i) || !isCount(bucket.sent) || !isCount(bucket.shed) || !isNumber(bucket.maxMs))
+    return false;
+  if (!isObject(bucket.outcomes)) return false;
+  for (const name in bucket.outcomes) {
+    if (!outcomeNames.has(name) || !isCount(bucket.outcomes[name])) return false;
+  }
+  if (bucket.pods === undefined) return true;
+  if (!isObject(bucket.pods)) return false;
+  for (const pod in bucket.pods) if (!Number.isSafeInteger(bucket.pods[pod])) return false;
+  return true;
+}
+
+const failureNumbers = ['dueMs', 'startMs', 'endMs', 'bytes', 'connection', 'nth'] as const;
+
+function isSoundFailure(failure: unknown): boolean {
+  if (!isObject(failure)) return false;
+  for (const name of failureNumbers) if (!isNumber(failure[name])) return false;
+  return (
+    outcomeNames.has(failure.outcome as string) &&
+    failurePhases.has(failure.phase as string) &&
+    isText(failure.code) &&
+    typeof failure.reused === 'boolean' &&
+    typeof failure.race === 'boolean' &&
+    (failure.status === undefined || isNumber(failure.status)) &&
+    (failure.pod === undefined || isText(failure.pod)) &&
+    knownBy.has(failure.podKnownBy)
+  );
+}
+
+function isSoundInterval(interval: unknown): boolean {
+  return (
+    isObject(interval) &&
+    isNumber(interval.startMs) &&
+    (interval.endMs === null || isNumber(interval.endMs)) &&
+    isCount(interval.lost) &&
+    interval.lost > 0
+  );
+}
+
+function isSoundPhase(phase: unknown): boolean {
+  return (
+    isObject(phase) &&
+    isNumber(phase.tMs) &&
+    isText(phase.pod) &&
+    targetPhases.has(phase.phase as string) &&
+    (phase.version === undefined || isText(phase.version))
+  );
+}
+
+const healthNumbers = ['sendLagP99Ms', 'sendLagMaxMs', 'eventLoopP99Ms', 'cpuShare', 'rssBytes'] as const;
+
+function isSoundHealth(health: unknown): boolean {
+  return isObject(health) && healthNumbers.every((name) => isNumber(health[name]));
+}

@@ -1,0 +1,210 @@
+// The verdict of a scenario: its claims on its experiments, and a sentence with figures that says why.
+
+import { lanes } from '../model/load.ts';
+import type { ClaimResult, ExperimentResult, ScenarioResult, Verdict } from '../model/results.ts';
+import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
+import { judgeAblation } from './ablation.ts';
+import { advise } from './advice.ts';
+import { evaluateClaim, isExistential } from './claims.ts';
+import { count, list, plural, share } from './figures.ts';
+
+export interface ScenarioFaults {
+  /** The cluster cannot run it; the reason. */
+  readonly notRun?: string;
+  /** Experiments that left no journal, each with the reason. */
+  readonly undeployed?: readonly { readonly variant: string; readonly reason: string }[];
+}
+
+export function judgeScenario(
+  scenario: Scenario,
+  experiments: readonly ExperimentResult[],
+  faults: ScenarioFaults = {},
+): ScenarioResult {
+  const claims = scenario.claims.map((claim) => evaluateClaim(claim, experiments));
+  const { verdict, reason } = decide(scenario, claims, experiments, faults);
+  const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
+  const ablation = judgeAblation(experiments);
+  return {
+    name: scenario.id,
+    title: scenario.title,
+    question: scenario.question,
+    verdict,
+    reason: rounds ? `${reason} (${rounds.asVerdict} of ${rounds.of} repeats say ${verdict})` : reason,
+    advice: [...(ablation?.advice ?? []), ...advise(experiments)],
+    claims,
+    experiments,
+    ...(rounds && { rounds }),
+    ...(ablation && { ablation }),
+  };
+}
+
+interface Decision {
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+/** In this order: what could not run, what failed, what is contradicted, what is not known, what is not needed. */
+function decide(
+  scenario: Scenario,
+  claims: readonly ClaimResult[],
+  experiments: readonly ExperimentResult[],
+  faults: ScenarioFaults,
+): Decision {
+  if (faults.notRun !== undefined) return { verdict: 'not-run', reason: faults.notRun };
+  const undeployed = faults.undeployed?.[0];
+  if (undeployed) {
+    return {
+      verdict: 'faulted',
+      reason: `Variant ${undeployed.variant} could not be deployed: ${undeployed.reason}`,
+    };
+  }
+  if (experiments.length === 0) return { verdict: 'not-run', reason: 'No experiment of it ran.' };
+  const faulted = experiments.find((experiment) => experiment.status === 'faulted');
+  if (faulted)
+    return {
+      verdict: 'faulted',
+      reason: `${title(faulted)}: ${faulted.invalid[0] ?? 'the experiment failed.'}`,
+    };
+
+  const definitions = new Map(scenario.claims.map((claim) => [claim.id, claim]));
+  const nothingLost = claims.filter(
+    (claim) => claim.result === 'fails' && definitions.get(claim.id)?.role === 'baseline-loses',
+  );
+  const contradicted = claims.filter((claim) =>
+    isContradicted(claim, definitions.get(claim.id), nothingLost),
+  );
+  if (contradicted.length > 0) return { verdict: 'refuted', reason: refutation(contradicted) };
+
+  const undecided = claims.filter((claim) => claim.result === 'undecided');
+  const invalid = experiments.filter((experiment) => !experiment.valid);
+  if (undecided.length > 0 || invalid.length > 0) {
+    return { verdict: 'inconclusive', reason: doubt(undecided, invalid) };
+  }
+  if (claims.length === 0) {
+    return {
+      verdict: 'inconclusive',
+      reason:
+        `The scenario claims nothing, so nothing was proven. Add claims to it. ${lossesOf(experiments)}`.trim(),
+    };
+  }
+  if (nothingLost.length > 0) return { verdict: 'unneeded', reason: unneeded(nothingLost, experiments) };
+  return { verdict: 'proven', reason: proof(claims, experiments) };
+}
+
+/**
+ * A claim that was expected to hold and fails. That the baseline loses is no promise: when it does not, the settings
+ * are unneeded here, and what else is said about the baseline's losses falls with it.
+ */
+function isContradicted(
+  claim: ClaimResult,
+  definition: ClaimDefinition | undefined,
+  nothingLost: readonly ClaimResult[],
+): boolean {
+  if (claim.result !== 'fails' || claim.expected === 'fails' || !definition) return false;
+  if (definition.role === 'baseline-loses') return false;
+  const aboutSameLosses =
+    isExistential(definition) &&
+    nothingLost.some(
+      (other) =>
+        other.appliesTo.variant === claim.appliesTo.variant &&
+        (other.appliesTo.lane === undefined || other.appliesTo.lane === claim.appliesTo.lane),
+    );
+  return !aboutSameLosses;
+}
+
+const title = ({ variant, path, agents, repeat }: ExperimentResult): string =>
+  [
+    `Variant ${variant}`,
+    path === 'cluster-ip' ? '' : `path ${path}`,
+    agents > 1 ? `${agents} agents` : '',
+    repeat > 0 ? `run ${repeat + 1}` : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+
+function refutation(contradicted: readonly ClaimResult[]): string {
+  const [first] = contradicted;
+  if (!first) return '';
+  const more =
+    contradicted.length > 1 ? ` ${plural(contradicted.length - 1, 'other claim')} failed too.` : '';
+  const cause = first.facts[0] ? ` First fact: ${first.facts[0].text}.` : '';
+  return `Claimed: ${quote(first)} (${first.expect}). Measured${variantOf(first)}: ${first.measured}.${cause}${more}`;
+}
+
+const quote = (claim: ClaimResult) => `“${claim.text.replace(/\.$/, '')}”`;
+const variantOf = (claim: ClaimResult) => (claim.appliesTo.variant ? ` in ${claim.appliesTo.variant}` : '');
+
+function doubt(undecided: readonly ClaimResult[], invalid: readonly ExperimentResult[]): string {
+  const [first] = invalid;
+  if (first) {
+    const more = invalid.length > 1 ? ` (${plural(invalid.length, 'experiment')} are not valid)` : '';
+    return `${title(first)}: ${first.invalid[0] ?? 'the measurement was not good enough.'}${more}`;
+  }
+  const [claim] = undecided;
+  return claim
+    ? `Claim ${quote(claim)} could not be decided: ${claim.measured}. Run the variant and cluster that it needs.`
+    : '';
+}
+
+function unneeded(nothingLost: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
+  const where = nothingLost.map(({ appliesTo }) =>
+    [appliesTo.variant, appliesTo.lane && `lane ${appliesTo.lane}`].filter(Boolean).join(', '),
+  );
+  return `Nothing was lost without the settings (${list(where)}), so there is no evidence that they are needed here. ${lossesOf(experiments)}`.trim();
+}
+
+function proof(claims: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
+  const expectedToFail = claims.filter((claim) => claim.expected === 'fails');
+  const contradicted = expectedToFail.filter((claim) => claim.result === 'fails').length;
+  const surprising = expectedToFail.filter((claim) => claim.result === 'holds');
+  const held = claims.filter((claim) => claim.expected === 'holds').length;
+  const parts = [
+    lossesOf(experiments),
+    held > 0 ? `${held === 1 ? 'The claim holds' : `All ${held} claims hold`}.` : '',
+    contradicted > 0
+      ? `${plural(contradicted, 'published claim')} ${contradicted === 1 ? 'is' : 'are'} contradicted, as expected.`
+      : '',
+    surprising.length > 0 && surprising[0]
+      ? `${plural(surprising.length, 'claim')} expected to fail held here: ${quote(surprising[0])}.`
+      : '',
+  ];
+  return parts.filter(Boolean).join(' ');
+}
+
+/** "baseline lost 320 of 6,000 (new) and 76 of 6,000 (kept); hardened lost 0 of 6,000 (new, at most 0.05 %) …" */
+export function lossesOf(experiments: readonly ExperimentResult[]): string {
+  const variants = [...new Set(experiments.map((experiment) => experiment.variant))];
+  const texts = variants.map((variant) => {
+    const ofVariant = experiments.filter((experiment) => experiment.variant === variant);
+    const parts = lanes.flatMap((lane) => {
+      const results = ofVariant
+        .map((experiment) => experiment.lanes[lane])
+        .filter((result) => result !== undefined);
+      if (results.length === 0) return [];
+      const lost = results.reduce((sum, result) => sum + result.lost, 0);
+      const attempts = results.reduce((sum, result) => sum + result.attempts, 0);
+      const bound = lost === 0 && attempts > 0 ? `, at most ${share(Math.min(1, 3 / attempts))}` : '';
+      return [`${count(lost)} of ${count(attempts)} (${lane}${bound})`];
+    });
+    return parts.length > 0 ? `${variant} lost ${list(parts)}` : '';
+  });
+  const text = texts.filter(Boolean).join('; ');
+  return text ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.` : '';
+}
+
+/** Each repeat judged alone: how many of them say what all together say. */
+function verdictsOfRounds(
+  scenario: Scenario,
+  experiments: readonly ExperimentResult[],
+  verdict: Verdict,
+  faults: ScenarioFaults,
+): ScenarioResult['rounds'] {
+  const repeats = [...new Set(experiments.map((experiment) => experiment.repeat))];
+  if (repeats.length < 2) return undefined;
+  const verdicts = repeats.map((repeat) => {
+    const round = experiments.filter((experiment) => experiment.repeat === repeat);
+    const claims = scenario.claims.map((claim) => evaluateClaim(claim, round));
+    return decide(scenario, claims, round, faults).verdict;
+  });
+  return { of: repeats.length, asVerdict: verdicts.filter((one) => one === verdict).length };
+}

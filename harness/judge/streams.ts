@@ -1,0 +1,248 @@
+// Adds up what the agents counted, stream by stream: totals, buckets of 100 ms, lost runs and listed failures, all in
+// ms since the load's start.
+import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import type { RecordOf } from '../model/journal.ts';
+import {
+  type Failure,
+  isLost,
+  type Lane,
+  type Outcome,
+  type OutcomeCounts,
+  outcomes,
+  type Percentiles,
+} from '../model/load.ts';
+import type { Clocks } from './clocks.ts';
+import type { Journal } from './read-journal.ts';
+
+export const BUCKET_MS = 100;
+
+export interface PlacedFailure extends Failure {
+  /** The bucket that counts it. */
+  readonly bucket: number;
+  readonly agent: string;
+  readonly line: number;
+}
+
+/** A maximal run of lost attempts; endMs is the due time of the next success, or the load's end. */
+export interface LostRun {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly lost: number;
+  readonly agent: string;
+}
+
+export interface SumBucket {
+  sent: number;
+  shed: number;
+  outcomes: OutcomeCounts;
+}
+
+export interface AnswerSpan {
+  /** Start of the first and end of the last bucket in which the pod answered (by due time). */
+  firstMs: number;
+  lastMs: number;
+  answers: number;
+}
+
+export interface Stream {
+  readonly id: string;
+  readonly lane: Lane;
+  readonly control: boolean;
+  readonly ends: readonly RecordOf<'stream-end'>['end'][];
+  readonly scheduled: number;
+  readonly attempts: number;
+  readonly shed: number;
+  readonly inFlight: number;
+  readonly outcomes: OutcomeCounts;
+  readonly lost: number;
+  readonly races: number;
+  readonly failures: readonly PlacedFailure[];
+  readonly failuresDropped: number;
+  readonly runs: readonly LostRun[];
+  readonly buckets: ReadonlyMap<number, SumBucket>;
+  /** Answers per pod, where answers say which. */
+  readonly answers: ReadonlyMap<string, AnswerSpan>;
+  readonly latencyMs: Percentiles;
+  readonly sendLagMs: Percentiles;
+  readonly endMs: number;
+  /** Mean time between two arrivals of all agents, ms. */
+  readonly spacingMs: number;
+  /** Identities that do not hold between what agents say and what their frames add up to, as sentences. */
+  readonly broken: readonly string[];
+}
+
+/** The stream that loads the control target is the one with this id. */
+export const CONTROL_STREAM = 'control';
+
+export function sumStreams(journal: Journal, clocks: Clocks): readonly Stream[] {
+  return journal.header.plan.streams.map(({ id, lane }) => sumStream(journal, clocks, id, lane));
+}
+
+function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane): Stream {
+  const ends = journal.streamEnds.filter((record) => record.end.stream === id);
+  const buckets = new Map<number, SumBucket>();
+  const answers = new Map<string, AnswerSpan>();
+  const failures: PlacedFailure[] = [];
+  const runs: LostRun[] = [];
+  const endMs = Math.max(0, ...ends.map((record) => clocks.fromAgent(record.agent, record.end.durationMs)));
+  for (const { agent, frame, line } of journal.frames) {
+    const delta = frame.streams[id];
+    if (!delta) continue;
+    const shiftMs = clocks.fromAgent(agent, 0);
+    const shift = Math.round(shiftMs / BUCKET_MS);
+    for (const bucket of delta.buckets) {
+      const index = bucket.i + shift;
+      const sum = buckets.get(index) ?? { sent: 0, shed: 0, outcomes: {} };
+      buckets.set(index, sum);
+      sum.sent += bucket.sent;
+      sum.shed += bucket.shed;
+      addOutcomes(sum.outcomes, bucket.outcomes);
+      for (const pod in bucket.pods) {
+        const count = bucket.pods[pod] ?? 0;
+        const fromMs = bucket.i * BUCKET_MS + shiftMs;
+        const span = answers.get(pod);
+        if (!span) answers.set(pod, { firstMs: fromMs, lastMs: fromMs + BUCKET_MS, answers: count });
+        else {
+          span.firstMs = Math.min(span.firstMs, fromMs);
+          span.lastMs = Math.max(span.lastMs, fromMs + BUCKET_MS);
+          span.answers += count;
+        }
+      }
+    }
+    for (const failure of delta.failures) {
+      failures.push({
+        ...failure,
+        bucket: Math.floor(failure.dueMs / BUCKET_MS) + shift,
+        dueMs: failure.dueMs + shiftMs,
+        startMs: failure.startMs + shiftMs,
+        endMs: failure.endMs + shiftMs,
+        agent,
+        line,
+      });
+    }
+    for (const run of delta.intervals) {
+      runs.push({
+        agent,
+        lost: run.lost,
+        startMs: run.startMs + shiftMs,
+        endMs: run.endMs === null ? Math.max(endMs, run.startMs + shiftMs) : run.endMs + shiftMs,
+      });
+    }
+  }
+  failures.sort((a, b) => a.dueMs - b.dueMs);
+  runs.sort((a, b) => a.startMs - b.startMs);
+  const framed = sumBuckets(buckets);
+  const total: OutcomeCounts = {};
+  for (const { end } of ends) addOutcomes(total, end.outcomes);
+  if (ends.length === 0) addOutcomes(total, framed.outcomes);
+  const sum = (pick: (end: RecordOf<'stream-end'>['end']) => number) =>
+    ends.reduce((value, record) => value + pick(record.end), 0);
+  // Without totals (an experiment that was interrupted) the frames are what there is.
+  const scheduled = ends.length > 0 ? sum((end) => end.scheduled) : framed.sent + framed.shed;
+  const stream = {
+    id,
+    lane,
+    control: id === CONTROL_STREAM,
+    ends: ends.map((record) => record.end),
+    scheduled,
+    attempts: ends.length > 0 ? sum((end) => end.attempts) : framed.sent,
+    shed: ends.length > 0 ? sum((end) => end.shed) : framed.shed,
+    inFlight: sum((end) => end.inFlight),
+    outcomes: total,
+    lost: countLost(total),
+    races: sum((end) => end.races),
+    failures,
+    failuresDropped: sum((end) => end.failuresDropped),
+    runs,
+    buckets,
+    answers,
+    latencyMs: mergePercentiles(ends.map(({ end }) => [end.histograms?.latency, end.latencyMs])),
+    sendLagMs: mergePercentiles(ends.map(({ end }) => [end.histograms?.sendLag, end.sendLagMs])),
+    endMs,
+    spacingMs: scheduled > 0 ? endMs / scheduled : 0,
+  };
+  // One agent alone loads the control target.
+  const agents = stream.control ? 1 : journal.header.agents;
+  return { ...stream, broken: brokenIdentities(stream, framed, agents) };
+}
+
+export function addOutcomes(into: OutcomeCounts, more: OutcomeCounts): void {
+  for (const name in more) {
+    const outcome = name as Outcome;
+    const count = more[outcome] ?? 0;
+    if (count > 0) into[outcome] = (into[outcome] ?? 0) + count;
+  }
+}
+
+export function countLost(counts: OutcomeCounts): number {
+  let lost = 0;
+  for (const outcome of outcomes) if (isLost(outcome)) lost += counts[outcome] ?? 0;
+  return lost;
+}
+
+/** Percentiles of several agents: exact from their histograms; without them the worst agent's (an upper bound). */
+function mergePercentiles(parts: readonly (readonly [string | undefined, Percentiles])[]): Percentiles {
+  const worst = (name: keyof Percentiles) =>
+    Math.max(0, ...parts.map(([, percentiles]) => percentiles[name]));
+  const upper = {
+    p50: worst('p50'),
+    p90: worst('p90'),
+    p99: worst('p99'),
+    p999: worst('p999'),
+    max: worst('max'),
+  };
+  const encoded = parts.map(([text]) => text).filter((text) => text !== undefined);
+  if (parts.length < 2 || encoded.length < parts.length) return upper;
+  let merged: Histogram | undefined;
+  try {
+    for (const text of encoded) {
+      const one = decodeFromCompressedBase64(text);
+      if (merged) merged.add(one);
+      else merged = one;
+    }
+  } catch {
+    return upper;
+  }
+  if (!merged) return upper;
+  const histogram = merged;
+  const at = (percentile: number) => histogram.getValueAtPercentile(percentile) / 1000;
+  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: upper.max };
+}
+
+function sumBuckets(buckets: ReadonlyMap<number, SumBucket>): SumBucket {
+  const sum: SumBucket = { sent: 0, shed: 0, outcomes: {} };
+  for (const bucket of buckets.values()) {
+    sum.sent += bucket.sent;
+    sum.shed += bucket.shed;
+    addOutcomes(sum.outcomes, bucket.outcomes);
+  }
+  return sum;
+}
+
+/** The identities of exact counting, checked again from the frames alone. */
+function brokenIdentities(stream: Omit<Stream, 'broken'>, framed: SumBucket, agents: number): string[] {
+  const broken = stream.ends.flatMap((end) => end.brokenIdentities);
+  if (stream.ends.length !== agents) {
+    broken.push(`stream ${stream.id}: totals of ${stream.ends.length} agents instead of ${agents}`);
+  }
+  const check = (what: string, left: number, right: number) => {
+    if (left !== right) broken.push(`stream ${stream.id}: ${what}: ${left} is not ${right}`);
+  };
+  const ended = outcomes.reduce((sum, outcome) => sum + (stream.outcomes[outcome] ?? 0), 0);
+  check('attempts + shed = scheduled', stream.attempts + stream.shed, stream.scheduled);
+  check('outcomes + in flight = attempts', ended + stream.inFlight, stream.attempts);
+  check('sent in frames = attempts', framed.sent, stream.attempts);
+  check('shed in frames = shed', framed.shed, stream.shed);
+  for (const outcome of outcomes) {
+    check(`${outcome} in frames = ${outcome}`, framed.outcomes[outcome] ?? 0, stream.outcomes[outcome] ?? 0);
+  }
+  check(
+    'lost in runs = lost',
+    stream.runs.reduce((sum, run) => sum + run.lost, 0),
+    stream.lost,
+  );
+  const listed = stream.failures.filter((failure) => isLost(failure.outcome)).length;
+  if (listed > stream.lost)
+    broken.push(`stream ${stream.id}: ${listed} failures are listed, ${stream.lost} lost`);
+  return broken;
+}

@@ -1,0 +1,553 @@
+// Makes small journals by hand: what happened is said in ms of the load's clock, the counts are worked out from a list
+// of losses. For tests of the judge and of reports.
+import type { EndpointSliceFacts, Facts, PodFacts } from '../../harness/model/facts.ts';
+import type { ClusterInfo, HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
+import {
+  type Bucket,
+  type Failure,
+  isLost,
+  type Lane,
+  type LostInterval,
+  type Outcome,
+  type OutcomeCounts,
+  outcomes,
+  type Phase,
+  type StreamDelta,
+  type StreamEnd,
+  type TargetPhase,
+} from '../../harness/model/load.ts';
+import { type ScenarioInput, type Step, scenarioSchema } from '../../harness/model/scenario.ts';
+
+/** A lost attempt (or one that ended otherwise than ok). `dueMs` is moved to the arrival at or before it. */
+export interface Loss {
+  readonly dueMs: number;
+  readonly outcome?: Outcome;
+  readonly phase?: Phase;
+  readonly endMs?: number;
+  readonly reused?: boolean;
+  readonly race?: boolean;
+  readonly bytes?: number;
+  readonly status?: number;
+  readonly pod?: string;
+  readonly podKnownBy?: Failure['podKnownBy'];
+  /** Counted, but beyond the agent's bounded list. */
+  readonly unlisted?: boolean;
+}
+
+export interface StreamOptions {
+  readonly id?: string;
+  readonly ratePerSecond?: number;
+  readonly durationMs?: number;
+  readonly losses?: readonly Loss[];
+  /** Due times of arrivals for which no slot was free. */
+  readonly shed?: readonly number[];
+  readonly sendLagMs?: Partial<StreamEnd['sendLagMs']>;
+  /** Answers say which pod: the pod of an arrival, by due time. */
+  readonly answeredBy?: (dueMs: number) => string | undefined;
+  /** Changes the totals, to break an identity. */
+  readonly breakEnd?: (end: StreamEnd) => StreamEnd;
+}
+
+export interface BuilderOptions {
+  readonly variant?: string;
+  readonly settings?: readonly string[];
+  readonly scenario?: Partial<ScenarioInput>;
+  readonly path?: HeaderRecord['path'];
+  readonly agents?: number;
+  readonly repeat?: number;
+  /** Clock of agent N: the journal's time at its load's start; one per agent. Default: 1500 for all. */
+  readonly offsetsMs?: readonly number[];
+  readonly clockErrorMs?: number;
+  readonly cluster?: Partial<ClusterInfo>;
+  readonly replicas?: number;
+  readonly startedAt?: string;
+  readonly runId?: string;
+}
+
+export type EndpointWord = 'ready' | 'unready' | 'terminating' | 'stopped';
+
+export interface PodOptions {
+  readonly role?: string;
+  readonly node?: string;
+  readonly ip?: string;
+  readonly templateHash?: string;
+  readonly owner?: string;
+  readonly graceSeconds?: number;
+}
+
+export interface PodBuilder {
+  readonly name: string;
+  created(atMs: number): PodBuilder;
+  running(atMs: number): PodBuilder;
+  ready(atMs: number): PodBuilder;
+  /** Running and Ready in one status: no readinessProbe. */
+  runningReady(atMs: number): PodBuilder;
+  unready(atMs: number): PodBuilder;
+  terminating(atMs: number, graceSeconds?: number): PodBuilder;
+  ended(atMs: number, exitCode: number, reason?: string): PodBuilder;
+  /** A restart in place. */
+  restarted(atMs: number, exitCode: number, reason?: string): PodBuilder;
+  deleted(atMs: number): PodBuilder;
+  phase(atMs: number, phase: TargetPhase['phase']): PodBuilder;
+}
+
+const FRAME_MS = 1000;
+const BUCKET_MS = 100;
+const noTimes = { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 };
+
+export class JournalBuilder {
+  private readonly options: BuilderOptions;
+  private readonly records: { t: number; record: JournalRecord }[] = [];
+  private readonly streams: (Required<Pick<StreamOptions, 'id' | 'ratePerSecond' | 'durationMs'>> &
+    StreamOptions & { lane: Lane })[] = [];
+  private readonly phases: TargetPhase[] = [];
+  private readonly endOptions: Partial<RecordOf<'end'>> = {};
+  private readonly dropped = new Set<string>();
+  private resourceVersion = 1000;
+
+  constructor(options: BuilderOptions = {}) {
+    this.options = options;
+  }
+
+  /** Journal time of a moment of the load's clock. */
+  private t(atMs: number): number {
+    return atMs + Math.min(...this.offsets());
+  }
+
+  private offsets(): readonly number[] {
+    return this.options.offsetsMs ?? Array.from({ length: this.options.agents ?? 1 }, () => 1500);
+  }
+
+  record(atMs: number, record: JournalRecord): this {
+    const t = this.t(atMs);
+    this.records.push({ t, record: record.type === 'header' ? record : { ...record, t } });
+    return this;
+  }
+
+  watch(atMs: number, event: RecordOf<'watch'>['event'], name: string, facts: Facts): this {
+    return this.record(atMs, {
+      type: 'watch',
+      t: 0,
+      event,
+      namespace: 'rollproof-test',
+      name,
+      uid: `uid-${name}`,
+      resourceVersion: String(this.resourceVersion++),
+      facts,
+    });
+  }
+
+  step(atMs: number, step: Step, endMs = atMs + 20, detail: Record<string, unknown> = {}): this {
+    const index = this.records.filter(({ record }) => record.type === 'step' && record.event === 'begin').length;
+    this.record(atMs, { type: 'step', t: 0, index, event: 'begin', step });
+    return this.record(endMs, { type: 'step', t: 0, index, event: 'end', step, detail });
+  }
+
+  milestone(atMs: number, name: RecordOf<'milestone'>['name']): this {
+    return this.record(atMs, { type: 'milestone', t: 0, name });
+  }
+
+  event(atMs: number, reason: string, message: string, involvedName: string, involvedKind = 'Pod', count = 1): this {
+    return this.watch(atMs, 'ADDED', `${involvedName}.${reason}.${atMs}`, {
+      kind: 'Event',
+      type: 'Warning',
+      reason,
+      message,
+      count,
+      involvedKind,
+      involvedName,
+    });
+  }
+
+  /** The target's one EndpointSlice from `atMs` on. `terminating`: serving and terminating; `stopped`: neither. */
+  endpoints(atMs: number, pods: Readonly<Record<string, EndpointWord>>): this {
+    const facts: EndpointSliceFacts = {
+      kind: 'EndpointSlice',
+      service: 'web',
+      endpoints: Object.entries(pods).map(([pod, word], index) => ({
+        ip: `10.0.0.${index + 1}`,
+        pod,
+        node: 'node1',
+        ready: word === 'ready',
+        serving: word === 'ready' || word === 'terminating',
+        terminating: word === 'terminating' || word === 'stopped',
+      })),
+    };
+    return this.watch(atMs, 'MODIFIED', 'web-abcde', facts);
+  }
+
+  deployment(atMs: number, facts: Partial<Extract<Facts, { kind: 'Deployment' }>> = {}): this {
+    const replicas = facts.specReplicas ?? this.options.replicas ?? 3;
+    return this.watch(atMs, 'MODIFIED', 'web', {
+      kind: 'Deployment',
+      role: 'target',
+      generation: 1,
+      observedGeneration: 1,
+      images: ['target:2'],
+      specReplicas: replicas,
+      paused: false,
+      replicas,
+      updated: replicas,
+      ready: replicas,
+      available: replicas,
+      unavailable: 0,
+      conditions: [],
+      ...facts,
+    });
+  }
+
+  replicaSet(atMs: number, name: string, specReplicas: number, revision = '1', event: 'EXISTING' | 'ADDED' | 'MODIFIED' = 'MODIFIED'): this {
+    return this.watch(atMs, event, name, {
+      kind: 'ReplicaSet',
+      role: 'target',
+      images: ['target:1'],
+      owner: 'web',
+      templateHash: name,
+      revision,
+      specReplicas,
+      replicas: specReplicas,
+      ready: specReplicas,
+      available: specReplicas,
+    });
+  }
+
+  pod(name: string, options: PodOptions = {}): PodBuilder {
+    const { role = 'target', node = 'node1', ip = '10.0.0.1', templateHash = 'aaa', owner = `web-${templateHash}` } = options;
+    let facts: PodFacts = {
+      kind: 'Pod',
+      role,
+      ownerKind: 'ReplicaSet',
+      owner,
+      templateHash,
+      node,
+      ip,
+      phase: 'Pending',
+      ready: false,
+      terminating: false,
+      terminationGracePeriodSeconds: options.graceSeconds ?? 30,
+      containers: [{ name: 'app', image: 'target:1', ready: false, started: false, restarts: 0, state: 'waiting' }],
+      conditions: [],
+    };
+    const put = (atMs: number, event: RecordOf<'watch'>['event'], change: Partial<PodFacts>, container: Partial<PodFacts['containers'][number]> = {}) => {
+      const [first] = facts.containers as [PodFacts['containers'][number]];
+      facts = { ...facts, ...change, containers: [{ ...first, ...container }] };
+      this.watch(atMs, event, name, facts);
+      return builder;
+    };
+    const running = { state: 'running', started: true } as const;
+    const builder: PodBuilder = {
+      name,
+      created: (atMs) => put(atMs, atMs < 0 ? 'EXISTING' : 'ADDED', {}),
+      running: (atMs) => put(atMs, 'MODIFIED', { phase: 'Running' }, running),
+      ready: (atMs) => put(atMs, 'MODIFIED', { ready: true }, { ready: true }),
+      runningReady: (atMs) => put(atMs, atMs < 0 ? 'EXISTING' : 'MODIFIED', { phase: 'Running', ready: true }, { ...running, ready: true }),
+      unready: (atMs) => put(atMs, 'MODIFIED', { ready: false }, { ready: false }),
+      terminating: (atMs, graceSeconds = options.graceSeconds ?? 30) =>
+        put(atMs, 'MODIFIED', { terminating: true, deletionGracePeriodSeconds: graceSeconds }),
+      ended: (atMs, exitCode, reason = exitCode === 0 ? 'Completed' : 'Error') =>
+        put(
+          atMs,
+          'MODIFIED',
+          { ready: false, phase: facts.terminating ? (exitCode === 0 ? 'Succeeded' : 'Failed') : facts.phase },
+          { state: 'terminated', ready: false, exitCode, reason },
+        ),
+      restarted: (atMs, exitCode, reason = 'Error') => {
+        const restarts = (facts.containers[0]?.restarts ?? 0) + 1;
+        return put(atMs, 'MODIFIED', {}, { ...running, restarts, last: { exitCode, reason }, exitCode: undefined, reason: undefined });
+      },
+      deleted: (atMs) => put(atMs, 'DELETED', {}),
+      phase: (atMs, phase) => {
+        this.phases.push({ tMs: atMs, pod: name, phase });
+        return builder;
+      },
+    };
+    return builder;
+  }
+
+  /** A pod that ran and was ready long before the load. */
+  oldPod(name: string, options: PodOptions = {}): PodBuilder {
+    return this.pod(name, options).runningReady(-1000).phase(-900, 'listening');
+  }
+
+  lane(lane: Lane, options: StreamOptions = {}): this {
+    this.streams.push({ ...options, lane, id: options.id ?? lane, ratePerSecond: options.ratePerSecond ?? 200, durationMs: options.durationMs ?? 20_000 });
+    return this;
+  }
+
+  control(options: StreamOptions = {}): this {
+    return this.lane('new', { ratePerSecond: 20, ...options, id: 'control' });
+  }
+
+  /** Changes the `end` record. */
+  ends(end: Partial<RecordOf<'end'>>): this {
+    Object.assign(this.endOptions, end);
+    return this;
+  }
+
+  /** Leaves out all records of a type that are made by themselves ("clock", "stream-end", "load"). */
+  without(type: JournalRecord['type']): this {
+    this.dropped.add(type);
+    return this;
+  }
+
+  private header(): HeaderRecord {
+    const { variant = 'baseline', settings = [], replicas = 3, agents = 1 } = this.options;
+    const scenario = scenarioSchema.parse({
+      id: 'image-change',
+      title: 'New image under load',
+      question: 'Does a new image lose connections?',
+      group: 'connections',
+      target: { replicas },
+      steps: [],
+      claims: [],
+      ...this.options.scenario,
+    });
+    return {
+      type: 'header',
+      schemaVersion: 1,
+      tool: { name: 'rollproof', version: '0.1.0', commit: 'abc1234' },
+      runId: this.options.runId ?? 'run1',
+      startedAt: this.options.startedAt ?? '2026-01-02T03:04:05.000Z',
+      seed: 1,
+      scenario,
+      profile: 'quick',
+      variant: { name: variant, version: 1, settings: [...settings] },
+      path: this.options.path ?? 'cluster-ip',
+      agents,
+      repeat: this.options.repeat ?? 0,
+      cluster: {
+        name: 'rollproof',
+        kind: 'kind',
+        kubernetesVersion: 'v1.34.4',
+        emulated: false,
+        nodes: [
+          { name: 'node0', role: 'control-plane' },
+          { name: 'node1', role: 'worker' },
+        ],
+        proxyMode: 'iptables',
+        agentNode: 'node0',
+        notes: [],
+        ...this.options.cluster,
+      },
+      target: { builtIn: true, workload: 'Deployment/web', service: 'web:80', images: { current: 'target:1', next: 'target:2' } },
+      plan: {
+        runId: this.options.runId ?? 'run1',
+        podHeader: 'x-rollproof-pod',
+        streams: this.streams.map(({ id, lane, ratePerSecond }) => ({
+          id,
+          lane,
+          url: `http://10.96.0.1:80/${id}`,
+          method: 'GET',
+          headers: {},
+          expectStatus: [],
+          insecure: false,
+          rate: { shape: 'constant', ratePerSecond },
+          connections: lane === 'kept' ? 20 : 620,
+          timeoutMs: 3000,
+          maxDurationMs: 300_000,
+          split: { index: 0, of: agents },
+        })),
+      },
+      manifests: '',
+      settingsDiff: settings.length > 0 ? '+  readinessProbe: {}\n' : '',
+      configuration: {},
+      arguments: ['verify'],
+    };
+  }
+
+  build(): JournalRecord[] {
+    const agents = this.options.agents ?? 1;
+    const first = Math.min(...this.offsets());
+    const endMs = Math.max(1000, ...this.streams.map((stream) => stream.durationMs));
+    for (let agent = 0; agent < agents; agent++) {
+      const name = `agent-${agent}`;
+      const offsetMs = this.offsets()[agent] ?? first;
+      const shiftMs = offsetMs - first;
+      this.make(shiftMs, { type: 'load', t: 0, agent: name, event: 'started' });
+      this.make(shiftMs, { type: 'clock', t: 0, agent: name, offsetMs, errorMs: this.options.clockErrorMs ?? 2 });
+      const shares = this.streams
+        .filter((stream) => stream.id !== 'control' || agent === 0)
+        .map((stream) => fire(stream, agent, stream.id === 'control' ? 1 : agents, shiftMs));
+      for (const frame of framesOf(shares, agent === 0 ? this.phases : [], endMs)) {
+        this.make(frame.atMs + shiftMs, { type: 'frame', t: 0, agent: name, frame });
+      }
+      this.make(endMs + shiftMs + 10, { type: 'load', t: 0, agent: name, event: 'stopping' });
+      for (const { end } of shares) this.make(endMs + shiftMs + 20, { type: 'stream-end', t: 0, agent: name, end });
+      this.make(endMs + shiftMs + 30, { type: 'load', t: 0, agent: name, event: 'ended' });
+    }
+    const body = [...this.records].sort((a, b) => a.t - b.t).map(({ record }) => record);
+    const t = Math.max(this.t(endMs + 100), ...this.records.map((record) => record.t));
+    const records: JournalRecord[] = [this.header(), ...body];
+    records.push({ type: 'end', t, status: 'complete', truncated: false, records: records.length + 1, ...this.endOptions });
+    return records;
+  }
+
+  private make(atMs: number, record: JournalRecord): void {
+    if (!this.dropped.has(record.type)) this.record(atMs, record);
+  }
+
+  lines(): string[] {
+    return this.build().map((record) => JSON.stringify(record));
+  }
+}
+
+/** All arrivals of a rate in [fromMs, toMs) lost in one way. */
+export function lossesBetween(fromMs: number, toMs: number, loss: Omit<Loss, 'dueMs'> = {}, ratePerSecond = 200): Loss[] {
+  const spacingMs = 1000 / ratePerSecond;
+  const losses: Loss[] = [];
+  for (let k = Math.ceil(fromMs / spacingMs); k * spacingMs < toMs; k++) losses.push({ dueMs: k * spacingMs, ...loss });
+  return losses;
+}
+
+interface Fired {
+  readonly id: string;
+  readonly frames: Map<number, StreamDelta>;
+  readonly end: StreamEnd;
+}
+
+/** Works out what an agent says of its share of the schedule: arrivals k with k % of = agent. Its clock lags `shiftMs`. */
+function fire(stream: JournalBuilder['streams'][number], agent: number, of: number, shiftMs: number): Fired {
+  const { id, lane, ratePerSecond, durationMs } = stream;
+  const spacingMs = 1000 / ratePerSecond;
+  const arrivals = Math.floor((durationMs * ratePerSecond) / 1000);
+  const at = (dueMs: number) => Math.floor(dueMs / spacingMs + 1e-9);
+  const losses = new Map((stream.losses ?? []).map((loss) => [at(loss.dueMs), loss]));
+  const shed = new Set((stream.shed ?? []).map(at));
+  const frames = new Map<number, StreamDelta>();
+  const buckets = new Map<string, Bucket>();
+  const totals: OutcomeCounts = {};
+  const counts = { scheduled: 0, attempts: 0, shed: 0, races: 0, listed: 0, dropped: 0 };
+  let run: { startMs: number; lost: number } | undefined;
+  let connection = 0;
+  const delta = (dueMs: number) => {
+    const number = Math.floor(dueMs / FRAME_MS);
+    const found = frames.get(number) ?? { buckets: [], failures: [], intervals: [] };
+    frames.set(number, found);
+    return found;
+  };
+  const bucketOf = (dueMs: number) => {
+    const i = Math.floor(dueMs / BUCKET_MS);
+    const key = `${Math.floor(dueMs / FRAME_MS)}/${i}`;
+    let bucket = buckets.get(key);
+    if (!bucket) {
+      bucket = { i, sent: 0, shed: 0, outcomes: {}, maxMs: 0 };
+      buckets.set(key, bucket);
+      delta(dueMs).buckets.push(bucket);
+    }
+    return bucket;
+  };
+  const closeRun = (endMs: number | null, atMs: number) => {
+    if (!run) return;
+    const interval: LostInterval = { startMs: run.startMs, endMs, lost: run.lost };
+    delta(atMs).intervals.push(interval);
+    run = undefined;
+  };
+  for (let k = agent; k < arrivals; k += of) {
+    // Losses are given on the first agent's clock; this agent's due times are its own.
+    const dueMs = k * spacingMs;
+    const loss = losses.get(Math.floor((dueMs + shiftMs) / spacingMs + 1e-9));
+    const bucket = bucketOf(dueMs);
+    counts.scheduled++;
+    if (shed.has(k)) {
+      counts.shed++;
+      bucket.shed++;
+      continue;
+    }
+    counts.attempts++;
+    bucket.sent++;
+    connection++;
+    const outcome = loss ? (loss.outcome ?? 'refused') : 'ok';
+    totals[outcome] = (totals[outcome] ?? 0) + 1;
+    bucket.outcomes[outcome] = (bucket.outcomes[outcome] ?? 0) + 1;
+    if (!loss || !isLost(outcome)) {
+      const pod = outcome === 'ok' ? stream.answeredBy?.(dueMs + shiftMs) : undefined;
+      if (pod) {
+        bucket.pods ??= {};
+        bucket.pods[pod] = (bucket.pods[pod] ?? 0) + 1;
+      }
+      bucket.maxMs = Math.max(bucket.maxMs, 6);
+      if (outcome === 'ok') closeRun(dueMs, dueMs);
+      continue;
+    }
+    run ??= { startMs: dueMs, lost: 0 };
+    run.lost++;
+    if (loss.race) counts.races++;
+    if (loss.unlisted) {
+      counts.dropped++;
+      continue;
+    }
+    counts.listed++;
+    delta(dueMs).failures.push(failureOf(loss, outcome, dueMs, shiftMs, lane, connection));
+  }
+  closeRun(null, Math.max(0, durationMs - 1));
+  const end: StreamEnd = {
+    stream: id,
+    lane,
+    scheduled: counts.scheduled,
+    attempts: counts.attempts,
+    shed: counts.shed,
+    inFlight: 0,
+    outcomes: totals,
+    races: counts.races,
+    phases: {},
+    failuresListed: counts.listed,
+    failuresDropped: counts.dropped,
+    connectionsOpened: connection,
+    durationMs,
+    latencyMs: noTimes,
+    serviceMs: noTimes,
+    sendLagMs: { ...noTimes, ...stream.sendLagMs },
+    brokenIdentities: [],
+  };
+  return { id, frames, end: stream.breakEnd ? stream.breakEnd(end) : end };
+}
+
+const connectOutcomes: ReadonlySet<Outcome> = new Set(['refused', 'unreachable', 'dns', 'timeout']);
+
+function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number, lane: Lane, connection: number): Failure {
+  const reused = loss.reused ?? (lane === 'kept' && (outcome === 'reset' || outcome === 'closed'));
+  const phase = loss.phase ?? (connectOutcomes.has(outcome) && !reused ? 'connect' : 'first-byte');
+  const endMs = loss.endMs === undefined ? dueMs + (outcome === 'timeout' ? 3000 : 1) : loss.endMs - shiftMs;
+  return {
+    dueMs,
+    startMs: dueMs,
+    endMs,
+    outcome,
+    phase,
+    code: codeOf[outcome] ?? outcome.toUpperCase(),
+    reused,
+    race: loss.race ?? false,
+    bytes: loss.bytes ?? 0,
+    ...(loss.status !== undefined && { status: loss.status }),
+    connection,
+    nth: reused ? 5 : 1,
+    ...(loss.pod !== undefined && { pod: loss.pod, podKnownBy: loss.podKnownBy ?? 'previous-answer' }),
+  };
+}
+
+const codeOf: Partial<Record<Outcome, string>> = {
+  refused: 'ECONNREFUSED',
+  reset: 'ECONNRESET',
+  closed: 'FIN',
+  timeout: 'CONNECT_TIMEOUT',
+  unreachable: 'EHOSTUNREACH',
+};
+
+function framesOf(shares: readonly Fired[], phases: readonly TargetPhase[], endMs: number) {
+  const numbers = Math.max(1, Math.ceil(endMs / FRAME_MS));
+  return Array.from({ length: numbers }, (_, number) => ({
+    seq: number + 1,
+    atMs: (number + 1) * FRAME_MS,
+    streams: Object.fromEntries(
+      shares.flatMap(({ id, frames }) => {
+        const found = frames.get(number);
+        return found ? [[id, found] as const] : [];
+      }),
+    ),
+    phases: phases.filter(({ tMs }) => (number === 0 ? tMs < FRAME_MS : Math.floor(tMs / FRAME_MS) === number || (number === numbers - 1 && tMs >= endMs))),
+    health: { sendLagP99Ms: 1, sendLagMaxMs: 3, eventLoopP99Ms: 2, cpuShare: 0.1, rssBytes: 80_000_000 },
+  }));
+}
+
+/** Every outcome that counts as lost; for tests that go through all of them. */
+export const allLost: readonly Outcome[] = outcomes.filter(isLost);
