@@ -1,0 +1,66 @@
+// What a node refuses to run: host ports that are taken, as a real kubelet does it, and what an emulation without
+// containers cannot do, by name, so that nothing is half-obeyed.
+import type { Pod } from '../api/types.ts';
+
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** `others`: pods of the node that still hold their ports. */
+export function refusalOf(pod: Pod, others: readonly Pod[]): Refusal | undefined {
+  const lacking = notEmulated(pod);
+  if (lacking.length > 0) {
+    return {
+      reason: 'NotEmulated',
+      message: `the embedded cluster runs pods as local processes and has no ${lacking.join(', no ')}. Remove it or use --cluster kind.`,
+    };
+  }
+  const taken = new Set(others.flatMap(hostPortsOf));
+  if (hostPortsOf(pod).some((port) => taken.has(port))) {
+    return {
+      reason: 'NodePorts',
+      message: `Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports`,
+    };
+  }
+  return undefined;
+}
+
+/** Fields of a pod that would need a container, each with its path. */
+export function notEmulated(pod: Pod): string[] {
+  const { spec } = pod;
+  const found: string[] = [];
+  if (!spec) return found;
+  if ((spec.initContainers ?? []).length > 0) found.push('init containers (spec.initContainers)');
+  if ((spec.ephemeralContainers ?? []).length > 0)
+    found.push('ephemeral containers (spec.ephemeralContainers)');
+  (spec.volumes ?? []).forEach((volume, index) => {
+    // Without a mount a volume changes nothing.
+    const mounted = spec.containers.some((container) =>
+      (container.volumeMounts ?? []).some((mount) => mount.name === volume.name),
+    );
+    if (mounted) found.push(`volume mounts (spec.volumes[${index}], "${volume.name}")`);
+  });
+  spec.containers.forEach((container, index) => {
+    for (const field of ['readinessProbe', 'livenessProbe', 'startupProbe'] as const) {
+      if (container[field]?.grpc) found.push(`grpc probes (spec.containers[${index}].${field}.grpc)`);
+    }
+    if (container.tty || container.stdin) found.push(`terminals (spec.containers[${index}].tty, stdin)`);
+    if (container.restartPolicy) {
+      found.push(`restart policy of its own for a container (spec.containers[${index}].restartPolicy)`);
+    }
+  });
+  for (const field of ['hostPID', 'hostIPC', 'shareProcessNamespace'] as const) {
+    if (spec[field]) found.push(`namespaces to share (spec.${field})`);
+  }
+  if (spec.activeDeadlineSeconds !== undefined) found.push('active deadline (spec.activeDeadlineSeconds)');
+  return found;
+}
+
+function hostPortsOf(pod: Pod): string[] {
+  return (pod.spec?.containers ?? []).flatMap((container) =>
+    (container.ports ?? []).flatMap(({ hostPort, protocol }) =>
+      hostPort ? [`${protocol ?? 'TCP'}/${hostPort}`] : [],
+    ),
+  );
+}

@@ -1,0 +1,186 @@
+// One container: a process that leads its own group, what it writes, and the commands that are run beside it (probes,
+// hooks, kubectl exec). Signals reach it as they would reach PID 1 of a container.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import type { Clock } from './clock.ts';
+import type { ContainerLog } from './container-log.ts';
+import { killGroup, type Watchdog } from './watchdog.ts';
+
+export interface Launch {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | undefined;
+}
+
+export interface Exit {
+  readonly exitCode: number;
+  /** Wall clock, ms. */
+  readonly finishedAtMs: number;
+}
+
+/** The command could not be started: what the container runtime says about it. */
+export class LaunchError extends Error {}
+
+export class ContainerProcess {
+  readonly pid: number;
+  /** Resolves when the process has ended and its whole group with it. */
+  readonly exited: Promise<Exit>;
+  private readonly execs = new Set<number>();
+  private readonly launch: Launch;
+  private readonly watchdog: Watchdog;
+  private gone = false;
+
+  private constructor(
+    child: ChildProcess,
+    launch: Launch,
+    log: ContainerLog,
+    clock: Clock,
+    watchdog: Watchdog,
+  ) {
+    this.pid = child.pid as number;
+    this.launch = launch;
+    this.watchdog = watchdog;
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.setEncoding('utf8');
+      child[stream]?.on('data', (chunk: string) => log.write(stream, chunk, clock.wall()));
+      child[stream]?.on('error', () => {});
+    }
+    child.on('close', () => log.end(clock.wall()));
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.gone = true;
+        // The kernel kills everything in a container when its first process ends.
+        killGroup(this.pid);
+        for (const group of this.execs) killGroup(group);
+        watchdog.remove(this.pid);
+        resolve({ exitCode: exitCodeOf(code, signal), finishedAtMs: clock.wall() });
+      });
+    });
+  }
+
+  /** Throws LaunchError with containerd's words when there is no such program. */
+  static async start(
+    launch: Launch,
+    log: ContainerLog,
+    clock: Clock,
+    watchdog: Watchdog,
+  ): Promise<ContainerProcess> {
+    const child = await begin(launch, 'ignore', watchdog);
+    return new ContainerProcess(child, launch, log, clock, watchdog);
+  }
+
+  get running(): boolean {
+    return !this.gone;
+  }
+
+  /**
+   * To the first process alone, as a container runtime does it. PID 1 of a container does not get a signal that it
+   * does not handle: the kernel drops it, and only SIGKILL ends the container.
+   */
+  signal(signal: NodeJS.Signals): void {
+    if (this.gone || !handles(this.pid, signal)) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // It ended just now.
+    }
+  }
+
+  kill(): void {
+    if (!this.gone) killGroup(this.pid);
+  }
+
+  /** Runs a command in the container. It is killed when the container ends. */
+  async exec(command: readonly string[], streams: ExecPipes = {}): Promise<Exec> {
+    if (this.gone) throw new LaunchError('cannot exec in a stopped container');
+    const child = await begin({ ...this.launch, command }, streams.stdin ? 'pipe' : 'ignore', this.watchdog);
+    const pid = child.pid as number;
+    this.execs.add(pid);
+    if (this.gone) killGroup(pid);
+    if (streams.stdin && child.stdin) {
+      child.stdin.on('error', () => {});
+      streams.stdin.pipe(child.stdin);
+    }
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const target = streams[stream];
+      child[stream]?.on('error', () => {});
+      if (target) child[stream]?.pipe(target, { end: false });
+      else child[stream]?.resume();
+    }
+    return {
+      ended: new Promise((resolve) => {
+        // 'close' and not 'exit': the runtime reports an exec when nobody holds its output any more.
+        child.once('close', (code, signal) => {
+          killGroup(pid);
+          this.execs.delete(pid);
+          this.watchdog.remove(pid);
+          resolve(exitCodeOf(code, signal));
+        });
+      }),
+      killFirst: () => {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It ended just now.
+        }
+      },
+      killAll: () => killGroup(pid),
+    };
+  }
+}
+
+export interface ExecPipes {
+  readonly stdin?: Readable | undefined;
+  readonly stdout?: Writable;
+  readonly stderr?: Writable;
+}
+
+export interface Exec {
+  readonly ended: Promise<number>;
+  /** Kills the command but not what it started: an exec probe that timed out ends only with its last child. */
+  killFirst(): void;
+  killAll(): void;
+}
+
+function begin(launch: Launch, stdin: 'ignore' | 'pipe', watchdog: Watchdog): Promise<ChildProcess> {
+  const [program = '', ...args] = launch.command;
+  const child = spawn(program, args, {
+    env: { ...launch.env },
+    ...(launch.workingDirectory !== undefined && { cwd: launch.workingDirectory }),
+    stdio: [stdin, 'pipe', 'pipe'],
+    detached: true,
+  });
+  if (child.pid !== undefined) watchdog.add(child.pid);
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve(child));
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      reject(new LaunchError(launchFailure(program, error))),
+    );
+  });
+}
+
+function launchFailure(program: string, error: NodeJS.ErrnoException): string {
+  const why =
+    error.code === 'ENOENT'
+      ? `exec: "${program}": executable file not found in $PATH`
+      : `exec: "${program}": ${error.code === 'EACCES' ? 'permission denied' : error.message}`;
+  return `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${why}: unknown`;
+}
+
+/** A shell's convention, which container runtimes share: 128 + number of the signal. */
+function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal ? constants.signals[signal] : 0);
+}
+
+/** Whether a process has a handler for a signal; where /proc does not say, it is taken to have one. */
+function handles(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (!caught) return true;
+    return (BigInt(`0x${caught}`) >> BigInt(constants.signals[signal] - 1)) % 2n === 1n;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,164 @@
+// What the API server asks the kubelets for: logs, commands in containers, requests to a pod's port, usage.
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { ExecStreams, KubeletHooks, LogOptions } from '../api/hooks.ts';
+import { StatusError } from '../api/types.ts';
+import { LaunchError } from './container-process.ts';
+import type { Kubelet } from './kubelet.ts';
+import type { PodWorker } from './pod-worker.ts';
+import type { Metrics } from './resource-usage.ts';
+
+/** Headers that belong to one connection (RFC 9110, 7.6.1). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const EXEC_NOT_FOUND = 126;
+
+export function kubeletHooks(kubelets: readonly Kubelet[], metrics: Metrics): KubeletHooks {
+  const workerOf = (namespace: string, name: string): PodWorker => {
+    const key = `${namespace}/${name}`;
+    for (const kubelet of kubelets) {
+      const found = kubelet.pods().find((worker) => worker.key === key);
+      if (found) return found;
+    }
+    throw new StatusError(400, 'BadRequest', `pod ${name} does not have a host assigned`);
+  };
+
+  return {
+    podLogs: (namespace, pod, container, options, signal) =>
+      readLog(workerOf(namespace, pod), container, options, signal),
+
+    podExec: (namespace, pod, container, command, streams) =>
+      runInContainer(workerOf(namespace, pod), container, command, streams),
+
+    podProxy(namespace, pod, port, path, req, res) {
+      const worker = workerOf(namespace, pod);
+      const wanted = port ?? worker.object.spec?.containers[0]?.ports?.[0]?.containerPort ?? 80;
+      forward(worker, wanted, path, req, res);
+    },
+
+    metrics: () => metrics.read(),
+  };
+}
+
+async function* readLog(
+  worker: PodWorker,
+  container: string,
+  options: LogOptions,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const log = worker.runtime.log(container, options.previous);
+  const { name } = worker.object.metadata;
+  if (!log) {
+    if (options.previous) {
+      const message = `previous terminated container "${container}" in pod "${name}" not found`;
+      throw new StatusError(400, 'BadRequest', message);
+    }
+    const message = `container "${container}" in pod "${name}" is waiting to start: ${waitingReason(worker, container)}`;
+    throw new StatusError(400, 'BadRequest', message);
+  }
+  const sinceMs = Math.max(
+    options.sinceSeconds === undefined ? 0 : Date.now() - options.sinceSeconds * 1000,
+    options.sinceTime === undefined ? 0 : Date.parse(options.sinceTime),
+  );
+  const first = options.tailLines === undefined ? 0 : Math.max(0, log.count - options.tailLines);
+  let bytesLeft = options.limitBytes ?? Number.POSITIVE_INFINITY;
+  for await (const { wallMs, text } of log.read(first, options.follow, signal)) {
+    if (wallMs < sinceMs) continue;
+    const line = `${options.timestamps ? `${new Date(wallMs).toISOString().replace('Z', '000000Z')} ` : ''}${text}\n`;
+    const bytes = Buffer.byteLength(line);
+    if (bytes > bytesLeft) {
+      yield Buffer.from(line).subarray(0, bytesLeft).toString();
+      return;
+    }
+    bytesLeft -= bytes;
+    yield line;
+  }
+}
+
+function waitingReason(worker: PodWorker, container: string): string {
+  const status = worker.object.status?.containerStatuses?.find(({ name }) => name === container);
+  const reason = status?.state?.waiting?.reason ?? 'ContainerCreating';
+  return reason === 'ErrImagePull' || reason === 'ImagePullBackOff'
+    ? 'trying and failing to pull image'
+    : reason;
+}
+
+async function runInContainer(
+  worker: PodWorker,
+  container: string,
+  command: readonly string[],
+  streams: ExecStreams,
+): Promise<number> {
+  const process = worker.runtime.processOf(container);
+  if (!process?.running) {
+    throw new StatusError(500, 'InternalError', `container not found ("${container}")`);
+  }
+  try {
+    const exec = await process.exec(worker.runtime.command(container, command), streams);
+    const stop = () => exec.killAll();
+    if (streams.signal.aborted) stop();
+    streams.signal.addEventListener('abort', stop, { once: true });
+    const exitCode = await exec.ended;
+    streams.signal.removeEventListener('abort', stop);
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    streams.stderr.write(`${error.message}\n`);
+    return EXEC_NOT_FOUND;
+  }
+}
+
+function forward(
+  worker: PodWorker,
+  port: number,
+  path: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  const headers = Object.fromEntries(
+    Object.entries(req.headers).filter(([name]) => !HOP_BY_HOP.has(name) && name !== 'host'),
+  );
+  const target = worker.runtime.reach(port);
+  const onward = request({
+    ...target,
+    method: req.method ?? 'GET',
+    path,
+    headers: { ...headers, host: `${worker.runtime.podIP ?? target.host}:${port}` },
+    agent: false,
+  });
+  onward.once('response', (answer) => {
+    const kept = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name));
+    res.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept) as Record<string, string>);
+    answer.pipe(res);
+    answer.once('error', () => res.destroy());
+  });
+  onward.once('error', (error) => {
+    if (res.headersSent) res.destroy();
+    else {
+      // The API server's own words when a pod cannot be reached through its proxy.
+      const message = `error trying to reach service: ${error.message}`;
+      res.writeHead(503, { 'content-type': 'application/json' });
+      res.end(
+        JSON.stringify({
+          kind: 'Status',
+          apiVersion: 'v1',
+          metadata: {},
+          status: 'Failure',
+          message,
+          reason: 'ServiceUnavailable',
+          code: 503,
+        }),
+      );
+    }
+  });
+  res.once('close', () => onward.destroy());
+  req.pipe(onward);
+}

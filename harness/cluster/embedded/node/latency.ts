@@ -1,0 +1,58 @@
+// How long the steps of a pod's life take on a real node: medians of docs/embedded.md (kind, Kubernetes v1.34.4, two
+// cores, lightly loaded), spread by ±20 % so that pods do not move in lockstep.
+
+/** Medians in ms. Their sums are what the recordings show: scheduled → Pulled 600, app exit → terminated 370. */
+const medians = {
+  /** A change in the API → the pod's worker begins. */
+  notice: 20,
+  /** A status is decided → it is written (one GET and one PATCH). */
+  statusWrite: 12,
+  /** Worker begins → volumes are mounted. */
+  volumes: 250,
+  /** Volumes → sandbox with its network. */
+  sandbox: 290,
+  /** Pulled → Created. */
+  create: 28,
+  /** Created → Started. */
+  start: 130,
+  /** Event Killing → the stop signal (or the preStop hook begins). */
+  signal: 12,
+  /** The process has ended → the runtime says so. */
+  exitReport: 60,
+  /** From there → the pod's network is gone: its address stops refusing and hangs. */
+  networkDown: 80,
+  /** From there → the sandbox is down. */
+  sandboxDown: 200,
+  /** A terminated pod's last clean-up. */
+  cleanUp: 15,
+  /** A present image is checked with its registry (imagePullPolicy Always). */
+  pullPresent: 400,
+  /** A registry says that there is no such image. */
+  pullAbsent: 400,
+  /** kubectl exec or an exec probe: until the command runs. */
+  exec: 20,
+} as const;
+
+export type Step = keyof typeof medians;
+
+export interface Latencies {
+  /** How long this step takes now, ms. */
+  of(step: Step): number;
+  /** The kubelet looks at its containers (PLEG relist) and at pods that are due (syncLoop) this often, ms. */
+  readonly relistMs: number;
+  readonly syncTickMs: number;
+}
+
+const SHORTEST_TICK_MS = 10;
+
+/**
+ * `factor` 1: as measured; 0: no time is added to what the processes need themselves. It scales what a node needs for
+ * its work, never what a manifest says (periods, thresholds, grace) nor Kubernetes' back-offs.
+ */
+export function latencyModel(factor: number, random: () => number): Latencies {
+  return {
+    of: (step) => medians[step] * factor * (0.8 + 0.4 * random()),
+    relistMs: Math.max(SHORTEST_TICK_MS, 1000 * factor),
+    syncTickMs: Math.max(SHORTEST_TICK_MS, 1000 * factor),
+  };
+}

@@ -1,0 +1,317 @@
+// The container runtime of one pod: its sandbox (address), its containers' runs and what they were started with. It
+// knows what is true now; the kubelet acts on the snapshot of its last relist, as a real one does.
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Pod } from '../api/types.ts';
+import { pause } from './clock.ts';
+import { ContainerLog } from './container-log.ts';
+import { ContainerProcess } from './container-process.ts';
+import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
+import type { LocalImage } from './images.ts';
+import type { NodeContext } from './node-context.ts';
+import type { Container } from './probe.ts';
+
+export type RunState = 'created' | 'running' | 'exited';
+
+/** One run of a container, as the runtime reports it. Times: wall clock, ms. */
+export interface RunSnapshot {
+  readonly container: string;
+  readonly id: string;
+  /** 0 for the first run; the restart count. */
+  readonly attempt: number;
+  readonly image: string;
+  readonly state: RunState;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  /** The same on the monotonic clock, for back-offs. */
+  readonly finishedMs: number;
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string | undefined;
+}
+
+export interface RuntimeSnapshot {
+  readonly sandboxReady: boolean;
+  readonly podIP: string | undefined;
+  /** Newest first. */
+  readonly runs: readonly RunSnapshot[];
+}
+
+export const emptySnapshot: RuntimeSnapshot = { sandboxReady: false, podIP: undefined, runs: [] };
+
+interface Run extends RunSnapshot {
+  state: RunState;
+  startedAtMs: number;
+  finishedAtMs: number;
+  finishedMs: number;
+  exitCode: number;
+  reason: string;
+  message: string | undefined;
+  readonly log: ContainerLog;
+  process: ContainerProcess | undefined;
+}
+
+/** Kubernetes keeps the last dead run of a container beside the present one. */
+const KEPT_RUNS = 2;
+
+export class PodRuntime {
+  private readonly node: NodeContext;
+  private readonly runs = new Map<string, Run[]>();
+  private readonly folder: string;
+  private sandboxReady = false;
+  private address: string | undefined;
+  /** Where pods have no address of their own: container port → local port. */
+  private readonly localPorts = new Map<number, number>();
+
+  constructor(node: NodeContext, pod: Pod) {
+    this.node = node;
+    this.folder = join(node.folder, pod.metadata.uid);
+  }
+
+  snapshot(): RuntimeSnapshot {
+    const runs = [...this.runs.values()].flatMap((list) =>
+      list.map(({ log: _log, process: _process, ...run }) => run),
+    );
+    return { sandboxReady: this.sandboxReady, podIP: this.address, runs };
+  }
+
+  get podIP(): string | undefined {
+    return this.address;
+  }
+
+  /** Where a port of the pod really is. */
+  reach(port: number): { host: string; port: number } {
+    if (this.node.addresses.ownAddresses && this.address) return { host: this.address, port };
+    return { host: '127.0.0.1', port: this.localPorts.get(port) ?? port };
+  }
+
+  log(container: string, previous: boolean): ContainerLog | undefined {
+    return this.runs.get(container)?.[previous ? 1 : 0]?.log;
+  }
+
+  processOf(container: string): ContainerProcess | undefined {
+    return this.runs.get(container)?.[0]?.process;
+  }
+
+  /** First processes of the containers that run. */
+  processes(): { container: string; runId: string; pid: number }[] {
+    return [...this.runs.values()].flatMap((list) =>
+      list
+        .filter((run) => run.state === 'running' && run.process?.running)
+        .map((run) => ({
+          container: run.container,
+          runId: run.id,
+          pid: (run.process as ContainerProcess).pid,
+        })),
+    );
+  }
+
+  async createSandbox(pod: Pod): Promise<void> {
+    const { node } = this;
+    await pause(node.clock, node.latencies.of('sandbox'));
+    this.address ??= pod.spec?.hostNetwork ? node.hostIP : node.addresses.allocatePod(node.index);
+    node.silent.release(this.address);
+    if (!node.addresses.ownAddresses) {
+      for (const { containerPort } of allPorts(pod)) {
+        if (!this.localPorts.has(containerPort)) this.localPorts.set(containerPort, await freePort());
+      }
+    }
+    this.sandboxReady = true;
+  }
+
+  /** Makes the next run of a container; it is not started yet. Throws ContainerConfigError. */
+  create(pod: Pod, container: Container, image: LocalImage): Run {
+    const previous = this.runs.get(container.name) ?? [];
+    const run: Run = {
+      container: container.name,
+      id: randomHex(this.node.random, 64),
+      attempt: (previous[0]?.attempt ?? -1) + 1,
+      image: container.image ?? '',
+      state: 'created',
+      startedAtMs: 0,
+      finishedAtMs: 0,
+      finishedMs: 0,
+      exitCode: 0,
+      reason: '',
+      message: undefined,
+      log: new ContainerLog(),
+      process: undefined,
+    };
+    this.launchOf(pod, container, image);
+    this.runs.set(container.name, [run, ...previous].slice(0, KEPT_RUNS));
+    return run;
+  }
+
+  /** Starts a created run. Throws LaunchError. */
+  async start(pod: Pod, container: Container, image: LocalImage, run: Run): Promise<void> {
+    const { clock, watchdog } = this.node;
+    // A restarted container has a fresh file system.
+    const tmp = this.tmpOf(container.name);
+    rmSync(tmp, { recursive: true, force: true });
+    mkdirSync(tmp, { recursive: true });
+    try {
+      run.process = await ContainerProcess.start(
+        this.launchOf(pod, container, image),
+        run.log,
+        clock,
+        watchdog,
+      );
+    } catch (error) {
+      this.ended(run, 128, clock.wall(), 'StartError', (error as Error).message);
+      throw error;
+    }
+    run.state = 'running';
+    run.startedAtMs = clock.wall();
+    void run.process.exited.then(({ exitCode, finishedAtMs }) => {
+      this.ended(run, exitCode, finishedAtMs, exitCode === 0 ? 'Completed' : 'Error', undefined);
+    });
+  }
+
+  /** Stops a run: the image's stop signal, then SIGKILL after `graceMs`. Resolves when it has ended. */
+  async stop(
+    container: string,
+    graceMs: number,
+    stopSignal: NodeJS.Signals,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const run = this.runs.get(container)?.[0];
+    if (!run?.process || run.state !== 'running') return;
+    run.process.signal(stopSignal);
+    const ended = new AbortController();
+    const exited = run.process.exited.then(() => ended.abort());
+    const over = new AbortController();
+    const stopWaiting = () => over.abort();
+    signal.addEventListener('abort', stopWaiting, { once: true });
+    ended.signal.addEventListener('abort', stopWaiting, { once: true });
+    await pause(this.node.clock, graceMs, over.signal);
+    signal.removeEventListener('abort', stopWaiting);
+    if (signal.aborted && !ended.signal.aborted) return;
+    if (!ended.signal.aborted) run.process.kill();
+    await exited;
+  }
+
+  /** Runs a command in a container, with the container's own view of /tmp. */
+  command(container: string, command: readonly string[]): readonly string[] {
+    return command.map((word) => inOwnTmp(word, this.tmpOf(container)));
+  }
+
+  /** Takes the network down (from here on the address hangs), then the sandbox. */
+  async stopSandbox(pod: Pod): Promise<void> {
+    const { node } = this;
+    if (!this.sandboxReady) return;
+    await pause(node.clock, node.latencies.of('networkDown'));
+    const address = this.address;
+    if (address && node.addresses.ownAddresses && !pod.spec?.hostNetwork) {
+      void node.silent.hold(address, portsThatMatter(pod), () => node.addresses.releasePod(address));
+    }
+    await pause(node.clock, node.latencies.of('sandboxDown'));
+    this.sandboxReady = false;
+  }
+
+  /** Kills what still runs and forgets everything. */
+  dispose(): void {
+    for (const list of this.runs.values()) for (const run of list) run.process?.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Every process has ended. */
+  async allEnded(): Promise<void> {
+    await Promise.all([...this.runs.values()].flatMap((list) => list.map((run) => run.process?.exited)));
+  }
+
+  private ended(
+    run: Run,
+    exitCode: number,
+    finishedAtMs: number,
+    reason: string,
+    message: string | undefined,
+  ) {
+    run.state = 'exited';
+    run.exitCode = exitCode;
+    run.finishedAtMs = finishedAtMs;
+    run.finishedMs = this.node.clock.now();
+    run.reason = reason;
+    run.message = message;
+  }
+
+  private tmpOf(container: string): string {
+    return join(this.folder, container);
+  }
+
+  private launchOf(pod: Pod, container: Container, image: LocalImage) {
+    const { node } = this;
+    const tmp = this.tmpOf(container.name);
+    const first = container.ports?.[0]?.containerPort;
+    const bindAddress = node.addresses.ownAddresses ? (this.address ?? '') : '127.0.0.1';
+    const told: Record<string, string> = {
+      POD_IP: bindAddress,
+      HOST: bindAddress,
+      ROLLPROOF_BIND_ADDRESS: bindAddress,
+      ROLLPROOF_PARENT_PID: String(process.pid),
+      ...(first !== undefined && { PORT: String(this.reach(first).port) }),
+      ...node.environment,
+    };
+    const env = containerEnvironment(
+      node.registry,
+      { pod, podIP: this.address ?? '', hostIP: node.hostIP },
+      container,
+      image.env ?? {},
+      { ...told, TMPDIR: tmp, HOME: tmp },
+    );
+    const own = new Set((container.env ?? []).map((variable) => variable.name));
+    for (const [name, value] of Object.entries(env)) if (own.has(name)) env[name] = inOwnTmp(value, tmp);
+    const mapped = image.command.map((word) => expandToldNames(word, { ...env, ...told }));
+    const command = (container.command ?? []).length > 0 ? container.command : mapped;
+    const words = [...(command ?? []), ...(container.args ?? [])].map((word) =>
+      inOwnTmp(expandReferences(word, env), tmp),
+    );
+    return {
+      command: words,
+      env,
+      workingDirectory: container.workingDir ?? image.workingDirectory ?? tmp,
+    };
+  }
+}
+
+export type StartedRun = Run;
+
+/** There is one file system: a path below /tmp is the container's own folder instead. */
+export function inOwnTmp(word: string, tmp: string): string {
+  return word.replace(
+    /(^|[\s'"=:;&|(<>])\/tmp(?=$|[/\s'";&|)<>])/g,
+    (_, before: string) => `${before}${tmp}`,
+  );
+}
+
+function allPorts(pod: Pod) {
+  return (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
+}
+
+/** Ports that somebody may connect to: what the containers declare and what their probes ask. */
+function portsThatMatter(pod: Pod): number[] {
+  const ports = new Set<number>();
+  for (const container of pod.spec?.containers ?? []) {
+    for (const { containerPort } of container.ports ?? []) ports.add(containerPort);
+    for (const probe of [container.readinessProbe, container.livenessProbe, container.startupProbe]) {
+      const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;
+      if (typeof port === 'number') ports.add(port);
+    }
+  }
+  return [...ports];
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function randomHex(random: () => number, length: number): string {
+  return Array.from({ length }, () => Math.floor(random() * 16).toString(16)).join('');
+}

@@ -1,0 +1,123 @@
+// Brings the emulated nodes up: their Node objects, their kubelets, and what the kubelets share.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KubeletHooks } from '../api/hooks.ts';
+import type { Pod, Registry } from '../api/types.ts';
+import type { AddressBlock } from './addresses.ts';
+import { BackOff } from './back-off.ts';
+import type { Clock } from './clock.ts';
+import type { Images } from './images.ts';
+import { Kubelet } from './kubelet.ts';
+import { kubeletHooks } from './kubelet-hooks.ts';
+import { latencyModel } from './latency.ts';
+import { type NodePlan, nodeDraft } from './node-object.ts';
+import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
+import { SilentAddresses } from './silent-addresses.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface KubeletsOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly nodes: readonly NodePlan[];
+  readonly addresses: AddressBlock;
+  readonly images: Images;
+  /** Scales what a node needs for its work; 1 as measured. */
+  readonly latencyFactor: number;
+  /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
+  readonly metricsResolutionMs: number;
+  /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
+  readonly environment: (node: NodePlan) => Readonly<Record<string, string>>;
+}
+
+export interface Kubelets {
+  readonly hooks: KubeletHooks;
+  /** Where a pod's port really is; undefined when no pod has this address. */
+  reach(podIP: string, port: number): { host: string; port: number } | undefined;
+  /** Kills every pod's processes and removes what was written. */
+  close(): Promise<void>;
+}
+
+export function startKubelets(options: KubeletsOptions): Kubelets {
+  const { registry, clock, random, nodes, addresses } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-pods-'));
+  const watchdog = new Watchdog([folder]);
+  const silent = new SilentAddresses(clock);
+  if (addresses.ownAddresses) silent.start();
+  const { cpus, memoryBytes } = machine();
+  nodes.forEach((plan, index) => {
+    registry.create(
+      'nodes',
+      nodeDraft({
+        plan,
+        address: addresses.nodeAddress(index),
+        podRange: addresses.podRange(index),
+        cpus,
+        memoryBytes,
+        kubeletPort: 10_250,
+        single: nodes.length === 1,
+        nowMs: clock.wall(),
+      }),
+    );
+  });
+  const latencies = latencyModel(options.latencyFactor, random);
+  const kubelets = nodes.map(
+    (plan, index) =>
+      new Kubelet({
+        name: plan.name,
+        index,
+        hostIP: addresses.nodeAddress(index),
+        registry,
+        clock,
+        random,
+        latencies,
+        images: options.images,
+        addresses,
+        silent,
+        watchdog,
+        restartBackOff: new BackOff(clock),
+        pullBackOff: new BackOff(clock),
+        folder,
+        environment: options.environment(plan),
+        event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
+      }),
+  );
+  const metrics = new Metrics({
+    clock,
+    resolutionMs: options.metricsResolutionMs,
+    nodes: nodes.map((plan) => plan.name),
+    containers: () => kubelets.flatMap(measuredContainers),
+  });
+  return {
+    hooks: kubeletHooks(kubelets, metrics),
+    reach(podIP, port) {
+      for (const kubelet of kubelets) {
+        const worker = kubelet.pods().find((candidate) => candidate.runtime.podIP === podIP);
+        if (worker) return worker.runtime.reach(port);
+      }
+      return undefined;
+    },
+    async close() {
+      metrics.close();
+      await Promise.all(kubelets.map((kubelet) => kubelet.close()));
+      await Promise.all([watchdog.close(), silent.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function measuredContainers(kubelet: Kubelet): MeasuredContainer[] {
+  return kubelet.pods().flatMap((worker) => {
+    const { namespace = '', name } = worker.object.metadata;
+    return worker.runtime.processes().map(({ container, runId, pid }) => ({
+      namespace,
+      pod: name,
+      node: kubelet.node.name,
+      container,
+      runId,
+      group: pid,
+    }));
+  });
+}
