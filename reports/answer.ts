@@ -70,11 +70,7 @@ export function tallyOf(scenarios: readonly ScenarioResult[]): Record<Verdict, n
   return tally;
 }
 
-function headlineOf(
-  scenario: ScenarioResult,
-  before: Column | undefined,
-  after: Column | undefined,
-): string {
+function headlineOf(scenario: ScenarioResult, before: Column | undefined, after: Column | undefined): string {
   const failed = scenario.claims.filter((claim) => claim.result === 'fails' && claim.expected === 'holds');
   const lossyAfter = after ? lossyLanes(scenario, after) : [];
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
@@ -158,11 +154,14 @@ function changeLines(
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
     return [`Apply ${settingsPhrase(after)}: ${listed(after.settings)}.`];
   }
-  if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded') return ['Nothing, as far as this run shows.'];
+  if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded')
+    return ['Nothing, as far as this run shows.'];
   if (scenario.verdict === 'refuted') {
     const lossy = after ?? before;
     const found = new Set(
-      lossy ? lanesOf(scenario).flatMap((lane) => causesOf(worst(lossy, lane)!.result).map(([cause]) => cause)) : [],
+      lossy
+        ? lanesOf(scenario).flatMap((lane) => causesOf(worst(lossy, lane)!.result).map(([cause]) => cause))
+        : [],
     );
     return [...found].map((cause) => `${causeWords[cause].title}: ${causeWords[cause].remedy}.`);
   }
@@ -279,7 +278,9 @@ export function limitsOf(results: Results): readonly string[] {
   }
   const lanesSeen = new Set(experiments.flatMap((experiment) => Object.keys(experiment.lanes)));
   if (experiments.length > 0 && !lanesSeen.has('long')) {
-    limits.push('No long requests were in flight: how slow answers, uploads and streams fare was not measured.');
+    limits.push(
+      'No long requests were in flight: how slow answers, uploads and streams fare was not measured.',
+    );
   }
   const error = Math.max(0, ...experiments.map((experiment) => experiment.clock.errorMs));
   if (error > 0) {
@@ -289,7 +290,9 @@ export function limitsOf(results: Results): readonly string[] {
   }
   const notRun = scenarios.filter((scenario) => scenario.verdict === 'not-run');
   if (notRun.length > 0) {
-    limits.push(`Not run, so not proven: ${listed(notRun.map((scenario) => `${scenario.name} (${scenario.reason})`))}.`);
+    limits.push(
+      `Not run, so not proven: ${listed(notRun.map((scenario) => `${scenario.name} (${scenario.reason})`))}.`,
+    );
   }
   return limits;
 }

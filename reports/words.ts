@@ -29,7 +29,8 @@ export const causeWords: Record<
   'routed-after-stop': {
     title: 'Routed to a pod that had stopped',
     what: 'Nodes went on sending connections to a pod that had closed its port or was gone, until their routing rules caught up.',
-    remedy: 'a preStop sleep longer than the routing lag, or an app that goes on serving that long after SIGTERM',
+    remedy:
+      'a preStop sleep longer than the routing lag, or an app that goes on serving that long after SIGTERM',
   },
   'killed-in-flight': {
     title: 'Killed with requests in flight',

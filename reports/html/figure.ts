@@ -16,7 +16,16 @@ export interface FigureOptions {
   readonly group: string;
 }
 
-const height = { axis: 22, label: 17, lane: 54, slowest: 24, ready: 34, pod: 32, events: 18, gap: 6 } as const;
+const height = {
+  axis: 22,
+  label: 17,
+  lane: 54,
+  slowest: 24,
+  ready: 34,
+  pod: 32,
+  events: 18,
+  gap: 6,
+} as const;
 
 export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   const { toMs } = options;
@@ -99,7 +108,10 @@ class Rows {
   /** Rectangles of one look as one path: [from ms, to ms, y, height]. */
   boxes(look: string, boxes: readonly (readonly [number, number, number, number])[]): void {
     const d = boxes
-      .map(([from, to, y, h]) => [Math.max(0, Math.round(from)), Math.min(this.toMs, Math.round(to)), y, h] as const)
+      .map(
+        ([from, to, y, h]) =>
+          [Math.max(0, Math.round(from)), Math.min(this.toMs, Math.round(to)), y, h] as const,
+      )
       .filter(([from, to, , h]) => to > from && h > 0)
       .map(([from, to, y, h]) => `M${from} ${short(y)}h${to - from}v${short(h)}H${from}z`)
       .join('');
@@ -218,10 +230,7 @@ function laneRow(rows: Rows, lane: LaneSeries): void {
   for (const entries of Object.values(lane.lost)) {
     for (const [i, n] of entries) lostPerBucket.set(i, (lostPerBucket.get(i) ?? 0) + n);
   }
-  const most = Math.max(
-    1,
-    ...lane.ok.map((ok, i) => ok + (lane.shed[i] ?? 0) + (lostPerBucket.get(i) ?? 0)),
-  );
+  const most = Math.max(1, ...lane.ok.map((ok, i) => ok + (lane.shed[i] ?? 0) + (lostPerBucket.get(i) ?? 0)));
   const scale = (height.lane - 4) / most;
   const floor = new Map<number, number>();
   for (const outcome of lostOutcomes) {
@@ -237,13 +246,14 @@ function laneRow(rows: Rows, lane: LaneSeries): void {
       }),
     );
   }
-  rows.boxes('a-ok', runs(lane.ok, lane.bucketMs, (ok, i) => [bottom - (floor.get(i) ?? 0) - ok * scale, ok * scale]));
+  rows.boxes(
+    'a-ok',
+    runs(lane.ok, lane.bucketMs, (ok, i) => [bottom - (floor.get(i) ?? 0) - ok * scale, ok * scale]),
+  );
   rows.boxes(
     'a-shed',
     lane.shed.flatMap((shed, i) =>
-      shed > 0
-        ? [[i * lane.bucketMs, (i + 1) * lane.bucketMs, top, Math.max(2, shed * scale)] as const]
-        : [],
+      shed > 0 ? [[i * lane.bucketMs, (i + 1) * lane.bucketMs, top, Math.max(2, shed * scale)] as const] : [],
     ),
   );
   rows.line('base', `M0 ${bottom}H${rows.toMs}`);
@@ -306,7 +316,12 @@ function readyRow(rows: Rows, timeline: Timeline): void {
   const until = (i: number) => timeline.ready[i + 1]?.atMs ?? timeline.toMs;
   rows.boxes(
     'r-ready',
-    timeline.ready.map((point, i) => [point.atMs, until(i), bottom - point.ready * scale, point.ready * scale]),
+    timeline.ready.map((point, i) => [
+      point.atMs,
+      until(i),
+      bottom - point.ready * scale,
+      point.ready * scale,
+    ]),
   );
   rows.boxes(
     'r-missing',
@@ -318,7 +333,9 @@ function readyRow(rows: Rows, timeline: Timeline): void {
     ]),
   );
   const steps = timeline.ready
-    .map((point, i) => `${i === 0 ? 'M' : 'L'}${point.atMs} ${short(bottom - point.wanted * scale)}H${until(i)}`)
+    .map(
+      (point, i) => `${i === 0 ? 'M' : 'L'}${point.atMs} ${short(bottom - point.wanted * scale)}H${until(i)}`,
+    )
     .join('');
   rows.line('wanted', steps);
 }
@@ -339,7 +356,9 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
   }
   rows.boxes(
     'e-ready',
-    pod.endpoint.filter((span) => span.state === 'ready').map((span) => [span.fromMs, span.toMs, top + 15, 4]),
+    pod.endpoint
+      .filter((span) => span.state === 'ready')
+      .map((span) => [span.fromMs, span.toMs, top + 15, 4]),
   );
   rows.boxes(
     'e-serving',
@@ -347,8 +366,14 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
       .filter((span) => span.state === 'serving' || span.state === 'terminating')
       .map((span) => [span.fromMs, span.toMs, top + 15, 4]),
   );
-  rows.boxes('l-on', listening(pod, rows.toMs).map(([from, to]) => [from, to, top + 21, 4]));
-  rows.boxes('exposed', pod.exposed.map((span) => [span.fromMs, span.toMs, top + 14, 12]));
+  rows.boxes(
+    'l-on',
+    listening(pod, rows.toMs).map(([from, to]) => [from, to, top + 21, 4]),
+  );
+  rows.boxes(
+    'exposed',
+    pod.exposed.map((span) => [span.fromMs, span.toMs, top + 14, 12]),
+  );
   for (const lane of lanes) {
     const lost = lane.failures.filter((failure) => failure.pod === pod.name);
     const d = [...new Set(lost.map((failure) => Math.round(failure.dueMs / 20) * 20))]

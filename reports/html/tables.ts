@@ -7,15 +7,7 @@ import type {
   LossWindow,
   ScenarioResult,
 } from '../../harness/model/results.ts';
-import {
-  type Column,
-  causesOf,
-  cleanRuns,
-  columnsOf,
-  lanesOf,
-  mainColumns,
-  worst,
-} from '../comparison.ts';
+import { type Column, causesOf, cleanRuns, columnsOf, lanesOf, mainColumns, worst } from '../comparison.ts';
 import { at, count, counted, duration, listed, percent } from '../figures.ts';
 import { causeWords, laneWords, outcomeWords } from '../words.ts';
 import { type Content, html, idOf, Markup } from './markup.ts';
@@ -125,7 +117,10 @@ export function claimsTable(claims: readonly ClaimResult[]): Markup {
             : ['bad', claim.expected === 'fails' ? '✕ holds, unexpectedly' : '✕ fails'];
       return row(
         html`${claim.text}<small class="source">Source: ${claim.source}</small>${claim.because && html`<small class="source">Expected to fail, because ${claim.because}</small>`}`,
-        listed([claim.appliesTo.variant ?? 'every variant', ...(claim.appliesTo.lane ? [`lane ${claim.appliesTo.lane}`] : [])]),
+        listed([
+          claim.appliesTo.variant ?? 'every variant',
+          ...(claim.appliesTo.lane ? [`lane ${claim.appliesTo.lane}`] : []),
+        ]),
         claim.expect,
         claim.measured,
         html`<td class="${tone}"><b>${word}</b></td>`,
@@ -208,7 +203,17 @@ export function experimentsTable(
   return table({
     look: 'small',
     caption: 'Every experiment, its validity and its journal',
-    head: ['Variant', 'Run', 'Over', 'State', 'Load', 'Control target lost', 'Send lag 99 %', 'Clock error', 'Journal'],
+    head: [
+      'Variant',
+      'Run',
+      'Over',
+      'State',
+      'Load',
+      'Control target lost',
+      'Send lag 99 %',
+      'Clock error',
+      'Journal',
+    ],
     body: scenario.experiments.map((experiment) => {
       const lag = Math.max(0, ...Object.values(experiment.lanes).map((lane) => lane.sendLagMs.p99));
       const state =
@@ -219,7 +224,9 @@ export function experimentsTable(
         `${experiment.path}${experiment.agents > 1 ? `, ${experiment.agents} agents` : ''}`,
         html`<td class="${experiment.valid ? 'good' : 'bad'}">${state}${experiment.invalid.map((reason) => html`<small>${reason}</small>`)}</td>`,
         duration(experiment.loadMs),
-        experiment.control ? `${count(experiment.control.lost)} of ${count(experiment.control.attempts)}` : '–',
+        experiment.control
+          ? `${count(experiment.control.lost)} of ${count(experiment.control.attempts)}`
+          : '–',
         duration(lag),
         `± ${duration(experiment.clock.errorMs)}`,
         html`<a href="${encodePath(experiment.journal)}">${experiment.journal}</a>${journals.has(experiment.journal) ? '' : html` <small>(not read)</small>`}`,
@@ -250,7 +257,8 @@ export function causesTable(
           i === 0
             ? html`<th scope="rowgroup" rowspan="${all.length}">${at(window.startMs)} to ${at(window.endMs)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`
             : '';
-        if (!share) return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="4">not decided</td></tr>`;
+        if (!share)
+          return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="4">not decided</td></tr>`;
         return html`<tr>${head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small><code>${share.cause}</code></small></td><td>${podList(share.pods)}</td><td>${factList(share.facts, key, view)}</td><td>${share.confidence}</td></tr>
 `;
       }),
@@ -309,7 +317,20 @@ export function podTable(timeline: Timeline): Markup {
   return table({
     look: 'rows',
     caption: `Pods: when they changed (seconds since the load’s start)${timeline.omitted.pods > 0 ? `; ${count(timeline.omitted.pods)} more are in the journal` : ''}`,
-    head: ['Pod', 'Node', 'Seen', 'Running', 'App listening', 'Ready', 'In Service', 'Out of Service', 'Deleted', 'SIGTERM', 'Port closed', 'Gone'],
+    head: [
+      'Pod',
+      'Node',
+      'Seen',
+      'Running',
+      'App listening',
+      'Ready',
+      'In Service',
+      'Out of Service',
+      'Deleted',
+      'SIGTERM',
+      'Port closed',
+      'Gone',
+    ],
     body: timeline.pods.map((pod) => {
       const state = (name: string) => pod.states.find((span) => span.state === name);
       const phase = (name: string) => pod.phases.find((mark) => mark.phase === name)?.atMs;

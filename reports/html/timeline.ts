@@ -32,16 +32,22 @@ import {
 /** Width of the agent's own buckets, ms. */
 const agentBucketMs = 100;
 
+/** A record as read from a journal; without `line` the k-th record stands on line k. */
+export type LinedRecord = JournalRecord & { readonly line?: number };
+
+const lineOf = (record: LinedRecord, index: number): number => record.line ?? index + 1;
+
 /**
- * @param records a journal's records, in order, the header first; record k stands on line k + 1.
+ * @param records a journal's records, in order of their lines.
  * @param cited lines that the page will link to (see {@link citedLines}).
  */
 export function journalView(
-  records: readonly JournalRecord[],
+  records: readonly LinedRecord[],
   cited: ReadonlySet<number> = new Set(),
 ): JournalView {
   const header = records.find((record) => record.type === 'header');
-  if (!header) throw new Error('A journal without a header cannot be shown: its first line must be the header.');
+  if (!header)
+    throw new Error('A journal without a header cannot be shown: its first line must be the header.');
   const end = records.findLast((record) => record.type === 'end');
   const zero = clockZero(records);
   return {
@@ -90,7 +96,7 @@ export function citedLines(results: Results): ReadonlyMap<string, ReadonlySet<nu
   return byJournal;
 }
 
-export function timeline(records: readonly JournalRecord[]): Timeline {
+export function timeline(records: readonly LinedRecord[]): Timeline {
   const header = records.find((record) => record.type === 'header');
   const zero = clockZero(records);
   const series = new LaneCollector(header);
@@ -102,7 +108,7 @@ export function timeline(records: readonly JournalRecord[]): Timeline {
   let lastLoadMs = 0;
 
   records.forEach((record, index) => {
-    const line = index + 1;
+    const line = lineOf(record, index);
     if (record.type === 'header') return;
     const atMs = Math.round(record.t - zero.t);
     switch (record.type) {
@@ -166,7 +172,7 @@ export function timeline(records: readonly JournalRecord[]): Timeline {
 }
 
 /**
- * t (harness) of the load's start on the first agent, and how far another agent's clock is from it.
+ * t (harness) of the load's start on the agent that began first, and how far another agent's clock is from it.
  * agent's clock = t − offsetMs, so its start is at t = offsetMs; of several measurements the most exact one counts.
  */
 function clockZero(records: readonly JournalRecord[]): {
@@ -183,20 +189,22 @@ function clockZero(records: readonly JournalRecord[]): {
     } else if (record.type === 'load' && record.event === 'started') started ??= record.t;
     else if (record.type === 'step') firstStep ??= record.t;
   }
-  const t = best.values().next().value?.offsetMs ?? started ?? firstStep ?? 0;
+  const offsets = [...best.values()].map(({ offsetMs }) => offsetMs);
+  const t = offsets.length > 0 ? Math.min(...offsets) : (started ?? firstStep ?? 0);
   return { t, shiftMs: (agent) => (best.get(agent)?.offsetMs ?? t) - t };
 }
 
-function applyStep(
-  steps: Map<number, StepMark>,
-  record: RecordOf<'step'>,
-  atMs: number,
-  line: number,
-): void {
+function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs: number, line: number): void {
   const known = steps.get(record.index);
   if (record.event === 'begin' || !known) {
     const failed = record.event === 'failed';
-    steps.set(record.index, { index: record.index, label: stepWords(record.step), fromMs: atMs, failed, line });
+    steps.set(record.index, {
+      index: record.index,
+      label: stepWords(record.step),
+      fromMs: atMs,
+      failed,
+      line,
+    });
     return;
   }
   steps.set(record.index, { ...known, toMs: atMs, failed: record.event === 'failed' });
@@ -261,12 +269,17 @@ function mostTelling(events: readonly EventMark[]): readonly EventMark[] {
     .toSorted((a, b) => a.atMs - b.atMs);
 }
 
-function notesOf(records: readonly JournalRecord[], zeroT: number): readonly NoteView[] {
+function notesOf(records: readonly LinedRecord[], zeroT: number): readonly NoteView[] {
   const notes: NoteView[] = [];
   records.forEach((record, index) => {
-    const line = index + 1;
+    const line = lineOf(record, index);
     if (record.type === 'note' && record.level !== 'info') {
-      notes.push({ atMs: Math.round(record.t - zeroT), level: record.level, text: clip(record.text, 500), line });
+      notes.push({
+        atMs: Math.round(record.t - zeroT),
+        level: record.level,
+        text: clip(record.text, 500),
+        line,
+      });
     } else if (record.type === 'watch-gap' && record.lost) {
       const text = `The watch on ${record.kind} lost events for ${Math.round(record.t - record.fromT)} ms: ${record.reason}`;
       notes.push({ atMs: Math.round(record.t - zeroT), level: 'warning', text, line });
@@ -279,14 +292,17 @@ function notesOf(records: readonly JournalRecord[], zeroT: number): readonly Not
 }
 
 function citedTexts(
-  records: readonly JournalRecord[],
+  records: readonly LinedRecord[],
   cited: ReadonlySet<number>,
 ): Readonly<Record<number, string>> {
   const texts: Record<number, string> = {};
-  for (const line of [...cited].sort((a, b) => a - b).slice(0, limits.cited)) {
-    const record = records[line - 1];
-    if (record) texts[line] = clip(JSON.stringify(record), limits.citedChars);
-  }
+  const wanted = new Set([...cited].sort((a, b) => a - b).slice(0, limits.cited));
+  records.forEach((record, index) => {
+    const line = lineOf(record, index);
+    if (!wanted.has(line)) return;
+    const { line: _, ...written } = record;
+    texts[line] = clip(JSON.stringify(written), limits.citedChars);
+  });
   return texts;
 }
 
@@ -397,8 +413,7 @@ class LaneCollector {
   }
 }
 
-const laneOfName = (stream: string): Lane =>
-  stream === 'kept' || stream === 'long' ? stream : 'new';
+const laneOfName = (stream: string): Lane => (stream === 'kept' || stream === 'long' ? stream : 'new');
 
 /** The smallest of 1, 2, 5, 10, 20, 50 … that is at least `wanted`. */
 function niceFactor(wanted: number): number {
@@ -581,7 +596,11 @@ class PodCollector {
     const seen = all
       .filter((pod) => pod.states.length > 0)
       .toSorted((a, b) => a.generation - b.generation || a.states[0]!.fromMs - b.states[0]!.fromMs);
-    return { lanes: seen.slice(0, limits.pods), podsOmitted: Math.max(0, seen.length - limits.pods), spansOmitted };
+    return {
+      lanes: seen.slice(0, limits.pods),
+      podsOmitted: Math.max(0, seen.length - limits.pods),
+      spansOmitted,
+    };
   }
 }
 

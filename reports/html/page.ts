@@ -1,0 +1,227 @@
+// The HTML report: one self-contained file that answers first and can be followed down to the journal's lines.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Results, ScenarioResult } from '../../harness/model/results.ts';
+import { limitsOf, suiteHeadline, tallyOf } from '../answer.ts';
+import { beforeAfter, causesOf, lanesOf, worst } from '../comparison.ts';
+import { count, counted, day, duration, lostOf } from '../figures.ts';
+import { causeWords, verdictWords } from '../words.ts';
+import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
+import { Budget } from './packing.ts';
+import { answerPanel, scenarioBody, verdictBadge } from './scenario.ts';
+import { table } from './tables.ts';
+import type { JournalView } from './types.ts';
+
+export interface HtmlInput {
+  readonly results: Results;
+  /** By the journal's file name as in the results. One that is missing costs the report only its time line. */
+  readonly journals: ReadonlyMap<string, JournalView>;
+}
+
+/** Bytes of parts that stand in the page as they are; what goes beyond is packed and unfolded by the script. */
+const openBytes = 320_000;
+
+export function renderHtml({ results, journals }: HtmlInput): string {
+  const budget = new Budget(openBytes);
+  const single = results.scenarios.length === 1 ? results.scenarios[0] : undefined;
+  const main = single ? singlePage(single, results, journals, budget) : suitePage(results, journals, budget);
+  return document(
+    single ? `${single.verdict}: ${single.title}` : suiteHeadline(results.scenarios),
+    html`${topBar(results)}
+<main id="main">
+${main}
+${environment(results, journals)}
+${reproduce(results)}
+${limits(results)}
+${words()}
+</main>
+<footer><p>rollproof ${results.tool.version}. This file is complete: it loads nothing from anywhere.</p></footer>`,
+  );
+}
+
+/** A whole page around a body, with style and script inside and every request forbidden. */
+export function document(title: string, body: Markup): string {
+  const style = asset('page.css');
+  const script = asset('page.js');
+  const hash = createHash('sha256').update(script).digest('base64');
+  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title} · rollproof</title>
+<link rel="icon" href="data:,">
+<style>${trusted(style)}</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the answer</a>
+${body}
+<script>${trusted(script)}</script>
+</body>
+</html>
+`.text;
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(`./${name}`, import.meta.url), 'utf8');
+}
+
+function topBar(results: Results): Markup {
+  const { cluster } = results;
+  return html`<header class="top"><p class="brand">rollproof</p>
+<p class="run">${cluster.kind}, Kubernetes ${cluster.kubernetesVersion}, ${counted(cluster.nodes.length, 'node')} · <time datetime="${results.startedAt}">${day(results.startedAt)}</time> · took ${duration(results.durationMs)}</p>
+</header>
+${cluster.emulated && html`<p class="emulated" role="note"><b>Emulated Kubernetes.</b> Real processes, connections and signals on this machine, under rollproof’s emulation of Kubernetes ${cluster.kubernetesVersion.replace(/\+.*/, '')}; not a real cluster.</p>`}`;
+}
+
+function singlePage(
+  scenario: ScenarioResult,
+  results: Results,
+  journals: ReadonlyMap<string, JournalView>,
+  budget: Budget,
+): Markup {
+  return html`<article class="single" id="${idOf('s', scenario.name)}">
+${answerPanel(scenario, results, 'h1')}
+${scenarioBody({ scenario, results, journals, budget, heading: 'h2' })}
+</article>`;
+}
+
+function suitePage(results: Results, journals: ReadonlyMap<string, JournalView>, budget: Budget): Markup {
+  const { scenarios } = results;
+  const open = scenarios.length <= 2;
+  return html`<section class="answer suite" aria-labelledby="answer">
+<p class="kicker">Answer</p>
+<h1 id="answer">${suiteHeadline(scenarios)}</h1>
+${tally(scenarios)}
+</section>
+<section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(scenarios)}</section>
+<section aria-labelledby="scenarios"><h2 id="scenarios">Scenarios</h2>
+${scenarios.map(
+  (
+    scenario,
+  ) => html`<details class="scenario" ${trusted(open ? 'open' : '')}><summary>${verdictBadge(scenario.verdict)} <span class="name">${scenario.title}</span> <code>${scenario.name}</code></summary>
+<article id="${idOf('s', scenario.name)}">
+${answerPanel(scenario, results, 'h3')}
+${scenarioBody({ scenario, results, journals, budget, heading: 'h4' })}
+</article></details>
+`,
+)}
+</section>`;
+}
+
+function tally(scenarios: readonly ScenarioResult[]): Markup {
+  const counts = tallyOf(scenarios);
+  const shown = (Object.keys(counts) as (keyof typeof counts)[]).filter((verdict) => counts[verdict] > 0);
+  return html`<ul class="tally" aria-label="Verdicts">${shown.map((verdict) => html`<li class="${verdictWords[verdict].tone}"><b>${count(counts[verdict])}</b> ${verdictBadge(verdict)} <span>${verdictWords[verdict].means}</span></li>`)}</ul>`;
+}
+
+/** One row per scenario: the variant before and the one after, per lane, and the main cause. */
+function overview(scenarios: readonly ScenarioResult[]): Markup {
+  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
+    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
+  );
+  const cell = (scenario: ScenarioResult, lane: (typeof lanes)[number]): Content => {
+    const { before, after } = beforeAfter(scenario);
+    const from = before && worst(before, lane)?.result;
+    const to = after && worst(after, lane)?.result;
+    if (!from) return '–';
+    if (!to) return lostOf(from);
+    return html`<span class="${from.lost > 0 ? 'bad' : 'good'}">${count(from.lost)}</span> → <b class="${to.lost > 0 ? 'bad' : 'good'}">${count(to.lost)}</b> <small>of ${count(to.attempts)}</small>`;
+  };
+  return table({
+    look: 'overview',
+    caption: 'One row per scenario. Lost attempts: without the settings → with them (the worst run)',
+    head: [
+      'Scenario',
+      'Verdict',
+      ...lanes.map((lane) => `Lost, ${lane}`),
+      'Main cause without the settings',
+      'Claims as expected',
+    ],
+    body: scenarios.map((scenario) => {
+      const { before } = beforeAfter(scenario);
+      const main = lanesOf(scenario)
+        .flatMap((lane) => (before ? causesOf(worst(before, lane)!.result) : []))
+        .toSorted((a, b) => b[1] - a[1])[0];
+      const held = scenario.claims.filter((claim) => claim.result === claim.expected).length;
+      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${verdictBadge(scenario.verdict)}</td>${lanes.map((lane) => html`<td class="num">${cell(scenario, lane)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
+`;
+    }),
+  });
+}
+
+function environment(results: Results, journals: ReadonlyMap<string, JournalView>): Markup {
+  const { cluster, tool } = results;
+  const view = journals.values().next().value;
+  const rows: [string, Content][] = [
+    [
+      'Cluster',
+      `${cluster.name} (${cluster.kind}), ${cluster.emulated ? 'emulated Kubernetes' : 'real Kubernetes'}`,
+    ],
+    ['Kubernetes', cluster.kubernetesVersion],
+    ['Nodes', cluster.nodes.map((node) => `${node.name} (${node.role})`).join(', ')],
+    ['kube-proxy mode', cluster.proxyMode],
+    ['Load agent and control target on', cluster.agentNode ?? 'not recorded'],
+    ['rollproof', [tool.version, tool.commit && `commit ${tool.commit}`].filter(Boolean).join(', ')],
+    ['Run', results.runId],
+    [
+      'Started, took',
+      `${day(results.startedAt)}, ${duration(results.durationMs)} (no load for ${Math.round(results.idleShare * 100)} % of it)`,
+    ],
+  ];
+  if (view) {
+    rows.push(
+      ['Profile, seed', `${view.profile}, ${view.seed}`],
+      ['Target', view.target],
+      [
+        'Images',
+        Object.entries(view.images)
+          .map(([name, image]) => `${name}: ${image}`)
+          .join(', '),
+      ],
+      [
+        'Load',
+        html`<ul class="plain">${view.streams.map((stream) => html`<li>${stream.id}: ${stream.rate} to <code>${stream.url}</code>, ${counted(stream.connections, stream.lane === 'kept' ? 'connection' : 'slot')}, timeout ${duration(stream.timeoutMs)}</li>`)}</ul>`,
+      ],
+    );
+  }
+  rows.push(...cluster.notes.map((note): [string, Content] => ['Note', note]));
+  return html`<section aria-labelledby="environment"><h2 id="environment">Environment and versions</h2>
+${table({
+  look: 'facts',
+  caption: 'Where this was measured, and with what',
+  head: ['What', 'Value'],
+  body: rows.map(
+    ([what, value]) => html`<tr><th scope="row">${what}</th><td>${value}</td></tr>
+`,
+  ),
+})}
+${view && html`<details><summary>Effective configuration</summary><pre tabindex="0">${view.configuration}</pre></details>`}
+</section>`;
+}
+
+function reproduce(results: Results): Markup {
+  return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Do it again</h2>
+<div class="command"><pre tabindex="0"><code id="reproduce-line">${results.reproduce}</code></pre></div>
+<p>The journals beside this file hold everything that was recorded; <code>rollproof report DIR</code> makes this page from them again.</p>
+</section>`;
+}
+
+function limits(results: Results): Markup {
+  return html`<section aria-labelledby="limits"><h2 id="limits">What this does not prove</h2>
+<ul>${limitsOf(results).map((limit) => html`<li>${limit}</li>`)}</ul></section>`;
+}
+
+function words(): Markup {
+  return html`<section aria-labelledby="words"><h2 id="words">Words</h2>
+<dl class="words">
+<div><dt>Lost</dt><dd>An attempt that got no expected answer: refused, reset, closed, timed out, or a wrong status. Nothing is retried.</dd></div>
+<div><dt>Lane</dt><dd>One kind of client: <i>new</i> opens a connection for every request, <i>kept</i> uses its connections again, <i>long</i> has slow requests in flight. They fail for different reasons, so they are never added up.</dd></div>
+<div><dt>Outage</dt><dd>From the moment a lost attempt was due to the next success, with no success between.</dd></div>
+<div><dt>Race</dt><dd>A connection that the pod closed while a request was already on its way: lost, and shown separately.</dd></div>
+<div><dt>Verdict</dt><dd>${Object.entries(verdictWords).map(([verdict, { means }], i) => html`${i > 0 && '; '}<b>${verdict}</b>: ${means}`)}.</dd></div>
+</dl></section>`;
+}

@@ -1,0 +1,295 @@
+// One scenario on the page: the answer, then before and after, what to change, the time line, causes and claims.
+import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../harness/model/results.ts';
+import { type Answer, answerOf } from '../answer.ts';
+import { beforeAfter, columnsOf, lanesOf } from '../comparison.ts';
+import { count, percent } from '../figures.ts';
+import { causeWords, laneWords, settingMeans, verdictWords } from '../words.ts';
+import { figureOf, legend } from './figure.ts';
+import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
+import { type Budget, packed, packedJson } from './packing.ts';
+import {
+  beforeAfterTable,
+  causesTable,
+  citedLinesTable,
+  claimsTable,
+  eventTable,
+  experimentsTable,
+  failureTable,
+  matrixTable,
+  outcomesSeen,
+  podTable,
+  repeatTable,
+  stepTable,
+} from './tables.ts';
+import type { JournalView, Timeline } from './types.ts';
+
+type Heading = 'h1' | 'h2' | 'h3' | 'h4' | 'h5';
+
+const headingBelow: Readonly<Record<Heading, Heading>> = { h1: 'h2', h2: 'h3', h3: 'h4', h4: 'h5', h5: 'h5' };
+
+export function verdictBadge(verdict: Verdict): Markup {
+  const { sign, tone } = verdictWords[verdict];
+  return html`<span class="badge ${tone}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
+}
+
+/** Is it safe, why not, what to change, how sure: what a reader needs in the first minute. */
+export function answerPanel(
+  scenario: ScenarioResult,
+  results: Pick<Results, 'cluster'>,
+  heading: 'h1' | 'h3',
+): Markup {
+  const answer = answerOf(scenario, results);
+  const tone = verdictWords[scenario.verdict].tone;
+  const below = headingBelow[heading];
+  const card = (title: string, content: Content) =>
+    html`<div class="card">${tag(below, title)}${content}</div>`;
+  return html`<section class="answer ${tone}">
+<p class="kicker">${verdictBadge(scenario.verdict)}${results.cluster.emulated && html` <span class="badge emu">emulated Kubernetes</span>`} <span>${scenario.question}</span></p>
+${tag(heading, answer.headline)}
+<p class="reason">${sentence(scenario.reason)}</p>
+<div class="cards">
+${answer.safe.length > 0 && card('Is it safe?', safeList(answer))}
+${answer.why.length > 0 && card('Why not?', whyList(answer))}
+${answer.change.length > 0 && card('What to change', changeList(scenario, answer))}
+${card('How sure is this?', html`<ul class="sure">${answer.sure.map((line) => html`<li class="${line.tone}">${line.text}</li>`)}</ul>`)}
+</div></section>`;
+}
+
+function tag(name: Heading, content: Content, id?: string): Markup {
+  const open = trusted(`<${name}`);
+  return html`${open}${id && html` id="${id}"`}>${content}</${trusted(name)}>`;
+}
+
+const sentence = (text: string): string =>
+  text === '' ? '' : `${text[0]!.toUpperCase()}${text.slice(1)}${/[.!?”]$/.test(text) ? '' : '.'}`;
+
+function safeList(answer: Answer): Markup {
+  return html`<dl class="safe">${answer.safe.map((line) => {
+    const lossy = line.lanes.some((lane) => lane.lost > 0);
+    return html`<div><dt>${line.role === 'before' ? 'As it is' : line.role === 'after' ? 'With the settings' : 'Measured'} <small>${line.column.label}</small> <b class="${lossy ? 'bad' : 'good'}">${lossy ? '✕ loses' : '✓ loses nothing'}</b></dt>
+${line.lanes.map((lane) => html`<dd><b class="${lane.lost > 0 ? 'bad' : 'good'}">${count(lane.lost)}</b> of ${count(lane.attempts)} ${laneWords[lane.lane].title}${lane.lost > 0 && html` <small>${percent(lane.share)}</small>`}</dd>`)}</div>`;
+  })}</dl>`;
+}
+
+function whyList(answer: Answer): Markup {
+  const lanes = [...new Set(answer.why.map((line) => line.lane))];
+  return html`<ul class="why">${lanes.flatMap((lane) =>
+    answer.why
+      .filter((line) => line.lane === lane)
+      .slice(0, 3)
+      .map(
+        (line) =>
+          html`<li><b>${percent(line.share)}</b> <small>of ${laneWords[lane].title} lost:</small> ${causeWords[line.cause].title}<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span></li>`,
+      ),
+  )}</ul>`;
+}
+
+function changeList(scenario: ScenarioResult, answer: Answer): Markup {
+  const { after } = beforeAfter(scenario);
+  const settings =
+    scenario.verdict === 'proven' && scenario.advice.length === 0 ? (after?.settings ?? []) : [];
+  const lossy = answer.why.length > 0;
+  return html`${answer.change.map((line) => html`<p>${line}</p>`)}
+${lossy && settings.length > 0 && html`<ul class="settings">${settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul><p><a href="#${idOf('s', scenario.name, 'change')}">The change as YAML</a></p>`}`;
+}
+
+export interface ScenarioInput {
+  readonly scenario: ScenarioResult;
+  readonly results: Results;
+  readonly journals: ReadonlyMap<string, JournalView>;
+  readonly budget: Budget;
+  readonly heading: 'h2' | 'h4';
+}
+
+export function scenarioBody(input: ScenarioInput): Markup {
+  const { scenario, journals, heading } = input;
+  const id = (part: string) => idOf('s', scenario.name, part);
+  const section = (part: string, title: string, content: Content) =>
+    content
+      ? html`<section aria-labelledby="${id(part)}">${tag(heading, title, id(part))}${content}</section>
+`
+      : html``;
+  const measured = scenario.experiments.some((experiment) => Object.keys(experiment.lanes).length > 0);
+  return html`${measured && section('before-after', 'Before and after', beforeAfterTable(scenario))}
+${section('change', 'The change as YAML', settingsDiffs(scenario, journals))}
+${section('timeline', 'What happened, second by second', timelines(input))}
+${section('causes', 'Why attempts were lost', causes(input))}
+${scenario.claims.length > 0 && section('claims', 'Claims', claimsTable(scenario.claims))}
+${section('matrix', 'Setting by setting', matrixTable(scenario))}
+${section('repeats', 'Run by run', repeatTable(scenario))}
+${scenario.experiments.length > 0 && section('experiments', 'Experiments and journals', html`${experimentsTable(scenario, journals)}${notes(scenario, journals)}`)}`;
+}
+
+/** The difference of the variant after the change, and of the others folded away. */
+function settingsDiffs(
+  scenario: ScenarioResult,
+  journals: ReadonlyMap<string, JournalView>,
+): Markup | undefined {
+  const { after } = beforeAfter(scenario);
+  const diffs = columnsOf(scenario).flatMap((column) => {
+    const view = column.experiments.map((experiment) => journals.get(experiment.journal)).find(Boolean);
+    return view?.settingsDiff ? [{ column, diff: view.settingsDiff }] : [];
+  });
+  const main = diffs.find(({ column }) => column.label === after?.label);
+  const others = diffs.filter((entry) => entry !== main);
+  if (diffs.length === 0) return undefined;
+  return html`${main && html`<p>What “${main.column.label}” changes in the manifests. Lines with + are new, lines with − go.</p>${diffBlock(main.diff)}`}
+${others.map(({ column, diff }) => html`<details><summary>What “${column.label}” changes</summary>${diffBlock(diff)}</details>`)}`;
+}
+
+function diffBlock(diff: string): Markup {
+  const lines = diff.replace(/\n$/, '').split('\n');
+  return html`<pre class="diff" tabindex="0">${lines.map((line) => {
+    const look = /^(\+\+\+|---|@@)/.test(line)
+      ? 'head'
+      : line.startsWith('+')
+        ? 'add'
+        : line.startsWith('-')
+          ? 'del'
+          : '';
+    return look ? html`<span class="${look}">${line}\n</span>` : html`${line}\n`;
+  })}</pre>`;
+}
+
+/** Time lines of the experiments that answer the question, on one scale; repeats and other variants packed. */
+function timelines({ scenario, journals, budget }: ScenarioInput): Markup | undefined {
+  const shown = scenario.experiments.flatMap((experiment) => {
+    const view = journals.get(experiment.journal);
+    return view ? [{ experiment, view }] : [];
+  });
+  if (shown.length === 0) return undefined;
+  const { before, after } = beforeAfter(scenario);
+  const first = [before, after].flatMap((column) => {
+    const entry = shown.find(({ experiment }) => column?.experiments.includes(experiment));
+    return entry ? [entry] : [];
+  });
+  const others = shown.filter((entry) => !first.includes(entry));
+  const toMs = Math.max(...first.map(({ view }) => view.timeline.toMs));
+  const group = idOf('g', scenario.name);
+  const figure = ({ experiment, view }: (typeof shown)[number], scaleMs: number) =>
+    experimentFigure(scenario, experiment, view, scaleMs, group);
+  return html`${legend(outcomesSeen(scenario))}
+${first.map((entry) => budget.place(figure(entry, toMs), `The time line of ${entry.experiment.variant}`))}
+${others.map(
+  (
+    entry,
+  ) => html`<details class="lazy"><summary>Time line of ${entry.experiment.variant}${scenario.experiments.filter(({ variant }) => variant === entry.experiment.variant).length > 1 ? `, run ${entry.experiment.repeat}` : ''}</summary>${packed(figure(entry, Math.max(toMs, entry.view.timeline.toMs)), 'The time line')}</details>
+`,
+)}`;
+}
+
+function experimentFigure(
+  scenario: ScenarioResult,
+  experiment: ExperimentResult,
+  view: JournalView,
+  toMs: number,
+  group: string,
+): Markup {
+  const key = experimentKey(scenario, experiment);
+  const { timeline } = view;
+  const lost = lanesOf(scenario)
+    .flatMap((lane) => {
+      const result = experiment.lanes[lane];
+      return result
+        ? [
+            `${lane} ${result.lost === 0 ? 'lost nothing' : `lost ${count(result.lost)} of ${count(result.attempts)}`}`,
+          ]
+        : [];
+    })
+    .join(', ');
+  const rows = html`${podTable(timeline)}${stepTable(timeline)}${timeline.lanes.map(failureTable)}${eventTable(timeline)}`;
+  return html`<figure class="experiment"><figcaption><b>${experiment.variant}</b> <span>${lost}</span></figcaption>
+${figureOf(timeline, { id: idOf(key, 'tl'), title: `Time line of ${scenario.title}, ${experiment.variant}`, toMs, group })}
+${packedJson(idOf(key, 'tl'), cursorData(timeline))}
+<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${experiment.variant}</summary>${packedOrOpen(rows)}</details>
+</figure>
+`;
+}
+
+/** Rows are many: small ones stand in the page, large ones are packed. */
+function packedOrOpen(rows: Markup): Markup {
+  return rows.text.length < 24_000 ? rows : packed(rows, 'The rows');
+}
+
+function experimentKey(scenario: ScenarioResult, experiment: ExperimentResult): string {
+  return idOf(scenario.name, experiment.variant, experiment.path, experiment.agents, experiment.repeat);
+}
+
+/** What the script shows at the cursor. */
+function cursorData(timeline: Timeline): unknown {
+  return {
+    lanes: timeline.lanes.map(({ stream, bucketMs, ok, shed, slowestMs, lost }) => ({
+      stream,
+      bucketMs,
+      ok,
+      shed,
+      slowestMs,
+      lost,
+    })),
+    ready: timeline.ready.map(({ atMs, ready, wanted }) => [atMs, ready, wanted]),
+    pods: timeline.pods.map(({ name, states, endpoint, phases }) => ({
+      name,
+      states: states.map(({ state, fromMs, toMs }) => [state, fromMs, toMs]),
+      endpoint: endpoint.map(({ state, fromMs, toMs }) => [state, fromMs, toMs]),
+      phases: phases.map(({ phase, atMs }) => [phase, atMs]),
+    })),
+    steps: timeline.steps.map(({ label, fromMs }) => [label, fromMs]),
+  };
+}
+
+/** Per experiment and lane that lost anything: windows, causes, facts. */
+function causes({ scenario, journals, budget }: ScenarioInput): Markup | undefined {
+  const lossy = scenario.experiments.flatMap((experiment) =>
+    lanesOf(scenario).flatMap((lane) => {
+      const result = experiment.lanes[lane];
+      return result && result.windows.length > 0 ? [{ experiment, lane, result }] : [];
+    }),
+  );
+  if (lossy.length === 0) {
+    return scenario.experiments.some((experiment) => Object.keys(experiment.lanes).length > 0)
+      ? html`<p>Nothing was lost in any lane, so there is nothing to explain.</p>`
+      : undefined;
+  }
+  const seen = [
+    ...new Set(
+      lossy.flatMap(({ result }) =>
+        result.windows.flatMap((window) => window.causes.map(({ cause }) => cause)),
+      ),
+    ),
+  ];
+  const { before, after } = beforeAfter(scenario);
+  const first = new Set([before?.experiments[0], after?.experiments[0]]);
+  return html`<dl class="causes-words">${seen.map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What stops it: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
+${lossy.map(({ experiment, lane, result }) => {
+  const many = scenario.experiments.filter(({ variant }) => variant === experiment.variant).length > 1;
+  const caption = `${experiment.variant}, lane ${lane}${many ? `, run ${experiment.repeat}` : ''}: ${count(result.lost)} lost in ${result.windows.length === 1 ? 'one window' : `${result.windows.length} windows`}`;
+  const part = causesTable(
+    result.windows.slice(0, 40),
+    caption,
+    experimentKey(scenario, experiment),
+    journals.get(experiment.journal),
+  );
+  return first.has(experiment)
+    ? budget.place(part, caption)
+    : html`<details class="lazy"><summary>${caption}</summary>${packed(part, 'These causes')}</details>`;
+})}
+${[...new Set(lossy.map(({ experiment }) => experiment))].map((experiment) => {
+  const view = journals.get(experiment.journal);
+  const lines = view && citedLinesTable(view, experimentKey(scenario, experiment));
+  return (
+    lines &&
+    html`<details class="lazy"><summary>Journal lines behind these facts, ${experiment.variant} ${experiment.repeat > 1 ? `run ${experiment.repeat}` : ''}</summary>${first.has(experiment) ? budget.place(lines, 'The lines') : packed(lines, 'The lines')}</details>`
+  );
+})}`;
+}
+
+function notes(scenario: ScenarioResult, journals: ReadonlyMap<string, JournalView>): Markup | undefined {
+  const all = scenario.experiments.flatMap((experiment) => {
+    const view = journals.get(experiment.journal);
+    const texts = view?.notes.map((note) => `${note.level}: ${note.text}`) ?? [];
+    if (view?.truncated) texts.push('warning: the journal reached its size bound and is cut off');
+    return texts.map((text) => `${experiment.variant} ${experiment.repeat}: ${text}`);
+  });
+  if (all.length === 0) return undefined;
+  return html`<details><summary>What the harness noted (${all.length})</summary><ul>${all.slice(0, 60).map((text) => html`<li>${text}</li>`)}</ul></details>`;
+}

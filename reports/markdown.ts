@@ -1,0 +1,204 @@
+// Markdown for a pull request's comment or a CI job's summary: the answer, one table, causes, folded details.
+
+import { lostOutcomes } from '../harness/model/load.ts';
+import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
+import { beforeAfter, causesOf, lanesOf, mainColumns, worst } from './comparison.ts';
+import { clip, count, day, duration, listed, lostOf, percent } from './figures.ts';
+import { causeWords, laneWords, outcomeWords, verdictWords } from './words.ts';
+
+/** A comment on GitHub takes 65,536 characters; room is left for what a workflow adds around it. */
+const limitChars = 60_000;
+
+export function renderMarkdown(results: Results): string {
+  const { scenarios } = results;
+  const single = scenarios.length === 1 ? scenarios[0]! : undefined;
+  const head = [
+    `## ${single ? `${sign(single)} ${text(answerOf(single, results).headline)}` : text(suiteHeadline(scenarios))}`,
+    '',
+    ...(results.cluster.emulated
+      ? [
+          `> **Emulated Kubernetes.** Real processes and connections, but under an emulation of Kubernetes ${text(results.cluster.kubernetesVersion)}, not on a real cluster.`,
+          '',
+        ]
+      : []),
+  ];
+  const tail = [
+    '<details><summary>What this does not prove</summary>',
+    '',
+    ...limitsOf(results).map((limit) => `- ${text(limit)}`),
+    '',
+    '</details>',
+    '',
+    `<sub>rollproof ${text(results.tool.version)} · ${text(results.cluster.kind)}, ${results.cluster.emulated ? 'emulated ' : ''}Kubernetes ${text(results.cluster.kubernetesVersion)} · ${day(results.startedAt)} · again: ${code(results.reproduce)}</sub>`,
+    '',
+  ];
+  const middle = single
+    ? [scenarioSection(single, results, 3)]
+    : [overviewTable(scenarios), ...scenarios.map((scenario) => foldedScenario(scenario, results))];
+  return fitted(head.join('\n'), middle, tail.join('\n'));
+}
+
+/** Leaves out whole sections from the end when the text would not fit, and says how many. */
+function fitted(head: string, sections: readonly string[], tail: string): string {
+  const parts = [head];
+  let used = head.length + tail.length;
+  let left = sections.length;
+  for (const section of sections) {
+    if (used + section.length > limitChars) break;
+    parts.push(section);
+    used += section.length + 1;
+    left--;
+  }
+  if (left > 0) parts.push(`_${left} more sections are in index.html; they did not fit here._\n`);
+  return [...parts, tail].join('\n');
+}
+
+function overviewTable(scenarios: readonly ScenarioResult[]): string {
+  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
+    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
+  );
+  return [
+    `| Scenario | Verdict | ${lanes.map((lane) => `Lost, ${lane}: before → after`).join(' | ')} |`,
+    `|---|---|${lanes.map(() => '---:|').join('')}`,
+    ...scenarios.map((scenario) => {
+      const { before, after } = beforeAfter(scenario);
+      const cells = lanes.map((lane) => {
+        const from = before && worst(before, lane)?.result;
+        const to = after && worst(after, lane)?.result;
+        if (!from) return '–';
+        return to ? `${count(from.lost)} → **${count(to.lost)}**` : lostOf(from);
+      });
+      return `| ${text(scenario.title)} ${code(scenario.name)} | ${sign(scenario)} ${scenario.verdict} | ${cells.join(' | ')} |`;
+    }),
+    '',
+  ].join('\n');
+}
+
+function foldedScenario(scenario: ScenarioResult, results: Results): string {
+  return [
+    `<details><summary>${sign(scenario)} ${scenario.verdict}: ${text(scenario.title)}</summary>`,
+    '',
+    `**${text(answerOf(scenario, results).headline)}**`,
+    '',
+    scenarioSection(scenario, results, 4),
+    '</details>',
+    '',
+  ].join('\n');
+}
+
+function scenarioSection(scenario: ScenarioResult, results: Results, level: number): string {
+  const answer = answerOf(scenario, results);
+  const heading = (title: string) => `${'#'.repeat(level)} ${title}`;
+  const lines = [`${text(scenario.question)} ${text(scenario.reason)}`.trim(), ''];
+  const table = comparisonTable(scenario);
+  if (table) lines.push(table, '');
+  if (answer.why.length > 0) {
+    lines.push(heading('Why'), '');
+    for (const line of answer.why) {
+      lines.push(
+        `- ${percent(line.share)} of ${laneWords[line.lane].title} lost: ${causeWords[line.cause].title} (${code(line.cause)})`,
+      );
+    }
+    lines.push('');
+  }
+  if (answer.change.length > 0) {
+    lines.push(heading('What to change'), '', ...answer.change.map((line) => `- ${text(line)}`), '');
+  }
+  lines.push(heading('How sure'), '', ...answer.sure.map((line) => `- ${text(line.text)}`), '');
+  if (scenario.claims.length > 0) lines.push(claimsTable(scenario), '');
+  return lines.join('\n');
+}
+
+function comparisonTable(scenario: ScenarioResult): string | undefined {
+  const columns = mainColumns(scenario);
+  const lanes = lanesOf(scenario);
+  if (columns.length === 0 || lanes.length === 0) return undefined;
+  const rows: string[][] = [];
+  for (const lane of lanes) {
+    const results = columns.map((column) => worst(column, lane)?.result);
+    rows.push([
+      `**Lane ${lane}**: lost`,
+      ...results.map((result) =>
+        result
+          ? `**${count(result.lost)}** of ${count(result.attempts)} (${percent(result.lossRate.share)})`
+          : '–',
+      ),
+    ]);
+    if (!results.some((result) => result && result.lost > 0)) continue;
+    rows.push([
+      'outcomes',
+      ...results.map((result) =>
+        result && result.lost > 0
+          ? lostOutcomes
+              .filter((outcome) => result.outcomes[outcome])
+              .map((outcome) => `${count(result.outcomes[outcome]!)} ${outcomeWords[outcome]}`)
+              .join(', ')
+          : '–',
+      ),
+    ]);
+    rows.push([
+      'longest outage',
+      ...results.map((result) => (result?.longestOutageMs ? duration(result.longestOutageMs) : 'none')),
+    ]);
+    rows.push([
+      'main cause',
+      ...results.map((result) =>
+        result && causesOf(result)[0] ? causeWords[causesOf(result)[0]![0]].title : '–',
+      ),
+    ]);
+  }
+  rows.push([
+    'rollout complete after',
+    ...columns.map(({ experiments }) => {
+      const ms = experiments[0]!.rollout.completedMs;
+      return ms === null ? 'not reached' : duration(ms);
+    }),
+  ]);
+  return [
+    `| | ${columns.map((column) => text(column.label)).join(' | ')} |`,
+    `|---|${columns.map(() => '---|').join('')}`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
+}
+
+function claimsTable(scenario: ScenarioResult): string {
+  return [
+    `<details><summary>Claims (${scenario.claims.length})</summary>`,
+    '',
+    '| Claim | Applies to | Expected | Measured | Result |',
+    '|---|---|---|---|---|',
+    ...scenario.claims.map((claim) => {
+      const result =
+        claim.result === 'undecided'
+          ? '? undecided'
+          : claim.result === claim.expected
+            ? `✓ ${claim.result}${claim.expected === 'fails' ? ', as expected' : ''}`
+            : `✕ ${claim.result}`;
+      const applies = listed(
+        [claim.appliesTo.variant ?? 'every variant', claim.appliesTo.lane ?? ''].filter(Boolean),
+      );
+      return `| ${[claim.text, applies, claim.expect, claim.measured].map((cell) => text(clip(cell, 300))).join(' | ')} | ${result} |`;
+    }),
+    '',
+    '</details>',
+  ].join('\n');
+}
+
+const sign = (scenario: ScenarioResult): string => verdictWords[scenario.verdict].sign;
+
+/** Text that stays text: no markup of Markdown or HTML, no new table cell, no line break, no mention of a user. */
+function text(value: string): string {
+  return value
+    .replace(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replace(/[\\`*_[\]|~]/g, (char) => `\\${char}`)
+    .replaceAll('@', '&#64;');
+}
+
+/** Code: backquotes cannot be escaped inside, so they are left out; pipes are written as entities of tables. */
+function code(value: string): string {
+  return `\`${value.replace(/\s+/g, ' ').replaceAll('`', '').replaceAll('|', '\\|')}\``;
+}

@@ -1,0 +1,160 @@
+// The summary on a terminal: the verdicts, what was lost per lane before and after, why, and what to change.
+import { stripVTControlCharacters } from 'node:util';
+import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import { answerOf, suiteHeadline } from './answer.ts';
+import { beforeAfter, lanesOf, worst } from './comparison.ts';
+import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
+import { causeWords, laneWords, type Tone, verdictWords } from './words.ts';
+
+export interface TerminalOptions {
+  /** From {@link wantsColour}. */
+  readonly colour: boolean;
+}
+
+/** Colours only on a terminal, and never with NO_COLOR (https://no-color.org) or TERM=dumb. */
+export function wantsColour(
+  stream: { readonly isTTY?: boolean | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+}
+
+export function renderTerminal(results: Results, { colour }: TerminalOptions): string {
+  const paint = colour ? coloured : plain;
+  const { scenarios, cluster } = results;
+  const lines: string[] = [''];
+  if (cluster.emulated) {
+    lines.push(
+      paint(
+        'warn',
+        `Emulated Kubernetes ${safe(cluster.kubernetesVersion)}: real processes and connections, not a real cluster.`,
+      ),
+      '',
+    );
+  }
+  const [single] = scenarios;
+  if (single && scenarios.length === 1) lines.push(...singleLines(single, results, paint));
+  else lines.push(...suiteLines(scenarios, paint));
+  return `${lines.join('\n')}\n`;
+}
+
+type Paint = (tone: Tone | 'bold', text: string) => string;
+const codes: Readonly<Record<Tone | 'bold', string>> = {
+  good: '32',
+  bad: '31',
+  warn: '33',
+  note: '34',
+  quiet: '2',
+  bold: '1',
+};
+const coloured: Paint = (tone, text) => `\u001b[${codes[tone]}m${text}\u001b[0m`;
+const plain: Paint = (_, text) => text;
+
+function badge(scenario: ScenarioResult, paint: Paint): string {
+  const { sign, tone } = verdictWords[scenario.verdict];
+  return paint(tone, `${sign} ${scenario.verdict}`);
+}
+
+function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): readonly string[] {
+  const answer = answerOf(scenario, results);
+  const lines = [
+    `${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.title)}`,
+    paint('bold', safe(answer.headline)),
+    safe(scenario.reason),
+    '',
+  ];
+  const lanes = lanesOf(scenario);
+  if (answer.safe.length > 0 && lanes.length > 0) {
+    const rows = answer.safe.map((line) => [
+      safe(line.column.label),
+      ...lanes.map((lane) => {
+        const result = worst(line.column, lane)?.result;
+        if (!result) return '–';
+        const outage = result.longestOutageMs > 0 ? `, outage ${duration(result.longestOutageMs)}` : '';
+        return paint(
+          result.lost > 0 ? 'bad' : 'good',
+          `${result.lost > 0 ? '✕' : '✓'} ${lostOf(result)}${result.lost > 0 ? ` (${percent(result.lossRate.share)})` : ''}${outage}`,
+        );
+      }),
+    ]);
+    lines.push(...columns([['', ...lanes.map((lane) => `lost, ${laneWords[lane].title}`)], ...rows]), '');
+  }
+  if (answer.why.length > 0) {
+    lines.push(paint('bold', 'Why'));
+    for (const line of answer.why.slice(0, 6)) {
+      lines.push(
+        `  ${percent(line.share).padStart(6)} of ${laneWords[line.lane].title} lost: ${causeWords[line.cause].title}`,
+      );
+    }
+    lines.push('');
+  }
+  if (answer.change.length > 0) {
+    lines.push(paint('bold', 'What to change'), ...answer.change.map((line) => `  ${safe(line)}`), '');
+  }
+  lines.push(paint('bold', 'How sure'));
+  for (const line of answer.sure) {
+    const sign = line.tone === 'good' ? '✓' : line.tone === 'warn' ? '!' : '·';
+    lines.push(`  ${paint(line.tone, sign)} ${safe(line.text)}`);
+  }
+  return lines;
+}
+
+function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonly string[] {
+  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
+    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
+  );
+  const rows = scenarios.map((scenario) => {
+    const { before, after } = beforeAfter(scenario);
+    return [
+      badge(scenario, paint),
+      safe(scenario.name),
+      ...lanes.map((lane) => {
+        const from = before && worst(before, lane)?.result;
+        const to = after && worst(after, lane)?.result;
+        if (!from) return '–';
+        const shown = to ?? from;
+        const text = to ? `${count(from.lost)} → ${count(to.lost)}` : count(from.lost);
+        return paint(shown.lost > 0 ? 'bad' : 'good', text);
+      }),
+    ];
+  });
+  const reasons = scenarios
+    .filter(({ verdict }) => verdict !== 'proven')
+    .map((scenario) => `  ${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.reason)}`);
+  return [
+    ...columns([['verdict', 'scenario', ...lanes.map((lane) => `lost, ${lane}`)], ...rows]),
+    '',
+    ...(reasons.length > 0 ? [...reasons, ''] : []),
+    paint('bold', safe(suiteHeadline(scenarios))),
+    ...(scenarios.length > 0
+      ? [
+          paint(
+            'quiet',
+            `${counted(scenarios.length, 'scenario')}; lost: ${listed(['without', 'with'])} the settings, each lane on its own.`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Rows as columns of equal width; what a colour adds is not counted. */
+function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, stripVTControlCharacters(cell).length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell + ' '.repeat(widths[i]! - stripVTControlCharacters(cell).length))
+      .join('   ')
+      .trimEnd(),
+  );
+}
+
+/** Names come from a cluster: nothing of them may move the cursor or change colours. */
+function safe(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}
