@@ -67,6 +67,7 @@ export function createJournalReader(file: string): JournalReader {
     end: [],
   };
   const lastSeq = new Map<string, number>();
+  let namespace = '';
   let streamIds: ReadonlySet<string> = new Set();
   let line = 0;
   let blankAt = 0;
@@ -111,6 +112,15 @@ export function createJournalReader(file: string): JournalReader {
       if (record.type === 'frame') checkFrame(record, file, line, streamIds, lastSeq);
       if (record.type === 'stream-end' && !streamIds.has(record.end.stream)) {
         refuse(unknownStream(line, 'end.stream', record.end.stream));
+      }
+      if (record.type === 'watch' && record.facts.kind === 'Pod') {
+        namespace ||= record.namespace;
+        if (record.namespace !== namespace) {
+          refuse(
+            `line ${line}, field namespace: "${record.namespace}", but the journal is of namespace "${namespace}": ` +
+              'records of two experiments were mixed. Judge each file on its own.',
+          );
+        }
       }
       (record as { line?: number }).line = line;
       (lists[record.type] as JournalRecord[]).push(record);

@@ -130,6 +130,7 @@ function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane): St
     }
   }
   failures.sort((a, b) => a.dueMs - b.dueMs);
+  if (runs.length === 0) runs.push(...runsOfFailures(failures, ends, endMs));
   runs.sort((a, b) => a.startMs - b.startMs);
   const framed = sumBuckets(buckets);
   const total: OutcomeCounts = {};
@@ -164,6 +165,32 @@ function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane): St
   // One agent alone loads the control target.
   const agents = stream.control ? 1 : journal.header.agents;
   return { ...stream, broken: brokenIdentities(stream, framed, agents) };
+}
+
+/**
+ * Runs from listed failures, for journals that carry no runs at all: failures in arrivals that follow one another are
+ * of one run. Only when every loss is listed.
+ */
+function runsOfFailures(
+  failures: readonly PlacedFailure[],
+  ends: readonly RecordOf<'stream-end'>[],
+  endMs: number,
+): LostRun[] {
+  const runs: { startMs: number; endMs: number; lost: number; agent: string }[] = [];
+  for (const { agent, end } of ends) {
+    const own = failures.filter((failure) => failure.agent === agent && isLost(failure.outcome));
+    if (own.length === 0 || own.length !== countLost(end.outcomes)) continue;
+    const spacingMs = end.scheduled > 0 ? end.durationMs / end.scheduled : 0;
+    for (const { dueMs } of own) {
+      const last = runs.at(-1);
+      const nextMs = Math.min(Math.max(endMs, dueMs), dueMs + spacingMs);
+      if (last && last.agent === agent && dueMs - last.endMs <= spacingMs / 2) {
+        last.endMs = nextMs;
+        last.lost++;
+      } else runs.push({ startMs: dueMs, endMs: nextMs, lost: 1, agent });
+    }
+  }
+  return runs;
 }
 
 export function addOutcomes(into: OutcomeCounts, more: OutcomeCounts): void {

@@ -32,7 +32,7 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
   const starting = (): Acceptance => ({
     state: 'starting',
     by: 'phase',
-    sure: !listens || listens.atMs - atMs > PHASE_EARLY_MS,
+    sure: !listens || listens.atMs - atMs > PHASE_EARLY_MS + scene.phaseErrorMs,
     moment: listens
       ? { ...listens, text: `pod ${pod.name} listened from ${seconds(listens.atMs)} on` }
       : last && { ...last, text: `pod ${pod.name} started and never said that it listens` },
@@ -51,7 +51,7 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       return {
         state: 'listening',
         by: 'phase',
-        sure: !stops || stops.atMs - atMs > PHASE_LATENCY_MS,
+        sure: !stops || stops.atMs - atMs > PHASE_LATENCY_MS + scene.phaseErrorMs,
         moment: stops && { ...stops, text: wordsFor(pod, stops.phase, stops.atMs) },
       };
     }
@@ -69,7 +69,7 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       return {
         state: 'stopped',
         by: 'phase',
-        sure: true,
+        sure: atMs - last.atMs >= scene.phaseErrorMs,
         moment: { ...last, text: wordsFor(pod, last.phase, last.atMs) },
       };
   }
@@ -196,6 +196,17 @@ const LAST_WORDS_MS = 100;
 const STATUS_LATENCY_MS = 1500;
 
 export function stopsOf(pod: PodLife, scene: Scene): readonly Stop[] {
+  const known = knownStops.get(pod);
+  if (known) return known;
+  const stops = findStops(pod, scene);
+  knownStops.set(pod, stops);
+  return stops;
+}
+
+/** A pod belongs to one scene: thousands of attempts ask the same. */
+const knownStops = new WeakMap<PodLife, readonly Stop[]>();
+
+function findStops(pod: PodLife, scene: Scene): readonly Stop[] {
   const stops: Stop[] = [];
   let begin: (Moment & { text: string }) | undefined;
   for (const phase of pod.phases) {
@@ -205,8 +216,8 @@ export function stopsOf(pod: PodLife, scene: Scene): readonly Stop[] {
       stops.push({
         fromMs: begin?.atMs ?? phase.atMs,
         endMs: phase.atMs,
-        earliestMs: (begin?.atMs ?? phase.atMs) - PHASE_LATENCY_MS,
-        latestMs: phase.atMs + LAST_WORDS_MS,
+        earliestMs: (begin?.atMs ?? phase.atMs) - PHASE_LATENCY_MS - scene.phaseErrorMs,
+        latestMs: phase.atMs + LAST_WORDS_MS + scene.phaseErrorMs,
         by: 'phase',
         texts: begin ? [begin, end] : [end],
       });

@@ -148,7 +148,13 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
       ),
     ];
   }
-  return [unknown('no pod that the Service may have routed to was unable to accept')];
+  return [
+    known
+      ? unknown(`pod ${known.name} was asked, and no recorded fact says that it could not accept`, {
+          pod: known.name,
+        })
+      : unknown('no pod that the Service may have routed to was unable to accept'),
+  ];
 }
 
 /** An outcome rules states out: a pod that is still starting has a network, so it refuses; it neither hangs nor is unreachable. */
@@ -549,8 +555,9 @@ function keptConnection(attempt: LostAttempt, known: PodLife | undefined, scene:
 
 /** Was the request under way in the app, rather than crossing the close of an idle connection? */
 function inFlight(attempt: LostAttempt, cuts: readonly Cut[]): boolean {
+  // Sent before the pod began to stop: it cannot have crossed a close.
+  if (attempt.bytes > 0 || cuts.some(({ stop }) => attempt.startMs < stop.earliestMs)) return true;
   if (attempt.race) return false;
-  if (attempt.bytes > 0) return true;
   // Not a race, no byte: under way if the process ended with it; a stopping app that closed the connection cut it.
   return cuts.some(({ stop }) =>
     attempt.outcome === 'timeout'

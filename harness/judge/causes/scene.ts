@@ -24,6 +24,8 @@ export interface Scene {
   readonly chaos: readonly Chaos[];
   /** Error of an order between a watch event and an attempt: clocks and watch latency, ms. */
   readonly watchErrorMs: number;
+  /** The same for what a pod said, beyond the link's latency: 0 with one agent, which stamps both by one clock. */
+  readonly phaseErrorMs: number;
   /** Judge as if it were not known which pod a new connection was sent to (only the embedded cluster knows). */
   readonly ignoreRouteKnowledge: boolean;
 }
@@ -51,6 +53,7 @@ export function buildScene(
     answers: mergeAnswers(streams.filter((stream) => !stream.control)),
     chaos: chaosSteps(journal, clocks),
     watchErrorMs: clockErrorMs + WATCH_LATENCY_MS,
+    phaseErrorMs: journal.header.agents > 1 ? 2 * clockErrorMs : 0,
     ignoreRouteKnowledge,
   };
 }
