@@ -1,0 +1,120 @@
+// POST to a collection, PUT to an object.
+import { badRequest, notFound } from '../errors.ts';
+import { isObject, type KubeObject } from '../objects.ts';
+import type { ResourceDefinition } from '../resources.ts';
+import { toTable } from '../tables/table.ts';
+import { readObject } from './body.ts';
+import { asServed, type Exchange } from './context.ts';
+import { includeObject } from './list.ts';
+import { wantedRepresentation } from './negotiation.ts';
+import { isDryRun } from './request.ts';
+import { sendJson, warningHeader } from './responses.ts';
+
+export async function createObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
+  const { object, warnings } = await readObject(exchange, exchange.served);
+  const created = store(exchange, stored, object);
+  sendObject(exchange, 201, created, warnings);
+}
+
+export async function replaceObject(
+  exchange: Exchange,
+  stored: ResourceDefinition,
+  subresource: 'status' | undefined,
+): Promise<void> {
+  const { context, served, namespace, name = '', query } = exchange;
+  const { object, warnings } = await readObject(exchange, served);
+  const current = context.registry.storage.get(stored, namespace, name);
+  checkPlace(exchange, object);
+  if (!current) {
+    // AllowCreateOnUpdate of these kinds' strategies.
+    const creates = ['leases', 'services', 'events'].includes(stored.resource);
+    if (!creates || object.metadata.resourceVersion) throw notFound(stored, name);
+    sendObject(exchange, 201, store(exchange, stored, object), warnings);
+    return;
+  }
+  const converted = served.toStored?.(object, current) ?? object;
+  const updated = context.registry.writes.update(stored, converted, { subresource, dryRun: isDryRun(query) });
+  sendObject(exchange, 200, updated, warnings);
+}
+
+/** Creates an object in the request's namespace; also for server-side apply. */
+export function store(exchange: Exchange, stored: ResourceDefinition, object: KubeObject): KubeObject {
+  const { context, served, namespace, query } = exchange;
+  checkNamespace(exchange, object);
+  const placed = {
+    ...object,
+    metadata: { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) },
+  };
+  const converted = served.toStored?.(placed, undefined) ?? placed;
+  if (stored.resource === 'secrets') encodeStringData(converted);
+  const dryRun = isDryRun(query);
+  const created = context.registry.writes.create(stored, converted, { dryRun });
+  if (!dryRun) context.registry.writes.collectOrphan(stored, created);
+  return created;
+}
+
+/** Sends one object in the wanted representation. */
+export function sendObject(
+  exchange: Exchange,
+  code: number,
+  object: KubeObject,
+  warnings: readonly string[] = [],
+): void {
+  const { req, res, served, query, context } = exchange;
+  const headers = warningHeader(warnings);
+  const { resourceVersion } = object.metadata;
+  switch (wantedRepresentation(req)) {
+    case 'table': {
+      const resource = served.stored?.resource ?? served.resource;
+      const options = {
+        nowMs: context.registry.now(),
+        includeObject: includeObject(query),
+        withColumns: true,
+      };
+      sendJson(res, code, toTable(resource, [object], { resourceVersion }, options), headers);
+      break;
+    }
+    case 'metadata':
+      sendJson(
+        res,
+        code,
+        { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
+        headers,
+      );
+      break;
+    case 'object':
+      sendJson(res, code, asServed(served, object), headers);
+      break;
+  }
+}
+
+/** An object must be what the path says it is; what it leaves out is filled in from the path. */
+export function checkPlace(exchange: Exchange, object: KubeObject): void {
+  const { name = '', namespace } = exchange;
+  const { metadata } = object;
+  if (metadata.name !== undefined && metadata.name !== '' && metadata.name !== name) {
+    throw badRequest(
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    );
+  }
+  checkNamespace(exchange, object);
+  metadata.name = name;
+  if (namespace !== undefined) metadata.namespace = namespace;
+}
+
+function checkNamespace({ namespace }: Exchange, { metadata }: KubeObject): void {
+  if (metadata.namespace && namespace !== undefined && metadata.namespace !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+}
+
+/** Secret.stringData is write-only: it becomes data. */
+function encodeStringData(secret: KubeObject): void {
+  if (!isObject(secret.stringData)) return;
+  const encoded = Object.entries(secret.stringData).map(([key, text]) => [
+    key,
+    Buffer.from(String(text)).toString('base64'),
+  ]);
+  secret.data = { ...(isObject(secret.data) ? secret.data : {}), ...Object.fromEntries(encoded) };
+  delete secret.stringData;
+}

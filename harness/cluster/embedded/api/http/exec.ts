@@ -1,0 +1,152 @@
+// exec over WebSocket, subprotocol v5.channel.k8s.io (v4 too): the first byte of a frame is its channel.
+// Source: client-go/tools/remotecommand/websocket.go, apimachinery/pkg/util/remotecommand/constants.go.
+import type { IncomingMessage } from 'node:http';
+import { type Duplex, PassThrough, Writable } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { badRequest, failure, notFound } from '../errors.ts';
+import { definitionOf } from '../resources.ts';
+import { StatusError } from '../types.ts';
+import type { ServerContext } from './context.ts';
+import { isTrue, parseResourcePath } from './request.ts';
+import { internalError } from './responses.ts';
+
+const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, close: 255 } as const;
+const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+
+export interface ExecServer {
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  close(): void;
+}
+
+export function createExecServer(context: ServerContext): ExecServer {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: 4 * 1024 * 1024,
+    handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
+  });
+  return {
+    upgrade(req, socket, head) {
+      socket.on('error', () => socket.destroy());
+      try {
+        const session = checkSession(context, req);
+        sockets.handleUpgrade(req, socket, head, (webSocket) => {
+          void runSession(context, session, webSocket);
+        });
+      } catch (error) {
+        refuse(socket, error instanceof StatusError ? error : internalError(error));
+      }
+    },
+    close() {
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
+    },
+  };
+}
+
+interface Session {
+  namespace: string;
+  pod: string;
+  container: string;
+  command: string[];
+  stdin: boolean;
+}
+
+function checkSession(context: ServerContext, req: IncomingMessage): Session {
+  const url = new URL(req.url ?? '/', 'http://localhost');
+  const {
+    namespace = '',
+    name = '',
+    subresource,
+    served,
+  } = parseResourcePath(url.pathname, url.searchParams);
+  if (served.resource !== 'pods' || subresource !== 'exec') {
+    const what = subresource ?? url.pathname;
+    throw badRequest(`the emulated cluster has no ${what} over WebSocket (exec only)`);
+  }
+  const offered = String(req.headers['sec-websocket-protocol'] ?? '').split(/\s*,\s*/);
+  if (!protocols.some((protocol) => offered.includes(protocol))) {
+    throw badRequest(`unable to upgrade: supported WebSocket subprotocols are ${protocols.join(', ')}`);
+  }
+  const pod = context.registry.get('pods', namespace, name);
+  if (!pod) throw notFound(definitionOf('pods'), name);
+  const containers = pod.spec?.containers ?? [];
+  const wanted = url.searchParams.get('container') || containers[0]?.name || '';
+  const status = pod.status?.containerStatuses?.find((each) => each.name === wanted);
+  if (!containers.some((container) => container.name === wanted)) {
+    throw badRequest(`container ${wanted} is not valid for pod ${name}`);
+  }
+  if (!status?.state?.running) {
+    throw new StatusError(
+      500,
+      'InternalError',
+      `Internal error occurred: unable to upgrade connection: container not found ("${wanted}")`,
+    );
+  }
+  const command = url.searchParams.getAll('command');
+  if (command.length === 0) throw badRequest('you must specify at least one command');
+  return { namespace, pod: name, container: wanted, command, stdin: isTrue(url.searchParams, 'stdin') };
+}
+
+async function runSession(context: ServerContext, session: Session, socket: WebSocket): Promise<void> {
+  const ended = new AbortController();
+  const stdin = session.stdin ? new PassThrough() : undefined;
+  socket.on('error', () => socket.terminate());
+  socket.on('close', () => {
+    ended.abort();
+    stdin?.end();
+  });
+  socket.on('message', (data) => {
+    const frame = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
+    if (frame[0] === channel.stdin) stdin?.write(frame.subarray(1));
+    // v5: the client closes one of its channels.
+    if (frame[0] === channel.close && frame[1] === channel.stdin) stdin?.end();
+  });
+  let status: object;
+  try {
+    const exitCode = await context.hooks.podExec(
+      session.namespace,
+      session.pod,
+      session.container,
+      session.command,
+      {
+        stdin,
+        stdout: channelStream(socket, channel.stdout),
+        stderr: channelStream(socket, channel.stderr),
+        signal: ended.signal,
+      },
+    );
+    status = exitStatus(exitCode);
+  } catch (error) {
+    status = failure(error instanceof StatusError ? error : internalError(error));
+  }
+  if (socket.readyState !== socket.OPEN) return;
+  socket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(status))]));
+  socket.close(1000);
+}
+
+function channelStream(socket: WebSocket, number: number): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (socket.readyState !== socket.OPEN) return done();
+      socket.send(Buffer.concat([Buffer.from([number]), chunk]), () => done());
+    },
+  });
+}
+
+function exitStatus(exitCode: number): object {
+  if (exitCode === 0) return { metadata: {}, status: 'Success' };
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `command terminated with non-zero exit code: exit status ${exitCode}`,
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
+  };
+}
+
+function refuse(socket: Duplex, error: StatusError): void {
+  const body = JSON.stringify(failure(error));
+  socket.end(
+    `HTTP/1.1 ${error.code} ${error.reason || 'Error'}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,150 @@
+// GET …?watch=true: changes as they happen, one JSON document per line.
+// Source: apiserver/pkg/endpoints/handlers/watch.go, storage/cacher (initial events, bookmarks, selector transitions).
+import { expired, failure } from '../errors.ts';
+import type { KubeObject } from '../objects.ts';
+import { groupVersion, type ResourceDefinition } from '../resources.ts';
+import type { StoredChange } from '../storage.ts';
+import { partialMetadata, toTable } from '../tables/table.ts';
+import { StatusError } from '../types.ts';
+import { asServed, type Exchange } from './context.ts';
+import { includeObject, selection, tooLarge } from './list.ts';
+import { wantedRepresentation } from './negotiation.ts';
+import { isTrue, numberFrom } from './request.ts';
+
+/** Bookmarks let a quiet watch resume although much else was written. */
+const bookmarkEveryMs = 15_000;
+/** kube-apiserver --min-request-timeout: a watch ends after 30 to 60 minutes. */
+const watchTimeoutMs = 1_800_000;
+/** A client that does not read is cut off, as the real cacher does it. */
+const unsentLimitBytes = 32 * 1024 * 1024;
+
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+export function watchResource(exchange: Exchange, stored: ResourceDefinition): void {
+  const { req, res, served, namespace, query, context } = exchange;
+  const { storage, now } = context.registry;
+  const selects = selection(stored, namespace, query);
+  const representation = wantedRepresentation(req);
+  const included = includeObject(query);
+  const bookmarks = isTrue(query, 'allowWatchBookmarks');
+  const start = startVersion(query, bookmarks, storage.version);
+  let columnsSent = false;
+
+  if (start.version > storage.version) throw tooLarge(start.version, storage.version);
+  res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
+  // client-go waits for the head before it can give up a watch.
+  res.flushHeaders();
+
+  const tableOf = (objects: KubeObject[], resourceVersion: string) => {
+    const table = toTable(
+      stored.resource,
+      objects,
+      { resourceVersion },
+      {
+        nowMs: now(),
+        includeObject: included,
+        withColumns: !columnsSent,
+      },
+    );
+    columnsSent = true;
+    return table;
+  };
+  const send = (type: string, object: unknown) => {
+    if (res.writableLength > unsentLimitBytes) res.destroy();
+    else res.write(`${JSON.stringify({ type, object })}\n`);
+  };
+  const sendObject = (type: EventType, object: KubeObject) => {
+    if (representation === 'table') send(type, tableOf([object], object.metadata.resourceVersion));
+    else if (representation === 'metadata') send(type, partialMetadata(object));
+    else send(type, asServed(served, object));
+  };
+  const sendBookmark = (annotations?: Record<string, string>) => {
+    const resourceVersion = String(storage.version);
+    if (representation === 'table') return send('BOOKMARK', tableOf([], resourceVersion));
+    const kind =
+      representation === 'metadata'
+        ? { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' }
+        : { kind: served.kind, apiVersion: groupVersion(served) };
+    send('BOOKMARK', {
+      ...kind,
+      metadata: { resourceVersion, creationTimestamp: null, ...(annotations ? { annotations } : {}) },
+    });
+  };
+  const sendChange = (change: StoredChange) => {
+    if (change.definition !== stored) return;
+    const before = change.previous !== undefined && selects(change.previous);
+    const after = change.type !== 'DELETED' && selects(change.object);
+    if (after) sendObject(before ? 'MODIFIED' : 'ADDED', change.object);
+    else if (before) sendObject('DELETED', leaving(change));
+  };
+
+  if (start.withInitial) {
+    for (const object of storage.list(stored, namespace)) if (selects(object)) sendObject('ADDED', object);
+    if (start.announceEnd) sendBookmark({ 'k8s.io/initial-events-end': 'true' });
+  } else if (start.version < storage.oldestVersion) {
+    send('ERROR', failure(expired(start.version, storage.oldestVersion)));
+    res.end();
+    return;
+  } else {
+    for (const change of storage.changesAfter(start.version)) sendChange(change);
+  }
+
+  const unsubscribe = storage.subscribe(sendChange);
+  const bookmarkTimer = bookmarks ? setInterval(() => sendBookmark(), bookmarkEveryMs) : undefined;
+  const timeoutSeconds = numberFrom(query, 'timeoutSeconds') ?? 0;
+  const limitMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMs * (1 + Math.random());
+  const endTimer = setTimeout(() => {
+    if (bookmarks) sendBookmark();
+    res.end();
+  }, limitMs);
+  res.once('close', () => {
+    unsubscribe();
+    clearInterval(bookmarkTimer);
+    clearTimeout(endTimer);
+  });
+}
+
+interface Start {
+  version: number;
+  /** First all present objects as ADDED. */
+  withInitial: boolean;
+  /** Then a bookmark that says so. */
+  announceEnd: boolean;
+}
+
+function startVersion(query: URLSearchParams, bookmarks: boolean, current: number): Start {
+  const text = query.get('resourceVersion') ?? '';
+  const version = text === '' ? 0 : Number(text);
+  if (!Number.isSafeInteger(version) || version < 0) {
+    throw invalidOption(
+      'resourceVersion',
+      'FieldValueInvalid',
+      `Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
+    );
+  }
+  if (!query.has('sendInitialEvents')) return { version, withInitial: version === 0, announceEnd: false };
+  const initial = isTrue(query, 'sendInitialEvents');
+  if (query.get('resourceVersionMatch') !== 'NotOlderThan') {
+    throw invalidOption(
+      'resourceVersionMatch',
+      'FieldValueForbidden',
+      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    );
+  }
+  return { version: version || current, withInitial: initial, announceEnd: initial && bookmarks };
+}
+
+function invalidOption(field: string, reason: string, message: string): StatusError {
+  return new StatusError(422, 'Invalid', `ListOptions.meta.k8s.io "" is invalid: ${field}: ${message}`, {
+    group: 'meta.k8s.io',
+    kind: 'ListOptions',
+    causes: [{ reason, message, field }],
+  });
+}
+
+/** Gone from this view: as it last was in it, with the version of the change. */
+function leaving(change: StoredChange): KubeObject {
+  if (change.type === 'DELETED') return change.object;
+  const last = change.previous!;
+  return { ...last, metadata: { ...last.metadata, resourceVersion: String(change.version) } };
+}

@@ -1,0 +1,137 @@
+// Label selectors: the text form of list requests and the object form in specs.
+// Source: apimachinery/pkg/labels/selector.go, pkg/apis/meta/v1/helpers.go.
+import { badRequest } from './errors.ts';
+import type { KubeObject } from './objects.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+/** Nothing is selected by an absent selector, everything by an empty one. */
+export function selectorMatches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
+  if (!selector) return false;
+  const present = labels ?? {};
+  return (
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => present[key] === value) &&
+    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) =>
+      requirementHolds(operator, present[key], values),
+    )
+  );
+}
+
+/** metav1.FormatLabelSelector: sorted by key, "<none>" when empty. */
+export function formatLabelSelector(selector: LabelSelector | undefined): string {
+  const parts = [
+    ...Object.entries(selector?.matchLabels ?? {}).map(([key, value]): [string, string] => [
+      key,
+      `${key}=${value}`,
+    ]),
+    ...(selector?.matchExpressions ?? []).map(({ key, operator, values = [] }): [string, string] => {
+      if (operator === 'Exists') return [key, key];
+      if (operator === 'DoesNotExist') return [key, `!${key}`];
+      return [key, `${key} ${operator.toLowerCase()} (${[...values].sort().join(',')})`];
+    }),
+  ];
+  const texts = parts.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text);
+  return texts.join(',') || '<none>';
+}
+
+function requirementHolds(operator: string, value: string | undefined, values: readonly string[]): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(values[0]);
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(values[0]);
+    default:
+      return false;
+  }
+}
+
+interface Requirement {
+  key: string;
+  operator: string;
+  values: string[];
+}
+
+/** The labelSelector parameter. Throws 400 with the parser's own words. */
+export function parseLabelSelector(text: string | null): (object: KubeObject) => boolean {
+  if (!text?.trim()) return () => true;
+  const requirements = parse(text);
+  return ({ metadata }) =>
+    requirements.every(({ key, operator, values }) =>
+      requirementHolds(operator, metadata.labels?.[key], values),
+    );
+}
+
+function parse(text: string): Requirement[] {
+  const tokens = text.match(/==|!=|[=!,()<>]|[^=!,()<>\s]+/g) ?? [];
+  let position = 0;
+  const requirements: Requirement[] = [];
+  const next = () => tokens[position++] ?? '';
+  const expected = (found: string, wanted: string) =>
+    badRequest(`unable to parse requirement: found '${found}', expected: ${wanted}`);
+
+  while (position < tokens.length) {
+    const absent = tokens[position] === '!';
+    if (absent) position++;
+    const key = next();
+    if (!key || /^[=!,()<>]+$/.test(key)) throw expected(key, "!, identifier, or 'end of string'");
+    checkKey(key);
+    const operator = tokens[position] ?? '';
+    if (absent || operator === '' || operator === ',') {
+      requirements.push({ key, operator: absent ? 'DoesNotExist' : 'Exists', values: [] });
+    } else {
+      position++;
+      requirements.push(binary(key, operator, next, () => tokens[position] ?? ''));
+    }
+    const separator = next();
+    if (separator !== '' && separator !== ',') throw expected(separator, "',' or 'end of string'");
+    if (separator === ',' && position >= tokens.length) throw expected('', "identifier after ','");
+  }
+  return requirements;
+
+  function binary(key: string, operator: string, take: () => string, peek: () => string): Requirement {
+    if (operator === 'in' || operator === 'notin') {
+      const open = take();
+      if (open !== '(') throw expected(open, "'('");
+      const values: string[] = [];
+      for (let token = take(); token !== ')'; token = take()) {
+        if (token === '') throw expected(token, "',' or ')'");
+        if (token !== ',') values.push(token);
+      }
+      for (const value of values) checkValue(key, value);
+      return { key, operator: operator === 'in' ? 'In' : 'NotIn', values };
+    }
+    const operators: Record<string, string> = { '=': 'In', '==': 'In', '!=': 'NotIn', '>': 'Gt', '<': 'Lt' };
+    const meaning = operators[operator];
+    if (!meaning) throw expected(operator, 'in, notin, =, ==, !=, gt, lt');
+    const value = peek() === ',' || peek() === '' ? '' : take();
+    checkValue(key, value);
+    return { key, operator: meaning, values: [value] };
+  }
+}
+
+function checkKey(key: string): void {
+  if (/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(key)) return;
+  throw badRequest(
+    `unable to parse requirement: <nil>: Invalid value: "${key}": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+  );
+}
+
+function checkValue(key: string, value: string): void {
+  if (value.length <= 63 && /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(value)) return;
+  throw badRequest(
+    `unable to parse requirement: values[0][${key}]: Invalid value: "${value}": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+  );
+}
