@@ -1,0 +1,217 @@
+// Cuts a text into YAML documents and parses each: what a manifest file, kustomize's output or JSON is made of.
+import { type Document, isMap, LineCounter, parseDocument, visit } from 'yaml';
+import { type FieldPath, followPath } from '../model/yaml-path.ts';
+
+/** One YAML document with its place in its file. */
+export interface SourceDocument {
+  readonly file: string;
+  /** Offset of the document in the file's text, and its first line (from 0). */
+  readonly offset: number;
+  readonly firstLine: number;
+  readonly text: string;
+  readonly document: Document.Parsed;
+  readonly lines: LineCounter;
+}
+
+/** Why a document cannot be read. Line and column count from 1. */
+export interface ReadProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly sentence: string;
+}
+
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+const SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Bounds the expansion of aliases ("billion laughs"); real manifests use a few. */
+const ALIAS_LIMIT = 1000;
+/** Documents longer than this are not parsed when their kind can hold no risk that a rule knows. */
+const LONG_DOCUMENT = 256 * 1024;
+const longKinds = /^kind:\s*["']?(CustomResourceDefinition|ConfigMap|Secret)["']?\s*$/m;
+const currentVersions = /^apiVersion:\s*["']?(apiextensions\.k8s\.io\/v1|v1)["']?\s*$/m;
+
+export interface ReadDocument {
+  readonly source: SourceDocument;
+  /** The document as data; undefined when it is empty or could not be read. */
+  readonly value: unknown;
+}
+
+/** Every document of a text; one that cannot be read becomes a problem and does not hide the others. */
+export function readDocuments(
+  file: string,
+  input: string,
+): { readonly documents: readonly ReadDocument[]; readonly problems: readonly ReadProblem[] } {
+  const refused = refusal(input);
+  if (refused) return { documents: [], problems: [{ file, line: 1, column: 1, sentence: refused }] };
+  const documents: ReadDocument[] = [];
+  const problems: ReadProblem[] = [];
+  for (const piece of pieces(input)) {
+    if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text))
+      continue;
+    const lines = new LineCounter();
+    const document = parseDocument(piece.text, { lineCounter: lines, prettyErrors: false, merge: true });
+    const source: SourceDocument = { file, ...piece, document, lines };
+    const problem = templateProblem(source) ?? syntaxProblem(source);
+    if (problem) {
+      problems.push(problem);
+      // What follows an unrendered template says the same again.
+      if (problem.sentence.includes('template')) break;
+      continue;
+    }
+    try {
+      documents.push({ source, value: document.toJS({ maxAliasCount: ALIAS_LIMIT }) });
+    } catch (error) {
+      const reason = (error as Error).message.replace(/\.$/, '');
+      problems.push({
+        file,
+        line: piece.firstLine + 1,
+        column: 1,
+        sentence: `cannot be expanded: ${reason}.`,
+      });
+    }
+  }
+  return { documents, problems };
+}
+
+/** Where a field stands; the nearest parent that exists when the field does not. */
+export function placeIn(source: SourceDocument, path: FieldPath, want: 'key' | 'value' = 'key'): Place {
+  const steps = followPath(source.document, path);
+  const last = steps.at(-1);
+  const complete = steps.length === path.length;
+  const node = complete && want === 'value' ? last?.value : (last?.pair?.key ?? last?.value);
+  const offset = (node ?? last?.pair?.key ?? source.document.contents)?.range?.[0] ?? 0;
+  return placeAt(source, offset);
+}
+
+export function placeAt(source: SourceDocument, offset: number): Place {
+  const { line, col } = source.lines.linePos(offset);
+  return { line: source.firstLine + line, column: col };
+}
+
+function refusal(input: string): string | undefined {
+  if (input.length > SIZE_LIMIT_BYTES)
+    return `has ${input.length} characters; at most ${SIZE_LIMIT_BYTES} are read. Check its parts one by one.`;
+  if (input.includes('\0') || input.includes('\uFFFD\uFFFD'))
+    return 'is not a text in UTF-8; a manifest is YAML or JSON.';
+  return undefined;
+}
+
+interface Piece {
+  readonly offset: number;
+  readonly firstLine: number;
+  readonly text: string;
+}
+
+/**
+ * The text cut before each line that starts with `---`. Content of a document cannot start a line so (YAML 1.2,
+ * c-forbidden), and separate pieces keep one broken document from taking the rest with it. Comments and directives
+ * before the first `---` stay with it.
+ */
+function pieces(input: string): readonly Piece[] {
+  const found: Piece[] = [];
+  const marker = /^---(?=[ \t\r\n]|$)/gm;
+  let offset = 0;
+  let firstLine = 0;
+  const cut = (end: number) => {
+    const text = input.slice(offset, end);
+    found.push({ offset, firstLine, text });
+    firstLine += countLines(text);
+    offset = end;
+  };
+  for (const match of input.matchAll(marker)) {
+    if (/^(﻿?[ \t]*(#.*|%.*)?(\r?\n|$))*$/.test(input.slice(offset, match.index))) continue;
+    cut(match.index);
+  }
+  cut(input.length);
+  return found;
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
+  return lines;
+}
+
+function syntaxProblem(source: SourceDocument): ReadProblem | undefined {
+  const error = source.document.errors[0];
+  if (!error) return undefined;
+  const duplicate = error.code === 'DUPLICATE_KEY';
+  const words = error.message.split('\n')[0]!.replace(/\.$/, '');
+  const sentence = duplicate
+    ? `the same key stands twice in one map (${keyAt(source, error.pos[0])}); Kubernetes refuses it. Remove one of them.`
+    : error.code === 'TAB_AS_INDENT'
+      ? 'a tab is used for indentation, which YAML forbids; use spaces.'
+      : `is not valid YAML: ${words}.`;
+  return { file: source.file, ...placeAt(source, error.pos[0]), sentence };
+}
+
+function keyAt(source: SourceDocument, offset: number): string {
+  return /^[^:\n]{1,60}/.exec(source.text.slice(offset))?.[0].trim() ?? '';
+}
+
+/** Go template actions that only a chart has: other `{{ }}` (alert rules, workflows) is plain text in a manifest. */
+const chartAction =
+  /\{\{-?\s*(\.(Values|Release|Chart|Capabilities|Files|Template)\b|(include|template|define|if|else|range|with|end|tpl|toYaml|printf|default|block)\b|\$[\w.]|\/\*)/;
+
+/** Actions that mean a chart even inside quotes. */
+const chartValue = /\{\{-?\s*(\.(Values|Release|Chart)\b|include\s)/;
+
+/**
+ * A Helm template that was not rendered. Where the text is broken YAML: an action outside quotes and block texts.
+ * Where it happens to parse: `{{ x }}` read as a map that is a key, or a scalar that holds an action of a chart.
+ */
+function templateProblem(source: SourceDocument): ReadProblem | undefined {
+  if (!source.text.includes('{{')) return undefined;
+  const offset = source.document.errors.length > 0 ? bareAction(source) : parsedAction(source);
+  if (offset === undefined) return undefined;
+  const shown = /\{\{[^\n]{0,60}?\}\}|\{\{[^\n]{0,40}/.exec(source.text.slice(offset))?.[0] ?? '{{';
+  return {
+    file: source.file,
+    ...placeAt(source, offset),
+    sentence: `is a template that has not been rendered (${shown}). Render it first: helm template CHART | rollproof check -`,
+  };
+}
+
+function parsedAction(source: SourceDocument): number | undefined {
+  let found: number | undefined;
+  visit(source.document, {
+    Pair(_, pair) {
+      if (!isMap(pair.key)) return undefined;
+      found = pair.key.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+    Scalar(_, scalar) {
+      if (typeof scalar.value !== 'string' || !scalar.value.includes('{{')) return undefined;
+      const inBlock = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED';
+      const action = scalar.type === 'PLAIN' ? chartAction : chartValue;
+      if (inBlock || !action.test(scalar.value)) return undefined;
+      found = (scalar.range?.[0] ?? 0) + Math.max(0, scalar.value.indexOf('{{'));
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** In text that is not YAML, line by line: quoted texts, comments and block texts are passed over. */
+function bareAction(source: SourceDocument): number | undefined {
+  let offset = 0;
+  let blockIndent: number | undefined;
+  for (const line of source.text.split('\n')) {
+    const indent = line.search(/\S/);
+    if (blockIndent !== undefined && indent !== -1 && indent <= blockIndent) blockIndent = undefined;
+    if (blockIndent === undefined && indent !== -1) {
+      const bare = line
+        .replace(/"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'/g, (quoted) => ' '.repeat(quoted.length))
+        .replace(/(^|\s)#.*$/, '');
+      if (bare.includes('{{')) return offset + bare.indexOf('{{');
+      if (/[|>][-+\d]*\s*$/.test(bare)) blockIndent = indent;
+    }
+    offset += line.length + 1;
+  }
+  const quoted = chartValue.exec(source.text);
+  return quoted?.index;
+}

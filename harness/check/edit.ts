@@ -1,0 +1,178 @@
+// Makes changes to fields of a YAML document in its text: the lines around a change stay byte for byte as they were.
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseDocument,
+  stringify,
+  type YAMLMap,
+} from 'yaml';
+import { type FieldPath, followPath } from '../model/yaml-path.ts';
+
+export type Change =
+  | { readonly set: FieldPath; readonly value: unknown; readonly comment?: string }
+  | { readonly remove: FieldPath; readonly comment?: string };
+
+interface TextEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** A document's text with all changes made, one after the other. */
+export function withChanges(text: string, changes: readonly Change[]): string {
+  return changes.reduce((current, change) => {
+    const edit = editFor(current, change);
+    return edit ? current.slice(0, edit.start) + edit.text + current.slice(edit.end) : current;
+  }, text);
+}
+
+export function pathOf(change: Change): FieldPath {
+  return 'set' in change ? change.set : change.remove;
+}
+
+/** Column (from 0) at which the fields of a map stand; of one that is not there yet, where they would. */
+export function columnOfFields(document: Document, text: string, path: FieldPath): number {
+  const steps = followPath(document, path);
+  const node = steps.length === 0 ? document.contents : resolved(document, steps.at(-1)!.value);
+  const missing = 2 * (path.length - steps.length);
+  const flow = steps.find((step) => isFlow(step.holder));
+  if (flow) return indentOf(text, flow.holder.range![0]);
+  if (isMap(node) && isFlow(node)) return indentOf(text, node.range![0]) + 2;
+  const first = isMap(node) ? (node.items[0]?.key as Node | undefined) : undefined;
+  if (first?.range) return columnOf(text, first.range[0]) + missing;
+  const key = steps.at(-1)?.pair?.key;
+  return (key?.range ? columnOf(text, key.range[0]) : 0) + 2 + missing;
+}
+
+function editFor(text: string, change: Change): TextEdit | undefined {
+  const document = parseDocument(text, { prettyErrors: false, merge: true });
+  const path = pathOf(change);
+  const steps = followPath(document, path);
+  const flow = steps.findIndex((step) => isFlow(step.holder));
+  if (flow !== -1) return inFlow(text, steps[flow]!.holder, path.slice(flow), change);
+  const last = steps.at(-1);
+  const complete = steps.length === path.length;
+  if ('remove' in change)
+    return complete && last?.pair && isMap(last.holder) ? removal(text, last.holder, last.pair) : undefined;
+  // A merged field is overridden where it is used: its source may serve other objects.
+  if (complete && last?.pair && !last.merged) return replacement(text, last.pair, change.value);
+  const depth = complete ? path.length - 1 : steps.length;
+  const rest = path.slice(depth);
+  const parent = depth === 0 ? document.contents : resolved(document, steps[depth - 1]!.value);
+  if (isMap(parent) && isFlow(parent)) return inFlow(text, parent, rest, change);
+  const nested = rest.slice(1).reduceRight<unknown>((value, key) => ({ [key]: value }), change.value);
+  if (isMap(parent)) return insertion(text, parent, String(rest[0]), nested);
+  const holder = steps[depth - 1]?.pair;
+  return holder && replacement(text, holder, { [rest[0]!]: nested });
+}
+
+/** A new field behind the last one of a block map. */
+function insertion(text: string, map: YAMLMap, key: string, value: unknown): TextEdit {
+  const last = map.items.at(-1) as KeyValue;
+  const column = columnOf(text, (map.items[0]!.key as Node).range![0]);
+  const lines = asLines(text, { [key]: value }, column);
+  const end = endOf(text, last);
+  if (text[end - 1] === '\n') return { start: end, end, text: lines };
+  const lineEnd = text.indexOf('\n', end);
+  if (lineEnd === -1) return { start: text.length, end: text.length, text: newlineOf(text) + lines };
+  return { start: lineEnd + 1, end: lineEnd + 1, text: lines };
+}
+
+function replacement(text: string, pair: KeyValue, value: unknown): TextEdit {
+  const start = pair.key.range![0];
+  const column = columnOf(text, start);
+  const key = isScalar(pair.key) ? String(pair.key.value) : '';
+  const lines = asLines(text, { [key]: value }, column).slice(column);
+  const end = endOf(text, pair);
+  return { start, end, text: text[end - 1] === '\n' ? lines : lines.trimEnd() };
+}
+
+function removal(text: string, map: YAMLMap, pair: KeyValue): TextEdit {
+  const start = pair.key.range![0];
+  const end = endOf(text, pair);
+  const index = map.items.findIndex((item) => item.key === pair.key);
+  if (map.items.length === 1)
+    return { start, end, text: text[end - 1] === '\n' ? `{}${newlineOf(text)}` : '{}' };
+  const next = map.items[index + 1]?.key as Node | undefined;
+  // The first field of a list item stands behind its dash: the next one takes its place.
+  if (index === 0 && next) return { start, end: next.range![0], text: '' };
+  const lineEnd = text[end - 1] === '\n' ? end : text.indexOf('\n', end) + 1 || text.length;
+  return { start: lineStart(text, start), end: lineEnd, text: '' };
+}
+
+/** A flow collection (JSON, too) is written anew, in the way it was: on one line, or indented. */
+function inFlow(text: string, holder: Node, path: FieldPath, change: Change): TextEdit {
+  const [start, end] = holder.range!;
+  const own = text.slice(start, end);
+  const written = parseDocument(own, { merge: true }).toJS() as Record<PropertyKey, unknown>;
+  const parent = path.slice(0, -1).reduce((node, key) => {
+    if (typeof node[key] !== 'object' || node[key] === null) node[key] = {};
+    return node[key] as Record<PropertyKey, unknown>;
+  }, written);
+  const key = path.at(-1)!;
+  if ('set' in change) parent[key] = change.value;
+  else delete parent[key];
+  if (!own.includes('\n')) {
+    const json = /^[{[]\s*"/.test(own);
+    const line = json
+      ? JSON.stringify(written)
+      : stringify(written, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
+    return { start, end, text: line };
+  }
+  const step = /\n([ \t]+)\S/.exec(own)?.[1]?.length ?? 2;
+  const base = indentOf(text, start);
+  const lines = JSON.stringify(written, null, Math.max(1, step - base));
+  return { start, end, text: lines.replaceAll('\n', `${newlineOf(text)}${' '.repeat(base)}`) };
+}
+
+type KeyValue = Pair<Node, Node | null>;
+
+function asLines(text: string, value: unknown, column: number): string {
+  const lines = stringify(value, { lineWidth: 0 }).replace(/\n$/, '').split('\n');
+  const newline = newlineOf(text);
+  return lines.map((line) => (line ? `${' '.repeat(column)}${line}${newline}` : newline)).join('');
+}
+
+/** End of a field's own text: without the comments and blank lines behind it. */
+function endOf(text: string, pair: KeyValue): number {
+  const colon = text.indexOf(':', pair.key.range![1]) + 1;
+  return Math.max(colon, pair.value ? endOfNode(text, pair.value) : 0);
+}
+
+function endOfNode(text: string, node: Node): number {
+  if ((isMap(node) || isSeq(node)) && !isFlow(node) && node.items.length > 0) {
+    const last = node.items.at(-1) as KeyValue | Node;
+    return isPair(last) ? endOf(text, last as KeyValue) : endOfNode(text, last);
+  }
+  return node.range?.[1] ?? 0;
+}
+
+function isFlow(node: Node): boolean {
+  return (isMap(node) || isSeq(node)) && node.flow === true;
+}
+
+function resolved(document: Document, node: Node | null): Node | null {
+  return isAlias(node) ? ((node.resolve(document) ?? null) as Node | null) : node;
+}
+
+function newlineOf(text: string): string {
+  return text.includes('\r\n') ? '\r\n' : '\n';
+}
+
+function lineStart(text: string, offset: number): number {
+  return text.lastIndexOf('\n', offset - 1) + 1;
+}
+
+function indentOf(text: string, offset: number): number {
+  return /^[ ]*/.exec(text.slice(lineStart(text, offset)))![0].length;
+}
+
+function columnOf(text: string, offset: number): number {
+  return offset - lineStart(text, offset);
+}

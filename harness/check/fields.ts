@@ -1,0 +1,74 @@
+// Reads fields of manifests as they come: of any type, or missing. A wrong type reads as missing.
+export type Fields = Readonly<Record<string, unknown>>;
+
+const none: Fields = Object.freeze({});
+
+export function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : none;
+}
+
+export function has(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function integer(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
+}
+
+/** A text, or a number written without quotes (ports and tags often are). */
+export function textOrNumber(value: unknown): string | undefined {
+  return typeof value === 'number' ? String(value) : text(value);
+}
+
+/**
+ * An IntOrString of the API: a whole number, or a percentage of `total`, rounded as the field's owner rounds
+ * (docs/kubernetes-semantics.md: Deployment maxSurge up, maxUnavailable down; PodDisruptionBudget up).
+ */
+export function scaled(value: unknown, total: number, round: 'up' | 'down'): number | undefined {
+  const whole = integer(value);
+  if (whole !== undefined) return whole;
+  const percent = /^(\d{1,6})%$/.exec(text(value) ?? '')?.[1];
+  if (percent === undefined) return undefined;
+  const exact = (Number(percent) * total) / 100;
+  return round === 'up' ? Math.ceil(exact) : Math.floor(exact);
+}
+
+/** True when `labels` has every entry of `selector`. */
+export function matchesLabels(selector: Fields, labels: Fields): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+/** A LabelSelector (matchLabels and matchExpressions) against labels. Missing: matches nothing. Empty: everything. */
+export function matchesSelector(selector: unknown, labels: Fields): boolean {
+  if (!has(selector)) return false;
+  const { matchLabels, matchExpressions } = fields(selector);
+  return (
+    matchesLabels(fields(matchLabels), labels) &&
+    list(matchExpressions).every((expression) => matchesExpression(fields(expression), labels))
+  );
+}
+
+function matchesExpression({ key, operator, values }: Fields, labels: Fields): boolean {
+  const name = text(key) ?? '';
+  const value = labels[name];
+  switch (operator) {
+    case 'In':
+      return has(value) && list(values).includes(value);
+    case 'NotIn':
+      return !has(value) || !list(values).includes(value);
+    case 'Exists':
+      return has(value);
+    case 'DoesNotExist':
+      return !has(value);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,64 @@
+// What an experiment says about a risk: the losses that its causes explain, or what the rollout did.
+import type { Cause, ExperimentResult } from '../model/results.ts';
+import type { Measured } from './rule.ts';
+
+/** Losses to these causes, in an experiment that does not have the setting which removes the risk. */
+export function lossesTo(causes: readonly Cause[], setting?: string) {
+  return (experiment: ExperimentResult): Measured => {
+    if (setting && experiment.settings.includes(setting)) return undefined;
+    const perLane = Object.entries(experiment.lanes).map(([lane, result]) => ({
+      lane,
+      lost: causes.reduce((sum, cause) => sum + (result.causes[cause] ?? 0), 0),
+      attempts: result.attempts,
+    }));
+    if (perLane.length === 0) return undefined;
+    const words = perLane.map(({ lane, lost, attempts }) => `${lost} of ${attempts} in lane ${lane}`);
+    return {
+      confirmed: perLane.some(({ lost }) => lost > 0),
+      text: `variant ${experiment.variant} lost ${words.join(', ')} to ${causes.join(' or ')}`,
+    };
+  };
+}
+
+/** A moment without a ready pod. */
+export function noReadyPod(setting?: string) {
+  return (experiment: ExperimentResult): Measured => {
+    if (setting && experiment.settings.includes(setting)) return undefined;
+    const { minReady } = experiment.rollout;
+    const lost = Object.entries(experiment.lanes).map(([lane, result]) => `${result.lost} in lane ${lane}`);
+    return {
+      confirmed: minReady === 0,
+      text: `variant ${experiment.variant} had at least ${minReady} ready pods; lost ${lost.join(', ') || 'nothing'}`,
+    };
+  };
+}
+
+/** A rollout that did not come to its end. */
+export function rolloutStuck(experiment: ExperimentResult): Measured {
+  const { completedMs } = experiment.rollout;
+  return {
+    confirmed: completedMs === null,
+    text:
+      completedMs === null
+        ? `the rollout of variant ${experiment.variant} was not complete after ${seconds(experiment.durationMs)}`
+        : `the rollout of variant ${experiment.variant} was complete after ${seconds(completedMs)}`,
+  };
+}
+
+/** Ready pods below the wanted number. */
+export function capacityLost(experiment: ExperimentResult): Measured {
+  const { capacityLostPodSeconds } = experiment.rollout;
+  return {
+    confirmed: capacityLostPodSeconds > 0,
+    text: `variant ${experiment.variant} lacked ${capacityLostPodSeconds.toFixed(1)} pod-seconds of ready pods`,
+  };
+}
+
+/** What no experiment can tell: the API server refuses it, or it shows only in time. */
+export function notMeasurable(): Measured {
+  return undefined;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,133 @@
+// Who sends connections to a pod: decides whether probes and hooks matter for them. Metrics ports do not count: a lost
+// scrape is no lost request of a client.
+import { type Fields, fields, has, integer, list, matchesLabels, text } from './fields.ts';
+import { groupOf, type SourceObject, sameNamespace } from './objects.ts';
+import type { Container } from './workload.ts';
+
+export interface TrafficPort {
+  /** Number, or name of a container's port. */
+  readonly target: number | string;
+  readonly protocol: string;
+  readonly name: string | undefined;
+  readonly service: SourceObject | undefined;
+}
+
+export interface Traffic {
+  /** `service`: a Service selects the pods. `presumed`: no Service was given at all, and a port is declared. */
+  readonly kind: 'service' | 'presumed' | 'none';
+  readonly ports: readonly TrafficPort[];
+  /** Containers behind the ports. */
+  readonly containers: readonly Container[];
+  /** At least one Service gives its clients an address of its own: new connections go where it routes. */
+  readonly routed: boolean;
+  /** Pods are given only to clients on their own node: another pod cannot take over. */
+  readonly nodeLocal: boolean;
+}
+
+const none: Traffic = { kind: 'none', ports: [], containers: [], routed: false, nodeLocal: false };
+
+/** Names of ports and Services that carry no client's requests. */
+const metricsLike =
+  /(^|[-_])(metrics?|prom(etheus)?|prom-?http|monitor(ing)?|telemetry|exporter|stats)($|[-_\d])/i;
+const sideDoor =
+  /(^|[-_])(metrics?|prom(etheus)?|monitor(ing)?|telemetry|exporter|stats|status|health|healthz|probes?|liveness|readiness|live|ready|pprof|debug|profil\w*|admin|gossip|peer|memberlist|raft|jmx)($|[-_\d])/i;
+
+export function trafficOf(
+  object: SourceObject,
+  labels: Fields,
+  containers: readonly Container[],
+  objects: readonly SourceObject[],
+): Traffic {
+  const all = objects.filter((candidate) => candidate.kind === 'Service' && groupOf(candidate) === '');
+  if (all.length === 0) return presumed(containers);
+  const services = all.filter((service) => selects(service, object, labels)).filter(hasReadyGate);
+  const ports = services.flatMap(servicePorts).filter((port) => port.protocol === 'TCP');
+  if (ports.length === 0) return none;
+  const serving = [...new Set(ports.flatMap((port) => containerBehind(port, containers) ?? []))];
+  const routing = services.filter((service) => fields(service.value.spec).clusterIP !== 'None');
+  return {
+    kind: 'service',
+    ports,
+    containers: serving,
+    routed: routing.length > 0,
+    nodeLocal: routing.length > 0 && routing.every(isNodeLocal),
+  };
+}
+
+/** Name of the sender for sentences: `Service "web"`. */
+export function senderName(traffic: Traffic): string {
+  const service = traffic.ports.find((port) => port.service)?.service;
+  return service ? `Service "${service.name}"` : 'its Service';
+}
+
+function presumed(containers: readonly Container[]): Traffic {
+  const ports = containers
+    .filter((container) => !container.sidecar)
+    .flatMap((container) => list(container.value.ports).map((entry) => ({ container, port: fields(entry) })))
+    .filter(({ port }) => (port.protocol ?? 'TCP') === 'TCP' && integer(port.containerPort) !== undefined)
+    .filter(({ port }) => !sideDoor.test(text(port.name) ?? ''))
+    .map(({ container, port }) => ({
+      container,
+      port: {
+        target: text(port.name) ?? integer(port.containerPort)!,
+        protocol: 'TCP',
+        name: text(port.name),
+        service: undefined,
+      },
+    }));
+  if (ports.length === 0) return none;
+  return {
+    kind: 'presumed',
+    ports: ports.map(({ port }) => port),
+    containers: [...new Set(ports.map(({ container }) => container))],
+    routed: true,
+    nodeLocal: false,
+  };
+}
+
+function selects(service: SourceObject, object: SourceObject, labels: Fields): boolean {
+  const spec = fields(service.value.spec);
+  const selector = fields(spec.selector);
+  return (
+    spec.type !== 'ExternalName' &&
+    Object.keys(selector).length > 0 &&
+    sameNamespace(service, object) &&
+    matchesLabels(selector, labels)
+  );
+}
+
+/** A Service that publishes pods before they are ready (peer discovery) takes no notice of readiness. */
+function hasReadyGate(service: SourceObject): boolean {
+  const annotations = fields(fields(service.value.metadata).annotations);
+  return (
+    fields(service.value.spec).publishNotReadyAddresses !== true &&
+    annotations['service.alpha.kubernetes.io/tolerate-unready-endpoints'] !== 'true'
+  );
+}
+
+function servicePorts(service: SourceObject): readonly TrafficPort[] {
+  if (metricsLike.test(service.name)) return [];
+  const ports = list(fields(service.value.spec).ports).map(fields);
+  return ports.flatMap((port) => {
+    const target = has(port.targetPort) ? port.targetPort : port.port;
+    if (typeof target !== 'number' && typeof target !== 'string') return [];
+    const name = text(port.name);
+    if (metricsLike.test(name ?? '') || metricsLike.test(String(target))) return [];
+    return [{ target, protocol: text(port.protocol) ?? 'TCP', name, service }];
+  });
+}
+
+function isNodeLocal(service: SourceObject): boolean {
+  const spec = fields(service.value.spec);
+  return spec.internalTrafficPolicy === 'Local' || spec.externalTrafficPolicy === 'Local';
+}
+
+/** The container that declares the port; where none does, the first one: ports need not be declared. */
+function containerBehind(port: TrafficPort, containers: readonly Container[]): Container | undefined {
+  const declared = containers.find((container) =>
+    list(container.value.ports)
+      .map(fields)
+      .some((own) => own.containerPort === port.target || (has(own.name) && own.name === port.target)),
+  );
+  return declared ?? containers[0];
+}
