@@ -50,6 +50,7 @@ export class ResponseParser {
   /** Options of the Connection header: `close` wins; HTTP/1.0 keeps a connection only when it says so. */
   #closes = false;
   #persists = false;
+  #body = false;
   #headBytes = 0;
   /** Bytes left in a body with a length or in a chunk; digits seen while a chunk size is read. */
   #left = 0;
@@ -78,9 +79,9 @@ export class ResponseParser {
   get done(): boolean {
     return this.#state === DONE;
   }
-  /** The head is complete and the body has begun (or the message is complete). */
+  /** The head is complete: what came or failed behind it is the body's. */
   get inBody(): boolean {
-    return this.#state >= BODY_FIXED && this.#state <= DONE;
+    return this.#body;
   }
   /** The body ends with the connection: a FIN now completes the message. */
   get endsWithFin(): boolean {
@@ -137,6 +138,7 @@ export class ResponseParser {
 
   #nextHead(): void {
     this.#state = STATUS_LINE;
+    this.#body = false;
     this.#headBytes = 0;
     this.#contentLength = -1;
     this.#chunked = false;
@@ -300,6 +302,7 @@ export class ResponseParser {
       this.#nextHead();
       return;
     }
+    this.#body = true;
     if (status === 101) {
       // What follows is another protocol: the message is complete and the connection is spent.
       this.keepAlive = false;
