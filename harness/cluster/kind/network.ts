@@ -1,0 +1,42 @@
+// Docker's network "kind": kind makes it with the first cluster and leaves it behind. It goes with the last cluster of
+// ours when there was none before, and nobody else uses it.
+import { CommandError, type RunCommand } from './command.ts';
+import type { Ownership, OwnershipRecord } from './ownership.ts';
+
+const NETWORK = 'kind';
+const LIMIT_MS = 20_000;
+
+/** Its id; null: there is none. */
+export async function networkId(run: RunCommand): Promise<string | null> {
+  const { stdout } = await run(
+    'docker',
+    ['network', 'ls', '--no-trunc', '--filter', `name=^${NETWORK}$`, '--format', '{{.ID}}'],
+    { limitMs: LIMIT_MS },
+  );
+  return stdout.trim() || null;
+}
+
+/** Called while the record's cluster is gone and its record is still there. */
+export async function releaseNetwork(
+  run: RunCommand,
+  ownership: Ownership,
+  record: OwnershipRecord,
+): Promise<void> {
+  if (record.networkBefore !== null) return;
+  await ownership.exclusively(async () => {
+    const others = ownership.list().filter((other) => other.name !== record.name);
+    // The network that we made goes with the last of our clusters: hand the duty over.
+    for (const other of others) ownership.update(other.name, { networkBefore: null });
+    if (others.length > 0 || (await networkId(run)) === null) return;
+    const users = await run('docker', ['ps', '--all', '--quiet', '--filter', `network=${NETWORK}`], {
+      limitMs: LIMIT_MS,
+    });
+    if (users.stdout.trim() !== '') return;
+    try {
+      await run('docker', ['network', 'rm', NETWORK], { limitMs: LIMIT_MS });
+    } catch (error) {
+      // Somebody began to use it in between: then it is theirs.
+      if (!(error instanceof CommandError)) throw error;
+    }
+  });
+}

@@ -1,0 +1,167 @@
+// Whose cluster is it? A folder per cluster, written before the cluster is made, says which process owns it and with
+// which token; the same token is on every node container. Only what both name is ever deleted.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { FaultError } from '../../model/errors.ts';
+import { identify, isAlive, type ProcessIdentity, processIdentitySchema } from '../process-identity.ts';
+
+export const ownershipRecordSchema = z.object({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  token: z.string(),
+  /** The process that creates, uses or deletes it; null: nobody does. */
+  owner: processIdentitySchema.nullable(),
+  /** The `kind create` that was started; it outlives its parent's kill -9. */
+  creator: processIdentitySchema.nullable(),
+  state: z.enum(['creating', 'up', 'deleting']),
+  /** It was asked to be kept, so the next run uses it again instead of sweeping it away. */
+  keep: z.boolean(),
+  nodes: z.number().int(),
+  image: z.string().nullable(),
+  autoscalerSyncSeconds: z.number().nullable(),
+  /** Docker network "kind" before the creation; null: there was none, so it goes with the last cluster. */
+  networkBefore: z.string().nullable(),
+  createdAt: z.string(),
+});
+export type OwnershipRecord = z.infer<typeof ownershipRecordSchema>;
+
+export type Standing = 'in use' | 'kept' | 'abandoned';
+
+/** `abandoned`: its process is gone and nobody asked to keep it. */
+export function standingOf(record: OwnershipRecord, alive = isAlive): Standing {
+  if (record.owner && alive(record.owner)) return 'in use';
+  return record.keep && record.state === 'up' ? 'kept' : 'abandoned';
+}
+
+export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'rollproof');
+}
+
+export const newToken = (): string => randomBytes(8).toString('hex');
+
+const LOCK_LIMIT_MS = 15_000;
+const LOCK_POLL_MS = 50;
+
+export class Ownership {
+  readonly folder: string;
+  private readonly clusters: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.clusters = join(folder, 'clusters');
+  }
+
+  /** Where a cluster's files lie: owner.json, kubeconfig, kind's configuration. */
+  folderOf(name: string): string {
+    return join(this.clusters, name);
+  }
+
+  /** All records by name. A folder without a readable record is not listed. */
+  list(): readonly OwnershipRecord[] {
+    return namesIn(this.clusters).flatMap((name) => this.read(name) ?? []);
+  }
+
+  read(name: string): OwnershipRecord | undefined {
+    try {
+      return ownershipRecordSchema.parse(JSON.parse(readFileSync(this.fileOf(name), 'utf8')));
+    } catch {
+      return undefined;
+    }
+  }
+
+  write(record: OwnershipRecord): void {
+    mkdirSync(this.folderOf(record.name), { recursive: true });
+    const file = this.fileOf(record.name);
+    // Never half a record, whenever we are killed.
+    writeFileSync(`${file}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  update(name: string, change: Partial<OwnershipRecord>): void {
+    const record = this.read(name);
+    if (record) this.write({ ...record, ...change });
+  }
+
+  remove(name: string): void {
+    rmSync(this.folderOf(name), { recursive: true, force: true });
+  }
+
+  /**
+   * Runs a short critical section that no other rollproof process is in: looking at records and claiming one of them.
+   * Throws FaultError when it is held for too long.
+   */
+  async exclusively<T>(body: () => T | Promise<T>): Promise<T> {
+    mkdirSync(this.clusters, { recursive: true });
+    const lock = join(this.folder, 'lock');
+    const me = JSON.stringify(thisProcess());
+    const deadline = Date.now() + LOCK_LIMIT_MS;
+    while (!takeLock(lock, me)) {
+      if (Date.now() > deadline) {
+        throw new FaultError(
+          `kind: another rollproof has held ${lock} for ${LOCK_LIMIT_MS / 1000} s. End it, or remove the file.`,
+        );
+      }
+      await delay(LOCK_POLL_MS);
+    }
+    try {
+      return await body();
+    } finally {
+      rmSync(lock, { force: true });
+    }
+  }
+
+  private fileOf(name: string): string {
+    return join(this.folderOf(name), 'owner.json');
+  }
+}
+
+export function thisProcess(): ProcessIdentity {
+  const identity = identify(process.pid);
+  if (!identity) throw new FaultError('kind: the system does not tell when this process was started.');
+  return identity;
+}
+
+function takeLock(lock: string, me: string): boolean {
+  try {
+    writeFileSync(lock, me, { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const holder = readLock(lock);
+  if (holder === undefined || isAlive(holder)) return false;
+  // The holder died. Move its lock away; if another process has taken it since, what moved is not dead: give it back.
+  const aside = `${lock}.${process.pid}`;
+  try {
+    renameSync(lock, aside);
+    const moved = readLock(aside);
+    if (moved && isAlive(moved)) renameSync(aside, lock);
+    else rmSync(aside, { force: true });
+  } catch {
+    // another process was faster
+  }
+  return false;
+}
+
+function readLock(file: string): ProcessIdentity | undefined {
+  try {
+    return processIdentitySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,85 @@
+// Takes a cluster of ours down with all that belongs to it, and sweeps away what dead processes left.
+import { setTimeout as delay } from 'node:timers/promises';
+import { FaultError } from '../../model/errors.ts';
+import { isAlive } from '../process-identity.ts';
+import { killGroup, type RunCommand } from './command.ts';
+import { carries, nodeContainers } from './containers.ts';
+import { releaseNetwork } from './network.ts';
+import { type Ownership, type OwnershipRecord, standingOf, thisProcess } from './ownership.ts';
+
+const DELETE_LIMIT_MS = 120_000;
+const CREATOR_LIMIT_MS = 5000;
+const POLL_MS = 50;
+
+/**
+ * Deletes the record's cluster, the network that came with it and the record. Containers of the same cluster name
+ * without the record's token are not ours: then only the record goes. Returns what it did, one line each.
+ */
+export async function removeCluster(
+  run: RunCommand,
+  ownership: Ownership,
+  record: OwnershipRecord,
+): Promise<readonly string[]> {
+  await endCreator(record);
+  const containers = await nodeContainers(run, record.name);
+  const foreign = containers.filter((container) => !carries(container, record.token));
+  const did: string[] = [];
+  if (foreign.length > 0) {
+    did.push(`left cluster ${record.name} alone: its node ${foreign[0]?.name} is not one of ours`);
+  } else if (containers.length > 0) {
+    const kubeconfig = `${ownership.folderOf(record.name)}/kubeconfig`;
+    await run('kind', ['delete', 'cluster', '--name', record.name, '--kubeconfig', kubeconfig], {
+      limitMs: DELETE_LIMIT_MS,
+    });
+    const left = await nodeContainers(run, record.name);
+    if (left.length > 0) {
+      const names = left.map((container) => container.name).join(' ');
+      throw new FaultError(
+        `kind: ${left.length} containers are left after "kind delete cluster". Remove them with: docker rm -f -v ${names}`,
+      );
+    }
+    did.push(`removed cluster ${record.name} (${containers.length} nodes)`);
+  }
+  await releaseNetwork(run, ownership, record);
+  ownership.remove(record.name);
+  return did;
+}
+
+/**
+ * Removes the clusters whose process has ended without doing so; `kept`: also those that are kept for the next run.
+ * Claims each first, so that two processes never sweep the same one. Returns what it did, one line each.
+ */
+export async function sweep(
+  run: RunCommand,
+  ownership: Ownership,
+  options: { readonly kept: boolean; readonly say: (text: string) => void },
+): Promise<readonly string[]> {
+  const claimed = await ownership.exclusively(() =>
+    ownership.list().flatMap((record) => {
+      const standing = standingOf(record);
+      if (standing === 'in use' || (standing === 'kept' && !options.kept)) return [];
+      const mine: OwnershipRecord = { ...record, owner: thisProcess(), state: 'deleting', keep: false };
+      ownership.write(mine);
+      return [mine];
+    }),
+  );
+  const did: string[] = [];
+  for (const record of claimed) {
+    options.say(`removing cluster ${record.name} of an earlier run`);
+    did.push(...(await removeCluster(run, ownership, record)));
+  }
+  return did;
+}
+
+/** A `kind create` goes on when the process that started it is killed, and would bring back what is deleted. */
+async function endCreator({ creator }: OwnershipRecord): Promise<void> {
+  if (!creator || !isAlive(creator)) return;
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    killGroup(creator.pid, signal);
+    const deadline = Date.now() + CREATOR_LIMIT_MS;
+    while (isAlive(creator)) {
+      if (Date.now() > deadline) break;
+      await delay(POLL_MS);
+    }
+  }
+}

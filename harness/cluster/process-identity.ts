@@ -1,0 +1,60 @@
+// Which process is meant, for good: a process id is given out again, its id together with its start time is not.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { z } from 'zod';
+
+export const processIdentitySchema = z.object({
+  pid: z.number().int().positive(),
+  /** Start time as the system tells it, opaque: only ever compared. */
+  startedAt: z.string(),
+  /** Linux: the namespace that the id counts in; a process of another one cannot be looked at from here. */
+  pidNamespace: z.string(),
+});
+export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
+
+/** undefined when there is no such process. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startedAt = startTime(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt, pidNamespace: pidNamespace() };
+}
+
+/** True also for what cannot be known from here: what may be alive is left alone. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  if (identity.pidNamespace !== pidNamespace()) return true;
+  return startTime(identity.pid) === identity.startedAt;
+}
+
+function startTime(pid: number): string | undefined {
+  if (existsSync('/proc/self/stat')) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // The name in parentheses may hold anything; after it, field 22 is the start time in ticks since boot (proc(5)).
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const isZombie = fields[0] === 'Z';
+      return isZombie ? undefined : `${bootId()}/${fields[19]}`;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      timeout: 5000,
+    });
+    return text.trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return 'system';
+  }
+}
