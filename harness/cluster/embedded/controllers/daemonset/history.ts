@@ -1,0 +1,52 @@
+// ControllerRevisions of a DaemonSet: what `kubectl rollout history` and `undo` read.
+// Source: pkg/controller/daemon/update.go (constructHistory, snapshot, cleanupHistory).
+import type { DaemonSet, Draft, Kinds, Pod } from '../../api/types.ts';
+import { canonicalJson, templateHash } from '../deployment/template-hash.ts';
+import { controllerReference } from '../runtime/ownership.ts';
+import { hashLabel } from './rolling.ts';
+
+export type Revision = Kinds['controllerrevisions'];
+
+/** The present template as a patch that restores it. */
+export function revisionData(daemonSet: DaemonSet): { spec: { template: object } } {
+  return { spec: { template: { ...daemonSet.spec?.template, $patch: 'replace' } } };
+}
+
+export function findRevision(daemonSet: DaemonSet, revisions: readonly Revision[]): Revision | undefined {
+  const wanted = canonicalJson(revisionData(daemonSet));
+  return revisions.find((revision) => canonicalJson(revision.data) === wanted);
+}
+
+export function nextRevisionNumber(revisions: readonly Revision[]): number {
+  return Math.max(0, ...revisions.map(({ revision }) => revision)) + 1;
+}
+
+export function revisionDraft(daemonSet: DaemonSet, revision: number): Draft<'controllerrevisions'> {
+  const hash = templateHash(daemonSet.spec?.template, daemonSet.status?.collisionCount);
+  const { name, namespace, annotations } = daemonSet.metadata;
+  return {
+    metadata: {
+      name: `${name}-${hash}`,
+      namespace,
+      labels: { ...daemonSet.spec?.template.metadata?.labels, [hashLabel]: hash },
+      ...(annotations ? { annotations: { ...annotations } } : {}),
+      ownerReferences: [controllerReference(daemonSet)],
+    },
+    data: revisionData(daemonSet),
+    revision,
+  } as Draft<'controllerrevisions'>;
+}
+
+/** The oldest beyond revisionHistoryLimit that no pod is of. */
+export function surplusRevisions(
+  daemonSet: DaemonSet,
+  old: readonly Revision[],
+  pods: readonly Pod[],
+): Revision[] {
+  const excess = old.length - (daemonSet.spec?.revisionHistoryLimit ?? 10);
+  const live = new Set(pods.map(({ metadata }) => metadata.labels?.[hashLabel]));
+  return [...old]
+    .sort((left, right) => left.revision - right.revision)
+    .filter(({ metadata }) => !live.has(metadata.labels?.[hashLabel]))
+    .slice(0, Math.max(0, excess));
+}

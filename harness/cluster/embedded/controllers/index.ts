@@ -1,0 +1,94 @@
+// The control plane's controllers and the scheduler on one registry: started and stopped together.
+import type { Registry, Resource } from '../api/types.ts';
+import { startDaemonSetController } from './daemonset/controller.ts';
+import { startDeploymentController } from './deployment/controller.ts';
+import { startDisruptionController } from './disruption/controller.ts';
+import { startEndpointSliceController } from './endpointslice/controller.ts';
+import { type AutoscalerOptions, defaultAutoscalerOptions, startAutoscaler } from './hpa/controller.ts';
+import { startJobController } from './job/controller.ts';
+import { startNodeLifecycle } from './node-lifecycle.ts';
+import { startReplicaSetController } from './replicaset/controller.ts';
+import { type Clock, stoppable, systemClock } from './runtime/clock.ts';
+import type { ControllerContext, MetricsSource } from './runtime/controller.ts';
+import { createInformers } from './runtime/informers.ts';
+import { type Latencies, measuredLatencies } from './runtime/latencies.ts';
+import { startScheduler } from './scheduler/scheduler.ts';
+
+export { evictPod } from './disruption/eviction.ts';
+export type { AutoscalerOptions } from './hpa/controller.ts';
+export { type Clock, systemClock } from './runtime/clock.ts';
+export type { MetricsSource } from './runtime/controller.ts';
+export { type Latencies, measuredLatencies, scaleLatencies } from './runtime/latencies.ts';
+
+export interface ControllersOptions {
+  readonly registry: Registry;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** [0, 1); default Math.random. */
+  readonly random?: () => number;
+  /** Default: as measured on Kubernetes v1.34.4. */
+  readonly latencies?: Latencies;
+  /** Usage of running pods; default: none, as in a cluster without metrics-server. */
+  readonly metrics?: MetricsSource;
+  readonly options?: {
+    readonly autoscaler?: Partial<AutoscalerOptions>;
+  };
+  /** Told of errors that are not the API server's own: defects. Default: a process warning. */
+  readonly onDefect?: (controller: string, key: string, error: unknown) => void;
+}
+
+const controllerManagerResources: readonly Resource[] = [
+  'deployments',
+  'replicasets',
+  'daemonsets',
+  'controllerrevisions',
+  'jobs',
+  'pods',
+  'services',
+  'endpointslices',
+  'nodes',
+  'horizontalpodautoscalers',
+  'poddisruptionbudgets',
+];
+const schedulerResources: readonly Resource[] = ['pods', 'nodes', 'namespaces', 'services', 'replicasets'];
+
+/** Runs until stopped; nothing is written after that, and no timer is left. */
+export function startControllers(options: ControllersOptions): { stop(): void } {
+  const { registry, random = Math.random, latencies = measuredLatencies } = options;
+  const clock = stoppable(options.clock ?? systemClock);
+  // As in a real cluster: the controllers share one set of caches, the scheduler has its own.
+  const informers = createInformers(registry, controllerManagerResources, clock, random, latencies);
+  const schedulerInformers = createInformers(registry, schedulerResources, clock, random, latencies);
+  const context: ControllerContext = {
+    registry,
+    informers,
+    clock,
+    random,
+    latencies,
+    metrics: options.metrics ?? (() => ({ pods: [] })),
+    onDefect: options.onDefect ?? warn,
+  };
+  startDeploymentController(context);
+  startReplicaSetController(context);
+  startDaemonSetController(context);
+  startJobController(context);
+  startEndpointSliceController(context);
+  startDisruptionController(context);
+  startNodeLifecycle(context);
+  startAutoscaler(context, { ...defaultAutoscalerOptions, ...options.options?.autoscaler });
+  startScheduler({ ...context, informers: schedulerInformers });
+  informers.start();
+  schedulerInformers.start();
+  return {
+    stop() {
+      clock.stop();
+      informers.stop();
+      schedulerInformers.stop();
+    },
+  };
+}
+
+function warn(controller: string, key: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`embedded ${controller} controller failed on ${key}: ${text}`);
+}
