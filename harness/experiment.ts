@@ -1,4 +1,5 @@
 // One experiment, top to bottom: deploy, load, steps, wait for the end, record. What it yields is a journal.
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { RunningCluster } from './cluster/provider.ts';
@@ -109,7 +110,12 @@ export const experimentName = ({ scenario, variant, path, agents, repeat }: Expe
     .join('.');
 
 /** Deploys everything into a namespace of its own and waits until it can serve. */
-export async function prepareExperiment(run: RunContext, key: ExperimentKey): Promise<PreparedExperiment> {
+export async function prepareExperiment(
+  run: RunContext,
+  key: ExperimentKey,
+  /** Called before a namespace is created, so that it is removed whatever happens then. */
+  onNamespace: (namespace: string) => void,
+): Promise<PreparedExperiment> {
   const { kube, target, signal } = run;
   const name = experimentName(key);
   const identity: Identity = {
@@ -120,6 +126,7 @@ export async function prepareExperiment(run: RunContext, key: ExperimentKey): Pr
   const agentNode = agentNodeOf(run.cluster);
   run.progress({ experiment: name, doing: 'deploying target, control target and load agent' });
 
+  onNamespace(identity.namespace);
   await createObjects(kube, [namespaceManifest(identity)]);
   const [service] = await createObjects(kube, [agentService(identity)]);
   const phases = `${clusterIpOf(service)}:${phasePort}`;
@@ -185,6 +192,7 @@ export async function runExperiment(
   const startedAt = performance.now();
   const limit = AbortSignal.timeout(prepared.key.scenario.limitMs + READY_LIMIT_MS);
   const signal = AbortSignal.any([run.signal, limit]);
+  setMaxListeners(0, signal);
   let recorder: Recorder | undefined;
   let firing: Firing | undefined;
   let outcome: ExperimentOutcome = { status: 'complete' };

@@ -1,4 +1,5 @@
 // Ctrl-C and SIGTERM: the first asks everything to stop in order, a third gives up waiting for that.
+import { setMaxListeners } from 'node:events';
 import { InterruptedError } from '../model/errors.ts';
 
 export interface Interrupt extends Disposable {
@@ -10,6 +11,8 @@ const GIVE_UP_AFTER = 3;
 /** `say` gets a sentence for the user on each signal. */
 export function onInterrupt(say: (text: string) => void): Interrupt {
   const controller = new AbortController();
+  // Every wait of a run listens; their number is bounded by the experiments, not by Node's default of 10.
+  setMaxListeners(0, controller.signal);
   let received = 0;
   const listener = () => {
     received++;

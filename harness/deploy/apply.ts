@@ -36,6 +36,11 @@ interface PodList {
   }[];
 }
 
+/** Reasons that do not pass by themselves; a kubelet may need a second try all the same. */
+const hopeless =
+  /^(ErrImage|ImagePull|InvalidImage|CreateContainer.*Error|RunContainerError|CrashLoopBackOff)/;
+const STUCK_LIMIT_MS = 10_000;
+
 export interface PodReady {
   readonly name: string;
   readonly ip: string;
@@ -54,8 +59,9 @@ export async function podsReady(
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  const what = `${count} pods with ${labelSelector.replace(`${label.role}=`, 'role ')} in ${namespace} to be Ready`;
+  const what = `${count} ${count === 1 ? 'pod' : 'pods'} with ${labelSelector.replace(`${label.role}=`, 'role ')} in ${namespace} to be Ready`;
   const deadline = performance.now() + limitMs;
+  let stuckSince: number | undefined;
   for (;;) {
     const { items } = await kube.json<PodList>('GET', `/api/v1/namespaces/${namespace}/pods`, {
       query: { labelSelector },
@@ -74,13 +80,14 @@ export async function podsReady(
     }
     const stuck = alive
       .map((pod) =>
-        pod.status?.containerStatuses?.find((status) =>
-          /^(Err|Image|Crash|Invalid|Create)/.test(status.state?.waiting?.reason ?? ''),
-        ),
+        pod.status?.containerStatuses?.find((status) => hopeless.test(status.state?.waiting?.reason ?? '')),
       )
       .find(Boolean)?.state?.waiting;
-    if (stuck && /^(ErrImage|ImagePull|InvalidImage)/.test(stuck.reason ?? '')) {
-      throw new FaultError(`${what}: ${stuck.reason}: ${stuck.message ?? 'the image cannot be had'}.`);
+    stuckSince = stuck ? (stuckSince ?? performance.now()) : undefined;
+    if (stuck && stuckSince !== undefined && performance.now() - stuckSince > STUCK_LIMIT_MS) {
+      throw new FaultError(
+        `Waited for ${what}: ${stuck.reason}: ${stuck.message ?? 'the container does not start'}.`,
+      );
     }
     if (performance.now() > deadline) {
       const seen = alive.map((pod) => `${pod.metadata.name} ${describe(pod)}`).join('; ') || 'no pod';

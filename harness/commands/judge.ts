@@ -1,0 +1,126 @@
+// `rollproof judge DIR` and `rollproof report DIR`: a run's journals judged, and all reports written, anew.
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { citedLines, journalView } from '../../reports/html/timeline.ts';
+import type { JournalView } from '../../reports/html/types.ts';
+import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
+import { parseFormats, type ReportFormat, reportFormats, writeReports } from '../../reports/write.ts';
+import { readJournalFile } from '../judge/journal-file.ts';
+import { judgeRun, type RunJournal } from '../judge/run.ts';
+import { type ExitCode, UsageError } from '../model/errors.ts';
+import { type JournalRecord, journalRecordSchema } from '../model/journal.ts';
+import type { Results } from '../model/results.ts';
+import { type RunFacts, runFactsSchema } from '../model/run.ts';
+import { journalFolder } from './run.ts';
+
+export const runFile = 'run.json';
+
+export interface Judged {
+  readonly results: Results;
+  /** The summary for a terminal. */
+  readonly summary: string;
+  readonly exitCode: ExitCode;
+}
+
+export interface JudgeFolderOptions {
+  readonly formats?: readonly ReportFormat[];
+  readonly strict?: boolean;
+  readonly ignoreRouteKnowledge?: boolean;
+}
+
+export function registerJudge(program: Command): void {
+  for (const [name, description] of [
+    ['judge', "judge a run's journals anew and write its reports; the exit code is the run's"],
+    ['report', "write a run's reports anew from its journals"],
+  ] as const) {
+    program
+      .command(name)
+      .argument('<dir>', 'the folder of a run (--out)')
+      .description(description)
+      .option('--formats <list>', `reports to write: ${reportFormats.join(', ')}`)
+      .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
+      .action(async (folder: string, flags: { formats?: string; strict?: boolean }) => {
+        const judged = await judgeFolder(folder, {
+          ...(flags.formats !== undefined && { formats: parseFormats(flags.formats) }),
+          ...(flags.strict !== undefined && { strict: flags.strict }),
+        });
+        process.stdout.write(judged.summary);
+        process.stdout.write(`\nReport: ${join(folder, 'index.html')}\n`);
+        process.exitCode = name === 'judge' ? judged.exitCode : 0;
+      });
+  }
+}
+
+/** Judges the journals of a folder and writes the reports into it. Broken journals are UsageErrors with file and line. */
+export async function judgeFolder(folder: string, options: JudgeFolderOptions = {}): Promise<Judged> {
+  const { journals, facts } = await readRun(folder);
+  const results = judgeRun(journals, facts, {
+    ...(options.strict !== undefined && { strict: options.strict }),
+    ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
+  });
+  const cited = citedLines(results);
+  const views = new Map<string, JournalView>();
+  for (const { name } of journals) {
+    views.set(name, journalView(await readRecords(join(folder, name)), cited.get(name)));
+  }
+  await writeReports(folder, results, views, options.formats);
+  return {
+    results,
+    summary: renderTerminal(results, { colour: wantsColour(process.stdout, process.env) }),
+    exitCode: results.exitCode as ExitCode,
+  };
+}
+
+/** The journals that run.json names, or all of a folder that has none. */
+export async function readRun(
+  folder: string,
+): Promise<{ journals: RunJournal[]; facts: RunFacts | undefined }> {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`${folder}: there is no such folder. Name the folder of a run (its --out).`);
+  }
+  const facts = readFacts(join(folder, runFile));
+  const names = facts?.journals ?? journalsIn(folder);
+  const journals: RunJournal[] = [];
+  for (const name of names) {
+    journals.push({ journal: await readJournalFile(join(folder, name), join(folder, name)), name });
+  }
+  return { journals, facts };
+}
+
+function readFacts(file: string): RunFacts | undefined {
+  if (!existsSync(file)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${file}: not JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  const parsed = runFactsSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`${file}: field ${issue?.path.join('.') || '(all)'}: ${issue?.message}.`);
+}
+
+function journalsIn(folder: string): string[] {
+  const inner = join(folder, journalFolder);
+  const [from, prefix] = existsSync(inner) ? [inner, `${journalFolder}/`] : [folder, ''];
+  const names = readdirSync(from).filter((name) => name.endsWith('.ndjson'));
+  if (names.length === 0) throw new UsageError(`${folder}: has neither ${runFile} nor a journal (*.ndjson).`);
+  return names.sort().map((name) => prefix + name);
+}
+
+/** All records with their lines. The journal has been checked by then (readJournalFile). */
+async function readRecords(file: string): Promise<(JournalRecord & { line: number })[]> {
+  const records: (JournalRecord & { line: number })[] = [];
+  let line = 0;
+  for await (const text of createInterface({ input: createReadStream(file) })) {
+    line++;
+    const value = JSON.parse(text) as { type?: string };
+    // Frames are most of a journal and were checked already; the rest gets its defaults here.
+    const record = value.type === 'frame' ? (value as JournalRecord) : journalRecordSchema.parse(value);
+    records.push({ ...record, line });
+  }
+  return records;
+}
