@@ -1,6 +1,6 @@
 // What a cluster says about itself through its API: version, nodes, readiness, kube-proxy's mode. For every real one.
 import { parse } from 'yaml';
-import type { Kube } from '../kube/client.ts';
+import { apiStatus, type Kube } from '../kube/client.ts';
 import type { ClusterInfo } from '../model/journal.ts';
 
 interface NodeList {
@@ -57,14 +57,21 @@ export async function describeCluster(
 ): Promise<Pick<ClusterInfo, 'kubernetesVersion' | 'nodes' | 'proxyMode' | 'notes'>> {
   const [version, nodes, proxyMode] = await Promise.all([
     kube.json<{ gitVersion: string }>('GET', '/version'),
-    nodeStates(kube),
+    nodeStates(kube).catch((error: unknown) => {
+      // Somebody else's cluster may not let us list its nodes.
+      if (apiStatus(error) === 403) return undefined;
+      throw error;
+    }),
     proxyModeOf(kube),
   ]);
+  const notes: string[] = [];
+  if (!nodes) notes.push('The nodes may not be listed, so they are not known.');
+  if (!proxyMode) notes.push('kube-proxy has no readable configuration, so its mode is not known.');
   return {
     kubernetesVersion: version.gitVersion,
-    nodes: nodes.map(({ name, role }) => ({ name, role })),
+    nodes: (nodes ?? []).map(({ name, role }) => ({ name, role })),
     proxyMode: proxyMode ?? 'unknown',
-    notes: proxyMode ? [] : ['kube-proxy has no readable configuration, so its mode is not known.'],
+    notes,
   };
 }
 

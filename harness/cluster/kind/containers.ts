@@ -1,7 +1,7 @@
 // The Docker containers that are a cluster's nodes, and whose they are.
 
+import type { RunCommand } from '../command.ts';
 import { ownerMount } from './cluster-config.ts';
-import type { RunCommand } from './command.ts';
 
 const LIMIT_MS = 20_000;
 /** kind puts this label on every node container. */

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
+import { CommandError, type RunCommand, runCommand } from '../command.ts';
 import { describeCluster } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
 import { identify } from '../process-identity.ts';
 import type { ClusterProvider, CreateOptions, ImageRequest, RunningCluster } from '../provider.ts';
+import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { whyNotAvailable } from './availability.ts';
 import { clusterConfig } from './cluster-config.ts';
-import { CommandError, type RunCommand, runCommand } from './command.ts';
 import { nodeContainers } from './containers.ts';
 import { provideImages } from './images.ts';
 import { removeLeftovers } from './leftovers.ts';
@@ -96,6 +97,7 @@ class Bringup {
   async run(): Promise<RunningCluster> {
     const { progress, signal } = this.create;
     const config = this.readConfig(newToken());
+    removeAbandonedFolders();
     await sweep(this.seams.run, this.ownership, { kept: false, say: progress });
     const { record, existed } = await this.claim(config.nodes, config.token);
     try {

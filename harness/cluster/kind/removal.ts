@@ -1,8 +1,8 @@
 // Takes a cluster of ours down with all that belongs to it, and sweeps away what dead processes left.
 import { setTimeout as delay } from 'node:timers/promises';
 import { FaultError } from '../../model/errors.ts';
+import { killGroup, type RunCommand } from '../command.ts';
 import { isAlive } from '../process-identity.ts';
-import { killGroup, type RunCommand } from './command.ts';
 import { carries, nodeContainers } from './containers.ts';
 import { releaseNetwork } from './network.ts';
 import { type Ownership, type OwnershipRecord, standingOf, thisProcess } from './ownership.ts';

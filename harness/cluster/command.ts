@@ -1,7 +1,7 @@
 // The one seam through which docker and kind are run. An error prints a command line that can be pasted and the last
 // lines that the command said.
 import { spawn } from 'node:child_process';
-import { FaultError, InterruptedError } from '../../model/errors.ts';
+import { FaultError, InterruptedError } from '../model/errors.ts';
 
 export interface CommandOptions {
   readonly limitMs: number;

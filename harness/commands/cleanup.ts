@@ -1,0 +1,49 @@
+// `rollproof cleanup`: removes what runs that were killed have left, and says what it did.
+import type { Command } from 'commander';
+import { CommandError, type RunCommand, runCommand } from '../cluster/command.ts';
+import { removeOwnImages } from '../cluster/docker-image.ts';
+import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/ownership.ts';
+import { sweep } from '../cluster/kind/removal.ts';
+import { removeAbandonedFolders } from '../cluster/temporary-folder.ts';
+
+export function registerCleanup(program: Command): void {
+  program
+    .command('cleanup')
+    .description('remove the clusters and temporary folders that killed runs have left')
+    .option('--all', 'also the clusters that were kept for the next run, and the images that were built')
+    .action(async (options: { all?: boolean }) => {
+      const lines = await cleanup(runCommand, new Ownership(defaultStateFolder()), options.all ?? false);
+      process.stdout.write(`${lines.join('\n')}\n`);
+    });
+}
+
+/** Returns what it did and what is left, one line each. */
+export async function cleanup(
+  run: RunCommand,
+  ownership: Ownership,
+  all: boolean,
+): Promise<readonly string[]> {
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const did = [
+    ...(await sweep(run, ownership, { kept: all, say })),
+    ...removeAbandonedFolders().map((folder) => `removed folder ${folder}`),
+    ...(all ? (await ownImages(run)).map((image) => `removed image ${image}`) : []),
+  ];
+  if (did.length === 0) did.push('Nothing was left behind.');
+  const left = ownership.list().map((record) => {
+    const standing = standingOf(record);
+    const hint = standing === 'kept' ? ' (rollproof cleanup --all removes it)' : '';
+    return `Cluster ${record.name} is ${standing}${hint}.`;
+  });
+  return [...did, ...left];
+}
+
+/** Without Docker there are no images to remove, and that is no error. */
+async function ownImages(run: RunCommand): Promise<readonly string[]> {
+  try {
+    return await removeOwnImages(run);
+  } catch (error) {
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
