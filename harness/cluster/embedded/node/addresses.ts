@@ -16,6 +16,8 @@ const LAST_POD_OCTET = 255;
 export interface AddressBlock {
   /** False where only 127.0.0.1 exists (not Linux): pods then have ports of their own, and gone ones refuse. */
   readonly ownAddresses: boolean;
+  /** For an endpoint that nobody ever listens on. */
+  readonly silentAddress: string;
   nodeAddress(node: number): string;
   /** "127.31.16.0/20" or the like; for display. */
   podRange(node: number): string;
@@ -56,6 +58,7 @@ function addressBlock(block: number, nodes: number, claim: Server | undefined): 
   };
   return {
     ownAddresses: claim !== undefined,
+    silentAddress: `127.${block}.0.9`,
     nodeAddress: (node) => `127.${block}.0.${10 + node}`,
     podRange: (node) =>
       `127.${block}.${FIRST_POD_OCTET + node * octets}.0/${24 - Math.floor(Math.log2(octets))}`,

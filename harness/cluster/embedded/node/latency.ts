@@ -43,6 +43,8 @@ export interface Latencies {
   readonly syncTickMs: number;
 }
 
+/** PLEG's relist period and syncLoop's tick. */
+const TICK_MS = 1000;
 const SHORTEST_TICK_MS = 10;
 
 /**
@@ -50,9 +52,11 @@ const SHORTEST_TICK_MS = 10;
  * its work, never what a manifest says (periods, thresholds, grace) nor Kubernetes' back-offs.
  */
 export function latencyModel(factor: number, random: () => number): Latencies {
+  // A slower node does not look less often.
+  const tickMs = Math.max(SHORTEST_TICK_MS, TICK_MS * Math.min(1, factor));
   return {
     of: (step) => medians[step] * factor * (0.8 + 0.4 * random()),
-    relistMs: Math.max(SHORTEST_TICK_MS, 1000 * factor),
-    syncTickMs: Math.max(SHORTEST_TICK_MS, 1000 * factor),
+    relistMs: tickMs,
+    syncTickMs: tickMs,
   };
 }

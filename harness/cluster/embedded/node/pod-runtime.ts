@@ -203,7 +203,9 @@ export class PodRuntime {
     await pause(node.clock, node.latencies.of('networkDown'));
     const address = this.address;
     if (address && node.addresses.ownAddresses && !pod.spec?.hostNetwork) {
-      void node.silent.hold(address, portsThatMatter(pod), () => node.addresses.releasePod(address));
+      void node.silent.hold(address, portsThatMatter(pod), 'timeout', () =>
+        node.addresses.releasePod(address),
+      );
     }
     await pause(node.clock, node.latencies.of('sandboxDown'));
     this.sandboxReady = false;

@@ -82,16 +82,27 @@ export class SilentAddresses {
     port1.unref();
   }
 
-  /** From now on `ports` of `address` neither answer nor refuse, for 30 s at most. A port that is in use is left out. */
-  async hold(address: string, ports: readonly number[], released?: () => void): Promise<void> {
+  /**
+   * From now on `ports` of `address` neither answer nor refuse, for 30 s or until the cluster ends. A port that is in
+   * use is left out.
+   */
+  async hold(
+    address: string,
+    ports: readonly number[],
+    until: 'timeout' | 'close',
+    released?: () => void,
+  ): Promise<void> {
     if (this.held.has(address)) this.release(address);
     while (this.held.size >= MOST_HELD) this.release(this.held.keys().next().value as string);
     this.start();
     const ids: number[] = [];
-    const cancel = this.clock.after(HELD_MS, () => {
-      this.release(address);
-      released?.();
-    });
+    const cancel =
+      until === 'close'
+        ? () => {}
+        : this.clock.after(HELD_MS, () => {
+            this.release(address);
+            released?.();
+          });
     this.held.set(address, { ids, cancel });
     await Promise.all(
       ports.map(async (port) => {

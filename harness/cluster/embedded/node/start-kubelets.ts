@@ -36,16 +36,21 @@ export interface Kubelets {
   readonly hooks: KubeletHooks;
   /** Where a pod's port really is; undefined when no pod has this address. */
   reach(podIP: string, port: number): { host: string; port: number } | undefined;
+  /** An address that never answers; undefined where that cannot be had. */
+  readonly silent: { readonly ip: string; readonly port: number } | undefined;
   /** Kills every pod's processes and removes what was written. */
   close(): Promise<void>;
 }
+
+const DISCARD_PORT = 9;
 
 export function startKubelets(options: KubeletsOptions): Kubelets {
   const { registry, clock, random, nodes, addresses } = options;
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-pods-'));
   const watchdog = new Watchdog([folder]);
   const silent = new SilentAddresses(clock);
-  if (addresses.ownAddresses) silent.start();
+  const nowhere = { ip: addresses.silentAddress, port: DISCARD_PORT };
+  if (addresses.ownAddresses) void silent.hold(nowhere.ip, [nowhere.port], 'close');
   const { cpus, memoryBytes } = machine();
   nodes.forEach((plan, index) => {
     registry.create(
@@ -92,6 +97,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
   });
   return {
     hooks: kubeletHooks(kubelets, metrics),
+    silent: addresses.ownAddresses ? nowhere : undefined,
     reach(podIP, port) {
       for (const kubelet of kubelets) {
         const worker = kubelet.pods().find((candidate) => candidate.runtime.podIP === podIP);

@@ -1,0 +1,208 @@
+// One embedded cluster, top to bottom: addresses, store, API server, controllers, routing, nodes; and down again in the
+// opposite order, with nothing left.
+import { FaultError } from '../../model/errors.ts';
+import type { ClusterInfo } from '../../model/journal.ts';
+import type { KubeletHooks } from './api/hooks.ts';
+import { type ApiRegistry, createRegistry } from './api/registry.ts';
+import { createApiServer } from './api/server.ts';
+import { measuredLatencies, scaleLatencies, startControllers } from './controllers/index.ts';
+import { type AddressBlock, claimAddresses } from './node/addresses.ts';
+import { systemClock } from './node/clock.ts';
+import { type ImageSource, Images, type PullFailure } from './node/images.ts';
+import { defaultNodes, emulatedVersion, type NodePlan } from './node/node-object.ts';
+import { type Kubelets, startKubelets } from './node/start-kubelets.ts';
+import { canListen, type Proxies, startProxies } from './proxy/start-proxies.ts';
+
+export interface EmbeddedOptions {
+  /** What image names run; asked in order. */
+  readonly images: readonly ImageSource[];
+  /** Default: one control plane and three workers. */
+  readonly nodes?: readonly NodePlan[];
+  /** Scales what control plane and nodes need for their work; 1 (the default) as measured on kind. */
+  readonly latencyFactor?: number;
+  /** Routing updates on the agent's node lag by this many ms from the start. */
+  readonly proxyDelayMs?: number;
+  /** How often the HorizontalPodAutoscaler controller looks, and how often usage is scraped; 15 s by default. */
+  readonly hpaSyncMs?: number;
+  readonly metricsResolutionMs?: number;
+  /** Of the API server; 0 (the default): any free one. */
+  readonly port?: number;
+  /** 0 to below 1; default Math.random. */
+  readonly random?: () => number;
+  /** What a pull of an image that is not mapped says. */
+  readonly pullFailure?: (image: string) => PullFailure;
+  /** A defect of the emulation, as a sentence. */
+  readonly onDefect?: (text: string) => void;
+}
+
+export interface EmbeddedCluster extends AsyncDisposable {
+  readonly info: ClusterInfo;
+  /** "http://127.0.0.1:PORT" */
+  readonly url: string;
+  readonly registry: ApiRegistry;
+  readonly images: Images;
+  kubeconfig(): string;
+  /** Routing updates of this node lag by so many ms from now on; 0 lets out what is held back. */
+  delayProxy(node: string, delayMs: number): void;
+  /** Safe to call twice. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_PERIOD_MS = 15_000;
+
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
+  const {
+    nodes = defaultNodes,
+    latencyFactor = 1,
+    hpaSyncMs = DEFAULT_PERIOD_MS,
+    metricsResolutionMs = DEFAULT_PERIOD_MS,
+    random = Math.random,
+    port = 0,
+    onDefect = (text: string) => process.stderr.write(`${text}\n`),
+  } = options;
+  const [first] = nodes;
+  if (!first) throw new FaultError('embedded: a cluster needs at least one node.');
+  const clock = systemClock;
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = once(async () => {
+    for (const closer of closers.reverse()) await closer();
+  });
+  try {
+    const addresses = await claimAddresses(nodes.length, random());
+    closers.push(() => addresses.close());
+    const registry = createRegistry({
+      now: () => Date.now(),
+      random,
+      allocateClusterIP: (taken) => addresses.allocateService(taken),
+    });
+    const images = new Images(options.images, options.pullFailure);
+    const notes = await notesOn(addresses);
+    let kubelets: Kubelets | undefined;
+    const hooks = later(() => kubelets?.hooks);
+    const api = await createApiServer({ registry, version: emulatedVersion, ...hooks }).listen(port);
+    closers.push(() => api.close());
+    const nodeNames = nodes.map((plan, index) => ({
+      name: plan.name,
+      address: addresses.nodeAddress(index),
+    }));
+    const proxies: Proxies = await startProxies({
+      registry,
+      clock,
+      random,
+      nodes: nodeNames,
+      latencyFactor,
+      ownAddresses: addresses.ownAddresses,
+      reach: (endpoint) => {
+        const place = kubelets?.reach(endpoint.ip, endpoint.port);
+        return place ? { ...endpoint, ip: place.host, port: place.port } : endpoint;
+      },
+      silent: addresses.ownAddresses ? { ip: addresses.silentAddress, port: 9 } : undefined,
+      note: (text) => void notes.push(text),
+    });
+    closers.push(() => proxies.close());
+    const apiUrl = new URL(api.url);
+    const started = startKubelets({
+      registry,
+      clock,
+      random,
+      nodes,
+      addresses,
+      images,
+      latencyFactor,
+      metricsResolutionMs,
+      environment: (plan) => ({
+        KUBERNETES_SERVICE_HOST: apiUrl.hostname,
+        KUBERNETES_SERVICE_PORT: apiUrl.port,
+        ROLLPROOF_ROUTES: proxies.routesUrl(plan.name),
+      }),
+    });
+    kubelets = started;
+    closers.push(() => started.close());
+    const controllers = startControllers({
+      registry,
+      random,
+      latencies: scaleLatencies(measuredLatencies, latencyFactor),
+      autoscaler: { syncPeriodMs: hpaSyncMs },
+      metrics: () => started.hooks.metrics(),
+      onDefect: (controller, key, error) =>
+        onDefect(
+          `embedded: defect in controller ${controller} (${key}): ${(error as Error)?.stack ?? error}`,
+        ),
+    });
+    closers.push(() => controllers.stop());
+    if (options.proxyDelayMs) proxies.delay(first.name, options.proxyDelayMs);
+    return {
+      info: {
+        name: 'embedded',
+        kind: 'embedded',
+        kubernetesVersion: emulatedVersion,
+        emulated: true,
+        nodes: nodes.map(({ name, role }) => ({ name, role })),
+        proxyMode: 'emulated iptables',
+        agentNode: first.name,
+        notes,
+      },
+      url: api.url,
+      registry,
+      images,
+      kubeconfig: () => kubeconfigFor(api.url),
+      delayProxy: (node, delayMs) => proxies.delay(node, delayMs),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What this machine lacks, for reports. */
+async function notesOn(addresses: AddressBlock): Promise<string[]> {
+  if (!addresses.ownAddresses) {
+    return [
+      'this system has one loopback address: pods share it, each on ports of its own, and a pod that is gone refuses instead of hanging.',
+    ];
+  }
+  if (await canListen(80, addresses.silentAddress)) return [];
+  return [
+    'this user may not listen on ports below 1024: Services on such ports have no front address (load agents need none).',
+  ];
+}
+
+/** The API server is up before the kubelets are: until then their part of the API answers that it is not there. */
+function later(hooks: () => KubeletHooks | undefined): KubeletHooks {
+  const ready = (): KubeletHooks => {
+    const found = hooks();
+    if (!found) throw new FaultError('embedded: the nodes are not up yet.');
+    return found;
+  };
+  return {
+    podProxy: (...args) => ready().podProxy(...args),
+    podLogs: (...args) => ready().podLogs(...args),
+    podExec: (...args) => ready().podExec(...args),
+    metrics: () => hooks()?.metrics() ?? { pods: [], nodes: [] },
+  };
+}
+
+export function kubeconfigFor(url: string): string {
+  return JSON.stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'embedded', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
+      users: [{ name: 'embedded', user: {} }],
+      contexts: [{ name: 'embedded', context: { cluster: 'embedded', user: 'embedded' } }],
+      'current-context': 'embedded',
+    },
+    undefined,
+    2,
+  );
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined;
+  return () => {
+    result ??= run();
+    return result;
+  };
+}

@@ -1,0 +1,50 @@
+// The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
+import { FaultError } from '../../model/errors.ts';
+import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
+import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './cluster.ts';
+
+export { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './cluster.ts';
+export type { ImageSource, LocalImage } from './node/images.ts';
+export { defaultNodes, type NodePlan } from './node/node-object.ts';
+
+export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
+  return {
+    kind: 'embedded',
+    unavailable: async () =>
+      process.platform === 'win32'
+        ? 'embedded: pods are processes with signals and process groups, which Windows lacks. Use WSL or --cluster kind.'
+        : undefined,
+    async create({ progress, signal }) {
+      if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
+      const cluster = await startEmbedded(options);
+      progress(`emulated Kubernetes ${cluster.info.kubernetesVersion} is up at ${cluster.url}`);
+      return running(cluster);
+    },
+  };
+}
+
+function running(cluster: EmbeddedCluster): RunningCluster {
+  const agentNode = cluster.info.agentNode as string;
+  return {
+    info: cluster.info,
+    kubeconfig: () => cluster.kubeconfig(),
+    async provideImages(requests) {
+      for (const request of requests) provide(cluster, request);
+    },
+    async delayProxy(delayMs) {
+      cluster.delayProxy(agentNode, delayMs);
+    },
+    destroy: () => cluster.close(),
+    [Symbol.asyncDispose]: () => cluster.close(),
+  };
+}
+
+function provide(cluster: EmbeddedCluster, { name, build }: ImageRequest): void {
+  if (build) {
+    cluster.images.add(name, { command: [process.execPath, build.bundle], env: build.env });
+  } else if (!cluster.images.find(name)) {
+    throw new FaultError(
+      `embedded: image "${name}" has no local command. Say what runs for it under "images" in rollproof.yaml, or use --cluster kind.`,
+    );
+  }
+}

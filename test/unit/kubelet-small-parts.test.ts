@@ -1,0 +1,187 @@
+// Image names, variable references, own /tmp, log ring, usage arithmetic, refusals: one table each.
+import * as assert from 'uvu/assert';
+import type { Pod } from '../../harness/cluster/embedded/api/types.ts';
+import { notEmulated, refusalOf } from '../../harness/cluster/embedded/node/admission.ts';
+import { apiTime } from '../../harness/cluster/embedded/node/clock.ts';
+import { ContainerLog } from '../../harness/cluster/embedded/node/container-log.ts';
+import { expandReferences, expandToldNames } from '../../harness/cluster/embedded/node/environment.ts';
+import { fullImageName, Images } from '../../harness/cluster/embedded/node/images.ts';
+import { latencyModel } from '../../harness/cluster/embedded/node/latency.ts';
+import { inOwnTmp } from '../../harness/cluster/embedded/node/pod-runtime.ts';
+import { Metrics, parsePsTime, type Usage } from '../../harness/cluster/embedded/node/resource-usage.ts';
+import { manualClock } from '../manual-clock.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('kubelet parts');
+
+const names: readonly [string, string][] = [
+  ['nginx', 'docker.io/library/nginx:latest'],
+  ['nginx:1.22.0', 'docker.io/library/nginx:1.22.0'],
+  ['exp/target:1', 'docker.io/exp/target:1'],
+  ['localhost/x', 'localhost/x:latest'],
+  ['registry:5000/a/b', 'registry:5000/a/b:latest'],
+  ['quay.io/a/b@sha256:0', 'quay.io/a/b@sha256:0'],
+];
+for (const [given, expected] of names) {
+  test(`image name ${given}`, () => assert.is(fullImageName(given), expected));
+}
+
+test('images are found under any spelling of their name', () => {
+  const images = new Images([new Map([['docker.io/exp/target:1', { command: ['a'] }]])]);
+  assert.equal(images.find('exp/target:1')?.command, ['a']);
+  assert.is(images.find('exp/target:2'), undefined);
+  images.add('exp/target:2', { command: ['b'] });
+  assert.equal(images.find('docker.io/exp/target:2')?.command, ['b']);
+});
+
+const references: readonly [string, string][] = [
+  ['$(A)-$(B)', 'one-two'],
+  ['$(NONE)', '$(NONE)'],
+  ['$$(A)', '$(A)'],
+  ['$A $', '$A $'],
+  ['$(A', '$(A'],
+];
+for (const [given, expected] of references) {
+  test(`reference ${given}`, () => assert.is(expandReferences(given, { A: 'one', B: 'two' }), expected));
+}
+
+test("an image's own command knows what an emulated pod is told", () => {
+  const told = { POD_IP: '127.16.16.1', PORT: '8080' };
+  const address = '$' + '{POD_IP}:$PORT';
+  assert.is(expandToldNames(`--listen=${address} $HOME`, told), '--listen=127.16.16.1:8080 $HOME');
+});
+
+const paths: readonly [string, string][] = [
+  ['/tmp/down', '/own/down'],
+  [
+    'test ! -f /tmp/slow || sleep 5; test ! -f /tmp/down',
+    'test ! -f /own/slow || sleep 5; test ! -f /own/down',
+  ],
+  ['--file=/tmp/x', '--file=/own/x'],
+  ['/tmp', '/own'],
+  ['/var/tmp/x', '/var/tmp/x'],
+  ['/tmpfs/x', '/tmpfs/x'],
+];
+for (const [given, expected] of paths) {
+  test(`own /tmp: ${given}`, () => assert.is(inOwnTmp(given, '/own'), expected));
+}
+
+test('API times are whole seconds, truncated', () => {
+  assert.is(apiTime(Date.UTC(2026, 0, 1, 0, 0, 1, 999)), '2026-01-01T00:00:01Z');
+});
+
+test('a log keeps its newest lines, whole, and ends its readers', async () => {
+  const log = new ContainerLog();
+  const never = new AbortController().signal;
+  log.write('stdout', 'one\ntw', 0);
+  log.write('stderr', 'other\n', 0);
+  log.write('stdout', 'o\nthree', 0);
+  const followed: string[] = [];
+  const following = (async () => {
+    for await (const { text } of log.read(1, true, never)) followed.push(text);
+  })();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  log.end(0);
+  await following;
+  assert.equal(followed, ['other', 'two', 'three']);
+  assert.is(log.count, 4);
+  const big = new ContainerLog();
+  for (let i = 0; i < 3000; i++) big.write('stdout', `${i} ${'x'.repeat(1000)}\n`, 0);
+  assert.is(big.count, 3000);
+  assert.ok(big.all().length < 1100, 'bounded');
+  assert.match(big.all().at(-1)?.text ?? '', /^2999 /);
+  const tail: string[] = [];
+  for await (const { text } of big.read(big.count - 2, false, never)) tail.push(text.slice(0, 4));
+  assert.equal(tail, ['2998', '2999']);
+});
+
+test('a follower that is not interested any more is let go', async () => {
+  const log = new ContainerLog();
+  const stop = new AbortController();
+  const reading = (async () => {
+    for await (const _ of log.read(0, true, stop.signal));
+  })();
+  stop.abort();
+  await reading;
+});
+
+test('latencies scale and stay within a fifth of their median', () => {
+  const low = latencyModel(1, () => 0);
+  const high = latencyModel(1, () => 0.999999);
+  assert.ok(Math.abs(high.of('sandbox') / low.of('sandbox') - 1.5) < 0.001);
+  assert.is(latencyModel(0, Math.random).of('sandbox'), 0);
+  assert.is(low.relistMs, 1000);
+  assert.is(latencyModel(3, Math.random).relistMs, 1000, 'a slower node does not look less often');
+});
+
+test('usage is a rate between two scrapes', async () => {
+  const clock = manualClock();
+  let cpuMs = 0;
+  const container = { namespace: 'n', pod: 'p', node: 'one', container: 'app', runId: 'r1', group: 7 };
+  const metrics = new Metrics({
+    clock,
+    resolutionMs: 15_000,
+    nodes: ['one', 'two'],
+    containers: () => [container],
+    measure: () => new Map<number, Usage>([[7, { cpuMs, memoryBytes: 1000 }]]),
+  });
+  await clock.advance(15_000);
+  assert.equal(metrics.read().pods, [], 'one scrape makes no rate');
+  cpuMs += 3000;
+  await clock.advance(15_000);
+  const { pods, nodes } = metrics.read();
+  assert.equal(pods[0]?.containers, [{ name: 'app', cpuNanocores: 200_000_000, memoryBytes: 1000 }]);
+  assert.is(pods[0]?.windowSeconds, 15);
+  assert.equal(
+    nodes.map(({ name, cpuNanocores }) => [name, cpuNanocores]),
+    [
+      ['one', 200_000_000],
+      ['two', 0],
+    ],
+  );
+  metrics.close();
+});
+
+const psTimes: readonly [string, number][] = [
+  ['0:01.50', 1500],
+  ['01:02:03', 3_723_000],
+  ['1-00:00:01', 86_401_000],
+];
+for (const [given, expected] of psTimes) {
+  test(`ps time ${given}`, () => assert.is(parsePsTime(given), expected));
+}
+
+const pod = (spec: Record<string, unknown>, container: Record<string, unknown> = {}): Pod =>
+  ({
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'app', ...container }], ...spec },
+  }) as unknown as Pod;
+const lacking: readonly [string, Pod, string][] = [
+  ['plain', pod({}), ''],
+  ['init containers', pod({ initContainers: [{ name: 'i' }] }), 'init containers (spec.initContainers)'],
+  [
+    'grpc',
+    pod({}, { readinessProbe: { grpc: { port: 1 } } }),
+    'grpc probes (spec.containers[0].readinessProbe.grpc)',
+  ],
+  [
+    'a volume that is mounted',
+    pod({ volumes: [{ name: 'v' }] }, { volumeMounts: [{ name: 'v' }] }),
+    'volume mounts (spec.volumes[0], "v")',
+  ],
+  ['a volume that is not', pod({ volumes: [{ name: 'v' }] }), ''],
+];
+for (const [name, given, expected] of lacking) {
+  test(`not emulated: ${name}`, () => assert.is(notEmulated(given).join(', '), expected));
+}
+
+test('host ports: taken by another pod of the node', () => {
+  const wants = pod({}, { ports: [{ containerPort: 80, hostPort: 8080 }] });
+  assert.is(refusalOf(wants, []), undefined);
+  assert.equal(refusalOf(wants, [wants]), {
+    reason: 'NodePorts',
+    message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+  });
+});
+
+test.run();
