@@ -10,7 +10,7 @@ import type {
 } from '../model/results.ts';
 import { because } from './advice.ts';
 import { count, list } from './figures.ts';
-import { lossRate } from './statistics.ts';
+import { isMoreLost, isSurelyMoreLost } from './statistics.ts';
 
 /** undefined: the experiments hold no single setting, neither alone nor left out. */
 export function judgeAblation(experiments: readonly ExperimentResult[]): Ablation | undefined {
@@ -150,22 +150,16 @@ function classify(
   without: AblationCell | undefined,
   all: AblationCell | undefined,
 ): Effect {
-  if (without && all && isMore(without, all)) return 'needed';
+  if (without && all && isMoreLost(without, all)) return 'needed';
   if (baseline && baseline.lost > 0 && alone && alone.lost === 0) return 'enough';
-  if (baseline && alone && isMore(alone, baseline)) return 'harms';
-  if (baseline && alone && isMore(baseline, alone)) return 'helps';
+  if (baseline && alone && isMoreLost(alone, baseline)) return 'harms';
+  if (baseline && alone && isMoreLost(baseline, alone)) return 'helps';
   if (without && all) {
     if (without.lost === 0 && all.lost === 0)
       return baseline && baseline.lost === 0 ? 'no-effect' : 'not-needed';
     return 'no-effect';
   }
   return baseline && alone ? 'no-effect' : 'undecided';
-}
-
-/** More is lost, beyond chance: some against none, or 95 % intervals that do not overlap. */
-function isMore(a: AblationCell, b: AblationCell): boolean {
-  if (a.lost > 0 && b.lost === 0) return true;
-  return lossRate(a.lost, a.attempts).low95 > lossRate(b.lost, b.attempts).high95;
 }
 
 const lostText = (one: AblationCell | undefined) =>
@@ -183,7 +177,7 @@ function effectText(
   const in_ = `in lane ${lane}`;
   switch (effect) {
     case 'needed':
-      return `${setting} is needed ${in_}: without it ${lostText(without)} are lost${mainCause(without)}, with all settings ${lostText(all)}.`;
+      return `${setting} is needed ${in_}: without it ${lostText(without)} are lost${mainCause(without)}, with all settings ${lostText(all)}${chance(without, all)}.`;
     case 'enough':
       return `${setting} alone is enough ${in_}: ${lostText(alone)} lost, ${lostText(baseline)} without any setting.`;
     case 'helps':
@@ -197,6 +191,11 @@ function effectText(
     case 'undecided':
       return `${setting} ${in_}: not decided, because the variants that tell were not measured or not valid.`;
   }
+}
+
+/** One or two losses may be luck, however clear the sentence sounds. */
+function chance(more: AblationCell | undefined, less: AblationCell | undefined): string {
+  return more && less && !isSurelyMoreLost(more, less) ? ' (few losses: repeat to be sure)' : '';
 }
 
 function mainCause(one: AblationCell | undefined): string {

@@ -37,6 +37,8 @@ export interface PodLife {
   readonly created: Moment | undefined;
   /** The first container's first state `running`. */
   readonly running: Moment | undefined;
+  /** Starts of a container's runs (the first one and each restart), as seen; stops between them end a run. */
+  readonly runs: readonly { readonly begin: Moment; readonly endMs: number }[];
   readonly ready: Moment | undefined;
   readonly terminating: Moment | undefined;
   /** A container was seen terminated (each restart is one more). */
@@ -139,6 +141,7 @@ function podLife(
     phases,
     created: changes.find((change) => change.facts),
     running: first((pod) => pod.containers.some((container) => container.state === 'running')),
+    runs: containerRuns(changes),
     ready: first((pod) => pod.ready),
     terminating,
     endings,
@@ -175,6 +178,24 @@ function isKubeletAct({ reason, message }: PodEvent): boolean {
     'ExceededGracePeriod',
     'NodeShutdown',
   ].includes(reason);
+}
+
+function containerRuns(changes: readonly PodChange[]): { begin: Moment; endMs: number }[] {
+  const runs: { begin: Moment; endMs: number; restarts: number }[] = [];
+  let open = false;
+  for (const change of changes) {
+    const container = change.facts?.containers.find((one) => one.state === 'running');
+    const last = runs.at(-1);
+    if (open && last && (!container || container.restarts !== last.restarts)) {
+      last.endMs = change.atMs;
+      open = false;
+    }
+    if (container && !open) {
+      runs.push({ begin: change, endMs: Number.POSITIVE_INFINITY, restarts: container.restarts });
+      open = true;
+    }
+  }
+  return runs;
 }
 
 function containerEndings(changes: readonly PodChange[]): Ending[] {

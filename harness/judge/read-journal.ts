@@ -255,7 +255,7 @@ export function isSoundFrame(record: Record<string, unknown>): boolean {
   if (!isCount(frame.seq) || frame.seq === 0 || !isNumber(frame.atMs) || !isObject(frame.streams))
     return false;
   for (const id in frame.streams) if (!isSoundDelta(frame.streams[id])) return false;
-  frame.phases ??= [];
+  if (frame.phases === undefined) frame.phases = [];
   return isListOf(frame.phases, isSoundPhase) && (frame.health === undefined || isSoundHealth(frame.health));
 }
 

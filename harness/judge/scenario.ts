@@ -76,10 +76,7 @@ function decide(
   if (contradicted.length > 0) return { verdict: 'refuted', reason: refutation(contradicted) };
 
   const undecided = claims.filter((claim) => claim.result === 'undecided');
-  const invalid = experiments.filter((experiment) => !experiment.valid);
-  if (undecided.length > 0 || invalid.length > 0) {
-    return { verdict: 'inconclusive', reason: doubt(undecided, invalid) };
-  }
+  if (undecided.length > 0) return { verdict: 'inconclusive', reason: doubt(undecided, experiments) };
   if (claims.length === 0) {
     return {
       verdict: 'inconclusive',
@@ -134,7 +131,15 @@ function refutation(contradicted: readonly ClaimResult[]): string {
 const quote = (claim: ClaimResult) => `“${claim.text.replace(/\.$/, '')}”`;
 const variantOf = (claim: ClaimResult) => (claim.appliesTo.variant ? ` in ${claim.appliesTo.variant}` : '');
 
-function doubt(undecided: readonly ClaimResult[], invalid: readonly ExperimentResult[]): string {
+/** The experiments that a claim is undecided for say themselves what to change. */
+function doubt(undecided: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
+  const invalid = experiments.filter(
+    (experiment) =>
+      !experiment.valid &&
+      undecided.some(
+        ({ appliesTo }) => appliesTo.variant === undefined || appliesTo.variant === experiment.variant,
+      ),
+  );
   const [first] = invalid;
   if (first) {
     const more = invalid.length > 1 ? ` (${plural(invalid.length, 'experiment')} are not valid)` : '';

@@ -29,6 +29,21 @@ export function lossRate(lost: number, attempts: number): LossRate {
   };
 }
 
+interface Lost {
+  readonly lost: number;
+  readonly attempts: number;
+}
+
+/** More is lost: some against none, or a higher rate whose 95 % interval does not overlap the other's. */
+export function isMoreLost(a: Lost, b: Lost): boolean {
+  return (a.lost > 0 && b.lost === 0) || isSurelyMoreLost(a, b);
+}
+
+/** The same beyond chance: the 95 % intervals do not overlap. */
+export function isSurelyMoreLost(a: Lost, b: Lost): boolean {
+  return lossRate(a.lost, a.attempts).low95 > lossRate(b.lost, b.attempts).high95;
+}
+
 /** Splits `total` into whole parts in proportion to `weights` (largest remainder), so that they add up exactly. */
 export function apportion(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((a, b) => a + b, 0);

@@ -115,10 +115,9 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
   if (pod.deleted && pod.deleted.atMs <= atMs) {
     return goneByWatch(pod, Number.NEGATIVE_INFINITY, atMs, scene) as Acceptance;
   }
-  const change = pod.changes[lastIndexAtOrBefore(pod.changes, atMs)];
-  const running = change?.facts?.containers.some((container) => container.state === 'running') ?? false;
+  const begins = pod.runs.find((run) => run.begin.atMs <= atMs && atMs < run.endMs)?.begin;
   const ended = pod.endings.findLast((ending) => ending.atMs <= atMs);
-  if (ended && !running) return goneByWatch(pod, Number.NEGATIVE_INFINITY, atMs, scene) as Acceptance;
+  if (ended && !begins) return goneByWatch(pod, Number.NEGATIVE_INFINITY, atMs, scene) as Acceptance;
   if (pod.terminating && pod.terminating.atMs - watchErrorMs <= atMs) {
     return {
       state: 'stopping',
@@ -135,7 +134,6 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
     const text = `a container of pod ${pod.name} was seen terminated (${exitWords(crash.exitCode, crash.reason)}) at ${seconds(crash.atMs)}`;
     return { state: 'listening', by: 'watch', sure: false, moment: { ...crash, text } };
   }
-  const begins = runningSince(pod, atMs);
   if (!begins) {
     const will = pod.running;
     return {
@@ -160,22 +158,6 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
     };
   }
   return { state: 'listening', by: 'watch', sure: true, moment: undefined };
-}
-
-/** Start of the run of the container that is running at `atMs`. */
-function runningSince(pod: PodLife, atMs: number): Moment | undefined {
-  let since: Moment | undefined;
-  let restarts = -1;
-  for (const change of pod.changes) {
-    if (change.atMs > atMs) break;
-    const container = change.facts?.containers.find((one) => one.state === 'running');
-    if (!container) since = undefined;
-    else if (!since || container.restarts !== restarts) {
-      since = change;
-      restarts = container.restarts;
-    }
-  }
-  return since;
 }
 
 /** A stretch of time in which a pod's process was ending, and in which it may therefore have cut connections. */

@@ -1,0 +1,126 @@
+// The gate: bounds that a run must keep, whatever its verdicts say. Names the line that was crossed.
+import { type ExitCode, exitCode } from '../model/errors.ts';
+import { type Lane, lanes } from '../model/load.ts';
+import type { ExperimentResult, Results } from '../model/results.ts';
+import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
+import { compareRuns } from './compare.ts';
+import { count, duration, list } from './figures.ts';
+import { summarizeRun } from './summarize.ts';
+
+/** The section `gate` of the configuration. */
+export interface GateRules {
+  /** Most lost requests per lane, in each experiment of the gated variants. */
+  readonly maxLost?: Partial<Record<Lane, number>> | undefined;
+  readonly maxOutageMs?: number | undefined;
+  readonly noWorseThanLastGreen?: boolean | undefined;
+  readonly variants: readonly string[];
+}
+
+/** `green`: the last green run of the history; undefined when there is none yet, which crosses nothing. */
+export function passGate(results: Results, rules: GateRules, green?: RunSummary): GateResult {
+  const crossed: GateCrossing[] = [];
+  const undecided: string[] = [];
+  let looked = 0;
+  for (const scenario of results.scenarios) {
+    for (const experiment of scenario.experiments) {
+      if (!rules.variants.includes(experiment.variant)) continue;
+      const where = place(scenario.name, experiment);
+      if (!experiment.valid) {
+        undecided.push(
+          `${where} was not measured well enough: ${experiment.invalid[0] ?? experiment.status}`,
+        );
+        continue;
+      }
+      looked++;
+      for (const text of crossings(experiment, rules)) {
+        crossed.push({
+          rule: text.rule,
+          scenario: scenario.name,
+          variant: experiment.variant,
+          text: `${where}: ${text.text}`,
+        });
+      }
+    }
+  }
+  if (looked === 0 && undecided.length === 0) {
+    undecided.push(
+      `No experiment of variant ${list(rules.variants)} ran, so the gate had nothing to look at.`,
+    );
+  }
+  if (rules.noWorseThanLastGreen && green) {
+    for (const { text, scenario, variant } of worse(results, rules, green)) {
+      crossed.push({ rule: 'noWorseThanLastGreen', scenario, variant, text });
+    }
+  }
+  return {
+    state: crossed.length > 0 ? 'crossed' : undecided.length > 0 ? 'undecided' : 'passed',
+    crossed,
+    undecided,
+    ...(rules.noWorseThanLastGreen &&
+      green && { lastGreen: { runId: green.runId, startedAt: green.startedAt } }),
+  };
+}
+
+export function gateExitCode({ state }: GateResult): ExitCode {
+  switch (state) {
+    case 'passed':
+      return exitCode.ok;
+    case 'crossed':
+      return exitCode.refuted;
+    case 'undecided':
+      return exitCode.inconclusive;
+  }
+}
+
+function place(scenario: string, { variant, path, agents, repeat }: ExperimentResult): string {
+  return [
+    `${scenario}, ${variant}`,
+    path === 'cluster-ip' ? '' : path,
+    agents > 1 ? `${agents} agents` : '',
+    repeat > 0 ? `run ${repeat + 1}` : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+function crossings(
+  experiment: ExperimentResult,
+  rules: GateRules,
+): { rule: 'maxLost' | 'maxOutageMs'; text: string }[] {
+  const found: { rule: 'maxLost' | 'maxOutageMs'; text: string }[] = [];
+  for (const lane of lanes) {
+    const result = experiment.lanes[lane];
+    if (!result) continue;
+    const most = rules.maxLost?.[lane];
+    if (most !== undefined && result.lost > most) {
+      found.push({
+        rule: 'maxLost',
+        text: `lane ${lane} lost ${count(result.lost)} of ${count(result.attempts)}, gate.maxLost.${lane} allows ${count(most)}`,
+      });
+    }
+    if (rules.maxOutageMs !== undefined && result.longestOutageMs > rules.maxOutageMs) {
+      found.push({
+        rule: 'maxOutageMs',
+        text: `lane ${lane} had an outage of ${duration(result.longestOutageMs)}, gate.maxOutageMs allows ${duration(rules.maxOutageMs)}`,
+      });
+    }
+  }
+  return found;
+}
+
+function worse(results: Results, rules: GateRules, green: RunSummary) {
+  return compareRuns(green, summarizeRun(results)).scenarios.flatMap((scenario) =>
+    scenario.figures
+      .filter(
+        (figure) =>
+          rules.variants.includes(figure.variant) &&
+          figure.change === 'worse' &&
+          (figure.figure === 'lost' || figure.figure === 'longestOutageMs'),
+      )
+      .map((figure) => ({
+        scenario: scenario.name,
+        variant: figure.variant,
+        text: `${scenario.name}, ${figure.text}, worse than the last green run (${green.runId}, ${green.startedAt})`,
+      })),
+  );
+}
