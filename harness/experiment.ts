@@ -27,7 +27,7 @@ import type { HeaderRecord } from './model/journal.ts';
 import { type AgentPlan, isLost, type Lane, type Outcome } from './model/load.ts';
 import { label, type Manifest } from './model/manifest.ts';
 import { rolloutComplete } from './model/rollout.ts';
-import type { Scenario } from './model/scenario.ts';
+import type { Scenario, Step } from './model/scenario.ts';
 import type { SettingContext, Variant } from './model/setting.ts';
 import { type AgentClient, agentInPod } from './record/agent-client.ts';
 import { type FramePuller, pullFrames } from './record/frame-puller.ts';
@@ -35,7 +35,7 @@ import { createJournalWriter, type JournalWriter } from './record/journal-writer
 import { type Recorder, startRecorder } from './record/recorder.ts';
 import { redactArguments, redactManifest, redactValue } from './record/redact.ts';
 import { applyVariant, settingsDiff } from './settings/index.ts';
-import type { StepContext } from './steps/context.ts';
+import { type StepContext, workloadFacts, workloadPath } from './steps/context.ts';
 import { runStep } from './steps/index.ts';
 
 /** What distinguishes one experiment from the others of a run. */
@@ -349,12 +349,42 @@ async function runSteps(
     try {
       const detail = await Promise.race([runStep(step, context), firing.failed]);
       journal.write({ type: 'step', index, event: 'end', step, detail });
+      if (!passive.has(step.step)) await Promise.race([seenByWatch(context), firing.failed]);
     } catch (error) {
       journal.write({ type: 'step', index, event: 'failed', step, detail: { error: messageOf(error) } });
       throw error;
     }
   }
   journal.write({ type: 'milestone', name: 'steps-done' });
+}
+
+/** Steps that change nothing on the cluster. */
+const passive: ReadonlySet<Step['step']> = new Set([
+  'wait',
+  'history',
+  'load-rate',
+  'proxy-delay',
+  'expect-refusal',
+]);
+const WATCH_LIMIT_MS = 15_000;
+
+/**
+ * Waits until the watch shows the workload as the last step left it. Without this, a wait that follows would look at
+ * the state before the step and find the old rollout complete.
+ */
+async function seenByWatch(context: StepContext): Promise<void> {
+  const { metadata } = await context.kube.json<{ metadata: { generation?: number } }>(
+    'GET',
+    workloadPath(context),
+  );
+  const wanted = metadata.generation ?? 0;
+  await context.state.until(
+    `the watch to show generation ${wanted} of ${context.workload.name}`,
+    () => (workloadFacts(context)?.generation ?? 0) >= wanted,
+    WATCH_LIMIT_MS,
+    context.signal,
+    () => `generation ${workloadFacts(context)?.generation ?? 'none'}`,
+  );
 }
 
 /** The load goes on until the rollout is complete, no pod is terminating, and a quiet tail has passed. */

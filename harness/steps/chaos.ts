@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apiMessage, podProxyPath } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
+import type { PodFacts } from '../model/facts.ts';
 import { mergePatch, type StepContext, type StepRunner } from './context.ts';
 
 export const deletePod: StepRunner<'delete-pod'> = async (step, context) => {
@@ -11,6 +12,7 @@ export const deletePod: StepRunner<'delete-pod'> = async (step, context) => {
       body: step.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: step.gracePeriodSeconds },
     });
   }
+  await untilSeen(context, pods, 'terminating', (pod) => pod.terminating);
   return { pods, gracePeriodSeconds: step.gracePeriodSeconds ?? 'as the pod says' };
 };
 
@@ -19,6 +21,7 @@ export const chaos: StepRunner<'chaos'> = async (step, context) => {
   const port = context.adminPort;
   if (!port) throw new FaultError(`Step chaos ${step.action}: only the built-in target has an admin port.`);
   const pods = choosePods(context, step.count);
+  const restartsBefore = new Map(pods.map((pod) => [pod, restartsOf(context.state.pods('target').get(pod))]));
   for (const pod of pods) {
     const answer = await context.kube.raw(
       'POST',
@@ -29,6 +32,14 @@ export const chaos: StepRunner<'chaos'> = async (step, context) => {
         `Step chaos ${step.action}: pod ${pod} answered ${answer.status}: ${answer.text.slice(0, 200)}`,
       );
     }
+  }
+  if (step.action === 'crash') {
+    await untilSeen(
+      context,
+      pods,
+      'down',
+      (pod, name) => !pod.ready || restartsOf(pod) > (restartsBefore.get(name) ?? 0),
+    );
   }
   return { action: step.action, pods };
 };
@@ -87,6 +98,28 @@ export const proxyDelay: StepRunner<'proxy-delay'> = async (step, context) => {
   if (step.delayMs > 0) context.defer('restore routing updates', () => delay(0));
   return { delayMs: step.delayMs };
 };
+
+const SEEN_LIMIT_MS = 15_000;
+
+/** A wait that follows must not look at the state before the step: go on when the watch shows what was done. */
+function untilSeen(
+  context: StepContext,
+  names: readonly string[],
+  what: string,
+  met: (pod: PodFacts, name: string) => boolean,
+): Promise<void> {
+  const all = () => {
+    const present = context.state.pods('target');
+    return names.every((name) => {
+      const pod = present.get(name);
+      return pod === undefined || met(pod, name);
+    });
+  };
+  return context.state.until(`${names.join(', ')} to be ${what}`, all, SEEN_LIMIT_MS, context.signal);
+}
+
+const restartsOf = (pod: PodFacts | undefined): number =>
+  pod?.containers.reduce((sum, container) => sum + container.restarts, 0) ?? 0;
 
 /** Ready pods of the target, chosen by the experiment's seed. */
 function choosePods(context: StepContext, count: number): string[] {
