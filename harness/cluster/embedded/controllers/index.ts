@@ -11,7 +11,7 @@ import { startReplicaSetController } from './replicaset/controller.ts';
 import { type Clock, stoppable, systemClock } from './runtime/clock.ts';
 import type { ControllerContext, MetricsSource } from './runtime/controller.ts';
 import { createInformers } from './runtime/informers.ts';
-import { type Latencies, measuredLatencies } from './runtime/latencies.ts';
+import { type Latencies, measuredLatencies, scaleLatencies } from './runtime/latencies.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 
 export { evictPod } from './disruption/eviction.ts';
@@ -28,11 +28,14 @@ export interface ControllersOptions {
   readonly random?: () => number;
   /** Default: as measured on Kubernetes v1.34.4. */
   readonly latencies?: Latencies;
+  /** Scales them; 1 by default. */
+  readonly latencyFactor?: number;
+  /** How often an autoscaler looks; 15 s by default, as in a real cluster. */
+  readonly hpaSyncMs?: number;
   /** Usage of running pods; default: none, as in a cluster without metrics-server. */
   readonly metrics?: MetricsSource;
-  readonly options?: {
-    readonly autoscaler?: Partial<AutoscalerOptions>;
-  };
+  /** What else of the autoscaler differs from kube-controller-manager's defaults. */
+  readonly autoscaler?: Partial<AutoscalerOptions>;
   /** Told of errors that are not the API server's own: defects. Default: a process warning. */
   readonly onDefect?: (controller: string, key: string, error: unknown) => void;
 }
@@ -54,7 +57,8 @@ const schedulerResources: readonly Resource[] = ['pods', 'nodes', 'namespaces', 
 
 /** Runs until stopped; nothing is written after that, and no timer is left. */
 export function startControllers(options: ControllersOptions): { stop(): void } {
-  const { registry, random = Math.random, latencies = measuredLatencies } = options;
+  const { registry, random = Math.random, hpaSyncMs = defaultAutoscalerOptions.syncPeriodMs } = options;
+  const latencies = scaleLatencies(options.latencies ?? measuredLatencies, options.latencyFactor ?? 1);
   const clock = stoppable(options.clock ?? systemClock);
   // As in a real cluster: the controllers share one set of caches, the scheduler has its own.
   const informers = createInformers(registry, controllerManagerResources, clock, random, latencies);
@@ -75,7 +79,11 @@ export function startControllers(options: ControllersOptions): { stop(): void } 
   startEndpointSliceController(context);
   startDisruptionController(context);
   startNodeLifecycle(context);
-  startAutoscaler(context, { ...defaultAutoscalerOptions, ...options.options?.autoscaler });
+  startAutoscaler(context, {
+    ...defaultAutoscalerOptions,
+    syncPeriodMs: hpaSyncMs,
+    ...options.autoscaler,
+  });
   startScheduler({ ...context, informers: schedulerInformers });
   informers.start();
   schedulerInformers.start();

@@ -30,8 +30,8 @@ export function nextNewSize(
  * stays at replicas - maxUnavailable. Availability is what the ReplicaSets' status says, however old that is; the second
  * step reads it as it was before the first.
  *
- *   10 replicas, maxUnavailable 2, surge 3: old 8 + new 5 that crash: 13 - 8 - 5 = 0: stuck until a rollback, which
- *   scales the crashing ones down (13 - 8 - 4 new unavailable …).
+ *   10 replicas, maxUnavailable 2, surge 3: old 8 (one lost with its node), new 5 that crash: 13 - 8 - 5 = 0, stuck.
+ *   After an undo the 8 are the new ones: 13 - 8 - 1 = 4 of the 5 go. With a third template instead: 13 - 8 - 0 = 5.
  *   10 replicas, maxUnavailable 2, surge 0: old 10 (8 ready) → clean-up 10 → 8, then none: 8 available = the least.
  */
 export function nextOldSizes(
