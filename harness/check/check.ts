@@ -13,6 +13,8 @@ export interface ManifestText {
   /** As it is shown: a path, or `stdin`. */
   readonly file: string;
   readonly text: string;
+  /** Found in a folder, not named: what is no manifest there (other YAML, broken or not) is passed over. */
+  readonly found?: boolean;
 }
 
 /** The whole file with a finding's fix applied. */
@@ -46,7 +48,9 @@ export function checkManifests(
   texts: readonly ManifestText[],
   options: { readonly kubernetesMinor?: number } = {},
 ): CheckReport {
-  const read = texts.map(({ file, text }) => ({ text, ...readDocuments(file, text) }));
+  const read = texts
+    .filter(({ text, found }) => !found || looksLikeManifest(text))
+    .map(({ file, text }) => ({ text, ...readDocuments(file, text) }));
   const objects = read.flatMap(({ documents }) => objectsOf(documents));
   const textOf = new Map(
     read.flatMap(({ text, documents }) => documents.map(({ source }) => [source, text] as const)),
@@ -72,6 +76,10 @@ export function checkManifests(
     workloads: input.workloads.length,
     partial: objects.filter(isPartial).map(nameOf),
   };
+}
+
+function looksLikeManifest(text: string): boolean {
+  return /^[\s"'-]*apiVersion["']?\s*:/m.test(text) && /^[\s"'-]*kind["']?\s*:/m.test(text);
 }
 
 function findingOf(rule: Rule, draft: Draft, fileText: string): CheckedFinding {

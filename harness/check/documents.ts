@@ -49,7 +49,7 @@ export function readDocuments(
   if (refused) return { documents: [], problems: [{ file, line: 1, column: 1, sentence: refused }] };
   const documents: ReadDocument[] = [];
   const problems: ReadProblem[] = [];
-  for (const piece of pieces(input)) {
+  for (const piece of pieces(input).flatMap(jsonPieces)) {
     if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text))
       continue;
     const lines = new LineCounter();
@@ -130,6 +130,28 @@ function pieces(input: string): readonly Piece[] {
   return found;
 }
 
+/** Several JSON objects one after the other are several documents to kubectl. */
+function jsonPieces(piece: Piece): readonly Piece[] {
+  if (!/^\s*\{\s*"/.test(piece.text)) return [piece];
+  const found: Piece[] = [];
+  let depth = 0;
+  let start = 0;
+  // Braces outside of strings.
+  for (const { 0: token, index } of piece.text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/g)) {
+    if (token === '{') depth++;
+    if (token !== '}' || --depth !== 0) continue;
+    const text = piece.text.slice(start, index + 1);
+    found.push({
+      offset: piece.offset + start,
+      firstLine: piece.firstLine + countLines(piece.text.slice(0, start)),
+      text,
+    });
+    start = index + 1;
+  }
+  const rest = piece.text.slice(start);
+  return found.length > 1 && rest.trim() === '' ? found : [piece];
+}
+
 function countLines(text: string): number {
   let lines = 0;
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
@@ -172,7 +194,7 @@ function templateProblem(source: SourceDocument): ReadProblem | undefined {
   return {
     file: source.file,
     ...placeAt(source, offset),
-    sentence: `is a template that has not been rendered (${shown}). Render it first: helm template CHART | rollproof check -`,
+    sentence: `is a template that has not been rendered (${shown}). Render it first; for a Helm chart: helm template CHART | rollproof check -`,
   };
 }
 

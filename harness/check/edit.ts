@@ -1,5 +1,6 @@
 // Makes changes to fields of a YAML document in its text: the lines around a change stay byte for byte as they were.
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -54,6 +55,14 @@ function editFor(text: string, change: Change): TextEdit | undefined {
   const document = parseDocument(text, { prettyErrors: false, merge: true });
   const path = pathOf(change);
   const steps = followPath(document, path);
+  // What is used by an alias is written out there: its source may serve other fields.
+  const alias = steps.findIndex((step, index) => index < path.length - 1 && isAlias(step.pair?.value));
+  if (alias !== -1) {
+    const { pair, value } = steps[alias]!;
+    const written = (value as Alias).toJS(document) as Record<PropertyKey, unknown>;
+    applyTo(written, path.slice(alias + 1), change);
+    return replacement(text, pair!, written);
+  }
   const flow = steps.findIndex((step) => isFlow(step.holder));
   if (flow !== -1) return inFlow(text, steps[flow]!.holder, path.slice(flow), change);
   const last = steps.at(-1);
@@ -111,13 +120,7 @@ function inFlow(text: string, holder: Node, path: FieldPath, change: Change): Te
   const [start, end] = holder.range!;
   const own = text.slice(start, end);
   const written = parseDocument(own, { merge: true }).toJS() as Record<PropertyKey, unknown>;
-  const parent = path.slice(0, -1).reduce((node, key) => {
-    if (typeof node[key] !== 'object' || node[key] === null) node[key] = {};
-    return node[key] as Record<PropertyKey, unknown>;
-  }, written);
-  const key = path.at(-1)!;
-  if ('set' in change) parent[key] = change.value;
-  else delete parent[key];
+  applyTo(written, path, change);
   if (!own.includes('\n')) {
     const json = /^[{[]\s*"/.test(own);
     const line = json
@@ -129,6 +132,16 @@ function inFlow(text: string, holder: Node, path: FieldPath, change: Change): Te
   const base = indentOf(text, start);
   const lines = JSON.stringify(written, null, Math.max(1, step - base));
   return { start, end, text: lines.replaceAll('\n', `${newlineOf(text)}${' '.repeat(base)}`) };
+}
+
+function applyTo(data: Record<PropertyKey, unknown>, path: FieldPath, change: Change): void {
+  const parent = path.slice(0, -1).reduce((node, key) => {
+    if (typeof node[key] !== 'object' || node[key] === null) node[key] = {};
+    return node[key] as Record<PropertyKey, unknown>;
+  }, data);
+  const key = path.at(-1)!;
+  if ('set' in change) parent[key] = change.value;
+  else delete parent[key];
 }
 
 type KeyValue = Pair<Node, Node | null>;

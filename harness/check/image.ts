@@ -44,7 +44,7 @@ export function withoutShell(image: string): string | undefined {
 }
 
 const shellLess: readonly RegExp[] = [
-  /^(registry\.k8s\.io|k8s\.gcr\.io)\/(pause|coredns\/coredns|coredns|metrics-server\/metrics-server|external-dns\/external-dns|kube-(apiserver|controller-manager|scheduler)|kube-state-metrics\/kube-state-metrics|autoscaling\/cluster-autoscaler|etcd)$/,
+  /^(registry\.k8s\.io|k8s\.gcr\.io)\/(pause|coredns\/coredns|coredns|metrics-server\/metrics-server|external-dns\/external-dns|kube-(apiserver|controller-manager|scheduler)|kube-state-metrics\/kube-state-metrics|autoscaling\/cluster-autoscaler)$/,
   /^coredns\/coredns$/,
   /^quay\.io\/jetstack\/cert-manager-(controller|webhook|cainjector|acmesolver|ctl)$/,
   /^(hashicorp\/http-echo|traefik\/whoami|containous\/whoami|hello-world)$/,

@@ -26,7 +26,7 @@ export function snippetOf(
     .join('\n');
 }
 
-/** The deepest map that all paths go through. */
+/** The deepest map of the document that all paths go through. */
 function commonParent(paths: readonly FieldPath[], value: unknown): FieldPath {
   const [first = [], ...others] = paths.map((path) => path.slice(0, -1));
   let length = others.reduce((shared, path) => {
@@ -34,7 +34,7 @@ function commonParent(paths: readonly FieldPath[], value: unknown): FieldPath {
     while (same < shared && path[same] === first[same]) same++;
     return same;
   }, first.length);
-  while (length > 0 && Array.isArray(valueAt(value, first.slice(0, length)))) length--;
+  while (length > 0 && !isFields(valueAt(value, first.slice(0, length)))) length--;
   return first.slice(0, length);
 }
 
@@ -95,6 +95,10 @@ function setField(
   if (!words || !isPair(pair)) return;
   if (isScalar(node)) node.comment = ` ${words}`;
   else key.commentBefore = ` ${words}`;
+}
+
+function isFields(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function valueAt(value: unknown, path: FieldPath): unknown {

@@ -43,12 +43,16 @@ export function trafficOf(
   const services = all.filter((service) => selects(service, object, labels)).filter(hasReadyGate);
   const ports = services.flatMap(servicePorts).filter((port) => port.protocol === 'TCP');
   if (ports.length === 0) return none;
-  const serving = [...new Set(ports.flatMap((port) => containerBehind(port, containers) ?? []))];
+  const served = ports.flatMap((port) => {
+    const container = containerBehind(port, containers, object.kind);
+    return container ? [{ port, container }] : [];
+  });
+  if (served.length === 0) return none;
   const routing = services.filter((service) => fields(service.value.spec).clusterIP !== 'None');
   return {
     kind: 'service',
-    ports,
-    containers: serving,
+    ports: served.map(({ port }) => port),
+    containers: [...new Set(served.map(({ container }) => container))],
     routed: routing.length > 0,
     nodeLocal: routing.length > 0 && routing.every(isNodeLocal),
   };
@@ -122,12 +126,19 @@ function isNodeLocal(service: SourceObject): boolean {
   return spec.internalTrafficPolicy === 'Local' || spec.externalTrafficPolicy === 'Local';
 }
 
-/** The container that declares the port; where none does, the first one: ports need not be declared. */
-function containerBehind(port: TrafficPort, containers: readonly Container[]): Container | undefined {
+/**
+ * The container that declares the port; where none does, the first one: ports need not be declared. A StatefulSet has
+ * to name a Service, often one with a port that nobody serves: there only a declared port counts.
+ */
+function containerBehind(
+  port: TrafficPort,
+  containers: readonly Container[],
+  kind: string,
+): Container | undefined {
   const declared = containers.find((container) =>
     list(container.value.ports)
       .map(fields)
       .some((own) => own.containerPort === port.target || (has(own.name) && own.name === port.target)),
   );
-  return declared ?? containers[0];
+  return declared ?? (kind === 'StatefulSet' ? undefined : containers[0]);
 }

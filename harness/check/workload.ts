@@ -30,6 +30,8 @@ export interface Workload {
   readonly initContainers: readonly Container[];
   /** Smallest number of replicas that it is meant to have; undefined for a DaemonSet or a variable. */
   readonly replicas: number | undefined;
+  /** Written in the manifest, or an autoscaler's minimum; otherwise an autoscaler may stand elsewhere. */
+  readonly replicasKnown: boolean;
   readonly autoscaler: SourceObject | undefined;
   readonly graceSeconds: number;
   /** Claims a volume that (as far as the manifests say) only one node can write. */
@@ -91,6 +93,7 @@ function workloadOf(object: SourceObject, objects: readonly SourceObject[]): Wor
     containers,
     initContainers: init.filter((container) => !container.sidecar),
     replicas: kind === 'DaemonSet' ? undefined : replicasOf(spec, autoscaler),
+    replicasKnown: has(spec.replicas) || autoscaler !== undefined,
     autoscaler,
     graceSeconds: integer(pod.terminationGracePeriodSeconds) ?? DEFAULT_GRACE_SECONDS,
     singleWriter: hasSingleWriterVolume(object, pod, objects),

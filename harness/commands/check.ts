@@ -92,7 +92,7 @@ function readArgument(file: string): readonly ManifestText[] {
       throw new UsageError(
         `${file}: the folder has ${found.length} manifests; at most ${FILE_LIMIT} are read.`,
       );
-    return found.map((name) => ({ file: name, text: decode(readFileSync(name)) }));
+    return found.map((name) => ({ file: name, text: decode(readFileSync(name)), found: true }));
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = (error as NodeJS.ErrnoException).code;

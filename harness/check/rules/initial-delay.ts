@@ -48,11 +48,12 @@ function draft(
   const cost =
     kind === 'readinessProbe'
       ? 'no pod gets ready sooner, however fast it starts'
-      : 'a start that takes longer is killed, and a hang in that time goes unnoticed';
+      : `a start that takes longer than ${probe.initialDelaySeconds + secondsToAct(probe)} s is killed, and a hang in the first ${probe.initialDelaySeconds} s goes unnoticed`;
   return {
     object,
     path: [...container.path, kind, 'initialDelaySeconds'],
-    severity: kind === 'readinessProbe' ? severityFor(workload, 'warning') : 'note',
+    severity:
+      kind === 'readinessProbe' && workload.kind === 'Deployment' ? severityFor(workload, 'warning') : 'note',
     message: `the ${kind} of ${containerName(container)} of ${nameOf(object)} waits ${probe.initialDelaySeconds} s (initialDelaySeconds) and there is no startupProbe: ${cost}.`,
     changes: changesFor(container, probe),
   };

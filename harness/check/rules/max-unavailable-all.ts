@@ -42,8 +42,8 @@ function deployment(workload: Workload): readonly Draft[] {
     {
       object,
       path: [...specPath, 'strategy', 'rollingUpdate', 'maxUnavailable'],
-      severity: severityFor(workload, 'error'),
-      message: `${nameOf(object)}: maxUnavailable ${written(rolling.unavailableWritten)} with maxSurge ${written(rolling.surgeWritten)} of ${replicas} replica${replicas === 1 ? '' : 's'} lets a rollout stop ${replicas === 1 ? 'the only pod' : `all ${replicas} pods`} before a new one is ready.`,
+      severity: severityFor(workload, workload.replicasKnown ? 'error' : 'warning'),
+      message: `${nameOf(object)}: maxUnavailable ${written(rolling.unavailableWritten)} with maxSurge ${written(rolling.surgeWritten)} of ${replicas} replica${replicas === 1 ? '' : 's'}${workload.replicasKnown ? '' : ' (the default)'} lets a rollout stop ${replicas === 1 ? 'the only pod' : `all ${replicas} pods`} before a new one is ready.`,
       changes: changesFor(workload, replicas),
     },
   ];

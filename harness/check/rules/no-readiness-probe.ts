@@ -36,7 +36,7 @@ function findIn(workload: Workload): readonly Draft[] {
       return {
         object,
         path: container.path,
-        severity: severityFor(workload, elsewhere || sole ? 'warning' : 'error'),
+        severity: elsewhere ? 'note' : severityFor(workload, sole ? 'warning' : 'error'),
         message: `${containerName(container)} of ${nameOf(object)} has no readinessProbe: ${cause}.`,
         changes: [{ set: [...container.path, 'readinessProbe'], value: probeFor(container, port) }],
       };

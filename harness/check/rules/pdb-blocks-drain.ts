@@ -43,12 +43,17 @@ function findIn(budget: SourceObject, workloads: readonly Workload[]): readonly 
     ...(field === 'minAvailable' ? [{ remove: [...path, 'minAvailable'] }] : []),
     { set: [...path, 'maxUnavailable'], value: 1 },
   ];
-  const scaledBy = matched.some((workload) => workload.autoscaler) ? ' at the autoscaler’s minimum' : '';
+  const scaledBy = matched.some((workload) => workload.autoscaler)
+    ? ' at the autoscaler’s minimum'
+    : matched.some((workload) => !workload.replicasKnown)
+      ? ' by default'
+      : '';
   return [
     {
       object: budget,
       ...(matched[0] && { other: matched[0].object }),
       path: [...path, field],
+      severity: matched.every((workload) => workload.replicasKnown) ? 'error' : 'warning',
       message: `${nameOf(budget)}: ${field} ${String(spec[field])} of ${
         pods === undefined
           ? 'any number of pods'

@@ -19,14 +19,15 @@ function findIn(workload: Workload): readonly Draft[] {
   const { object, specPath, spec, traffic, singleWriter } = workload;
   if (workload.kind !== 'Deployment' || traffic.kind === 'none' || workload.autoscaler || singleWriter)
     return [];
-  if (workload.replicas !== 1 || fields(spec.strategy).type === 'Recreate') return [];
+  // Without the field an autoscaler, or a hand, may set it.
+  if (!has(spec.replicas) || workload.replicas !== 1 || fields(spec.strategy).type === 'Recreate') return [];
   // That the only pod goes first is the graver finding of another rule.
   if ((rollingUpdateOf(workload)?.unavailable ?? 0) > 0) return [];
   return [
     {
       object,
       path: [...specPath, 'replicas'],
-      message: `${nameOf(object)} has one replica${has(spec.replicas) ? '' : ' (the default)'}: a node drain, an eviction or a crash leaves none.`,
+      message: `${nameOf(object)} has one replica: a node drain, an eviction or a crash leaves none.`,
       changes: [{ set: [...specPath, 'replicas'], value: 2 }],
     },
   ];
