@@ -200,7 +200,6 @@ function podMeasures({ scene, rollout, streams, journal, clocks }: MeasureContex
     ),
     ...range('readyAfterDeletionMs', replacementTimes(going, rollout)),
     ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams)),
-    readyPodsKilled: going.filter((pod) => pod.graceExceeded).length,
     graceExceeded: going.filter((pod) => pod.graceExceeded).length,
     neverReady: later.filter((pod) => !pod.ready && !pod.terminating).length,
   };
