@@ -2,8 +2,8 @@
 import type { Lane } from '../harness/model/load.ts';
 import type { ClaimDefinition } from '../harness/model/scenario.ts';
 
-export type ClaimInput = Omit<ClaimDefinition, 'appliesTo' | 'expected' | 'role'> &
-  Partial<Pick<ClaimDefinition, 'appliesTo' | 'expected' | 'role'>>;
+export type ClaimInput = Omit<ClaimDefinition, 'appliesTo' | 'expected' | 'role' | 'builtInOnly'> &
+  Partial<Pick<ClaimDefinition, 'appliesTo' | 'expected' | 'role' | 'builtInOnly'>>;
 
 const article = 'Rolling updates article: readinessProbe and preStop';
 
@@ -49,6 +49,7 @@ export const baselineBeforeListening: ClaimInput = {
   source: 'Rolling updates article, cause (a)',
   appliesTo: { variant: 'baseline', lane: 'new' },
   that: [{ measure: 'cause:routed-before-listening', atLeast: 1 }],
+  builtInOnly: true,
 };
 
 /** Cause (b) of the article: a pod is gone while kube-proxy still routes to it. */
@@ -58,4 +59,5 @@ export const baselineAfterStop: ClaimInput = {
   source: 'Rolling updates article, cause (b)',
   appliesTo: { variant: 'baseline', lane: 'new' },
   that: [{ measure: 'cause:routed-after-stop', atLeast: 1 }],
+  builtInOnly: true,
 };

@@ -22,6 +22,8 @@ export interface CreateOptions {
 /** A cluster that is up. Disposing takes it down, unless it existed before or was asked to be kept. */
 export interface RunningCluster extends AsyncDisposable {
   readonly info: ClusterInfo;
+  /** It outlives the run: what was deployed must be removed from it. */
+  readonly stays: boolean;
   /** Kubeconfig text for @kubernetes/client-node and kubectl. */
   kubeconfig(): string;
   /** Makes images available to pods. Throws FaultError that names the image when it cannot be had. */

@@ -1,31 +1,89 @@
 // Which cluster a run uses, and why: kind where it can serve, else the embedded one; or what was asked for.
-
+import { contextProvider } from '../cluster/context/provider.ts';
+import { embeddedProvider, type LocalImage } from '../cluster/embedded/index.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { FaultError } from '../model/errors.ts';
-import type { OwnImages } from './images.ts';
 
 export type ClusterChoice = 'auto' | 'kind' | 'embedded' | 'context';
 
 export interface ChosenCluster {
-  readonly provider: (own: OwnImages) => ClusterProvider;
+  readonly provider: ClusterProvider;
   /** One sentence for the first line: which cluster and why. */
   readonly why: string;
+}
+
+export interface ClusterNeeds {
+  readonly proxyDelayMs?: number | undefined;
+  /** A shorter cycle of the autoscaler (profile quick); undefined: Kubernetes' defaults. */
+  readonly autoscaler?: { readonly syncSeconds: number; readonly metricsSeconds: number } | undefined;
 }
 
 /** Throws FaultError when the cluster that was asked for cannot serve here. No side effect. */
 export async function chooseCluster(
   configuration: Configuration,
-  _proxyDelayMs: number | undefined,
+  needs: ClusterNeeds,
 ): Promise<ChosenCluster> {
   const { cluster } = configuration;
+  const kind = kindProvider({
+    nodeImage: cluster.nodeImage,
+    oneNode: cluster.oneNode,
+    keep: cluster.keep,
+    ...(needs.autoscaler && { autoscalerSyncSeconds: needs.autoscaler.syncSeconds }),
+  });
+  const embedded = embeddedProvider({
+    images: [userImages(configuration)],
+    ...(needs.proxyDelayMs !== undefined && { proxyDelayMs: needs.proxyDelayMs }),
+    ...(needs.autoscaler && {
+      hpaSyncMs: needs.autoscaler.syncSeconds * 1000,
+      metricsResolutionMs: needs.autoscaler.metricsSeconds * 1000,
+    }),
+  });
   const choice = cluster.kind ?? 'auto';
-  const kind = kindProvider({ nodeImage: cluster.nodeImage, oneNode: cluster.oneNode, keep: cluster.keep });
-  if (choice === 'kind' || choice === 'auto') {
-    const problem = await kind.unavailable();
-    if (problem) throw new FaultError(problem);
-    return { provider: () => kind, why: 'Cluster: kind.' };
+  switch (choice) {
+    case 'auto': {
+      const problem = await kind.unavailable();
+      if (!problem)
+        return {
+          provider: kind,
+          why: 'Cluster: kind, a real one: Docker answers, kind and a node image are there.',
+        };
+      const short = problem.replace(/^kind: /, '').replace(/[,.] .*$/, '');
+      return {
+        provider: embedded,
+        why: `Cluster: embedded, emulated Kubernetes, because kind cannot serve here (${short}).`,
+      };
+    }
+    case 'kind':
+      return required(kind, 'Cluster: kind, a real one, as asked for.');
+    case 'embedded':
+      return required(embedded, 'Cluster: embedded, emulated Kubernetes, as asked for.');
+    case 'context': {
+      const context = contextProvider({
+        ...(cluster.context !== undefined && { context: cluster.context }),
+        ...(cluster.kubeconfig !== undefined && { kubeconfigFile: cluster.kubeconfig }),
+      });
+      return required(context, `Cluster: context ${cluster.context ?? '(the current one)'}, as asked for.`);
+    }
+    default:
+      return unknownChoice(choice);
   }
-  throw new FaultError(`cluster ${choice}: not here.`);
+}
+
+async function required(provider: ClusterProvider, why: string): Promise<ChosenCluster> {
+  const problem = await provider.unavailable();
+  if (problem) throw new FaultError(problem);
+  return { provider, why };
+}
+
+/** Commands that stand for image names on the embedded cluster, as the configuration maps them. */
+function userImages(configuration: Configuration): ReadonlyMap<string, LocalImage> {
+  return new Map(
+    Object.entries(configuration.images).map(([name, { command, env }]) => [name, { command, env }]),
+  );
+}
+
+function unknownChoice(choice: never): never {
+  throw new Error(`no cluster ${String(choice)}`);
 }

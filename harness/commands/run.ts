@@ -66,8 +66,12 @@ export async function runExperiments(
         );
       }
     } finally {
-      const removal = remove(namespaces);
-      if (at + TOGETHER < pending.length && !run.signal.aborted) await removal.catch(() => {});
+      const last = at + TOGETHER >= pending.length || run.signal.aborted;
+      // A cluster that goes away takes its namespaces with it.
+      if (run.cluster.stays || !last) {
+        const removal = remove(namespaces);
+        if (!last) await removal.catch(() => {});
+      }
     }
   }
   return { ran, removed: Promise.all(removals).then(() => {}) };

@@ -22,6 +22,7 @@ export interface SelectionRequest {
   readonly repeat: number;
   readonly paths: readonly ExperimentKey['path'][];
   readonly agents: number;
+  readonly builtIn: boolean;
 }
 
 /** Ids of profile quick. Those that a version does not have yet are simply not among `known`. */
@@ -35,7 +36,10 @@ export function select(
 ): Selection {
   const definitions = chosenScenarios(known, configuration, request);
   const scenarios = definitions.map((definition) =>
-    withLoad(request.profile === 'full' ? definition.full : definition.quick, configuration.load),
+    withClaims(
+      withLoad(request.profile === 'full' ? definition.full : definition.quick, configuration.load),
+      request.builtIn,
+    ),
   );
   const keys = scenarios.flatMap((scenario) =>
     variantsOf(scenario, configuration, request).flatMap((variant) =>
@@ -51,6 +55,16 @@ export function select(
     ),
   );
   return { scenarios, keys };
+}
+
+/** Claims on lanes that do not fire, or on a target that is not under test, cannot be decided: they are not made. */
+function withClaims(scenario: Scenario, builtIn: boolean): Scenario {
+  const fired = new Set(scenario.load.map((load) => load.lane));
+  const made = scenario.claims.filter(
+    ({ appliesTo, builtInOnly }) =>
+      (!appliesTo.lane || fired.has(appliesTo.lane)) && (builtIn || !builtInOnly),
+  );
+  return { ...scenario, claims: made };
 }
 
 function chosenScenarios(

@@ -100,6 +100,7 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
     repeat: flags.repeat,
     paths: effective.load.path ?? ['cluster-ip'],
     agents: effective.load.agents ?? 1,
+    builtIn: !effective.target,
   });
   const foreign = effective.target && foreignTarget(effective.target, file ?? 'configuration');
   const out = outputFolder(flags.out ?? effective.out, startedAtIso);
@@ -109,11 +110,11 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
   const stages: RunFacts['stages'] = [];
   const timed = timedStages(progress, stages);
 
-  const { provider, why } = await chooseCluster(effective, flags.proxyDelay);
+  const { provider, why } = await chooseCluster(effective, { proxyDelayMs: flags.proxyDelay });
   progress.note(why);
   const own = await timed('Bundle target and load agent', () => ownImages());
   await using cluster = await timed('Cluster', (say) =>
-    provider(own).create({ progress: say, signal: interrupt.signal }),
+    provider.create({ progress: say, signal: interrupt.signal }),
   );
   const target = foreign ?? builtInTarget(own.target, targetGracefulEnv);
   const used = new Set(selection.scenarios.flatMap(imagesUsed));
@@ -205,7 +206,8 @@ async function execute(
   const judged = await timed.stage('Judge and write reports', () => judgeFolder(out));
   process.stdout.write(judged.summary);
   process.stdout.write(`\nReport: ${join(out, 'index.html')}\n`);
-  await timed.stage('Remove what was deployed', () => removed);
+  // A cluster that goes away takes everything with it.
+  if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);
   return combineExitCodes([judged.exitCode, run.signal.aborted ? exitCode.interrupted : exitCode.ok]);
 }
 

@@ -109,6 +109,8 @@ export const claimDefinitionSchema = z.object({
   that: z.array(expectationSchema).min(1),
   /** What we expect on today's Kubernetes. `fails`: a published claim that the cluster contradicts. */
   expected: z.enum(['holds', 'fails']).default('holds'),
+  /** Depends on how the built-in target starts or stops: left out for anybody's own target. */
+  builtInOnly: z.boolean().default(false),
   /** Why, when expected to fail. */
   because: z.string().optional(),
   /** `losses`: decides `proven` against `unneeded` (baseline must lose for the settings to be proven). */

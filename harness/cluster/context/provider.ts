@@ -79,6 +79,7 @@ async function runningCluster(
   }
   const agentNode = options.agentNode ?? described.nodes.find((node) => node.role === 'control-plane')?.name;
   return {
+    stays: true,
     info: {
       ...described,
       name,

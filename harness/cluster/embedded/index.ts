@@ -27,6 +27,7 @@ function running(cluster: EmbeddedCluster): RunningCluster {
   const agentNode = cluster.info.agentNode as string;
   return {
     info: cluster.info,
+    stays: false,
     kubeconfig: () => cluster.kubeconfig(),
     async provideImages(requests) {
       for (const request of requests) provide(cluster, request);

@@ -16,27 +16,36 @@ export async function networkId(run: RunCommand): Promise<string | null> {
   return stdout.trim() || null;
 }
 
-/** Called while the record's cluster is gone and its record is still there. */
-export async function releaseNetwork(
+/**
+ * Removes the record of a cluster that is gone, and the network when it came with it. Both at once: of two clusters that
+ * end at the same time, the one whose record goes last must see that it is the last.
+ */
+export async function releaseRecord(
   run: RunCommand,
   ownership: Ownership,
   record: OwnershipRecord,
 ): Promise<void> {
-  if (record.networkBefore !== null) return;
   await ownership.exclusively(async () => {
-    const others = ownership.list().filter((other) => other.name !== record.name);
-    // The network that we made goes with the last of our clusters: hand the duty over.
-    for (const other of others) ownership.update(other.name, { networkBefore: null });
-    if (others.length > 0 || (await networkId(run)) === null) return;
-    const users = await run('docker', ['ps', '--all', '--quiet', '--filter', `network=${NETWORK}`], {
-      limitMs: LIMIT_MS,
-    });
-    if (users.stdout.trim() !== '') return;
-    try {
-      await run('docker', ['network', 'rm', NETWORK], { limitMs: LIMIT_MS });
-    } catch (error) {
-      // Somebody began to use it in between: then it is theirs.
-      if (!(error instanceof CommandError)) throw error;
+    if (record.networkBefore === null) {
+      const others = ownership.list().filter((other) => other.name !== record.name);
+      // The network that we made goes with the last of our clusters: hand the duty over.
+      for (const other of others) ownership.update(other.name, { networkBefore: null });
+      if (others.length === 0) await removeNetwork(run);
     }
+    ownership.remove(record.name);
   });
+}
+
+async function removeNetwork(run: RunCommand): Promise<void> {
+  if ((await networkId(run)) === null) return;
+  const users = await run('docker', ['ps', '--all', '--quiet', '--filter', `network=${NETWORK}`], {
+    limitMs: LIMIT_MS,
+  });
+  if (users.stdout.trim() !== '') return;
+  try {
+    await run('docker', ['network', 'rm', NETWORK], { limitMs: LIMIT_MS });
+  } catch (error) {
+    // Somebody began to use it in between: then it is theirs.
+    if (!(error instanceof CommandError)) throw error;
+  }
 }

@@ -325,6 +325,7 @@ class Bringup {
     };
     return {
       info,
+      stays,
       kubeconfig: () => kubeconfig,
       provideImages: (images: readonly ImageRequest[], options: CreateOptions) =>
         provideImages(

@@ -4,7 +4,7 @@ import { FaultError } from '../../model/errors.ts';
 import { killGroup, type RunCommand } from '../command.ts';
 import { isAlive } from '../process-identity.ts';
 import { carries, nodeContainers } from './containers.ts';
-import { releaseNetwork } from './network.ts';
+import { releaseRecord } from './network.ts';
 import { type Ownership, type OwnershipRecord, standingOf, thisProcess } from './ownership.ts';
 
 const DELETE_LIMIT_MS = 120_000;
@@ -40,8 +40,7 @@ export async function removeCluster(
     }
     did.push(`removed cluster ${record.name} (${containers.length} nodes)`);
   }
-  await releaseNetwork(run, ownership, record);
-  ownership.remove(record.name);
+  await releaseRecord(run, ownership, record);
   return did;
 }
 

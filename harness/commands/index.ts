@@ -1,0 +1,17 @@
+// Every command, in the order of the help text.
+import type { Command } from 'commander';
+import { registerCheck } from './check.ts';
+import { registerCleanup } from './cleanup.ts';
+import { registerJudge } from './judge.ts';
+import { registerList } from './list.ts';
+import { registerLoad } from './load.ts';
+import { registerVerify } from './verify.ts';
+
+export function registerCommands(program: Command): void {
+  registerVerify(program);
+  registerList(program);
+  registerLoad(program);
+  registerCheck(program);
+  registerJudge(program);
+  registerCleanup(program);
+}
