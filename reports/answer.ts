@@ -64,6 +64,99 @@ export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
   return `${count(tally.proven)} of ${counted(total, 'scenario')} proven; ${listed(parts)}.`;
 }
 
+export interface SuiteAnswer {
+  readonly safe: readonly string[];
+  /** Scenarios that lost something without the settings. */
+  readonly lossy: number;
+  readonly why: readonly { readonly cause: Cause; readonly scenarios: number }[];
+  /** Settings of the variants that were proven to stop losses. */
+  readonly settings: readonly string[];
+  /** Scenarios whose verdict needs a reader, the worst first. */
+  readonly attention: readonly ScenarioResult[];
+  readonly sure: readonly SureLine[];
+}
+
+/** The answer of a suite, counted in scenarios: attempts of different scenarios are never added up. */
+export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): SuiteAnswer {
+  const { scenarios } = results;
+  const compared = scenarios.map((scenario) => ({ scenario, ...beforeAfter(scenario) }));
+  const lossy = compared.filter(({ scenario, before }) => before && lossyLanes(scenario, before).length > 0);
+  const stopped = compared.filter(
+    ({ scenario, before, after }) =>
+      scenario.verdict === 'proven' && before && after && lossyLanes(scenario, before).length > 0,
+  );
+  const both = lossy.filter(({ after }) => after);
+  const still = both.filter(({ scenario, after }) => after && lossyLanes(scenario, after).length > 0);
+  const measured = compared.filter(({ before }) => before).length;
+  const found = new Map<Cause, number>();
+  for (const { scenario, before } of lossy) {
+    for (const cause of new Set(whyLines(scenario, before).map((line) => line.cause))) {
+      found.set(cause, (found.get(cause) ?? 0) + 1);
+    }
+  }
+  const order: readonly Verdict[] = ['refuted', 'faulted', 'inconclusive', 'unneeded', 'not-run'];
+  return {
+    safe:
+      measured === 0
+        ? ['Nothing was measured.']
+        : [
+            `As it is: ${lossy.length === 0 ? 'no scenario' : `${lossy.length} of ${counted(measured, 'scenario')}`} lost connections.`,
+            ...(both.length > 0
+              ? [
+                  `With the settings: ${still.length === 0 ? `none of these ${both.length} lost any` : `${still.length} of these ${both.length} still lost some`}.`,
+                ]
+              : []),
+          ],
+    lossy: lossy.length,
+    why: [...found]
+      .toSorted((a, b) => b[1] - a[1])
+      .slice(0, 4)
+      .map(([cause, n]) => ({ cause, scenarios: n })),
+    settings: [...new Set(stopped.flatMap(({ after }) => after?.settings ?? []))],
+    attention: order.flatMap((verdict) => scenarios.filter((scenario) => scenario.verdict === verdict)),
+    sure: suiteSureLines(results),
+  };
+}
+
+function suiteSureLines({ cluster, scenarios }: Pick<Results, 'cluster' | 'scenarios'>): readonly SureLine[] {
+  const claims = scenarios.flatMap((scenario) => scenario.claims);
+  const held = claims.filter((claim) => claim.result === claim.expected).length;
+  const experiments = scenarios.flatMap((scenario) => scenario.experiments);
+  const valid = experiments.filter((experiment) => experiment.valid).length;
+  const runs = Math.max(0, ...experiments.map((experiment) => experiment.repeat));
+  return [
+    ...(claims.length > 0
+      ? [
+          {
+            tone: held === claims.length ? 'good' : 'warn',
+            text: `${held} of ${counted(claims.length, 'claim')} came out as expected`,
+          } as const,
+        ]
+      : []),
+    {
+      tone: valid === experiments.length ? 'good' : 'warn',
+      text: `${valid} of ${counted(experiments.length, 'experiment')} ${valid === 1 ? 'was' : 'were'} valid`,
+    },
+    {
+      tone: 'note',
+      text: runs > 1 ? `up to ${runs} runs per variant` : 'one run per variant (use --repeat for more)',
+    },
+    clusterLine(cluster),
+  ];
+}
+
+function clusterLine(cluster: Results['cluster']): SureLine {
+  return cluster.emulated
+    ? {
+        tone: 'warn',
+        text: `emulated Kubernetes ${cluster.kubernetesVersion.replace(/\+.*/, '')}: real processes and connections, but not a real cluster`,
+      }
+    : {
+        tone: 'good',
+        text: `real Kubernetes ${cluster.kubernetesVersion} (${cluster.kind}, ${counted(cluster.nodes.length, 'node')})`,
+      };
+}
+
 export function tallyOf(scenarios: readonly ScenarioResult[]): Record<Verdict, number> {
   const tally = Object.fromEntries(verdicts.map((verdict) => [verdict, 0])) as Record<Verdict, number>;
   for (const { verdict } of scenarios) tally[verdict]++;
@@ -230,17 +323,7 @@ function sureLines(
       text: `${counted(invalid, 'experiment')} of ${scenario.experiments.length} ${invalid === 1 ? 'was' : 'were'} not valid`,
     });
   }
-  lines.push(
-    results.cluster.emulated
-      ? {
-          tone: 'warn',
-          text: `emulated Kubernetes ${results.cluster.kubernetesVersion}: real processes and connections, but not a real cluster`,
-        }
-      : {
-          tone: 'good',
-          text: `real Kubernetes ${results.cluster.kubernetesVersion} (${results.cluster.kind}, ${counted(results.cluster.nodes.length, 'node')})`,
-        },
-  );
+  lines.push(clusterLine(results.cluster));
   return lines;
 }
 
@@ -282,8 +365,14 @@ export function limitsOf(results: Results): readonly string[] {
       'No long requests were in flight: how slow answers, uploads and streams fare was not measured.',
     );
   }
-  const error = Math.max(0, ...experiments.map((experiment) => experiment.clock.errorMs));
-  if (error > 0) {
+  // JSON has no Infinity: a clock that was never measured reads as null from a file.
+  const errors = experiments.map((experiment) => experiment.clock.errorMs ?? Number.POSITIVE_INFINITY);
+  const error = Math.max(0, ...errors);
+  if (error === Number.POSITIVE_INFINITY) {
+    limits.push(
+      'The clocks of cluster and clients were not aligned in every experiment, so the order of events there is not certain.',
+    );
+  } else if (error > 0) {
     limits.push(
       `Times of cluster and clients agree to ± ${duration(error)}; a cause that rests on a closer order of events is given as unknown.`,
     );

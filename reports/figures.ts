@@ -9,6 +9,7 @@ export function count(value: number): string {
 
 /** A time in ms with the unit that a reader expects: "85 ms", "2.06 s", "27.1 s", "2 min 5 s". */
 export function duration(ms: number): string {
+  if (!Number.isFinite(ms)) return 'not measured';
   if (ms < 0) return `−${duration(-ms)}`;
   if (ms > 0 && ms < 1) return `${ms.toFixed(1)} ms`;
   if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;

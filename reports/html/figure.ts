@@ -29,7 +29,7 @@ const height = {
 
 export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   const { toMs } = options;
-  const rows = new Rows(toMs);
+  const rows = new Rows(toMs, timeline.toMs);
   axis(rows, toMs);
   steps(rows, timeline, toMs);
   const lanes = timeline.lanes.filter((lane) => !lane.control || lane.totals.lost > 0);
@@ -39,6 +39,12 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   for (const pod of timeline.pods) podRow(rows, pod, lanes);
   if (timeline.events.length > 0) eventRow(rows, timeline);
   marksBehind(rows, timeline, toMs);
+  if (timeline.toMs < toMs * 0.97) {
+    rows.behind.push(
+      html`<path class="after" d="M${timeline.toMs} ${height.axis}H${toMs}V${rows.height}H${timeline.toMs}z"/>`,
+    );
+    rows.text('after-end', timeline.toMs, height.axis + 2, 'load ended');
+  }
 
   const titleId = `${options.id}-title`;
   const descId = `${options.id}-desc`;
@@ -88,13 +94,16 @@ ${dot('m-sigterm', 'SIGTERM')}${dot('m-closed', 'port closed')}
 class Rows {
   height = 0;
   readonly toMs: number;
+  /** Where this experiment's recording ends; another one on the same scale may be longer. */
+  readonly endMs: number;
   readonly labels: Markup[] = [];
   readonly shapes: Markup[] = [];
   readonly behind: Markup[] = [];
   readonly texts: Markup[] = [];
 
-  constructor(toMs: number) {
+  constructor(toMs: number, endMs: number) {
     this.toMs = toMs;
+    this.endMs = endMs;
   }
 
   /** Adds a row and returns the y of its top. */
@@ -138,7 +147,8 @@ class Rows {
   }
 }
 
-const short = (value: number): number => Math.round(value * 10) / 10;
+/** Half pixels: exact enough to see, short enough to keep the page small. */
+const short = (value: number): number => Math.round(value * 2) / 2;
 
 function axis(rows: Rows, toMs: number): void {
   const top = rows.add(height.axis, 'seconds since load began', 'tl-small');
@@ -256,7 +266,7 @@ function laneRow(rows: Rows, lane: LaneSeries): void {
       shed > 0 ? [[i * lane.bucketMs, (i + 1) * lane.bucketMs, top, Math.max(2, shed * scale)] as const] : [],
     ),
   );
-  rows.line('base', `M0 ${bottom}H${rows.toMs}`);
+  rows.line('base', `M0 ${bottom}H${rows.endMs}`);
 }
 
 const lossText = (lane: LaneSeries): string =>
@@ -287,18 +297,22 @@ function slowestRow(rows: Rows, lane: LaneSeries): void {
     html`<small>slowest answer, ${lane.lane}: ${duration(slowest)}</small>`,
     'tl-small',
   );
-  const y = (ms: number) => short(top + height.slowest * (1 - Math.min(1, Math.log10(Math.max(1, ms)) / 4)));
+  const y = (ms: number) =>
+    Math.round(top + height.slowest * (1 - Math.min(1, Math.log10(Math.max(1, ms)) / 4)));
   let d = '';
-  let open = false;
+  let last: number | undefined;
   lane.slowestMs.forEach((ms, i) => {
+    const x = Math.round(i * lane.bucketMs);
     if (ms === 0) {
-      open = false;
+      if (last !== undefined) d += `H${x}`;
+      last = undefined;
       return;
     }
-    const x = Math.round((i + 0.5) * lane.bucketMs);
-    d += `${open ? 'L' : 'M'}${x} ${y(ms)}`;
-    open = true;
+    if (y(ms) === last) return;
+    d += last === undefined ? `M${x} ${y(ms)}` : `H${x}V${y(ms)}`;
+    last = y(ms);
   });
+  if (last !== undefined) d += `H${Math.min(rows.endMs, lane.slowestMs.length * lane.bucketMs)}`;
   rows.line('slowest', d);
 }
 
@@ -368,7 +382,7 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
   );
   rows.boxes(
     'l-on',
-    listening(pod, rows.toMs).map(([from, to]) => [from, to, top + 21, 4]),
+    listening(pod, rows.endMs).map(([from, to]) => [from, to, top + 21, 4]),
   );
   rows.boxes(
     'exposed',
@@ -376,7 +390,7 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
   );
   for (const lane of lanes) {
     const lost = lane.failures.filter((failure) => failure.pod === pod.name);
-    const d = [...new Set(lost.map((failure) => Math.round(failure.dueMs / 20) * 20))]
+    const d = [...new Set(lost.map((failure) => Math.round(failure.dueMs / tickEveryMs) * tickEveryMs))]
       .map((ms) => `M${ms} ${top + 27}v4`)
       .join('');
     rows.line('lost-here', d);
@@ -392,6 +406,9 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
       .map((mark) => [mark.atMs, top + 23]),
   );
 }
+
+/** Lost attempts closer than this share a tick in a pod's row. */
+const tickEveryMs = 50;
 
 /** The end of a pod's name tells pods apart: "web-7c9f6d5b84-x7k2p" → "web…x7k2p". */
 function podLabel(name: string): string {

@@ -47,11 +47,11 @@
     const id = decodeURIComponent(location.hash.slice(1));
     if (!id) return;
     let target = document.getElementById(id);
-    if (!target && id.includes('-line-')) {
-      for (const element of document.querySelectorAll('details.lazy [data-packed]')) {
+    for (const article of document.querySelectorAll('article[id]')) {
+      if (target || !id.startsWith(`${article.id}-`)) continue;
+      for (const element of article.querySelectorAll('[data-packed]')) {
         await unfold(element);
-        target = document.getElementById(id);
-        if (target) break;
+        target ??= document.getElementById(id);
       }
     }
     if (!target) return;
@@ -163,12 +163,12 @@
       if (part < 0 || part > 1) cursor.hidden = true;
     }
 
-    async function read(ms) {
+    function read(ms) {
       atMs = Math.min(full, Math.max(0, ms));
       cursor.hidden = false;
       place();
-      data ??= unpack(source.textContent).then(JSON.parse);
-      readout.replaceChildren(...describe(await data, atMs));
+      data ??= JSON.parse(source.textContent);
+      readout.replaceChildren(...describe(data, atMs));
     }
 
     const msAt = (event) => {

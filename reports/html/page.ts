@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Results, ScenarioResult } from '../../harness/model/results.ts';
-import { limitsOf, suiteHeadline, tallyOf } from '../answer.ts';
+import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, lanesOf, worst } from '../comparison.ts';
 import { count, counted, day, duration, lostOf } from '../figures.ts';
-import { causeWords, verdictWords } from '../words.ts';
+import { causeWords, settingMeans, verdictWords } from '../words.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
-import { Budget } from './packing.ts';
-import { answerPanel, scenarioBody, verdictBadge } from './scenario.ts';
+import { chooseForms, type Forms, packed } from './packing.ts';
+import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';
 import { table } from './tables.ts';
 import type { JournalView } from './types.ts';
 
@@ -18,18 +18,20 @@ export interface HtmlInput {
   readonly journals: ReadonlyMap<string, JournalView>;
 }
 
-/** Bytes of parts that stand in the page as they are; what goes beyond is packed and unfolded by the script. */
-const openBytes = 320_000;
+/** The size that the scenarios of a page aim at; what does not fit is packed, the least urgent first. */
+const scenarioBytes = 400_000;
+/** Rows of lost attempts on the whole page; each lane gets its share. */
+const failureRows = { total: 4000, atLeast: 40, atMost: 400 } as const;
 
 export function renderHtml({ results, journals }: HtmlInput): string {
-  const budget = new Budget(openBytes);
-  const single = results.scenarios.length === 1 ? results.scenarios[0] : undefined;
-  const main = single ? singlePage(single, results, journals, budget) : suitePage(results, journals, budget);
+  const { scenarios } = results;
+  const single = scenarios.length === 1 ? scenarios[0] : undefined;
+  const bodies = scenarioBodies({ results, journals });
   return document(
-    single ? `${single.verdict}: ${single.title}` : suiteHeadline(results.scenarios),
+    single ? `${single.verdict}: ${single.title}` : suiteHeadline(scenarios),
     html`${topBar(results)}
 <main id="main">
-${main}
+${single ? singlePage(single, bodies.get(single)!, results) : suitePage(bodies, results)}
 ${environment(results, journals)}
 ${reproduce(results)}
 ${limits(results)}
@@ -38,6 +40,37 @@ ${words()}
 <footer><p>rollproof ${results.tool.version}. This file is complete: it loads nothing from anywhere.</p></footer>`,
   );
 }
+
+/** Each scenario's part below its answer: wholly open, or with its evidence packed, or packed. */
+function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioResult, Markup> {
+  const { scenarios } = results;
+  const experiments = scenarios.reduce((sum, scenario) => sum + scenario.experiments.length, 0);
+  const perLane = Math.floor(failureRows.total / Math.max(1, experiments));
+  const urgent = scenarios.toSorted((a, b) => urgency(a) - urgency(b));
+  const forms = urgent.map((scenario): Forms => {
+    const input: ScenarioInput = {
+      scenario,
+      journals,
+      heading: scenarios.length === 1 ? 'h2' : 'h4',
+      failureRows: Math.min(failureRows.atMost, Math.max(failureRows.atLeast, perLane)),
+    };
+    const evidence = scenarioEvidence(input);
+    return [
+      () => packed(scenarioBody(input, evidence), `Tables and time lines of ${scenario.name}`),
+      () => scenarioBody(input, packed(evidence, `Time lines and causes of ${scenario.name}`)),
+      () => scenarioBody(input, evidence),
+    ];
+  });
+  const chosen = chooseForms(forms, scenarioBytes - scenarios.length * answerBytes);
+  return new Map(urgent.map((scenario, i) => [scenario, chosen[i]!]));
+}
+
+/** What a scenario's answer and its row in the overview take, roughly. */
+const answerBytes = 3500;
+
+/** What went wrong is read first. */
+const urgency = ({ verdict }: ScenarioResult): number =>
+  ['refuted', 'faulted', 'inconclusive', 'unneeded', 'proven', 'not-run'].indexOf(verdict);
 
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
@@ -72,31 +105,22 @@ function asset(name: string): string {
 function topBar(results: Results): Markup {
   const { cluster } = results;
   return html`<header class="top"><p class="brand">rollproof</p>
-<p class="run">${cluster.kind}, Kubernetes ${cluster.kubernetesVersion}, ${counted(cluster.nodes.length, 'node')} · <time datetime="${results.startedAt}">${day(results.startedAt)}</time> · took ${duration(results.durationMs)}</p>
+<p class="run"><span>${cluster.kind}, ${cluster.emulated && 'emulated '}Kubernetes ${shortVersion(cluster.kubernetesVersion)}, ${counted(cluster.nodes.length, 'node')}</span> · <span><time datetime="${results.startedAt}">${day(results.startedAt)}</time></span> · <span>took ${duration(results.durationMs)}</span></p>
 </header>
-${cluster.emulated && html`<p class="emulated" role="note"><b>Emulated Kubernetes.</b> Real processes, connections and signals on this machine, under rollproof’s emulation of Kubernetes ${cluster.kubernetesVersion.replace(/\+.*/, '')}; not a real cluster.</p>`}`;
+${cluster.emulated && html`<p class="emulated" role="note"><b>Emulated Kubernetes.</b> Real processes, connections and signals on this machine, under rollproof’s emulation of Kubernetes ${shortVersion(cluster.kubernetesVersion)}; not a real cluster.</p>`}`;
 }
 
-function singlePage(
-  scenario: ScenarioResult,
-  results: Results,
-  journals: ReadonlyMap<string, JournalView>,
-  budget: Budget,
-): Markup {
+function singlePage(scenario: ScenarioResult, body: Markup, results: Results): Markup {
   return html`<article class="single" id="${idOf('s', scenario.name)}">
 ${answerPanel(scenario, results, 'h1')}
-${scenarioBody({ scenario, results, journals, budget, heading: 'h2' })}
+${body}
 </article>`;
 }
 
-function suitePage(results: Results, journals: ReadonlyMap<string, JournalView>, budget: Budget): Markup {
+function suitePage(bodies: ReadonlyMap<ScenarioResult, Markup>, results: Results): Markup {
   const { scenarios } = results;
   const open = scenarios.length <= 2;
-  return html`<section class="answer suite" aria-labelledby="answer">
-<p class="kicker">Answer</p>
-<h1 id="answer">${suiteHeadline(scenarios)}</h1>
-${tally(scenarios)}
-</section>
+  return html`${suitePanel(results)}
 <section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(scenarios)}</section>
 <section aria-labelledby="scenarios"><h2 id="scenarios">Scenarios</h2>
 ${scenarios.map(
@@ -105,12 +129,37 @@ ${scenarios.map(
   ) => html`<details class="scenario" ${trusted(open ? 'open' : '')}><summary>${verdictBadge(scenario.verdict)} <span class="name">${scenario.title}</span> <code>${scenario.name}</code></summary>
 <article id="${idOf('s', scenario.name)}">
 ${answerPanel(scenario, results, 'h3')}
-${scenarioBody({ scenario, results, journals, budget, heading: 'h4' })}
+${bodies.get(scenario)!}
 </article></details>
 `,
 )}
 </section>`;
 }
+
+/** The suite's answer in the same four parts as a scenario's. */
+function suitePanel(results: Results): Markup {
+  const { scenarios } = results;
+  const answer = suiteAnswer(results);
+  const counts = tallyOf(scenarios);
+  const tone =
+    counts.refuted + counts.faulted > 0 ? 'bad' : counts.proven === scenarios.length ? 'good' : 'warn';
+  const card = (title: string, content: Content) => html`<div class="card"><h2>${title}</h2>${content}</div>`;
+  return html`<section class="answer ${scenarios.length === 0 ? 'warn' : tone}" aria-labelledby="answer">
+<p class="kicker">${results.cluster.emulated && html`<span class="badge emu">emulated Kubernetes</span> `}<span>${counted(scenarios.length, 'scenario')}: is a change to a running workload safe?</span></p>
+<h1 id="answer">${suiteHeadline(scenarios)}</h1>
+${tally(scenarios)}
+<div class="cards">
+${card(
+  'Is it safe?',
+  html`${answer.safe.map((line) => html`<p>${line}</p>`)}${answer.attention.length > 0 && html`<p>Not proven:</p><ul class="attention">${answer.attention.slice(0, 5).map((scenario) => html`<li><a href="#${idOf('s', scenario.name)}">${scenario.name}</a> <small>${scenario.reason}</small></li>`)}${answer.attention.length > 5 && html`<li>and ${answer.attention.length - 5} more, in the overview</li>`}</ul>`}`,
+)}
+${card('Why not?', answer.why.length === 0 ? html`<p>Nothing was lost.</p>` : html`<ul class="why">${answer.why.map((line) => html`<li><b>${causeWords[line.cause].title}</b><span class="bar" aria-hidden="true"><i style="width:${Math.round((line.scenarios / answer.lossy) * 100)}%"></i></span><small>in ${line.scenarios} of ${answer.lossy} scenarios that lost</small></li>`)}</ul>`)}
+${card('What to change', html`${answer.settings.length > 0 && html`<p>Apply ${answer.settings.length === 1 ? 'this setting' : `these ${answer.settings.length} settings`}:</p><ul class="settings">${answer.settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul>`}${answer.settings.length === 0 && html`<p>${answer.lossy === 0 ? 'Nothing, as far as this run shows.' : 'No set of settings was proven to stop the losses; see the scenarios.'}</p>`}`)}
+${card('How sure is this?', html`<ul class="sure">${answer.sure.map((line) => html`<li class="${line.tone}">${line.text}</li>`)}</ul>`)}
+</div></section>`;
+}
+
+const shortVersion = (version: string): string => version.replace(/\+.*/, '');
 
 function tally(scenarios: readonly ScenarioResult[]): Markup {
   const counts = tallyOf(scenarios);

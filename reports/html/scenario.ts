@@ -2,11 +2,11 @@
 import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../harness/model/results.ts';
 import { type Answer, answerOf } from '../answer.ts';
 import { beforeAfter, columnsOf, lanesOf } from '../comparison.ts';
-import { count, percent } from '../figures.ts';
+import { count, counted, percent } from '../figures.ts';
 import { causeWords, laneWords, settingMeans, verdictWords } from '../words.ts';
 import { figureOf, legend } from './figure.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
-import { type Budget, packed, packedJson } from './packing.ts';
+import { embeddedJson, packed } from './packing.ts';
 import {
   beforeAfterTable,
   causesTable,
@@ -64,60 +64,69 @@ const sentence = (text: string): string =>
   text === '' ? '' : `${text[0]!.toUpperCase()}${text.slice(1)}${/[.!?”]$/.test(text) ? '' : '.'}`;
 
 function safeList(answer: Answer): Markup {
+  const roles = { before: 'As it is', after: 'With the settings', only: 'As measured' } as const;
   return html`<dl class="safe">${answer.safe.map((line) => {
     const lossy = line.lanes.some((lane) => lane.lost > 0);
-    return html`<div><dt>${line.role === 'before' ? 'As it is' : line.role === 'after' ? 'With the settings' : 'Measured'} <small>${line.column.label}</small> <b class="${lossy ? 'bad' : 'good'}">${lossy ? '✕ loses' : '✓ loses nothing'}</b></dt>
-${line.lanes.map((lane) => html`<dd><b class="${lane.lost > 0 ? 'bad' : 'good'}">${count(lane.lost)}</b> of ${count(lane.attempts)} ${laneWords[lane.lane].title}${lane.lost > 0 && html` <small>${percent(lane.share)}</small>`}</dd>`)}</div>`;
+    return html`<div><dt><b class="${lossy ? 'bad' : 'good'}">${lossy ? '✕' : '✓'} ${roles[line.role]}: ${lossy ? 'loses' : 'nothing lost'}</b> <small>${line.column.label}</small></dt>
+${line.lanes.map((lane) => html`<dd><span>${laneWords[lane.lane].title}</span> <span><b class="${lane.lost > 0 ? 'bad' : 'good'}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
   })}</dl>`;
 }
 
+/** One entry per cause; lanes have their own shares, since they are never added up. */
 function whyList(answer: Answer): Markup {
-  const lanes = [...new Set(answer.why.map((line) => line.lane))];
-  return html`<ul class="why">${lanes.flatMap((lane) =>
-    answer.why
-      .filter((line) => line.lane === lane)
-      .slice(0, 3)
-      .map(
-        (line) =>
-          html`<li><b>${percent(line.share)}</b> <small>of ${laneWords[lane].title} lost:</small> ${causeWords[line.cause].title}<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span></li>`,
-      ),
-  )}</ul>`;
+  const causes = [...new Set(answer.why.map((line) => line.cause))].slice(0, 4);
+  return html`<ul class="why">${causes.map((cause) => {
+    const lines = answer.why.filter((line) => line.cause === cause);
+    return html`<li><b>${causeWords[cause].title}</b>${lines.map((line) => html`<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span><small>${percent(line.share)} of ${laneWords[line.lane].title} lost</small>`)}</li>`;
+  })}</ul>`;
 }
 
 function changeList(scenario: ScenarioResult, answer: Answer): Markup {
   const { after } = beforeAfter(scenario);
-  const settings =
-    scenario.verdict === 'proven' && scenario.advice.length === 0 ? (after?.settings ?? []) : [];
-  const lossy = answer.why.length > 0;
-  return html`${answer.change.map((line) => html`<p>${line}</p>`)}
-${lossy && settings.length > 0 && html`<ul class="settings">${settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul><p><a href="#${idOf('s', scenario.name, 'change')}">The change as YAML</a></p>`}`;
+  const proven = scenario.verdict === 'proven' && answer.why.length > 0 && after !== undefined;
+  if (!proven) return html`${answer.change.map((line) => html`<p>${line}</p>`)}`;
+  return html`${scenario.advice.length > 0 ? scenario.advice.map((line) => html`<p>${line}</p>`) : html`<p>Apply ${after.settings.length === 1 ? 'this setting' : `these ${after.settings.length} settings`}:</p>`}
+<ul class="settings">${after.settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul>
+<p><a href="#${idOf('s', scenario.name, 'change')}">The change as YAML</a></p>`;
 }
 
 export interface ScenarioInput {
   readonly scenario: ScenarioResult;
-  readonly results: Results;
   readonly journals: ReadonlyMap<string, JournalView>;
-  readonly budget: Budget;
   readonly heading: 'h2' | 'h4';
+  /** Rows of lost attempts per lane; fewer in a report of many experiments. */
+  readonly failureRows: number;
 }
 
-export function scenarioBody(input: ScenarioInput): Markup {
-  const { scenario, journals, heading } = input;
-  const id = (part: string) => idOf('s', scenario.name, part);
-  const section = (part: string, title: string, content: Content) =>
-    content
-      ? html`<section aria-labelledby="${id(part)}">${tag(heading, title, id(part))}${content}</section>
-`
-      : html``;
+/** Time lines, causes, the rows behind them and the experiments: by far the larger part. */
+export function scenarioEvidence(input: ScenarioInput): Markup {
+  const { scenario, journals } = input;
+  return html`${section(input, 'timeline', 'What happened, second by second', timelines(input))}${section(input, 'causes', 'Why attempts were lost', causes(input))}${scenario.experiments.length > 0 && section(input, 'experiments', 'Experiments and journals', html`${experimentsTable(scenario, journals)}${notes(scenario, journals)}`)}`;
+}
+
+/** `evidence`: as it is, or packed. */
+export function scenarioBody(input: ScenarioInput, evidence: Markup): Markup {
+  const { scenario, journals } = input;
   const measured = scenario.experiments.some((experiment) => Object.keys(experiment.lanes).length > 0);
-  return html`${measured && section('before-after', 'Before and after', beforeAfterTable(scenario))}
-${section('change', 'The change as YAML', settingsDiffs(scenario, journals))}
-${section('timeline', 'What happened, second by second', timelines(input))}
-${section('causes', 'Why attempts were lost', causes(input))}
-${scenario.claims.length > 0 && section('claims', 'Claims', claimsTable(scenario.claims))}
-${section('matrix', 'Setting by setting', matrixTable(scenario))}
-${section('repeats', 'Run by run', repeatTable(scenario))}
-${scenario.experiments.length > 0 && section('experiments', 'Experiments and journals', html`${experimentsTable(scenario, journals)}${notes(scenario, journals)}`)}`;
+  return html`${measured && section(input, 'before-after', 'Before and after', beforeAfterTable(scenario))}
+${section(input, 'change', 'The change as YAML', settingsDiffs(scenario, journals))}
+${section(input, 'matrix', 'Setting by setting', matrixTable(scenario))}
+${section(input, 'repeats', 'Run by run', repeatTable(scenario))}
+${scenario.claims.length > 0 && section(input, 'claims', 'Claims', claimsTable(scenario.claims))}
+${evidence}`;
+}
+
+function section(
+  { scenario, heading }: ScenarioInput,
+  part: string,
+  title: string,
+  content: Content,
+): Markup {
+  const id = idOf('s', scenario.name, part);
+  return content
+    ? html`<section aria-labelledby="${id}">${tag(heading, title, id)}${content}</section>
+`
+    : html``;
 }
 
 /** The difference of the variant after the change, and of the others folded away. */
@@ -152,7 +161,8 @@ function diffBlock(diff: string): Markup {
 }
 
 /** Time lines of the experiments that answer the question, on one scale; repeats and other variants packed. */
-function timelines({ scenario, journals, budget }: ScenarioInput): Markup | undefined {
+function timelines(input: ScenarioInput): Markup | undefined {
+  const { scenario, journals } = input;
   const shown = scenario.experiments.flatMap((experiment) => {
     const view = journals.get(experiment.journal);
     return view ? [{ experiment, view }] : [];
@@ -164,55 +174,60 @@ function timelines({ scenario, journals, budget }: ScenarioInput): Markup | unde
     return entry ? [entry] : [];
   });
   const others = shown.filter((entry) => !first.includes(entry));
-  const toMs = Math.max(...first.map(({ view }) => view.timeline.toMs));
-  const group = idOf('g', scenario.name);
-  const figure = ({ experiment, view }: (typeof shown)[number], scaleMs: number) =>
-    experimentFigure(scenario, experiment, view, scaleMs, group);
+  const toMs = Math.max(1000, ...first.map(({ view }) => view.timeline.toMs));
   return html`${legend(outcomesSeen(scenario))}
-${first.map((entry) => budget.place(figure(entry, toMs), `The time line of ${entry.experiment.variant}`))}
+${first.map(({ experiment, view }) => experimentFigure(input, experiment, view, toMs))}
 ${others.map(
-  (
-    entry,
-  ) => html`<details class="lazy"><summary>Time line of ${entry.experiment.variant}${scenario.experiments.filter(({ variant }) => variant === entry.experiment.variant).length > 1 ? `, run ${entry.experiment.repeat}` : ''}</summary>${packed(figure(entry, Math.max(toMs, entry.view.timeline.toMs)), 'The time line')}</details>
+  ({
+    experiment,
+    view,
+  }) => html`<details class="lazy"><summary>Time line of ${experimentName(scenario, experiment)}</summary>${packed(experimentFigure(input, experiment, view, Math.max(toMs, view.timeline.toMs)), 'The time line')}</details>
 `,
 )}`;
 }
 
+/** The variant, and what tells it apart from others of the same variant. */
+function experimentName(scenario: ScenarioResult, experiment: ExperimentResult): string {
+  const same = scenario.experiments.filter(({ variant }) => variant === experiment.variant);
+  const differs = (pick: (one: ExperimentResult) => unknown) => new Set(same.map(pick)).size > 1;
+  return [
+    experiment.variant,
+    differs((one) => one.path) && experiment.path,
+    differs((one) => one.agents) && `${experiment.agents} agents`,
+    differs((one) => one.repeat) && `run ${experiment.repeat}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
 function experimentFigure(
-  scenario: ScenarioResult,
+  { scenario, failureRows }: ScenarioInput,
   experiment: ExperimentResult,
   view: JournalView,
   toMs: number,
-  group: string,
 ): Markup {
   const key = experimentKey(scenario, experiment);
   const { timeline } = view;
+  const name = experimentName(scenario, experiment);
   const lost = lanesOf(scenario)
     .flatMap((lane) => {
       const result = experiment.lanes[lane];
-      return result
-        ? [
-            `${lane} ${result.lost === 0 ? 'lost nothing' : `lost ${count(result.lost)} of ${count(result.attempts)}`}`,
-          ]
-        : [];
+      if (!result) return [];
+      return [
+        `lane ${lane} lost ${result.lost === 0 ? 'nothing' : `${count(result.lost)} of ${count(result.attempts)}`}`,
+      ];
     })
     .join(', ');
-  const rows = html`${podTable(timeline)}${stepTable(timeline)}${timeline.lanes.map(failureTable)}${eventTable(timeline)}`;
-  return html`<figure class="experiment"><figcaption><b>${experiment.variant}</b> <span>${lost}</span></figcaption>
-${figureOf(timeline, { id: idOf(key, 'tl'), title: `Time line of ${scenario.title}, ${experiment.variant}`, toMs, group })}
-${packedJson(idOf(key, 'tl'), cursorData(timeline))}
-<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${experiment.variant}</summary>${packedOrOpen(rows)}</details>
+  return html`<figure class="experiment"><figcaption><b>${name}</b> <span>${lost}</span></figcaption>
+${figureOf(timeline, { id: idOf(key, 'tl'), title: `Time line of ${scenario.title}, ${name}`, toMs, group: idOf('g', scenario.name) })}
+${embeddedJson(idOf(key, 'tl'), cursorData(timeline))}
+<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${name}</summary>${podTable(timeline)}${stepTable(timeline)}${timeline.lanes.map((lane) => failureTable(lane, failureRows))}${eventTable(timeline)}</details>
 </figure>
 `;
 }
 
-/** Rows are many: small ones stand in the page, large ones are packed. */
-function packedOrOpen(rows: Markup): Markup {
-  return rows.text.length < 24_000 ? rows : packed(rows, 'The rows');
-}
-
 function experimentKey(scenario: ScenarioResult, experiment: ExperimentResult): string {
-  return idOf(scenario.name, experiment.variant, experiment.path, experiment.agents, experiment.repeat);
+  return idOf('s', scenario.name, experiment.variant, experiment.path, experiment.agents, experiment.repeat);
 }
 
 /** What the script shows at the cursor. */
@@ -222,7 +237,7 @@ function cursorData(timeline: Timeline): unknown {
       stream,
       bucketMs,
       ok,
-      shed,
+      shed: shed.some((n) => n > 0) ? shed : [],
       slowestMs,
       lost,
     })),
@@ -238,7 +253,7 @@ function cursorData(timeline: Timeline): unknown {
 }
 
 /** Per experiment and lane that lost anything: windows, causes, facts. */
-function causes({ scenario, journals, budget }: ScenarioInput): Markup | undefined {
+function causes({ scenario, journals }: ScenarioInput): Markup | undefined {
   const lossy = scenario.experiments.flatMap((experiment) =>
     lanesOf(scenario).flatMap((lane) => {
       const result = experiment.lanes[lane];
@@ -250,27 +265,26 @@ function causes({ scenario, journals, budget }: ScenarioInput): Markup | undefin
       ? html`<p>Nothing was lost in any lane, so there is nothing to explain.</p>`
       : undefined;
   }
-  const seen = [
-    ...new Set(
-      lossy.flatMap(({ result }) =>
-        result.windows.flatMap((window) => window.causes.map(({ cause }) => cause)),
-      ),
+  const seen = new Set(
+    lossy.flatMap(({ result }) =>
+      result.windows.flatMap(({ causes: shares }) => shares.map(({ cause }) => cause)),
     ),
-  ];
+  );
   const { before, after } = beforeAfter(scenario);
   const first = new Set([before?.experiments[0], after?.experiments[0]]);
-  return html`<dl class="causes-words">${seen.map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What stops it: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
+  return html`<dl class="causes-words">${[...seen].map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What stops it: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
 ${lossy.map(({ experiment, lane, result }) => {
-  const many = scenario.experiments.filter(({ variant }) => variant === experiment.variant).length > 1;
-  const caption = `${experiment.variant}, lane ${lane}${many ? `, run ${experiment.repeat}` : ''}: ${count(result.lost)} lost in ${result.windows.length === 1 ? 'one window' : `${result.windows.length} windows`}`;
+  const shown = result.windows.slice(0, windowsShown);
+  const rest = result.windows.length - shown.length;
+  const caption = `${experimentName(scenario, experiment)}, lane ${lane}: ${count(result.lost)} lost in ${counted(result.windows.length, 'window')}${rest > 0 ? ` (the first ${windowsShown} of them; all are in results.json)` : ''}`;
   const part = causesTable(
-    result.windows.slice(0, 40),
+    shown,
     caption,
     experimentKey(scenario, experiment),
     journals.get(experiment.journal),
   );
   return first.has(experiment)
-    ? budget.place(part, caption)
+    ? part
     : html`<details class="lazy"><summary>${caption}</summary>${packed(part, 'These causes')}</details>`;
 })}
 ${[...new Set(lossy.map(({ experiment }) => experiment))].map((experiment) => {
@@ -278,10 +292,12 @@ ${[...new Set(lossy.map(({ experiment }) => experiment))].map((experiment) => {
   const lines = view && citedLinesTable(view, experimentKey(scenario, experiment));
   return (
     lines &&
-    html`<details class="lazy"><summary>Journal lines behind these facts, ${experiment.variant} ${experiment.repeat > 1 ? `run ${experiment.repeat}` : ''}</summary>${first.has(experiment) ? budget.place(lines, 'The lines') : packed(lines, 'The lines')}</details>`
+    html`<details class="lazy"><summary>Journal lines behind these facts: ${experimentName(scenario, experiment)}</summary>${first.has(experiment) ? lines : packed(lines, 'The lines')}</details>`
   );
 })}`;
 }
+
+const windowsShown = 40;
 
 function notes(scenario: ScenarioResult, journals: ReadonlyMap<string, JournalView>): Markup | undefined {
   const all = scenario.experiments.flatMap((experiment) => {

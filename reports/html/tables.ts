@@ -1,6 +1,7 @@
 // The report's tables: before and after, causes, claims, matrix, repeats, experiments and the rows behind the marks.
 import { type Lane, lostOutcomes, type Outcome } from '../../harness/model/load.ts';
 import type {
+  CauseShare,
   ClaimResult,
   Fact,
   LaneResult,
@@ -84,7 +85,7 @@ function rolloutRows(columns: readonly Column[]): Markup {
   const repeats = Math.max(...columns.map((column) => column.experiments.length));
   const time = (ms: number | null) => (ms === null ? 'not reached' : duration(ms));
   return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">The rollout <small>what safety costs${repeats > 1 ? ' (first run)' : ''}</small></th></tr>
-${row('Complete after', ...cells((rollout) => time(rollout.completedMs)))}
+${row('Rollout complete after', ...cells((rollout) => time(rollout.completedMs)))}
 ${row('No pod terminating after', ...cells((rollout) => time(rollout.settledMs)))}
 ${row('Ready pods, lowest', ...cells((rollout) => count(rollout.minReady)))}
 ${row('Pods, highest (terminating ones too)', ...cells((rollout) => `${rollout.maxPodsNotTerminating} (${rollout.maxPods})`))}
@@ -117,10 +118,7 @@ export function claimsTable(claims: readonly ClaimResult[]): Markup {
             : ['bad', claim.expected === 'fails' ? '✕ holds, unexpectedly' : '✕ fails'];
       return row(
         html`${claim.text}<small class="source">Source: ${claim.source}</small>${claim.because && html`<small class="source">Expected to fail, because ${claim.because}</small>`}`,
-        listed([
-          claim.appliesTo.variant ?? 'every variant',
-          ...(claim.appliesTo.lane ? [`lane ${claim.appliesTo.lane}`] : []),
-        ]),
+        `${claim.appliesTo.variant ?? 'every variant'}${claim.appliesTo.lane ? `, lane ${claim.appliesTo.lane}` : ''}`,
         claim.expect,
         claim.measured,
         html`<td class="${tone}"><b>${word}</b></td>`,
@@ -228,7 +226,9 @@ export function experimentsTable(
           ? `${count(experiment.control.lost)} of ${count(experiment.control.attempts)}`
           : '–',
         duration(lag),
-        `± ${duration(experiment.clock.errorMs)}`,
+        Number.isFinite(experiment.clock.errorMs)
+          ? `± ${duration(experiment.clock.errorMs)}`
+          : 'not measured',
         html`<a href="${encodePath(experiment.journal)}">${experiment.journal}</a>${journals.has(experiment.journal) ? '' : html` <small>(not read)</small>`}`,
       );
     }),
@@ -250,19 +250,21 @@ export function causesTable(
   return table({
     look: 'causes',
     caption,
-    head: ['Window', 'Lost', 'Cause', 'Pods', 'Facts', 'Confidence'],
-    body: windows.flatMap((window) =>
-      (window.causes.length > 0 ? window.causes : [undefined]).map((share, i, all) => {
-        const head =
-          i === 0
-            ? html`<th scope="rowgroup" rowspan="${all.length}">${at(window.startMs)} to ${at(window.endMs)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`
-            : '';
-        if (!share)
-          return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="4">not decided</td></tr>`;
-        return html`<tr>${head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small><code>${share.cause}</code></small></td><td>${podList(share.pods)}</td><td>${factList(share.facts, key, view)}</td><td>${share.confidence}</td></tr>
-`;
-      }),
-    ),
+    head: ['Window', 'Lost', 'Cause and how sure', 'Facts, pod by pod'],
+    body: windows.flatMap((window) => {
+      const shares = window.causes.toSorted((a, b) => b.lost - a.lost);
+      const head = html`<th scope="rowgroup" rowspan="${Math.max(1, shares.length)}">${at(window.startMs)} to ${at(window.endMs)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`;
+      if (shares.length === 0) {
+        return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="2">not decided</td></tr>`;
+      }
+      return shares.map(
+        (
+          share,
+          i,
+        ) => html`<tr>${i === 0 && head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small><code>${share.cause}</code>, confidence ${share.confidence}</small></td><td>${factList(share, key, view)}</td></tr>
+`,
+      );
+    }),
   });
 }
 
@@ -273,21 +275,31 @@ export function outcomeList(outcomes: LaneResult['outcomes']): string {
     .join(', ');
 }
 
-function podList(pods: readonly string[]): Content {
-  if (pods.length === 0) return '–';
-  const shown = pods.slice(0, 6).map((pod) => html`<li><code>${pod}</code></li>`);
-  return html`<ul class="plain">${shown}${pods.length > 6 && html`<li>and ${pods.length - 6} more</li>`}</ul>`;
+const podsShown = 8;
+const factsShown = 8;
+
+/** Facts under their pod, in order of time; those of no pod first. */
+function factList(share: CauseShare, key: string, view: JournalView | undefined): Content {
+  const byPod = new Map<string, Fact[]>();
+  for (const fact of share.facts) {
+    const pod = fact.pod ?? '';
+    byPod.set(pod, [...(byPod.get(pod) ?? []), fact]);
+  }
+  for (const pod of share.pods) if (!byPod.has(pod)) byPod.set(pod, []);
+  if (byPod.size === 0) return 'none recorded';
+  const groups = [...byPod]
+    .toSorted(([a, x], [b, y]) => Number(b === '') - Number(a === '') || firstMs(x) - firstMs(y))
+    .slice(0, podsShown);
+  const more = byPod.size - groups.length;
+  return html`<ul class="facts">${groups.map(([pod, facts]) => {
+    const shown = facts.toSorted((a, b) => (a.tMs ?? 0) - (b.tMs ?? 0)).slice(0, factsShown);
+    const rest = facts.length - shown.length;
+    return html`<li>${pod && html`<code>${pod}</code>`}${shown.map((fact) => html`<span>${fact.tMs !== undefined && html`<b class="when">${at(fact.tMs)}</b> `}${fact.text} ${fact.line !== undefined && lineLink(fact.line, key, view)}</span>`)}${rest > 0 && html`<span>and ${counted(rest, 'more fact')}</span>`}</li>`;
+  })}${more > 0 && html`<li>and ${counted(more, 'more pod')}</li>`}</ul>`;
 }
 
-function factList(facts: readonly Fact[], key: string, view: JournalView | undefined): Content {
-  if (facts.length === 0) return 'none recorded';
-  const shown = facts.slice(0, 12).map((fact) => {
-    const where = fact.line === undefined ? '' : lineLink(fact.line, key, view);
-    const when = fact.tMs === undefined ? '' : html`<b class="when">${at(fact.tMs)}</b> `;
-    return html`<li>${when}${fact.text}${fact.pod && html` <code>${fact.pod}</code>`} ${where}</li>`;
-  });
-  return html`<ul class="plain">${shown}${facts.length > 12 && html`<li>and ${facts.length - 12} more facts</li>`}</ul>`;
-}
+const firstMs = (facts: readonly Fact[]): number =>
+  Math.min(Infinity, ...facts.map((fact) => fact.tMs ?? Infinity));
 
 export function lineLink(line: number, key: string, view: JournalView | undefined): Content {
   return view && line in view.cited
@@ -401,13 +413,15 @@ export function eventTable(timeline: Timeline): Markup | undefined {
   });
 }
 
-export function failureTable(lane: LaneSeries): Markup | undefined {
-  if (lane.failures.length === 0) return undefined;
+export function failureTable(lane: LaneSeries, rows: number): Markup | undefined {
+  const shown = lane.failures.slice(0, rows);
+  const more = lane.failuresOmitted + lane.failures.length - shown.length;
+  if (shown.length === 0) return undefined;
   return table({
     look: 'rows',
-    caption: `Lost attempts, ${lane.control ? 'control target' : `lane ${lane.lane}`}: ${counted(lane.failures.length, 'row')}${lane.failuresOmitted > 0 ? `, ${count(lane.failuresOmitted)} more in the journal` : ''}`,
+    caption: `Lost attempts, ${lane.control ? 'control target' : `lane ${lane.lane}`}: ${counted(shown.length, 'row')}${more > 0 ? `, ${count(more)} more in the journal` : ''}`,
     head: ['Due', 'Ended', 'Outcome', 'Phase', 'Code', 'Connection', 'Request on it', 'Pod', 'Journal line'],
-    body: lane.failures.map((failure) =>
+    body: shown.map((failure) =>
       row(
         at(failure.dueMs),
         at(failure.endMs),

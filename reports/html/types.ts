@@ -160,7 +160,7 @@ export const limits = {
   spansPerPod: 60,
   readyPoints: 600,
   cited: 150,
-  citedChars: 600,
+  citedChars: 360,
   notes: 60,
   diffChars: 20_000,
 } as const;
