@@ -5,7 +5,7 @@ import type { ClusterInfo } from '../../model/journal.ts';
 import type { KubeletHooks } from './api/hooks.ts';
 import { type ApiRegistry, createRegistry } from './api/registry.ts';
 import { createApiServer } from './api/server.ts';
-import { measuredLatencies, scaleLatencies, startControllers } from './controllers/index.ts';
+import { startControllers } from './controllers/index.ts';
 import { type AddressBlock, claimAddresses } from './node/addresses.ts';
 import { systemClock } from './node/clock.ts';
 import { type ImageSource, Images, type PullFailure } from './node/images.ts';
@@ -121,8 +121,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     const controllers = startControllers({
       registry,
       random,
-      latencies: scaleLatencies(measuredLatencies, latencyFactor),
-      autoscaler: { syncPeriodMs: hpaSyncMs },
+      latencyFactor,
+      hpaSyncMs,
       metrics: () => started.hooks.metrics(),
       onDefect: (controller, key, error) =>
         onDefect(

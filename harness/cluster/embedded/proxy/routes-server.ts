@@ -22,6 +22,7 @@ interface Subscriber {
   readonly chosen: Map<string, string>;
 }
 
+const LAST_WORDS_LIMIT_MS = 200;
 /** A subscriber that does not read is cut off here; it starts anew with a complete table. */
 const MOST_BUFFERED_BYTES = 4 * 1024 * 1024;
 
@@ -64,12 +65,20 @@ export class RoutesServer {
     for (const subscriber of this.subscribers) if (subscriber.node === node) this.send(subscriber);
   }
 
-  close(): Promise<void> {
-    for (const { response } of this.subscribers) response.destroy();
-    return new Promise((resolve) => {
-      this.server.close(() => resolve());
-      this.server.closeAllConnections();
+  /** In order where the agents read: a stream that is cut off would look like a failure to them. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const ended = [...this.subscribers].map(
+      ({ response }) => new Promise<void>((resolve) => response.end(() => resolve())),
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_WORDS_LIMIT_MS);
     });
+    await Promise.race([Promise.all(ended), limit]);
+    clearTimeout(timer);
+    this.server.closeAllConnections();
+    await closed;
   }
 
   private send(subscriber: Subscriber): void {
