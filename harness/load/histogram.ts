@@ -23,10 +23,10 @@ export class Histogram {
     this.#counts[index] = (this.#counts[index] as number) + 1;
   }
 
-  /** Smallest value (ms) that at least `share` (0 to 1) of the recorded ones do not exceed; 0 when none was recorded. */
+  /** Value (ms) that `share` (0 to 1) of the recorded ones do not exceed, as HdrHistogram rounds; 0 when none was recorded. */
   atShareMs(share: number): number {
     if (this.count === 0) return 0;
-    const wanted = Math.max(1, Math.ceil(share * this.count));
+    const wanted = Math.max(1, Math.floor(share * this.count + 0.5));
     let seen = 0;
     for (let index = 0; index < SIZE; index++) {
       seen += this.#counts[index] as number;

@@ -7,7 +7,7 @@ import { startFaultServer } from '../faults/fault-server.ts';
 import { type FaultName, faultNames, faultOf } from '../faults/faults.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('load faults', { timeoutMs: 60_000 });
+const test = suite('load faults', { timeoutMs: 100_000 });
 
 for (const loop of ['open', 'closed'] as const) {
   for (const lane of lanes) {
@@ -40,7 +40,7 @@ async function runOne(
         url: `http://127.0.0.1:${server.port}/`,
         rate: { shape: 'constant', ratePerSecond: loop === 'open' ? 80 : 0 },
         connections: lane === 'kept' || loop === 'closed' ? 4 : 60,
-        timeoutMs: fault.stalls ? 1000 : 5000,
+        timeoutMs: fault.stalls ? 1500 : 20_000,
         maxDurationMs: 400,
       }),
     });
