@@ -26,7 +26,9 @@ export async function releaseRecord(
   record: OwnershipRecord,
 ): Promise<void> {
   await ownership.exclusively(async () => {
-    if (record.networkBefore === null) {
+    // As it is now: another cluster that ended in the meantime may have handed the duty over.
+    const { networkBefore } = ownership.read(record.name) ?? record;
+    if (networkBefore === null) {
       const others = ownership.list().filter((other) => other.name !== record.name);
       // The network that we made goes with the last of our clusters: hand the duty over.
       for (const other of others) ownership.update(other.name, { networkBefore: null });

@@ -1,0 +1,260 @@
+// The kind provider's parts by themselves: commands, kind's configuration, process identity, the lock.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { parse } from 'yaml';
+import { CommandError, commandLine, runCommand } from '../../harness/cluster/command.ts';
+import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
+import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
+import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
+import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
+import { InterruptedError, UsageError } from '../../harness/model/errors.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('kind-parts');
+
+test('a command line is printed so that a shell takes it', () => {
+  assert.is(
+    commandLine('docker', ['exec', 'node-1', 'sh', '-c', "echo 'it works' $HOME"]),
+    "docker exec node-1 sh -c 'echo '\\''it works'\\'' $HOME'",
+  );
+});
+
+test('a command that fails says how it ended and its last lines', async () => {
+  const table: [script: string, limitMs: number, end: unknown, message: string][] = [
+    ['echo out; echo one >&2; echo two >&2; exit 3', 5000, 3, 'ended with 3\n  one\n  two'],
+    ['echo only out; exit 1', 5000, 1, 'ended with 1\n  only out'],
+    ['kill -KILL $$', 5000, 'SIGKILL', 'was ended by SIGKILL'],
+    ['sleep 30', 200, 'timeout', 'did not end within 0.2 s'],
+  ];
+  for (const [script, limitMs, end, message] of table) {
+    const error = await errorOf(runCommand('sh', ['-c', script], { limitMs }));
+    assert.instance(error, CommandError);
+    assert.is((error as CommandError).end, end, script);
+    assert.is(error.message, `"${commandLine('sh', ['-c', script])}" ${message}`);
+  }
+  const missing = await errorOf(runCommand('no-such-program', [], { limitMs: 1000 }));
+  assert.is((missing as CommandError).end, 'not-found');
+});
+
+test('only the last dozen lines are kept', async () => {
+  const error = (await errorOf(
+    runCommand('sh', ['-c', 'seq 100 >&2; exit 1'], { limitMs: 5000 }),
+  )) as CommandError;
+  assert.is(error.lastLines.length, 12);
+  assert.is(error.lastLine, '100');
+});
+
+test('lines come while it runs; input and environment go in', async () => {
+  const lines: string[] = [];
+  const { stdout } = await runCommand('sh', ['-c', 'cat; echo "$WHO" >&2; echo done >&2'], {
+    limitMs: 5000,
+    input: 'given',
+    env: { WHO: 'me' },
+    onLine: (line) => lines.push(line),
+  });
+  assert.is(stdout, 'given');
+  assert.equal(lines, ['me', 'done']);
+});
+
+test('an interrupt ends the command and what it has started', async () => {
+  const controller = new AbortController();
+  let grandchild = 0;
+  const running = runCommand('sh', ['-c', 'sleep 60 & echo $! >&2; wait'], {
+    limitMs: 60_000,
+    signal: controller.signal,
+    onLine: (line) => {
+      grandchild = Number(line);
+      controller.abort();
+    },
+  });
+  assert.instance(await errorOf(running), InterruptedError);
+  for (let attempt = 0; identify(grandchild) && attempt < 100; attempt++) await delay(20);
+  assert.is(identify(grandchild), undefined);
+  assert.instance(
+    await errorOf(runCommand('sh', ['-c', 'true'], { limitMs: 1000, signal: controller.signal })),
+    InterruptedError,
+  );
+});
+
+test("kind's configuration: our token on every node, the user's fields kept", () => {
+  const text = `
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+name: somebody
+networking: { ipFamily: ipv4 }
+kubeadmConfigPatches: ["kind: InitConfiguration"]
+nodes:
+  - role: control-plane
+    labels: { tier: front }
+    extraMounts: [{ hostPath: /data, containerPath: /data }]
+  - role: worker
+`;
+  const shape = { token: 'abc', oneNode: false, autoscalerSyncSeconds: null };
+  const four = clusterConfig(text, 'f.yaml', shape);
+  assert.is(four.nodes, 2);
+  const mount = { hostPath: '/dev/null', containerPath: '/rollproof/owner-abc', readOnly: true };
+  assert.equal(parse(four.yaml), {
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    networking: { ipFamily: 'ipv4' },
+    kubeadmConfigPatches: ['kind: InitConfiguration'],
+    nodes: [
+      {
+        role: 'control-plane',
+        labels: { tier: 'front', 'rollproof.dev/owner': 'abc' },
+        extraMounts: [{ hostPath: '/data', containerPath: '/data' }, mount],
+      },
+      { role: 'worker', labels: { 'rollproof.dev/owner': 'abc' }, extraMounts: [mount] },
+    ],
+  });
+  const one = clusterConfig(text, 'f.yaml', { ...shape, oneNode: true, autoscalerSyncSeconds: 5 });
+  assert.is(one.nodes, 1);
+  const patches = (parse(one.yaml).kubeadmConfigPatches as string[]).map((patch) => parse(patch));
+  assert.equal(
+    patches.slice(1).map((patch) => [patch.apiVersion, patch.controllerManager.extraArgs]),
+    [
+      ['kubeadm.k8s.io/v1beta3', { 'horizontal-pod-autoscaler-sync-period': '5s' }],
+      ['kubeadm.k8s.io/v1beta4', [{ name: 'horizontal-pod-autoscaler-sync-period', value: '5s' }]],
+    ],
+  );
+});
+
+test("kind's configuration: what is wrong with it is a sentence", () => {
+  const table: [text: string, message: RegExp][] = [
+    ['kind: Pod', /^f\.yaml: not a configuration of kind/],
+    ['', /^f\.yaml: not a configuration of kind/],
+    ['{', /^f\.yaml: not YAML: /],
+    [
+      'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: worker}]',
+      /none of them has role control-plane/,
+    ],
+  ];
+  for (const [text, message] of table) {
+    assert.throws(
+      () => clusterConfig(text, 'f.yaml', { token: 't', oneNode: false, autoscalerSyncSeconds: null }),
+      (error: Error) => error instanceof UsageError && message.test(error.message),
+    );
+  }
+});
+
+test('a process is known by id and start time, so that a reused id is another process', async () => {
+  const me = thisProcess();
+  assert.is(isAlive(me), true);
+  assert.is(isAlive({ ...me, startedAt: 'earlier' }), false);
+  assert.is(
+    isAlive({ ...me, pidNamespace: 'another', startedAt: 'unknown' }),
+    true,
+    'cannot be looked at from here',
+  );
+  const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
+  const identity = identify(child.pid as number);
+  assert.is(identity && isAlive(identity), true);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  assert.is(identity && isAlive(identity), false);
+  assert.is(identify(child.pid as number), undefined);
+});
+
+test('standing of a record', () => {
+  const record = {
+    schemaVersion: 1 as const,
+    name: 'c',
+    token: 't',
+    owner: thisProcess(),
+    creator: null,
+    state: 'up' as const,
+    keep: false,
+    nodes: 1,
+    image: null,
+    autoscalerSyncSeconds: null,
+    networkBefore: null,
+    createdAt: '',
+  };
+  const [alive, dead] = [() => true, () => false];
+  assert.is(standingOf(record, alive), 'in use');
+  assert.is(standingOf(record, dead), 'abandoned');
+  assert.is(standingOf({ ...record, keep: true }, dead), 'kept');
+  assert.is(standingOf({ ...record, keep: true, owner: null }, alive), 'kept');
+  assert.is(standingOf({ ...record, keep: true, state: 'creating' }, dead), 'abandoned');
+});
+
+test('a record that cannot be read is not listed and breaks nothing', async () => {
+  await using place = folder();
+  const ownership = new Ownership(place.path);
+  mkdirSync(ownership.folderOf('broken'), { recursive: true });
+  writeFileSync(join(ownership.folderOf('broken'), 'owner.json'), '{"name":');
+  assert.equal(ownership.list(), []);
+});
+
+test('the lock lets one process in at a time', async () => {
+  await using place = folder();
+  const counter = join(place.path, 'counter');
+  writeFileSync(counter, '0');
+  const module = fileURLToPath(new URL('../../harness/cluster/kind/ownership.ts', import.meta.url));
+  const body = `
+    import { Ownership } from ${JSON.stringify(module)};
+    import { readFileSync, writeFileSync } from 'node:fs';
+    const ownership = new Ownership(${JSON.stringify(place.path)});
+    for (let round = 0; round < 5; round++) {
+      await ownership.exclusively(async () => {
+        const count = Number(readFileSync(${JSON.stringify(counter)}, 'utf8'));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        writeFileSync(${JSON.stringify(counter)}, String(count + 1));
+      });
+    }`;
+  const script = join(place.path, 'child.mts');
+  writeFileSync(script, body);
+  const children = Array.from({ length: 3 }, () =>
+    spawn(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' }),
+  );
+  const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+  assert.equal(codes, [0, 0, 0]);
+  assert.is(readFileSync(counter, 'utf8'), '15');
+});
+
+test('a lock of a dead process is taken over', async () => {
+  await using place = folder();
+  writeFileSync(join(place.path, 'lock'), JSON.stringify({ ...thisProcess(), startedAt: 'earlier' }));
+  assert.is(await new Ownership(place.path).exclusively(() => 'in'), 'in');
+  assert.is(existsSync(join(place.path, 'lock')), false);
+});
+
+test('temporary folders: those of dead processes are removed, others are not', async () => {
+  const mine = makeTemporaryFolder('test');
+  const dead = makeTemporaryFolder('test');
+  const foreign = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
+  try {
+    writeFileSync(join(dead, '.owner.json'), JSON.stringify({ ...thisProcess(), startedAt: 'earlier' }));
+    assert.ok(removeAbandonedFolders().includes(dead));
+    assert.equal([mine, dead, foreign].map(existsSync), [true, false, true]);
+  } finally {
+    for (const path of [mine, dead, foreign]) rmSync(path, { recursive: true, force: true });
+  }
+});
+
+test.run();
+
+function folder() {
+  const path = mkdtempSync(join(tmpdir(), 'rollproof-parts-'));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was expected to fail');
+}
