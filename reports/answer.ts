@@ -280,6 +280,13 @@ function sureLines(
       text: `${asExpected} of ${counted(claims.length, 'claim')} came out as expected${undecided ? `, ${undecided} undecided` : ''}`,
     });
   }
+  if (scenario.rounds && scenario.rounds.of > 1) {
+    const { of, asVerdict } = scenario.rounds;
+    lines.push({
+      tone: asVerdict === of ? 'good' : 'warn',
+      text: `${asVerdict} of ${of} rounds came to this verdict`,
+    });
+  }
   const shown = after ?? before;
   if (shown) {
     const runs = shown.experiments.length;

@@ -91,7 +91,7 @@ export function worst(
 }
 
 /** Causes of a lane, most losses first. */
-export function causesOf(lane: LaneResult): readonly (readonly [Cause, number])[] {
+export function causesOf(lane: Pick<LaneResult, 'causes'>): readonly (readonly [Cause, number])[] {
   return causes
     .map((cause) => [cause, lane.causes[cause] ?? 0] as const)
     .filter(([, lost]) => lost > 0)

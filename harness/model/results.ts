@@ -1,4 +1,5 @@
 // results.json: what the judge says about a run. Later versions add fields; they rename none.
+import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
 
@@ -202,5 +203,7 @@ export interface Results {
   /** A command line that does it again. */
   readonly reproduce: string;
   readonly scenarios: readonly ScenarioResult[];
+  /** What the static check found in the target's manifests, beside what was measured. */
+  readonly findings?: readonly JoinedFinding[];
   readonly exitCode: number;
 }

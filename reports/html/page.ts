@@ -9,7 +9,7 @@ import { causeWords, settingMeans, verdictWords } from '../words.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
 import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';
-import { table } from './tables.ts';
+import { findingsTable, table } from './tables.ts';
 import type { JournalView } from './types.ts';
 
 export interface HtmlInput {
@@ -32,6 +32,7 @@ export function renderHtml({ results, journals }: HtmlInput): string {
     html`${topBar(results)}
 <main id="main">
 ${single ? singlePage(single, bodies.get(single)!, results) : suitePage(bodies, results)}
+${findings(results)}
 ${environment(results, journals)}
 ${reproduce(results)}
 ${limits(results)}
@@ -200,6 +201,12 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
 `;
     }),
   });
+}
+
+function findings({ findings: found }: Results): Markup | undefined {
+  if (!found || found.length === 0) return undefined;
+  return html`<section aria-labelledby="findings"><h2 id="findings">Risks in the manifests</h2>
+${findingsTable(found)}</section>`;
 }
 
 function environment(results: Results, journals: ReadonlyMap<string, JournalView>): Markup {

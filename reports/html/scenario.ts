@@ -81,11 +81,14 @@ function whyList(answer: Answer): Markup {
   })}</ul>`;
 }
 
+/** The settings that were proven, or else the judge's advice as it is. */
 function changeList(scenario: ScenarioResult, answer: Answer): Markup {
   const { after } = beforeAfter(scenario);
-  const proven = scenario.verdict === 'proven' && answer.why.length > 0 && after !== undefined;
-  if (!proven) return html`${answer.change.map((line) => html`<p>${line}</p>`)}`;
-  return html`${scenario.advice.length > 0 ? scenario.advice.map((line) => html`<p>${line}</p>`) : html`<p>Apply ${after.settings.length === 1 ? 'this setting' : `these ${after.settings.length} settings`}:</p>`}
+  const clean = after && !Object.values(after.experiments[0]!.lanes).some((lane) => lane.lost > 0);
+  if (scenario.verdict !== 'proven' || answer.why.length === 0 || !after || !clean) {
+    return html`${answer.change.map((line) => html`<p>${line}</p>`)}`;
+  }
+  return html`<p>Apply ${after.settings.length === 1 ? 'this setting' : `these ${after.settings.length} settings`}:</p>
 <ul class="settings">${after.settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul>
 <p><a href="#${idOf('s', scenario.name, 'change')}">The change as YAML</a></p>`;
 }
@@ -142,7 +145,8 @@ function settingsDiffs(
   const main = diffs.find(({ column }) => column.label === after?.label);
   const others = diffs.filter((entry) => entry !== main);
   if (diffs.length === 0) return undefined;
-  return html`${main && html`<p>What “${main.column.label}” changes in the manifests. Lines with + are new, lines with − go.</p>${diffBlock(main.diff)}`}
+  return html`${scenario.advice.length > 0 && html`<ul>${scenario.advice.map((line) => html`<li>${line}</li>`)}</ul>`}
+${main && html`<p>What “${main.column.label}” changes in the manifests. Lines with + are new, lines with − go.</p>${diffBlock(main.diff)}`}
 ${others.map(({ column, diff }) => html`<details><summary>What “${column.label}” changes</summary>${diffBlock(diff)}</details>`)}`;
 }
 

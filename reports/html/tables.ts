@@ -1,12 +1,16 @@
 // The report's tables: before and after, causes, claims, matrix, repeats, experiments and the rows behind the marks.
+
+import type { JoinedFinding } from '../../harness/model/finding.ts';
 import { type Lane, lostOutcomes, type Outcome } from '../../harness/model/load.ts';
 import type {
+  Ablation,
   CauseShare,
   ClaimResult,
   Fact,
   LaneResult,
   LossWindow,
   ScenarioResult,
+  SettingEffect,
 } from '../../harness/model/results.ts';
 import { type Column, causesOf, cleanRuns, columnsOf, lanesOf, mainColumns, worst } from '../comparison.ts';
 import { at, count, counted, duration, listed, percent } from '../figures.ts';
@@ -120,7 +124,7 @@ export function claimsTable(claims: readonly ClaimResult[]): Markup {
         html`${claim.text}<small class="source">Source: ${claim.source}</small>${claim.because && html`<small class="source">Expected to fail, because ${claim.because}</small>`}`,
         `${claim.appliesTo.variant ?? 'every variant'}${claim.appliesTo.lane ? `, lane ${claim.appliesTo.lane}` : ''}`,
         claim.expect,
-        claim.measured,
+        html`${claim.measured}${claim.runs && claim.runs.of > 1 && html`<small>held in ${claim.runs.holds} of ${claim.runs.of} experiments</small>`}`,
         html`<td class="${tone}"><b>${word}</b></td>`,
       );
     }),
@@ -129,42 +133,120 @@ export function claimsTable(claims: readonly ClaimResult[]): Markup {
 
 /** Setting × lane with losses and causes; only for scenarios with more variants than before and after. */
 export function matrixTable(scenario: ScenarioResult): Markup | undefined {
+  const { ablation } = scenario;
+  if (ablation) return ablationTables(ablation);
   const columns = columnsOf(scenario);
   const settings = [...new Set(columns.flatMap((column) => column.settings))];
   if (columns.length < 3 || settings.length === 0) return undefined;
   const lanes = lanesOf(scenario);
-  const rows = columns.toSorted(
-    (a, b) => a.settings.length - b.settings.length || a.label.localeCompare(b.label),
+  return settingsMatrix(
+    settings,
+    lanes,
+    columns
+      .toSorted((a, b) => a.settings.length - b.settings.length || a.label.localeCompare(b.label))
+      .map((column) => ({
+        label: column.label,
+        settings: column.settings,
+        lanes: Object.fromEntries(lanes.map((lane) => [lane, worst(column, lane)?.result])),
+      })),
   );
+}
+
+interface MatrixRow {
+  readonly label: string;
+  readonly settings: readonly string[];
+  readonly lanes: Partial<Record<Lane, Pick<LaneResult, 'lost' | 'attempts' | 'causes'> | undefined>>;
+}
+
+function settingsMatrix(
+  settings: readonly string[],
+  lanes: readonly Lane[],
+  rows: readonly MatrixRow[],
+): Markup {
   return table({
     look: 'matrix',
-    caption: 'Which setting does what: every variant that ran, by the number of its settings',
-    head: ['Variant', ...settings, ...lanes.map((lane) => `Lost, ${lane}`), 'Main causes'],
-    body: rows.map((column) =>
-      row(
-        column.label,
+    caption: 'Every combination of settings that ran, and what it lost in each lane (● on, ○ off)',
+    head: ['Settings', ...settings, ...lanes.map((lane) => `Lost, ${lane}`), 'Causes'],
+    body: rows.map((one) => {
+      const found = lanes.flatMap((lane) => {
+        const cell = one.lanes[lane];
+        return cell ? causesOf(cell).map(([cause]) => cause) : [];
+      });
+      return row(
+        one.label,
         ...settings.map((setting) =>
-          column.settings.includes(setting)
-            ? html`<td class="dot on">●<span class="hidden">on</span></td>`
-            : html`<td class="dot">○<span class="hidden">off</span></td>`,
+          one.settings.includes(setting)
+            ? html`<td class="dot on"><span aria-hidden="true">●</span><span class="hidden">on</span></td>`
+            : html`<td class="dot"><span aria-hidden="true">○</span><span class="hidden">off</span></td>`,
         ),
         ...lanes.map((lane) => {
-          const result = worst(column, lane)?.result;
-          if (!result) return '–';
-          return html`<td class="${result.lost > 0 ? 'bad' : 'good'}"><b>${count(result.lost)}</b> <small>of ${count(result.attempts)}</small></td>`;
+          const cell = one.lanes[lane];
+          if (!cell) return 'not measured';
+          return html`<td class="${cell.lost > 0 ? 'bad' : 'good'}"><b>${count(cell.lost)}</b> <small>of ${count(cell.attempts)}</small></td>`;
         }),
-        [
-          ...new Set(
-            lanes.flatMap((lane) => {
-              const result = worst(column, lane)?.result;
-              return result ? causesOf(result).map(([cause]) => cause) : [];
-            }),
-          ),
-        ]
-          .slice(0, 3)
-          .join(', ') || '–',
-      ),
+        html`<td>${[...new Set(found)].map((cause, i) => html`${i > 0 && ', '}<code>${cause}</code>`)}${found.length === 0 && '–'}</td>`,
+      );
+    }),
+  });
+}
+
+const effectWords: Readonly<Record<SettingEffect['effect'], readonly [look: string, words: string]>> = {
+  needed: ['bad', 'needed'],
+  enough: ['good', 'enough alone'],
+  helps: ['good', 'helps'],
+  harms: ['bad', 'harms'],
+  'not-needed': ['', 'not needed here'],
+  'no-effect': ['', 'no effect seen'],
+  undecided: ['warn', 'undecided'],
+};
+
+/** What each setting does per lane, first in words, then the rows that it rests on. */
+function ablationTables(ablation: Ablation): Markup {
+  const { settings, lanes, effects, pairs, advice, rows } = ablation;
+  const effect = (setting: string, lane: Lane) =>
+    effects.find((one) => one.setting === setting && one.lane === lane);
+  return html`${advice.length > 0 && html`<ul>${advice.map((line) => html`<li>${line}</li>`)}</ul>`}
+${table({
+  look: 'effects',
+  caption: 'What each setting does, lane by lane',
+  head: ['Setting', ...lanes.map((lane) => `Lane ${lane}`)],
+  body: settings.map((setting) =>
+    row(
+      html`<code>${setting}</code>`,
+      ...lanes.map((lane) => {
+        const found = effect(setting, lane);
+        if (!found) return '–';
+        const [look, words] = effectWords[found.effect];
+        return html`<td class="${look}"><b>${words}</b><small>${found.text}</small></td>`;
+      }),
     ),
+  ),
+})}
+${pairs.length > 0 && html`<p>Only together:</p><ul>${pairs.map((pair) => html`<li>${pair.text}</li>`)}</ul>`}
+${settingsMatrix(settings, lanes, rows)}`;
+}
+
+/** What the static check found, beside what was measured. */
+export function findingsTable(findings: readonly JoinedFinding[]): Markup {
+  const words: Readonly<Record<JoinedFinding['evidence'], readonly [look: string, text: string]>> = {
+    confirmed: ['bad', '✕ confirmed'],
+    'not-confirmed': ['good', '✓ not confirmed'],
+    'not-measured': ['warn', '? not measured'],
+  };
+  return table({
+    look: 'claims',
+    caption: 'Risks that the static check names in the manifests, and whether they showed',
+    head: ['Risk', 'Where', 'Rule', 'What was measured', 'Evidence'],
+    body: findings.map(({ finding, evidence, text }) => {
+      const [look, shown] = words[evidence];
+      return row(
+        html`${finding.message}<small>${finding.why}</small>`,
+        html`<td><code>${finding.file}:${finding.line}</code><small>${finding.object}</small></td>`,
+        html`<td><code>${finding.rule}</code><small>${finding.severity}</small></td>`,
+        text,
+        html`<td class="${look}"><b>${shown}</b></td>`,
+      );
+    }),
   });
 }
 
@@ -294,8 +376,15 @@ function factList(share: CauseShare, key: string, view: JournalView | undefined)
   return html`<ul class="facts">${groups.map(([pod, facts]) => {
     const shown = facts.toSorted((a, b) => (a.tMs ?? 0) - (b.tMs ?? 0)).slice(0, factsShown);
     const rest = facts.length - shown.length;
-    return html`<li>${pod && html`<code>${pod}</code>`}${shown.map((fact) => html`<span>${fact.tMs !== undefined && html`<b class="when">${at(fact.tMs)}</b> `}${fact.text} ${fact.line !== undefined && lineLink(fact.line, key, view)}</span>`)}${rest > 0 && html`<span>and ${counted(rest, 'more fact')}</span>`}</li>`;
+    return html`<li>${pod && html`<code>${pod}</code>`}${shown.map((fact) => html`<span>${factText(fact)} ${fact.line !== undefined && lineLink(fact.line, key, view)}</span>`)}${rest > 0 && html`<span>and ${counted(rest, 'more fact')}</span>`}</li>`;
   })}${more > 0 && html`<li>and ${counted(more, 'more pod')}</li>`}</ul>`;
+}
+
+/** Under its pod a fact need not name the pod again; a text that says its time needs no other. */
+function factText({ text, tMs, pod }: Fact): Content {
+  const short = pod === undefined ? text : text.replace(`pod ${pod} `, '').replace(`pod ${pod}: `, '');
+  const timed = /\d(\.\d+)? m?s\b/.test(short);
+  return timed || tMs === undefined ? short : html`<b class="when">${at(tMs)}</b> ${short}`;
 }
 
 const firstMs = (facts: readonly Fact[]): number =>

@@ -1,4 +1,5 @@
 // Derives what the page shows of one experiment from its journal's records, in one pass and bounded in size.
+import { describeStep } from '../../harness/model/describe-step.ts';
 import type { PodFacts } from '../../harness/model/facts.ts';
 import type { HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type StreamPlan,
 } from '../../harness/model/load.ts';
 import type { Results } from '../../harness/model/results.ts';
-import type { Step } from '../../harness/model/scenario.ts';
 import { clip } from '../figures.ts';
 import {
   type EndpointState,
@@ -200,7 +200,7 @@ function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs:
     const failed = record.event === 'failed';
     steps.set(record.index, {
       index: record.index,
-      label: stepWords(record.step),
+      label: describeStep(record.step),
       fromMs: atMs,
       failed,
       line,
@@ -208,45 +208,6 @@ function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs:
     return;
   }
   steps.set(record.index, { ...known, toMs: atMs, failed: record.event === 'failed' });
-}
-
-/** A step in a few words: "set-image next", "scale to 4", "wait for rollout". */
-export function stepWords(step: Step): string {
-  switch (step.step) {
-    case 'set-image':
-      return `set-image ${step.image}`;
-    case 'scale':
-      return `scale to ${step.replicas}`;
-    case 'set-env':
-      return `set-env ${Object.keys(step.env).join(', ')}`;
-    case 'patch':
-      return `patch ${step.kind ?? 'workload'}`;
-    case 'apply':
-      return `apply ${String(step.manifest.kind ?? 'object')}`;
-    case 'autoscale':
-      return `autoscale ${step.min} to ${step.max} at ${step.cpuPercent} % CPU`;
-    case 'load-rate':
-      return `load ${step.lane ? `${step.lane} ` : ''}${step.ratePerSecond}/s`;
-    case 'rollback':
-      return step.toRevision === undefined ? 'rollback' : `rollback to revision ${step.toRevision}`;
-    case 'delete-pod':
-      return step.count === 1 ? 'delete-pod' : `delete ${step.count} pods`;
-    case 'chaos':
-      return `chaos ${step.action}`;
-    case 'proxy-delay':
-      return `proxy-delay ${step.delayMs} ms`;
-    case 'wait':
-      return step.for === 'time' ? `wait ${step.ms ?? 0} ms` : `wait for ${step.for}`;
-    case 'history':
-      return `history as ${step.as}`;
-    case 'drain-node':
-    case 'uncordon':
-    case 'pause':
-    case 'resume':
-    case 'restart':
-    case 'expect-refusal':
-      return step.step;
-  }
 }
 
 function rateWords(rate: RateProfile, agents: number): string {

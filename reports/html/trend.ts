@@ -1,38 +1,36 @@
 // The trend page of nightly runs: what changed last night first, then one row of marks per scenario and lane.
 import { lanes } from '../../harness/model/load.ts';
+import type { Verdict } from '../../harness/model/results.ts';
+import type { Comparison, RunSummary } from '../../harness/model/run-summary.ts';
 import { count, counted, day, duration } from '../figures.ts';
-import type { HistoryLine } from '../history.ts';
-import { laneWords, verdictWords } from '../words.ts';
+import { laneWords, type Tone, verdictWords } from '../words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { document } from './page.ts';
 import { verdictBadge } from './scenario.ts';
 import { table } from './tables.ts';
 
-/** Nights shown; older ones stay in the history file. */
+/** Runs shown; older ones stay in the history file. */
 const shownRuns = 60;
 
-/** @param history lines of the history file, the oldest first. */
-export function renderTrend(history: readonly HistoryLine[]): string {
+/**
+ * @param history runs in any order.
+ * @param comparison of the last run with the one that it is measured against; without it verdicts are compared.
+ */
+export function renderTrend(history: readonly RunSummary[], comparison?: Comparison): string {
   const runs = history
     .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt))
     .slice(-shownRuns);
   const latest = runs.at(-1);
-  const changes = latest ? changesOf(latest, runs.at(-2)) : [];
-  const bad = changes.some((change) => change.worse);
-  const headline = !latest
-    ? 'No run is in the history yet.'
-    : changes.length === 0
-      ? 'Nothing changed in the last run.'
-      : bad
-        ? `The last run got worse: ${counted(changes.filter((change) => change.worse).length, 'change')}.`
-        : 'The last run got better.';
+  const change = comparison ? changeOf(comparison) : verdictChange(latest, runs.at(-2));
+  const headline = latest ? headlines[change.word] : 'No run is in the history yet.';
   const names = [...new Set(runs.flatMap((run) => run.scenarios.map((scenario) => scenario.name)))];
+  const emulated = runs.filter((run) => run.cluster.emulated).length;
   return document(
     headline,
     html`<header class="top"><p class="brand">rollproof</p><p class="run"><span>${counted(runs.length, 'run')}</span>${latest && html` · <span>the last one ${day(latest.startedAt)}</span>`}</p></header>
-${runs.some((run) => run.cluster.emulated) && html`<p class="emulated" role="note"><b>Emulated Kubernetes</b> in ${counted(runs.filter((run) => run.cluster.emulated).length, 'of these runs', 'of these runs')}; these are not results of a real cluster.</p>`}
-<main id="main"><section class="answer ${!latest ? 'warn' : bad ? 'bad' : 'good'}"><p class="kicker">Trend</p><h1>${headline}</h1>
-${changes.length > 0 && html`<ul>${changes.slice(0, 20).map((change) => html`<li>${change.text}</li>`)}${changes.length > 20 && html`<li>and ${changes.length - 20} more</li>`}</ul>`}</section>
+${emulated > 0 && html`<p class="emulated" role="note"><b>Emulated Kubernetes</b> in ${emulated === runs.length ? 'all' : `${emulated} of`} ${counted(runs.length, 'run')}: these are not results of a real cluster.</p>`}
+<main id="main"><section class="answer ${latest ? tones[change.word] : 'warn'}"><p class="kicker">Trend</p><h1>${headline}</h1>
+${change.texts.length > 0 && html`<ul>${change.texts.slice(0, 20).map((text) => html`<li>${text}</li>`)}${change.texts.length > 20 && html`<li>and ${change.texts.length - 20} more</li>`}</ul>`}</section>
 ${
   latest &&
   html`<section aria-labelledby="nights"><h2 id="nights">Run by run</h2>${verdictTable(names, runs)}</section>
@@ -42,55 +40,59 @@ ${
   );
 }
 
+type Word = 'worse' | 'better' | 'changed' | 'same' | 'first';
+const headlines: Readonly<Record<Word, string>> = {
+  worse: 'The last run got worse.',
+  better: 'The last run got better.',
+  changed: 'The last run differs, but is neither better nor worse.',
+  same: 'Nothing changed in the last run.',
+  first: 'This is the first run, so there is nothing to compare it with.',
+};
+const tones: Readonly<Record<Word, Tone>> = {
+  worse: 'bad',
+  better: 'good',
+  changed: 'warn',
+  same: 'good',
+  first: 'note',
+};
+
 interface Change {
-  readonly text: string;
-  readonly worse: boolean;
+  readonly word: Word;
+  readonly texts: readonly string[];
 }
 
-/** What is different from the run before; scenarios that one of them has not are named too. */
-export function changesOf(latest: HistoryLine, before: HistoryLine | undefined): readonly Change[] {
-  if (!before) return [];
-  const changes: Change[] = [];
-  const rank = ['proven', 'unneeded', 'not-run', 'inconclusive', 'faulted', 'refuted'];
-  for (const scenario of latest.scenarios) {
+function changeOf({ scenarios, summary, notes }: Comparison): Change {
+  const words = new Set(scenarios.map((scenario) => scenario.change));
+  const word =
+    words.has('worse') || words.has('gone')
+      ? 'worse'
+      : words.has('better')
+        ? 'better'
+        : words.has('new') || words.has('unclear')
+          ? 'changed'
+          : 'same';
+  return { word, texts: [...summary, ...notes] };
+}
+
+/** From good to bad; a verdict that could not be given is worse than one that could. */
+const rank: readonly Verdict[] = ['proven', 'unneeded', 'not-run', 'inconclusive', 'faulted', 'refuted'];
+
+function verdictChange(latest: RunSummary | undefined, before: RunSummary | undefined): Change {
+  if (!latest || !before) return { word: 'first', texts: [] };
+  const pairs = latest.scenarios.flatMap((scenario) => {
     const old = before.scenarios.find((one) => one.name === scenario.name);
-    if (!old) {
-      changes.push({
-        text: `${scenario.name} is new: ${scenario.verdict}`,
-        worse: scenario.verdict === 'refuted',
-      });
-      continue;
-    }
-    if (old.verdict !== scenario.verdict) {
-      changes.push({
-        text: `${scenario.name}: ${old.verdict} → ${scenario.verdict}`,
-        worse: rank.indexOf(scenario.verdict) > rank.indexOf(old.verdict),
-      });
-    }
-    for (const variant of scenario.variants) {
-      // Baselines lose by chance more or less; only what is meant to be safe is compared.
-      if (variant.variant.startsWith('baseline')) continue;
-      const oldVariant = old.variants.find((one) => one.variant === variant.variant);
-      for (const lane of lanes) {
-        const now = variant.lanes[lane];
-        const then = oldVariant?.lanes[lane];
-        if (!now || !then || now.lost === then.lost) continue;
-        changes.push({
-          text: `${scenario.name}, ${variant.variant}, lane ${lane}: lost ${count(then.lost)} → ${count(now.lost)} of ${count(now.attempts)}`,
-          worse: now.lost > then.lost,
-        });
-      }
-    }
-  }
-  for (const old of before.scenarios) {
-    if (!latest.scenarios.some((scenario) => scenario.name === old.name)) {
-      changes.push({ text: `${old.name} was not part of the last run`, worse: true });
-    }
-  }
-  return changes;
+    return old && old.verdict !== scenario.verdict
+      ? [{ name: scenario.name, from: old.verdict, to: scenario.verdict }]
+      : [];
+  });
+  const worse = pairs.some(({ from, to }) => rank.indexOf(to) > rank.indexOf(from));
+  return {
+    word: worse ? 'worse' : pairs.length > 0 ? 'better' : 'same',
+    texts: pairs.map(({ name, from, to }) => `${name}: ${from} → ${to}`),
+  };
 }
 
-function verdictTable(names: readonly string[], runs: readonly HistoryLine[]): Markup {
+function verdictTable(names: readonly string[], runs: readonly RunSummary[]): Markup {
   const shown = runs.slice(-14);
   return table({
     look: 'small',
@@ -113,7 +115,7 @@ function verdictTable(names: readonly string[], runs: readonly HistoryLine[]): M
   });
 }
 
-function scenarioTrend(name: string, runs: readonly HistoryLine[]): Markup {
+function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
   const rows: Markup[] = [];
   const points = runs.map((run) => run.scenarios.find((scenario) => scenario.name === name));
   const variants = [
