@@ -83,7 +83,7 @@ export function resourceReplicas(
   const ratioOf = () => usageRatio(values, target, requests);
   const { ratio, utilization, averageMilli } = ratioOf();
   const done = (replicas: number): Proposal => ({ replicas, utilization, averageMilli });
-  const isNear = (each: number) => Math.abs(1 - each) <= options.tolerance;
+  const isNear = (each: number) => isWithinTolerance(each, options);
 
   const countUnready = groups.unready.length > 0 && ratio > 1;
   if (!countUnready && groups.missing.length === 0) {
@@ -117,7 +117,7 @@ export function objectReplicas(
 ): number {
   const ratio = usageMilli / targetMilli;
   if (current === 0) return Math.ceil(ratio);
-  if (Math.abs(1 - ratio) <= options.tolerance) return current;
+  if (isWithinTolerance(ratio, options)) return current;
   const ready = pods.filter((pod) => pod.status?.phase === 'Running' && isReady(pod)).length;
   return Math.ceil(ratio * ready);
 }
@@ -130,7 +130,7 @@ export function perPodReplicas(
   options: CalculatorOptions,
 ): number {
   const ratio = usageMilli / (targetAverageMilli * current);
-  return Math.abs(1 - ratio) > options.tolerance ? Math.ceil(usageMilli / targetAverageMilli) : current;
+  return isWithinTolerance(ratio, options) ? current : Math.ceil(usageMilli / targetAverageMilli);
 }
 
 /** Deleted and failed pods count nowhere; pending ones and, for CPU, those that were not ready for a window are unready. */
@@ -154,6 +154,11 @@ export function groupPods(
     else readyCount++;
   }
   return { readyCount, unready, missing };
+}
+
+/** Both ends belong to it: 1.1 and 0.9 change nothing. */
+function isWithinTolerance(ratio: number, { tolerance }: CalculatorOptions): boolean {
+  return 1 - tolerance <= ratio && ratio <= 1 + tolerance;
 }
 
 function doesNotCount(pod: Pod): boolean {
