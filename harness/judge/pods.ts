@@ -17,7 +17,14 @@ export interface PodChange extends Moment {
 
 export interface ProcessPhase extends Moment {
   readonly phase: TargetPhase['phase'];
+  /** It may have begun this much earlier: the word travels, and a busy agent hears it late. Never later. */
+  readonly lateMs: number;
 }
+
+/** The way of a word from the target to the agent, ms. */
+const PHASE_LATENCY_MS = 50;
+/** An agent that stood still longer than this makes the experiment invalid by itself. */
+const PHASE_LATENCY_LIMIT_MS = 500;
 
 /** Why a process ended that nobody had deleted or that did not end in time. */
 export interface Ending extends Moment {
@@ -82,11 +89,22 @@ export function podLives(journal: Journal, clocks: Clocks): ReadonlyMap<string, 
 
 function processPhases(journal: Journal, clocks: Clocks): Map<string, ProcessPhase[]> {
   const byPod = new Map<string, ProcessPhase[]>();
+  let stalledMs = 0;
   for (const { agent, frame, line } of journal.frames) {
+    const { sendLagMaxMs = 0, eventLoopP99Ms = 0 } = frame.health ?? {};
+    const stallMs = Math.max(sendLagMaxMs, eventLoopP99Ms);
+    // A stall in which the word came may have begun in the frame before.
+    const lateMs = PHASE_LATENCY_MS + Math.max(stallMs, stalledMs);
+    stalledMs = stallMs;
     for (const { pod, phase, tMs } of frame.phases) {
       const list = byPod.get(pod) ?? [];
       byPod.set(pod, list);
-      list.push({ atMs: clocks.fromAgent(agent, tMs), line, phase });
+      list.push({
+        atMs: clocks.fromAgent(agent, tMs),
+        line,
+        phase,
+        lateMs: Math.min(PHASE_LATENCY_LIMIT_MS, lateMs),
+      });
     }
   }
   for (const list of byPod.values()) list.sort((a, b) => a.atMs - b.atMs);

@@ -5,8 +5,8 @@ import type { Journal } from './read-journal.ts';
 import type { Rollout } from './rollout.ts';
 import type { Stream } from './streams.ts';
 
-/** A later attempt than this belongs to another 100 ms bucket than the schedule says, ms at p99. */
-export const SEND_LAG_P99_LIMIT_MS = 100;
+/** A quarter of the gap between two windows: sent later than that, load comes in bursts that hide short outages; ms. */
+export const SEND_LAG_P99_LIMIT_MS = 250;
 /** The agent stood still for as long as a gap between two windows, ms. */
 export const SEND_LAG_MAX_LIMIT_MS = 1000;
 /** Share of the schedule that may be shed (outside loss windows) or stopped by this machine's own limits. */

@@ -133,7 +133,7 @@ const table: Readonly<Record<string, Case>> = {
     },
     expected: [['unknown', 10, [], 'low']],
   },
-  'both kinds at once, nothing decides: split by the number of pods': {
+  'both kinds at once, nothing decides: split by the number of pods and how likely rules pointed to them': {
     losses: quarter(4000, 4400),
     setup: (journal) => {
       three(journal);
@@ -151,8 +151,8 @@ const table: Readonly<Record<string, Case>> = {
       journal.pod('old').terminating(8000).deleted(8001);
     },
     expected: [
-      ['routed-before-listening', 13, ['new', 'new2'], 'low'],
-      ['routed-after-stop', 7, ['old'], 'low'],
+      ['routed-before-listening', 15, ['new', 'new2'], 'low'],
+      ['routed-after-stop', 5, ['old'], 'low'],
     ],
     fact: /split by the number of pods/,
   },
@@ -192,6 +192,33 @@ const table: Readonly<Record<string, Case>> = {
     },
     expected: [['routed-before-listening', 20, ['new'], 'high']],
   },
+  'refused, and the pod that stopped was seen ended: its network is gone, so the other pod refused': {
+    losses: quarter(4700, 4800),
+    setup: (journal) => {
+      three(journal);
+      lateListener(journal);
+      journal
+        .pod('old')
+        .runningReady(-1000)
+        .phase(-900, 'listening')
+        .terminating(3900)
+        .phase(3920, 'sigterm')
+        .phase(3921, 'closed')
+        .ended(4300, 0)
+        .deleted(4900);
+      journal.endpoints(3030, { a: 'ready', b: 'ready', old: 'ready', new: 'ready' });
+      journal.endpoints(3950, { a: 'ready', b: 'ready', old: 'terminating', new: 'ready' });
+    },
+    expected: [['routed-before-listening', 5, ['new'], 'high']],
+  },
+  'refused after the only pod that stopped was seen ended: it was asked all the same': {
+    losses: quarter(8600, 8800),
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal);
+    },
+    expected: [['routed-after-stop', 10, ['old'], 'medium']],
+  },
   'the same judged without the knowledge of routes': {
     losses: quarter(4000, 4400, { pod: 'new', podKnownBy: 'route' }),
     ignoreRouteKnowledge: true,
@@ -210,8 +237,8 @@ const table: Readonly<Record<string, Case>> = {
       journal.endpoints(3950, { a: 'ready', b: 'ready', old: 'terminating', new: 'ready' });
     },
     expected: [
-      ['routed-before-listening', 10, ['new'], 'low'],
-      ['routed-after-stop', 10, ['old'], 'low'],
+      ['routed-before-listening', 11, ['new'], 'low'],
+      ['routed-after-stop', 9, ['old'], 'low'],
     ],
   },
   'refused with the route known and the pod listening: unknown, not the other pod': {
@@ -325,8 +352,8 @@ const table: Readonly<Record<string, Case>> = {
       journal.endpoints(7400, {});
     },
     expected: [
-      ['routed-after-stop', 40, ['old'], 'low'],
-      ['no-endpoint', 40, [], 'low'],
+      ['routed-after-stop', 56, ['old'], 'low'],
+      ['no-endpoint', 24, [], 'low'],
     ],
   },
   'the last endpoint terminates and still serves: it is routed to': {

@@ -1,8 +1,8 @@
 // Was a pod able to take a connection at a moment? From what its process said (exact) or, for an app that does not
 // speak, from what the watches saw of its containers (late by the kubelet's and the watch's latency).
 import { lastIndexAtOrBefore } from '../endpoints.ts';
-import type { Moment, PodLife } from '../pods.ts';
-import { PHASE_EARLY_MS, PHASE_LATENCY_MS, type Scene } from './scene.ts';
+import type { Moment, PodLife, ProcessPhase } from '../pods.ts';
+import { PHASE_EARLY_MS, type Scene } from './scene.ts';
 
 export interface Acceptance {
   readonly state: 'starting' | 'listening' | 'stopping' | 'stopped';
@@ -51,7 +51,7 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       return {
         state: 'listening',
         by: 'phase',
-        sure: !stops || stops.atMs - atMs > PHASE_LATENCY_MS + scene.phaseErrorMs,
+        sure: !stops || stops.atMs - atMs > stops.lateMs + scene.phaseErrorMs,
         moment: stops && { ...stops, text: wordsFor(pod, stops.phase, stops.atMs) },
       };
     }
@@ -190,7 +190,7 @@ const knownStops = new WeakMap<PodLife, readonly Stop[]>();
 
 function findStops(pod: PodLife, scene: Scene): readonly Stop[] {
   const stops: Stop[] = [];
-  let begin: (Moment & { text: string }) | undefined;
+  let begin: (ProcessPhase & { text: string }) | undefined;
   for (const phase of pod.phases) {
     if (phase.phase === 'sigterm') begin = { ...phase, text: wordsFor(pod, 'sigterm', phase.atMs) };
     else if (phase.phase === 'closed' || phase.phase === 'gone') {
@@ -198,8 +198,8 @@ function findStops(pod: PodLife, scene: Scene): readonly Stop[] {
       stops.push({
         fromMs: begin?.atMs ?? phase.atMs,
         endMs: phase.atMs,
-        earliestMs: (begin?.atMs ?? phase.atMs) - PHASE_LATENCY_MS - scene.phaseErrorMs,
-        latestMs: phase.atMs + LAST_WORDS_MS + scene.phaseErrorMs,
+        earliestMs: (begin?.atMs ?? phase.atMs) - (begin ?? phase).lateMs - scene.phaseErrorMs,
+        latestMs: phase.atMs + phase.lateMs + LAST_WORDS_MS + scene.phaseErrorMs,
         by: 'phase',
         texts: begin ? [begin, end] : [end],
       });
@@ -213,7 +213,7 @@ function findStops(pod: PodLife, scene: Scene): readonly Stop[] {
     stops.push({
       fromMs: from.atMs,
       endMs: ending?.atMs ?? Number.POSITIVE_INFINITY,
-      earliestMs: from.atMs - PHASE_LATENCY_MS,
+      earliestMs: from.atMs - from.lateMs - scene.phaseErrorMs,
       latestMs: (ending?.atMs ?? Number.POSITIVE_INFINITY) + scene.watchErrorMs,
       by: 'watch',
       texts: [from],

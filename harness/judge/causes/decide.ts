@@ -97,6 +97,8 @@ function knownPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
 interface Candidate {
   readonly pod: PodLife;
   readonly acceptance: Acceptance;
+  /** How likely the rules still (or already) pointed to it, 0 to 1. */
+  readonly weight: number;
 }
 
 /**
@@ -120,20 +122,16 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
       const pod = scene.pods.get(name);
       if (!pod) continue;
       const acceptance = acceptanceAt(pod, atMs, scene);
-      if (!fits(attempt, acceptance)) {
-        if (!acceptance.sure) unsure.push({ pod, acceptance });
-      } else if (acceptance.sure) fitting.push({ pod, acceptance });
-      else unsure.push({ pod, acceptance });
+      const weight = known ? 1 : routedChance(possible, (state) => state.routed.has(name), atMs, delayMs);
+      const candidate = { pod, acceptance, weight };
+      if (acceptance.sure && fits(attempt, acceptance)) fitting.push(candidate);
+      else if (!acceptance.sure) unsure.push(candidate);
     }
-    const shares = sharesOf(
-      attempt,
-      fitting,
-      known ? [] : empty,
-      possible,
-      scene,
-      tier > 0,
-      known !== undefined,
-    );
+    const rejects = {
+      states: known ? [] : empty,
+      weight: routedChance(possible, (state) => state.routed.size === 0, atMs, delayMs),
+    };
+    const shares = sharesOf(attempt, fitting, rejects, possible, scene, tier > 0, known !== undefined);
     if (shares.length > 0) return shares;
   }
   const trouble = nodeTrouble(attempt, known, scene) ?? hang(attempt, known, scene);
@@ -157,6 +155,30 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
   ];
 }
 
+const LEAST_CHANCE = 0.05;
+
+/**
+ * How likely the rules in force were those of a state that `holds`: a change takes effect some time within a second (on
+ * top of a recorded delay), evenly spread. Two cases without delay: left the endpoints 0.2 s ago → 0.8; joined them
+ * 0.2 s ago → 0.2.
+ */
+function routedChance(
+  possible: readonly RoutingState[],
+  holds: (state: RoutingState) => boolean,
+  atMs: number,
+  delayMs: number,
+): number {
+  let chance = 0;
+  for (const [index, state] of possible.entries()) {
+    if (!holds(state)) continue;
+    const inForce = (since: number) => Math.min(1, Math.max(0, (atMs - since - delayMs) / SYNC_MS));
+    const next = possible[index + 1];
+    chance += (index === 0 ? 1 : inForce(state.atMs)) - (next ? inForce(next.atMs) : 0);
+  }
+  // Possible, however unlikely: what nothing else explains must not be divided by zero.
+  return Math.max(LEAST_CHANCE, chance);
+}
+
 /** An outcome rules states out: a pod that is still starting has a network, so it refuses; it neither hangs nor is unreachable. */
 function fits(attempt: LostAttempt, acceptance: Acceptance): boolean {
   const silent = attempt.outcome === 'timeout' || attempt.outcome === 'unreachable';
@@ -175,21 +197,29 @@ function fits(attempt: LostAttempt, acceptance: Acceptance): boolean {
 function sharesOf(
   attempt: LostAttempt,
   fitting: readonly Candidate[],
-  empty: readonly RoutingState[],
+  {
+    states: empty,
+    weight: emptyWeight,
+  }: { readonly states: readonly RoutingState[]; readonly weight: number },
   possible: readonly RoutingState[],
   scene: Scene,
   late: boolean,
   known: boolean,
 ): Share[] {
   const starting = fitting.filter(({ acceptance }) => acceptance.state === 'starting');
-  const stopped = fitting.filter(({ acceptance }) => acceptance.state === 'stopped');
-  // A pod that is stopping may still be serving: it counts only when no other pod explains the loss.
-  const stopping = fitting.filter(({ acceptance }) => acceptance.state === 'stopping');
-  const ended = stopped.length > 0 || starting.length > 0 ? stopped : stopping;
+  const likely = fitting.filter(
+    (candidate) => candidate.acceptance.state === 'stopped' && !isSilent(attempt, candidate, scene),
+  );
   const rejects = attempt.outcome === 'timeout' ? [] : empty;
+  // A pod that is stopping may still be serving, and one whose network is gone does not refuse: they count only when
+  // nothing else explains the loss.
+  const unlikely = fitting.filter(
+    (candidate) => candidate.acceptance.state !== 'starting' && !likely.includes(candidate),
+  );
+  const ended = likely.length > 0 || starting.length > 0 || rejects.length > 0 ? likely : unlikely;
   const kinds = [starting, ended, rejects].filter((kind) => kind.length > 0).length;
-  const total = starting.length + ended.length + (rejects.length > 0 ? 1 : 0);
-  if (total === 0) {
+  const total = sumOfWeights(starting) + sumOfWeights(ended) + (rejects.length > 0 ? emptyWeight : 0);
+  if (kinds === 0) {
     // Dropped instead of rejected: what a Service does whose traffic policy is Local.
     return empty.length > 0 && attempt.outcome === 'timeout'
       ? [noEndpoint(attempt, empty, scene, 'low')]
@@ -202,18 +232,22 @@ function sharesOf(
       ({ acceptance }) =>
         acceptance.by === 'phase' || (acceptance.state === 'stopped' && acceptance.by === 'watch'),
     );
-    if (!solid || candidates === stopping) return late ? 'low' : 'medium';
+    if (!solid || candidates === unlikely) return late ? 'low' : 'medium';
     return late ? 'medium' : 'high';
   };
   const split: Fact[] =
     kinds > 1
-      ? [{ text: 'which pod was asked is not known: split by the number of pods that may have been' }]
+      ? [
+          {
+            text: 'which pod was asked is not known: split by the number of pods that may have been, and how likely rules pointed to them',
+          },
+        ]
       : [];
   const shares: Share[] = [];
   if (starting.length > 0) {
     shares.push({
       cause: 'routed-before-listening',
-      weight: starting.length / total,
+      weight: sumOfWeights(starting) / total,
       pods: starting.map(({ pod }) => pod.name),
       facts: [
         ...starting.flatMap((one) => [routedFact(one.pod, attempt.startMs, scene), stateFact(one)]),
@@ -225,7 +259,7 @@ function sharesOf(
   for (const group of groupByEnding(ended)) {
     shares.push({
       cause: group.cause,
-      weight: group.members.length / total,
+      weight: sumOfWeights(group.members) / total,
       pods: group.members.map(({ pod }) => pod.name),
       facts: [
         ...group.members.flatMap((one) => [
@@ -240,9 +274,23 @@ function sharesOf(
   }
   if (rejects.length > 0) {
     const share = noEndpoint(attempt, rejects, scene, kinds > 1 ? 'low' : 'medium');
-    shares.push({ ...share, weight: 1 / total, facts: [...share.facts, ...split] });
+    shares.push({ ...share, weight: emptyWeight / total, facts: [...share.facts, ...split] });
   }
   return shares;
+}
+
+const sumOfWeights = (candidates: readonly Candidate[]) =>
+  candidates.reduce((sum, candidate) => sum + candidate.weight, 0);
+
+/**
+ * The kubelet takes a deleted pod's network down right after its containers have ended, before it says so: what was
+ * seen ended does not refuse any more, it is silent.
+ */
+function isSilent(attempt: LostAttempt, { pod }: Candidate, scene: Scene): boolean {
+  if (attempt.outcome === 'timeout' || attempt.outcome === 'unreachable' || !pod.terminating) return false;
+  const { atMs } = pod.terminating;
+  const ended = pod.endings.find((ending) => ending.atMs >= atMs) ?? pod.deleted;
+  return ended !== undefined && attempt.startMs > ended.atMs + scene.watchErrorMs;
 }
 
 function stateFact({ pod, acceptance }: Candidate): Fact | undefined {
@@ -409,14 +457,14 @@ function cutOff(attempt: LostAttempt, known: PodLife | undefined, scene: Scene):
     const stop = stopAround(attempt, pod, scene);
     // The kernel took the connection, so the process was there; unless the pod had surely ended before.
     if (acceptance.state === 'stopped' && acceptance.sure && !(stop && stop.endMs >= attempt.startMs)) {
-      after.push({ pod, acceptance });
+      after.push({ pod, acceptance, weight: 1 });
     } else if (stop) cuts.push({ pod, stop });
   }
   // A cut is the closer explanation: it happened while the request was under way.
   if (cuts.length > 0) return killed(cuts, 'killed-in-flight', known !== undefined);
   if (after.length > 0) {
     const possible = scene.routing.possible(attempt.startMs, lagMs, scene.watchErrorMs);
-    return sharesOf(attempt, after, [], possible, scene, true, known !== undefined);
+    return sharesOf(attempt, after, { states: [], weight: 0 }, possible, scene, true, known !== undefined);
   }
   const trouble = nodeTrouble(attempt, known, scene) ?? hang(attempt, known, scene);
   return [trouble ?? unknown('no pod that may have been asked was stopping at that time')];
@@ -499,7 +547,7 @@ function keptConnection(attempt: LostAttempt, known: PodLife | undefined, scene:
     else if (known) {
       const acceptance = acceptanceAt(pod, attempt.startMs, scene);
       if (acceptance.sure && (acceptance.state === 'stopped' || acceptance.state === 'stopping')) {
-        before.push({ pod, acceptance });
+        before.push({ pod, acceptance, weight: 1 });
       }
     }
   }

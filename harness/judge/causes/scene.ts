@@ -9,8 +9,6 @@ import type { AnswerSpan, PlacedFailure, Stream } from '../streams.ts';
 
 /** From a change of an object to its watch event, at most, ms (measured: 7 to 116 ms for most). */
 export const WATCH_LATENCY_MS = 100;
-/** What a target says is stamped when the agent hears it: late by the link and a busy event loop, never early. */
-export const PHASE_LATENCY_MS = 50;
 /** A phase cannot be stamped early; this much is rounding. */
 export const PHASE_EARLY_MS = 5;
 
