@@ -88,7 +88,7 @@ test('refusals carry the words of Kubernetes', () => {
       'uid of another',
       () => registry.delete('deployments', 'default', 'web', { uid: 'x' }),
       409,
-      `Operation cannot be fulfilled on deployments.apps "web": the UID in the precondition (x) does not match the UID in record (${first.metadata.uid}). The object might have been deleted and then recreated`,
+      `Operation cannot be fulfilled on Deployment.apps "web": the UID in the precondition (x) does not match the UID in record (${first.metadata.uid}). The object might have been deleted and then recreated`,
     ],
     [
       'default namespace',

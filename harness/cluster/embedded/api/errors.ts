@@ -82,6 +82,16 @@ export function conflict(
   );
 }
 
+/** A deletion's precondition; Kubernetes names the kind here, not the resource. */
+export function preconditionFailed(definition: ResourceDefinition, name: string, why: string): StatusError {
+  return new StatusError(
+    409,
+    'Conflict',
+    `Operation cannot be fulfilled on ${groupKind(definition)} "${name}": ${why}`,
+    { ...detailsOf(definition, name), kind: definition.kind },
+  );
+}
+
 export function forbidden(
   definition: ResourceDefinition,
   name: string,

@@ -31,7 +31,6 @@ const selectable: Record<string, readonly string[]> = {
   namespaces: ['status.phase'],
   secrets: ['type'],
   services: ['spec.clusterIP', 'spec.type'],
-  replicasets: ['status.replicas'],
   jobs: ['status.successful'],
 };
 
@@ -39,7 +38,6 @@ const selectable: Record<string, readonly string[]> = {
 const whenAbsent: Record<string, string> = {
   'spec.unschedulable': 'false',
   'spec.hostNetwork': 'false',
-  'status.replicas': '0',
   'status.successful': '0',
 };
 
@@ -56,9 +54,13 @@ export function parseFieldSelector(resource: string, text: string | null): (obje
       }
       const [, field = '', operator, value = ''] = match;
       const known = field === 'metadata.name' || field === 'metadata.namespace';
-      if (!known && !selectable[resource]?.includes(field)) {
-        throw badRequest(`field label not supported: ${field}`);
+      const fields = selectable[resource];
+      if (!known && !fields) {
+        throw badRequest(
+          `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
+        );
       }
+      if (!known && !fields?.includes(field)) throw badRequest(`field label not supported: ${field}`);
       return { field, wanted: operator !== '!=', value: value.replace(/\\(.)/g, '$1') };
     });
   return (object) =>

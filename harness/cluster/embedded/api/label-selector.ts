@@ -74,53 +74,80 @@ export function parseLabelSelector(text: string | null): (object: KubeObject) =>
     );
 }
 
+/** The grammar of labels.Parser: requirement {"," requirement}. */
 function parse(text: string): Requirement[] {
   const tokens = text.match(/==|!=|[=!,()<>]|[^=!,()<>\s]+/g) ?? [];
-  let position = 0;
   const requirements: Requirement[] = [];
-  const next = () => tokens[position++] ?? '';
-  const expected = (found: string, wanted: string) =>
-    badRequest(`unable to parse requirement: found '${found}', expected: ${wanted}`);
-
+  let position = 0;
+  const peek = () => tokens[position] ?? '';
+  const take = () => tokens[position++] ?? '';
   while (position < tokens.length) {
-    const absent = tokens[position] === '!';
-    if (absent) position++;
-    const key = next();
-    if (!key || /^[=!,()<>]+$/.test(key)) throw expected(key, "!, identifier, or 'end of string'");
-    checkKey(key);
-    const operator = tokens[position] ?? '';
-    if (absent || operator === '' || operator === ',') {
-      requirements.push({ key, operator: absent ? 'DoesNotExist' : 'Exists', values: [] });
-    } else {
-      position++;
-      requirements.push(binary(key, operator, next, () => tokens[position] ?? ''));
+    if (isSymbol(peek()) && peek() !== '!') throw unexpected(peek(), "!, identifier, or 'end of string'");
+    requirements.push(parseRequirement(take, peek));
+    const separator = take();
+    if (separator === '') break;
+    if (separator !== ',') throw unexpected(separator, "',' or 'end of string'");
+    if (peek() === '' || (isSymbol(peek()) && peek() !== '!')) {
+      throw unexpected(peek(), "identifier after ','");
     }
-    const separator = next();
-    if (separator !== '' && separator !== ',') throw expected(separator, "',' or 'end of string'");
-    if (separator === ',' && position >= tokens.length) throw expected('', "identifier after ','");
   }
   return requirements;
-
-  function binary(key: string, operator: string, take: () => string, peek: () => string): Requirement {
-    if (operator === 'in' || operator === 'notin') {
-      const open = take();
-      if (open !== '(') throw expected(open, "'('");
-      const values: string[] = [];
-      for (let token = take(); token !== ')'; token = take()) {
-        if (token === '') throw expected(token, "',' or ')'");
-        if (token !== ',') values.push(token);
-      }
-      for (const value of values) checkValue(key, value);
-      return { key, operator: operator === 'in' ? 'In' : 'NotIn', values };
-    }
-    const operators: Record<string, string> = { '=': 'In', '==': 'In', '!=': 'NotIn', '>': 'Gt', '<': 'Lt' };
-    const meaning = operators[operator];
-    if (!meaning) throw expected(operator, 'in, notin, =, ==, !=, gt, lt');
-    const value = peek() === ',' || peek() === '' ? '' : take();
-    checkValue(key, value);
-    return { key, operator: meaning, values: [value] };
-  }
 }
+
+function parseRequirement(take: () => string, peek: () => string): Requirement {
+  const absent = peek() === '!';
+  if (absent) take();
+  const key = take();
+  if (key === '' || isSymbol(key)) throw unparsable(key, 'identifier');
+  checkKey(key);
+  if (absent || peek() === '' || peek() === ',') {
+    return { key, operator: absent ? 'DoesNotExist' : 'Exists', values: [] };
+  }
+  const written = take();
+  const operator = operators[written];
+  if (!operator) throw unparsable(written, 'in, notin, =, ==, !=, gt, lt');
+  const values = written === 'in' || written === 'notin' ? parseValues(take, peek) : [parseValue(take, peek)];
+  for (const value of values) checkValue(key, value);
+  return { key, operator, values };
+}
+
+const operators: Record<string, string> = {
+  in: 'In',
+  notin: 'NotIn',
+  '=': 'In',
+  '==': 'In',
+  '!=': 'NotIn',
+  '>': 'Gt',
+  '<': 'Lt',
+};
+
+function parseValue(take: () => string, peek: () => string): string {
+  if (peek() === '' || peek() === ',') return '';
+  const value = take();
+  if (isSymbol(value)) throw unparsable(value, 'identifier');
+  return value;
+}
+
+function parseValues(take: () => string, peek: () => string): string[] {
+  const open = take();
+  if (open !== '(') throw unparsable(open, "'('");
+  const values: string[] = [];
+  while (peek() !== ')') {
+    const token = take();
+    if (token === ',') continue;
+    if (token === '' || isSymbol(token)) throw unparsable(token, "',', ')' or identifier");
+    values.push(token);
+  }
+  take();
+  return values;
+}
+
+const isSymbol = (token: string) => /^[=!,()<>]+$/.test(token);
+
+const unexpected = (found: string, wanted: string) => badRequest(`found '${found}', expected: ${wanted}`);
+
+const unparsable = (found: string, wanted: string) =>
+  badRequest(`unable to parse requirement: found '${found}', expected: ${wanted}`);
 
 function checkKey(key: string): void {
   if (/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(key)) return;

@@ -1,11 +1,12 @@
 // Create, update and delete with the API server's rules: names, generations, optimistic concurrency, graceful deletion.
 // Source: apiserver/pkg/registry/{generic/registry/store.go,rest/{create,update,delete}.go} and the kinds' strategies.
 
+import { admitPodReferences } from './admission.ts';
 import { applyDefaults } from './defaults/index.ts';
 import { admitPod } from './defaults/pod.ts';
 import { initialStatus, normalizeStatus } from './defaults/status.ts';
 import { numberTemplate, tieJobToPods } from './defaults/workloads.ts';
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
+import { alreadyExists, conflict, forbidden, invalid, notFound, preconditionFailed } from './errors.ts';
 import { createGarbageCollector } from './garbage.ts';
 import { cloneObject, equalObjects, isObject, type KubeObject, timestamp } from './objects.ts';
 import { definitionOf, groupVersion, type ResourceDefinition } from './resources.ts';
@@ -76,8 +77,9 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     const { metadata } = object;
     object.apiVersion = groupVersion(definition);
     object.kind = definition.kind;
-    if (metadata.resourceVersion)
-      throw badRequest('resourceVersion should not be set on objects to be created');
+    if (metadata.resourceVersion) {
+      throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+    }
     if (definition.namespaced) admitNamespace(definition, metadata);
     else delete metadata.namespace;
     nameObject(definition, metadata);
@@ -88,17 +90,24 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     delete metadata.generation;
     if (definition.generation !== 'none') metadata.generation = 1;
     dropEmpty(metadata);
+    if (definition.resource === 'pods') admitPodReferences(storage, object as unknown as Pod);
     applyDefaults(object, allocation);
     if (definition.resource === 'pods') admitPod(object as unknown as Pod);
     if (definition.resource === 'jobs') tieJobToPods(object as unknown as Job);
     if (definition.resource === 'daemonsets') numberTemplate(object as unknown as DaemonSet, 1);
-    if (definition.hasStatus) object.status = initialStatus(object);
+    if (definition.hasStatus) object.status = initialStatus(object, context.now());
     normalizeStatus(object);
     validate(definition, object, undefined);
     if (storage.get(definition, metadata.namespace, metadata.name)) {
       throw alreadyExists(definition, metadata.name);
     }
-    return options.dryRun ? object : storage.commit('ADDED', definition, object);
+    if (options.dryRun) return object;
+    const stored = storage.commit('ADDED', definition, object);
+    if (definition === namespaces) {
+      const account = { metadata: { name: 'default', namespace: metadata.name } };
+      create(definitionOf('serviceaccounts'), account);
+    }
+    return stored;
   }
 
   function admitNamespace(definition: ResourceDefinition, metadata: ObjectMeta): void {
@@ -176,7 +185,8 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     const held = (object.metadata.finalizers?.length ?? 0) > 0;
     const graceful = (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
     if (object.metadata.deletionTimestamp && !held && !graceful && definition !== namespaces) {
-      return remove(definition, current);
+      remove(definition, current);
+      return object;
     }
     return storage.commit('MODIFIED', definition, object);
   }
@@ -229,14 +239,14 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     if (!current) throw notFound(definition, name);
     const { metadata } = current;
     if (options.uid !== undefined && options.uid !== metadata.uid) {
-      throw conflict(
+      throw preconditionFailed(
         definition,
         name,
         `the UID in the precondition (${options.uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
       );
     }
     if (options.resourceVersion !== undefined && options.resourceVersion !== metadata.resourceVersion) {
-      throw conflict(
+      throw preconditionFailed(
         definition,
         name,
         `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
@@ -248,9 +258,8 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     const gone = !held && (marked.metadata.deletionGracePeriodSeconds ?? 0) === 0;
     if (options.dryRun) return { object: marked, gone };
     const stored = marked === current ? current : storage.commit('MODIFIED', definition, marked);
-    // The commit may have let the garbage collector finish the job.
-    const still = storage.get(definition, namespace, name)?.metadata.uid === metadata.uid;
-    return { object: gone && still ? remove(definition, stored) : stored, gone: gone || !still };
+    if (gone) remove(definition, stored);
+    return { object: stored, gone };
   }
 
   /** The object as it is after the delete request, before it goes; the same object when nothing changes. */

@@ -50,6 +50,9 @@ export function defaultAutoscaler(autoscaler: Autoscaler): void {
     if (target?.value !== undefined) target.value = canonicalQuantity(target.value);
   }
   if (!spec.behavior) return;
+  // Behind a gate that is off in v1.34 (HPAConfigurableTolerance): dropped without a word.
+  delete spec.behavior.scaleUp?.tolerance;
+  delete spec.behavior.scaleDown?.tolerance;
   spec.behavior.scaleUp = defaultRules(spec.behavior.scaleUp, 0, [
     { type: 'Pods', value: 4, periodSeconds: 15 },
     { type: 'Percent', value: 100, periodSeconds: 15 },

@@ -20,7 +20,11 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     defaultContainer(container);
-    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ??= port.containerPort;
+  }
+  for (const container of spec.containers ?? []) {
+    // Behind a gate that is off in v1.34 (ContainerRestartRules): dropped without a word.
+    delete container.restartPolicy;
+    delete container.restartPolicyRules;
   }
 }
 
@@ -30,6 +34,7 @@ export function defaultPod(pod: Pod): void {
   if (!spec) return;
   defaultPodSpec(spec);
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ??= port.containerPort;
     const limits = container.resources?.limits;
     if (limits) container.resources!.requests = { ...limits, ...container.resources!.requests };
   }
@@ -111,6 +116,8 @@ export function qosClass(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffor
 
 /** Always for :latest and for no tag, else IfNotPresent; a digest alone is no tag. */
 function defaultPullPolicy(image: string): string {
+  // What is no image name has no tag to go by.
+  if (/\s/.test(image)) return 'IfNotPresent';
   const name = image.slice(image.lastIndexOf('/') + 1);
   if (name.includes('@')) return name.split('@')[0]!.endsWith(':latest') ? 'Always' : 'IfNotPresent';
   const tag = name.includes(':') ? name.slice(name.indexOf(':') + 1) : 'latest';

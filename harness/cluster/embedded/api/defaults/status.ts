@@ -1,6 +1,5 @@
 // The status that an object is born with, and the zero counters that never appear on the wire.
-import type { JsonObject, KubeObject } from '../objects.ts';
-import { isObject } from '../objects.ts';
+import { isObject, type JsonObject, type KubeObject, timestamp } from '../objects.ts';
 import type { Pod } from '../types.ts';
 import { type PodSpec, qosClass } from './pod.ts';
 
@@ -35,13 +34,10 @@ const alwaysPresent: Record<string, JsonObject> = {
 };
 
 /** Replaces whatever status came with a new object. Nodes keep theirs: the kubelet registers with it. */
-export function initialStatus(object: KubeObject): JsonObject {
+export function initialStatus(object: KubeObject, nowMs: number): JsonObject {
   switch (object.kind) {
     case 'Pod':
-      return {
-        phase: 'Pending',
-        qosClass: qosClass((object as unknown as Pod).spec ?? ({ containers: [] } as unknown as PodSpec)),
-      };
+      return podStatus((object as unknown as Pod).spec, nowMs);
     case 'Namespace':
       return { phase: 'Active' };
     case 'Service':
@@ -51,6 +47,21 @@ export function initialStatus(object: KubeObject): JsonObject {
     default:
       return {};
   }
+}
+
+function podStatus(spec: PodSpec | undefined, nowMs: number): JsonObject {
+  const gated = {
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'SchedulingGated',
+    message: 'Scheduling is blocked due to non-empty scheduling gates',
+    lastTransitionTime: timestamp(nowMs),
+  };
+  return {
+    phase: 'Pending',
+    qosClass: spec ? qosClass(spec) : 'BestEffort',
+    ...(spec?.schedulingGates?.length ? { conditions: [gated] } : {}),
+  };
 }
 
 /** Brings a status to the form in which the API server gives it. */

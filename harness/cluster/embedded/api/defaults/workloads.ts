@@ -74,7 +74,10 @@ export function tieJobToPods(job: Job): void {
       'controller-uid': metadata.uid,
       'job-name': metadata.name,
     };
-    spec.selector ??= { matchLabels: { 'batch.kubernetes.io/controller-uid': metadata.uid } };
+    spec.selector = {
+      ...spec.selector,
+      matchLabels: { ...spec.selector?.matchLabels, 'batch.kubernetes.io/controller-uid': metadata.uid },
+    };
   }
   // Defaulting runs again when the object is read back, and takes the template's labels for a Job without any.
   if (!metadata.labels && spec.template.metadata?.labels)

@@ -6,9 +6,9 @@ import { decodeProtobuf } from '../protobuf/decoder.ts';
 import { groupVersion } from '../resources.ts';
 import { DecodeError, decodeFields } from '../schema/decode.ts';
 import { typeNameOf } from '../schema/schema.ts';
-import { StatusError } from '../types.ts';
+import type { StatusError } from '../types.ts';
 import type { Exchange } from './context.ts';
-import { readBody } from './request.ts';
+import { invalidOption, readBody } from './request.ts';
 
 export interface ReadObject {
   object: KubeObject;
@@ -29,24 +29,34 @@ export function contentType({ req }: Pick<Exchange, 'req'>): string {
 /** Reads and checks the object of a POST or PUT. */
 export async function readObject(exchange: Exchange, expected: ExpectedKind): Promise<ReadObject> {
   const body = await readBody(exchange.req);
-  const value = decodeMedia(body, contentType(exchange));
-  if (!isObject(value)) throw badRequest('the object provided is unrecognized (must be a JSON object)');
-  return checkObject(value, expected, exchange.query.get('fieldValidation'));
+  const validation = fieldValidation(
+    exchange.query,
+    exchange.req.method === 'PUT' ? 'UpdateOptions' : 'CreateOptions',
+  );
+  const value = decodeMedia(body, contentType(exchange), expected.kind);
+  if (!isObject(value))
+    throw unrecognized(expected.kind, 'json: cannot unmarshal array into a Go struct', body);
+  return checkObject(value, expected, validation);
 }
 
 /** A body that need not be there, such as DeleteOptions. */
 export async function readOptionalBody(exchange: Exchange): Promise<JsonObject> {
   const body = await readBody(exchange.req);
   if (body.length === 0) return {};
-  const value = decodeMedia(body, contentType(exchange));
+  const value = decodeMedia(body, contentType(exchange), 'DeleteOptions');
   return isObject(value) ? value : {};
 }
 
-export function decodeMedia(body: Buffer, type: string): unknown {
+/** @param kind What the error says that the object should have been. */
+export function decodeMedia(body: Buffer, type: string, kind: string): unknown {
   switch (type) {
     case '':
     case 'application/json':
-      return parseJson(body.toString());
+      try {
+        return JSON.parse(body.toString());
+      } catch (error) {
+        throw unrecognized(kind, goJsonError(error), body);
+      }
     case 'application/yaml':
       return yaml(body.toString());
     case 'application/vnd.kubernetes.protobuf':
@@ -60,14 +70,30 @@ export function decodeMedia(body: Buffer, type: string): unknown {
   }
 }
 
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw badRequest(
-      `couldn't parse the body as JSON: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+function unrecognized(kind: string, why: string, body: Buffer): StatusError {
+  const shown = body.length === 0 ? '<empty>' : body.subarray(0, 128).toString('hex');
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why} (${shown})`,
+  );
+}
+
+/** A JSON syntax error as Go words it. */
+export function goJsonError(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const character = /Unexpected token '?(.)/u.exec(message)?.[1];
+  if (character) return `invalid character '${character}' looking for beginning of value`;
+  return /end of JSON input/.test(message) ? 'unexpected end of JSON input' : message;
+}
+
+/** The fieldValidation parameter. */
+export function fieldValidation(query: URLSearchParams, optionsKind: string): string {
+  const value = query.get('fieldValidation') ?? '';
+  if (['', 'Ignore', 'Strict', 'Warn'].includes(value)) return value;
+  throw invalidOption(
+    optionsKind,
+    'fieldValidation',
+    `Unsupported value: "${value}": supported values: "", "Ignore", "Strict", "Warn"`,
+  );
 }
 
 /** apply-patch bodies are YAML by name and mostly JSON by content. */
@@ -80,17 +106,13 @@ export function yaml(text: string): unknown {
 }
 
 /** Kind and version as expected, every field known and of the right type. */
-export function checkObject(
-  value: JsonObject,
-  expected: ExpectedKind,
-  validation: string | null,
-): ReadObject {
+export function checkObject(value: JsonObject, expected: ExpectedKind, validation: string): ReadObject {
   const apiVersion = groupVersion(expected);
-  const { kind } = expected;
+  const { group, kind } = expected;
   if (value.kind !== undefined && value.kind !== '' && value.kind !== kind) {
     const [, shortVersion = String(value.apiVersion)] = String(value.apiVersion).split('/');
     throw badRequest(
-      `${String(value.kind)} in version "${shortVersion}" cannot be handled as a ${kind}: no kind "${String(value.kind)}" is expected here`,
+      `${String(value.kind)} in version "${shortVersion}" cannot be handled as a ${kind}: converting (${shortVersion}.${String(value.kind)}) to (${group || 'core'}.${kind}): unknown conversion`,
     );
   }
   if (value.apiVersion !== undefined && value.apiVersion !== '' && value.apiVersion !== apiVersion) {
@@ -100,9 +122,7 @@ export function checkObject(
   }
   const { object, unknownFields } = decode(value, expected);
   if (unknownFields.length > 0 && validation === 'Strict') {
-    throw badRequest(
-      `${kind} in version "${expected.version}" cannot be handled as a ${kind}: strict decoding error: ${unknownFields.join(', ')}`,
-    );
+    throw unhandled(expected, `strict decoding error: ${unknownFields.join(', ')}`);
   }
   // metadata may be missing altogether; the write path says what it lacks.
   const metadata = isObject(object.metadata) ? object.metadata : {};
@@ -112,15 +132,15 @@ export function checkObject(
   };
 }
 
-function decode(value: JsonObject, { group, version, kind }: ExpectedKind) {
+function decode(value: JsonObject, expected: ExpectedKind) {
   try {
-    return decodeFields(typeNameOf(groupVersion({ group, version }), kind), value);
+    return decodeFields(typeNameOf(groupVersion(expected), expected.kind), value);
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    throw new StatusError(
-      400,
-      'BadRequest',
-      `${kind} in version "${version}" cannot be handled as a ${kind}: ${error.message}`,
-    );
+    if (error instanceof DecodeError) throw unhandled(expected, error.message);
+    throw error;
   }
+}
+
+function unhandled({ version, kind }: ExpectedKind, why: string): StatusError {
+  return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${why}`);
 }

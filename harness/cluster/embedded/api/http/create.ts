@@ -3,6 +3,7 @@ import { badRequest, notFound } from '../errors.ts';
 import { isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
+import { warningsFor } from '../warnings.ts';
 import { readObject } from './body.ts';
 import { asServed, type Exchange } from './context.ts';
 import { includeObject } from './list.ts';
@@ -13,7 +14,7 @@ import { sendJson, warningHeader } from './responses.ts';
 export async function createObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
   const { object, warnings } = await readObject(exchange, exchange.served);
   const created = store(exchange, stored, object);
-  sendObject(exchange, 201, created, warnings);
+  sendObject(exchange, 201, created, [...warnings, ...warningsFor(created, true)]);
 }
 
 export async function replaceObject(
@@ -33,8 +34,11 @@ export async function replaceObject(
     return;
   }
   const converted = served.toStored?.(object, current) ?? object;
-  const updated = context.registry.writes.update(stored, converted, { subresource, dryRun: isDryRun(query) });
-  sendObject(exchange, 200, updated, warnings);
+  const updated = context.registry.writes.update(stored, converted, {
+    subresource,
+    dryRun: isDryRun(query, 'UpdateOptions'),
+  });
+  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, false)]);
 }
 
 /** Creates an object in the request's namespace; also for server-side apply. */
@@ -47,7 +51,7 @@ export function store(exchange: Exchange, stored: ResourceDefinition, object: Ku
   };
   const converted = served.toStored?.(placed, undefined) ?? placed;
   if (stored.resource === 'secrets') encodeStringData(converted);
-  const dryRun = isDryRun(query);
+  const dryRun = isDryRun(query, 'CreateOptions');
   const created = context.registry.writes.create(stored, converted, { dryRun });
   if (!dryRun) context.registry.writes.collectOrphan(stored, created);
   return created;

@@ -1,12 +1,12 @@
 // DELETE of an object or a collection.
 import { isObject, type JsonObject, type KubeObject } from '../objects.ts';
 import { groupVersion, type ResourceDefinition } from '../resources.ts';
-import { type DeleteOptions, StatusError } from '../types.ts';
+import type { DeleteOptions } from '../types.ts';
 import type { RemoveOptions } from '../writes.ts';
 import { readOptionalBody } from './body.ts';
 import { asServed, type Exchange } from './context.ts';
 import { selection } from './list.ts';
-import { isDryRun, numberFrom } from './request.ts';
+import { invalidOption, isDryRun, numberFrom } from './request.ts';
 import { sendJson, success, warningHeader } from './responses.ts';
 
 // The stores with ReturnDeletedObject.
@@ -49,12 +49,13 @@ export async function deleteCollection(exchange: Exchange, stored: ResourceDefin
   });
 }
 
-/** DeleteOptions from body and query; the body wins. */
+/** DeleteOptions from the body, or from the query when there is no body. */
 export function removeOptions(
   stored: ResourceDefinition,
-  query: URLSearchParams,
+  inQuery: URLSearchParams,
   body: JsonObject,
 ): RemoveOptions {
+  const query = Object.keys(body).length > 0 ? new URLSearchParams() : inQuery;
   const preconditions = isObject(body.preconditions) ? body.preconditions : {};
   const gracePeriodSeconds =
     typeof body.gracePeriodSeconds === 'number'
@@ -62,7 +63,7 @@ export function removeOptions(
       : numberFrom(query, 'gracePeriodSeconds');
   return {
     propagationPolicy: propagationPolicy(stored, query, body),
-    dryRun: isDryRun(query, body),
+    dryRun: isDryRun(query, 'DeleteOptions', body),
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
     ...(typeof preconditions.resourceVersion === 'string' && preconditions.resourceVersion
@@ -94,16 +95,7 @@ function propagationPolicy(
   const policy = policies.find((each) => each === wanted);
   if (policy) return policy;
   const message = `Unsupported value: "${wanted}": supported values: "Foreground", "Background", "Orphan", "nil"`;
-  throw new StatusError(
-    422,
-    'Invalid',
-    `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: ${message}`,
-    {
-      group: 'meta.k8s.io',
-      kind: 'DeleteOptions',
-      causes: [{ reason: 'FieldValueNotSupported', message, field: 'propagationPolicy' }],
-    },
-  );
+  throw invalidOption('DeleteOptions', 'propagationPolicy', message);
 }
 
 function orphanWarning(

@@ -14,6 +14,7 @@ export function sendDiscovery(req: IncomingMessage, res: ServerResponse, pathnam
     else sendWithTag(req, res, resourceList('', group));
     return true;
   }
+  if (root === 'apis' && group !== undefined && versionsOf(group).length === 0) return false;
   if (root === 'apis' && rest.length === 0) {
     if (group === undefined)
       sendRoot(

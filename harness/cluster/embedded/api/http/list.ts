@@ -84,7 +84,9 @@ export function sendList(
 export function includeObject(query: URLSearchParams): IncludeObject {
   const wanted = query.get('includeObject') || 'Metadata';
   if (wanted !== 'None' && wanted !== 'Metadata' && wanted !== 'Object') {
-    throw badRequest(`unrecognized includeObject value: "${wanted}"`);
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: "${wanted}": must be 'Metadata', 'Object', 'None', or empty`,
+    );
   }
   return wanted;
 }
@@ -108,7 +110,9 @@ function checkVersion(storage: Storage, query: URLSearchParams): void {
   if (!text || text === '0') return;
   const version = Number(text);
   if (!Number.isSafeInteger(version) || version < 0)
-    throw badRequest(`Invalid value: "${text}": invalid resource version`);
+    throw badRequest(
+      `invalid resource version: resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
+    );
   if (version > storage.version) throw tooLarge(version, storage.version);
   if (query.get('resourceVersionMatch') === 'Exact' && version < storage.oldestVersion) throw expiredList();
 }
@@ -141,12 +145,14 @@ function decodeToken(token: string, storage: Storage): PageToken {
   try {
     content = JSON.parse(Buffer.from(token, 'base64url').toString());
   } catch {
-    throw badRequest('continue key is not valid: invalid character');
+    throw badRequest(
+      'invalid continue token: continue key is not valid: it was not given out by this server',
+    );
   }
   const { rv, start } = content;
   if (typeof rv !== 'number' || typeof start !== 'string' || rv > storage.version) {
     throw badRequest(
-      'continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
+      'invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
     );
   }
   if (rv < storage.oldestVersion) throw expiredList();

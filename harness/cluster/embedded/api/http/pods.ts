@@ -16,7 +16,7 @@ const created = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Succe
 export async function handleEviction(exchange: Exchange): Promise<void> {
   const { req, res, context, name = '', query } = exchange;
   if (req.method !== 'POST') throw methodNotAllowed();
-  const body = decodeMedia(await readBody(req), contentType(exchange));
+  const body = decodeMedia(await readBody(req), contentType(exchange), 'Eviction');
   if (!isObject(body) || (body.kind !== undefined && body.kind !== 'Eviction')) {
     throw unsupportedMediaType(['application/json with a policy/v1 Eviction']);
   }
@@ -24,8 +24,9 @@ export async function handleEviction(exchange: Exchange): Promise<void> {
   if (named !== undefined && named !== name)
     throw badRequest('name in URL does not match name in Eviction object');
   const deleteOptions = isObject(body.deleteOptions) ? body.deleteOptions : {};
-  const options = removeOptions(definitionOf('pods'), query, { dryRun: body.dryRun, ...deleteOptions });
-  evictPod(context.registry, findPod(exchange, name), options);
+  const options = removeOptions(definitionOf('pods'), new URLSearchParams(), deleteOptions);
+  const dryRun = isDryRun(query, 'CreateOptions') || options.dryRun;
+  evictPod(context.registry, findPod(exchange, name), { ...options, dryRun });
   sendJson(res, 201, created);
 }
 
@@ -36,11 +37,7 @@ export async function handleBinding(exchange: Exchange): Promise<void> {
   const { object } = await readObject(exchange, { group: '', version: 'v1', kind: 'Binding' });
   const target = isObject(object.target) ? object.target.name : undefined;
   if (typeof target !== 'string' || !target) {
-    throw new StatusError(422, 'Invalid', `Binding "${name}" is invalid: target.name: Required value`, {
-      name,
-      kind: 'Binding',
-      causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'target.name' }],
-    });
+    throw new StatusError(500, '', 'target.name: Required value');
   }
   const pods = definitionOf('pods');
   const pod = findPod(exchange, name);
@@ -49,16 +46,25 @@ export async function handleBinding(exchange: Exchange): Promise<void> {
   }
   const changed = cloneObject(pod) as unknown as KubeObject;
   changed.spec = { ...pod.spec, nodeName: target };
-  context.registry.writes.update(pods, changed, { subresource: 'binding', dryRun: isDryRun(query) });
+  context.registry.writes.update(pods, changed, {
+    subresource: 'binding',
+    dryRun: isDryRun(query, 'CreateOptions'),
+  });
   sendJson(res, 201, created);
 }
 
 export async function handleLog(exchange: Exchange): Promise<void> {
   const { req, res, context, name = '', namespace = '', query } = exchange;
   if (req.method !== 'GET') throw methodNotAllowed();
+  const options = logOptions(name, query);
   const pod = findPod(exchange, name);
   const container = logContainer(pod, query.get('container'));
-  const options = logOptions(query);
+  if (!pod.spec?.nodeName) {
+    // Nothing could have been written yet.
+    res.writeHead(204);
+    res.end();
+    return;
+  }
   checkStarted(pod, container, options);
   const ended = new AbortController();
   res.once('close', () => ended.abort());
@@ -130,7 +136,7 @@ function logContainer(pod: Pod, wanted: string | null): string {
   );
 }
 
-function logOptions(query: URLSearchParams): LogOptions {
+function logOptions(name: string, query: URLSearchParams): LogOptions {
   const optional = <T>(field: string, value: T | undefined) =>
     value === undefined ? {} : { [field]: value };
   const tailLines = numberFrom(query, 'tailLines');
@@ -140,11 +146,11 @@ function logOptions(query: URLSearchParams): LogOptions {
     ...(tailLines !== undefined && tailLines < 0
       ? [rule('tailLines', tailLines, 'must be greater than or equal to 0')]
       : []),
-    ...(sinceSeconds !== undefined && sinceSeconds < 1
-      ? [rule('sinceSeconds', sinceSeconds, 'must be greater than 0')]
-      : []),
     ...(limitBytes !== undefined && limitBytes < 1
       ? [rule('limitBytes', limitBytes, 'must be greater than 0')]
+      : []),
+    ...(sinceSeconds !== undefined && sinceSeconds < 1
+      ? [rule('sinceSeconds', sinceSeconds, 'must be greater than 0')]
       : []),
   ];
   if (causes.length > 0) {
@@ -152,8 +158,9 @@ function logOptions(query: URLSearchParams): LogOptions {
     throw new StatusError(
       422,
       'Invalid',
-      `PodLogOptions "" is invalid: ${causes.length > 1 ? `[${text}]` : text}`,
+      `PodLogOptions "${name}" is invalid: ${causes.length > 1 ? `[${text}]` : text}`,
       {
+        name,
         kind: 'PodLogOptions',
         causes,
       },

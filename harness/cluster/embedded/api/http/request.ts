@@ -68,28 +68,37 @@ export function numberFrom(query: URLSearchParams, name: string): number | undef
   const text = query.get(name);
   if (text === null || text === '') return undefined;
   if (!/^-?\d+$/.test(text)) {
-    throw badRequest(`invalid ${name}: strconv.ParseInt: parsing "${text}": invalid syntax`);
+    throw badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
   }
   return Number(text);
 }
 
-export function isDryRun(query: URLSearchParams, body?: unknown): boolean {
+/** @param optionsKind CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, for the error. */
+export function isDryRun(query: URLSearchParams, optionsKind: string, body?: unknown): boolean {
   const inBody = (body as { dryRun?: unknown } | undefined)?.dryRun;
-  const values = [...query.getAll('dryRun'), ...(Array.isArray(inBody) ? inBody.map(String) : [])].filter(
-    Boolean,
-  );
+  const values = Array.isArray(inBody) ? inBody.map(String) : query.getAll('dryRun').filter(Boolean);
   if (values.some((value) => value !== 'All')) {
-    throw new StatusError(422, 'Invalid', 'dryRun: Unsupported value: supported values: "All"', {
-      causes: [
-        {
-          reason: 'FieldValueNotSupported',
-          message: 'Unsupported value: supported values: "All"',
-          field: 'dryRun',
-        },
-      ],
-    });
+    throw invalidOption(
+      optionsKind,
+      'dryRun',
+      `Unsupported value: ${JSON.stringify(values)}: supported values: "All"`,
+    );
   }
   return values.length > 0;
+}
+
+/** 422 for a request's option. */
+export function invalidOption(
+  kind: string,
+  field: string,
+  message: string,
+  reason = 'FieldValueNotSupported',
+): StatusError {
+  return new StatusError(422, 'Invalid', `${kind}.meta.k8s.io "" is invalid: ${field}: ${message}`, {
+    group: 'meta.k8s.io',
+    kind,
+    causes: [{ reason, message, field }],
+  });
 }
 
 /** kube-apiserver's limit for a request body. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { methodNotAllowed, noSuchPath, notFound } from '../errors.ts';
 import type { ResourceDefinition } from '../resources.ts';
+import { servedGroups } from '../served.ts';
 import { StatusError } from '../types.ts';
 import type { Exchange, ServerContext } from './context.ts';
 import { createObject, replaceObject, sendObject } from './create.ts';
@@ -35,7 +36,19 @@ export async function route(
     return;
   }
   if (req.method === 'GET' && (sendDiscovery(req, res, pathname) || sendOpenApi(res, pathname))) return;
+  if (!isServedPath(pathname)) {
+    sendText(res, 404, '404 page not found\n', 'text/plain; charset=utf-8');
+    return;
+  }
   await routeResource({ context, req, res, ...parseResourcePath(pathname, searchParams) });
+}
+
+/** Paths outside of the known groups get the plain answer of Go's HTTP server. */
+function isServedPath(pathname: string): boolean {
+  const [, root, group] = pathname.split('/');
+  return (
+    root === 'api' || (root === 'apis' && servedGroups().some((each) => each.group === group && group !== ''))
+  );
 }
 
 async function routeResource(exchange: Exchange): Promise<void> {
@@ -138,7 +151,7 @@ function notAcceptable(): StatusError {
   return new StatusError(
     406,
     'NotAcceptable',
-    'only the following media types are accepted: application/json',
+    '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch',
     {},
   );
 }

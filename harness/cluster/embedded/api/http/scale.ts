@@ -1,14 +1,15 @@
 // The scale subresource of Deployments and ReplicaSets: autoscaling/v1 Scale.
-import { conflict, invalid, methodNotAllowed, notFound } from '../errors.ts';
+import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../errors.ts';
 import { formatLabelSelector, type LabelSelector } from '../label-selector.ts';
 import { cloneObject, isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
-import { checkObject, contentType, parseJson, readObject } from './body.ts';
+import { readObject } from './body.ts';
 import type { Exchange } from './context.ts';
+import { checkPlace } from './create.ts';
 import { includeObject } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
-import { applyPatch } from './patch.ts';
+import { patched } from './patch.ts';
 import { isDryRun, readBody } from './request.ts';
 import { sendJson, warningHeader } from './responses.ts';
 
@@ -28,10 +29,18 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
   }
   if (req.method !== 'PUT' && req.method !== 'PATCH') throw methodNotAllowed();
   const { object: wanted, warnings } =
-    req.method === 'PUT' ? await readObject(exchange, scaleKind) : await patchedScale(exchange, found());
+    req.method === 'PUT'
+      ? await readObject(exchange, scaleKind)
+      : patched(exchange, scaleOf(found()), scaleKind, await readBody(req));
   // Read again: the body took its time.
   const target = found();
   const { resourceVersion, uid } = wanted.metadata;
+  if (!wanted.metadata.name) {
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
+  }
+  checkPlace(exchange, wanted);
   if (resourceVersion && resourceVersion !== target.metadata.resourceVersion) throw conflict(stored, name);
   if (uid && uid !== target.metadata.uid) {
     throw conflict(
@@ -52,16 +61,9 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
   }
   const changed = cloneObject(target);
   changed.spec = { ...(isObject(changed.spec) ? changed.spec : {}), replicas };
-  const updated = writes.update(stored, changed, { dryRun: isDryRun(query) });
+  const updated = writes.update(stored, changed, { dryRun: isDryRun(query, 'UpdateOptions') });
   const headers = warningHeader(warnings);
   sendJson(res, 200, scaleOf(updated), headers);
-}
-
-async function patchedScale(exchange: Exchange, target: KubeObject) {
-  const body = await readBody(exchange.req);
-  const patch = parseJson(body.toString());
-  const patched = applyPatch(contentType(exchange), scaleOf(target), patch, 'Scale');
-  return checkObject(patched, scaleKind, exchange.query.get('fieldValidation'));
 }
 
 function sendScale({ req, res, query, context }: Exchange, scale: KubeObject, warnings: string[]): void {

@@ -9,7 +9,7 @@ import { StatusError } from '../types.ts';
 import { asServed, type Exchange } from './context.ts';
 import { includeObject, selection, tooLarge } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
-import { isTrue, numberFrom } from './request.ts';
+import { invalidOption, isTrue, numberFrom } from './request.ts';
 
 /** Bookmarks let a quiet watch resume although much else was written. */
 const bookmarkEveryMs = 15_000;
@@ -116,30 +116,23 @@ function startVersion(query: URLSearchParams, bookmarks: boolean, current: numbe
   const text = query.get('resourceVersion') ?? '';
   const version = text === '' ? 0 : Number(text);
   if (!Number.isSafeInteger(version) || version < 0) {
-    throw invalidOption(
-      'resourceVersion',
-      'FieldValueInvalid',
-      `Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
+    throw new StatusError(
+      500,
+      '',
+      `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
     );
   }
   if (!query.has('sendInitialEvents')) return { version, withInitial: version === 0, announceEnd: false };
   const initial = isTrue(query, 'sendInitialEvents');
   if (query.get('resourceVersionMatch') !== 'NotOlderThan') {
     throw invalidOption(
+      'ListOptions',
       'resourceVersionMatch',
-      'FieldValueForbidden',
       'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      'FieldValueForbidden',
     );
   }
   return { version: version || current, withInitial: initial, announceEnd: initial && bookmarks };
-}
-
-function invalidOption(field: string, reason: string, message: string): StatusError {
-  return new StatusError(422, 'Invalid', `ListOptions.meta.k8s.io "" is invalid: ${field}: ${message}`, {
-    group: 'meta.k8s.io',
-    kind: 'ListOptions',
-    causes: [{ reason, message, field }],
-  });
 }
 
 /** Gone from this view: as it last was in it, with the version of the change. */

@@ -25,7 +25,11 @@ function mergeObject(
   if (patch.$patch === 'delete') return undefined;
   if (patch.$patch === 'replace' || isReplaced(place.kind, place.path)) return plain(patch) as JsonObject;
   if (patch.$patch !== undefined && patch.$patch !== 'merge') {
-    throw new StatusError(400, 'BadRequest', `Unknown patch type found: ${String(patch.$patch)}`);
+    throw new StatusError(
+      500,
+      '',
+      `unknown patch type: ${String(patch.$patch)} in map: map[$patch:${String(patch.$patch)}]`,
+    );
   }
   const result: JsonObject = { ...target };
   if (Array.isArray(patch.$retainKeys)) {

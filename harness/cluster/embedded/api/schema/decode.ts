@@ -13,6 +13,12 @@ export interface Decoded {
 /** A value that does not fit its field; the message is in the words of Go's JSON decoder. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
+  /** The words of the converter that strategic merge patch goes through, where they differ. */
+  readonly converterMessage: string;
+  constructor(message: string, converterMessage = message) {
+    super(message);
+    this.converterMessage = converterMessage;
+  }
 }
 
 /** @param typeName A type of the schema: see typeNameOf. Throws DecodeError. */
@@ -70,9 +76,10 @@ function decodeValue(type: string, value: unknown, place: Place): unknown {
     case 'object':
       return value;
     case 'string':
-    case 'bytes':
       if (typeof value !== 'string') throw mismatch(value, type, place);
       return value;
+    case 'bytes':
+      return decodeBytes(value, place);
     case 'boolean':
       if (typeof value !== 'boolean') throw mismatch(value, type, place);
       return value;
@@ -117,6 +124,16 @@ function decodeQuantity(value: unknown, place: Place): string {
   return String(value);
 }
 
+function decodeBytes(value: unknown, place: Place): string {
+  if (typeof value !== 'string') throw mismatch(value, 'bytes', place);
+  const wrong = /[^A-Za-z0-9+/=\r\n]/.exec(value);
+  if (wrong) throw new DecodeError(`illegal base64 data at input byte ${wrong.index}`);
+  if (value.replace(/[\r\n]/g, '').length % 4 !== 0) {
+    throw new DecodeError(`illegal base64 data at input byte ${value.length - (value.length % 4)}`);
+  }
+  return value;
+}
+
 function decodeTime(type: 'Date' | 'MicroTime', value: unknown): string {
   const timeMs = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   const layout = type === 'Date' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
@@ -135,8 +152,18 @@ function microTime(text: string, timeMs: number): string {
 }
 
 function mismatch(value: unknown, type: string, { struct, path }: Place): DecodeError {
+  const found = jsonType(value, type);
+  const wanted = qualified(type);
+  const shape = /^\[\]/.test(wanted)
+    ? 'slice'
+    : /^map/.test(wanted)
+      ? 'map'
+      : /\./.test(wanted)
+        ? 'struct'
+        : undefined;
   return new DecodeError(
-    `json: cannot unmarshal ${jsonType(value, type)} into Go struct field ${struct}.${path.replace(/\[\d+\]/g, '')} of type ${goType(type)}`,
+    `json: cannot unmarshal ${found} into Go struct field ${struct}.${path.replace(/\[\d+\]/g, '')} of type ${wanted}`,
+    shape === undefined ? `unrecognized type: ${wanted}` : `cannot restore ${shape} from: ${found}`,
   );
 }
 
@@ -148,18 +175,18 @@ function jsonType(value: unknown, wanted: string): string {
   return typeof value;
 }
 
-/** V1DeploymentSpec → DeploymentSpec; [V1Container] → []v1.Container; {string} → map[string]string. */
+/** V1DeploymentSpec → DeploymentSpec. */
 function goType(type: string): string {
-  if (type.startsWith('[')) return `[]${qualified(inner(type))}`;
-  if (type.startsWith('{')) return `map[string]${qualified(inner(type))}`;
-  return type === 'boolean'
-    ? 'bool'
-    : type === 'double'
-      ? 'float64'
-      : type.replace(/^(?:[A-Z][a-z]+)?V\d/, '');
+  return type.replace(/^(?:[A-Z][a-z]+)?V\d/, '');
 }
 
+/** V1DeploymentSpec → v1.DeploymentSpec; [V1Container] → []v1.Container; {string} → map[string]string. */
 function qualified(type: string): string {
+  if (type.startsWith('[')) return `[]${qualified(inner(type))}`;
+  if (type.startsWith('{')) return `map[string]${qualified(inner(type))}`;
+  if (type === 'boolean') return 'bool';
+  if (type === 'double') return 'float64';
+  if (type === 'bytes') return '[]uint8';
   const version = /^(?:[A-Z][a-z]+)?(V\d)/.exec(type)?.[1];
-  return version ? `${version.toLowerCase()}.${goType(type)}` : goType(type);
+  return version ? `${version.toLowerCase()}.${goType(type)}` : type;
 }

@@ -19,13 +19,13 @@ export interface Printer<T> {
 
 /** "Name", "Desired:integer", "IP+" (wide), "Name+=name" (wide, format name). */
 export function columns(...texts: string[]): Column[] {
-  return texts.map((text, index) => {
+  return texts.map((text) => {
     const match = /^(.*?)(?::(\w+))?(\+)?$/.exec(text)!;
     const [, name = '', type = 'string', wide] = match;
     return {
       name,
       type,
-      format: index === 0 && name === 'Name' ? 'name' : '',
+      format: name === 'Name' ? 'name' : '',
       description: '',
       priority: wide ? 1 : 0,
     };

@@ -129,7 +129,7 @@ export const configMapPrinter: Printer<Kinds['configmaps']> = {
 };
 
 export const secretPrinter: Printer<KubeObject> = {
-  columns: columns('Name', 'Type', 'Data:integer', 'Age'),
+  columns: columns('Name', 'Type', 'Data', 'Age'),
   row: ({ metadata, type, data }, nowMs) => [
     metadata.name,
     String(type),
@@ -139,7 +139,7 @@ export const secretPrinter: Printer<KubeObject> = {
 };
 
 export const serviceAccountPrinter: Printer<KubeObject> = {
-  columns: columns('Name', 'Secrets:integer', 'Age'),
+  columns: columns('Name', 'Secrets', 'Age'),
   row: ({ metadata, secrets }, nowMs) => [
     metadata.name,
     Array.isArray(secrets) ? secrets.length : 0,

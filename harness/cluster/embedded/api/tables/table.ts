@@ -55,7 +55,10 @@ const printers: Readonly<Record<string, Printer<never>>> = {
 };
 
 const scalePrinter: Printer<KubeObject> = {
-  columns: columns('Name', 'Desired:integer', 'Available:integer', 'Age'),
+  columns: columns('Name', 'Desired:integer', 'Available:integer', 'Age').map((column) => ({
+    ...column,
+    format: '',
+  })),
   row: ({ metadata, spec, status }, nowMs) => [
     metadata.name,
     (spec as { replicas?: number }).replicas ?? 0,

@@ -1,0 +1,100 @@
+// What Kubernetes takes and the emulation cannot do: refused by name, never half obeyed.
+import type { Container, PodSpec } from '../defaults/pod.ts';
+import type { KubeObject } from '../objects.ts';
+import type { Autoscaler, Job, Pod, Service } from '../types.ts';
+import type { FieldErrors } from './field.ts';
+
+export function refuseUnsupported(errors: FieldErrors, object: KubeObject): void {
+  const refuse = (field: string, why: string) =>
+    errors.forbidden(
+      field,
+      `Unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`,
+    );
+  switch (object.kind) {
+    case 'Pod':
+      refusePod('spec', (object as unknown as Pod).spec, refuse);
+      break;
+    case 'Deployment':
+    case 'ReplicaSet':
+    case 'DaemonSet':
+      refusePod('spec.template.spec', templateSpec(object), refuse);
+      break;
+    case 'Job': {
+      const spec = (object as unknown as Job).spec;
+      refusePod('spec.template.spec', templateSpec(object), refuse);
+      for (const field of ['podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex'] as const) {
+        if (spec?.[field] !== undefined)
+          refuse(`spec.${field}`, 'its Job controller counts failed pods only');
+      }
+      break;
+    }
+    case 'Service':
+      refuseService((object as unknown as Service).spec ?? {}, refuse);
+      break;
+    case 'HorizontalPodAutoscaler':
+      for (const [index, { type }] of ((object as unknown as Autoscaler).spec?.metrics ?? []).entries()) {
+        if (type !== 'Resource' && type !== 'ContainerResource') {
+          refuse(`spec.metrics[${index}].type`, 'it measures the CPU and memory of processes, nothing else');
+        }
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+type Refuse = (field: string, why: string) => void;
+
+function templateSpec(object: KubeObject): PodSpec | undefined {
+  return (object.spec as { template?: { spec?: PodSpec } } | undefined)?.template?.spec;
+}
+
+// The sources whose content the API server has, or which need none.
+const volumeSources = ['emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
+
+function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): void {
+  if (!spec) return;
+  for (const [index, volume] of (spec.volumes ?? []).entries()) {
+    for (const source of Object.keys(volume)) {
+      if (source !== 'name' && !volumeSources.includes(source)) {
+        refuse(`${field}.volumes[${index}].${source}`, 'it has no storage');
+      }
+    }
+  }
+  if (spec.hostPID) refuse(`${field}.hostPID`, 'pods are processes without namespaces of their own');
+  if (spec.hostIPC) refuse(`${field}.hostIPC`, 'pods are processes without namespaces of their own');
+  if (spec.shareProcessNamespace) {
+    refuse(`${field}.shareProcessNamespace`, 'pods are processes without namespaces of their own');
+  }
+  if (spec.runtimeClassName) refuse(`${field}.runtimeClassName`, 'it has no container runtime');
+  if (spec.resourceClaims?.length) refuse(`${field}.resourceClaims`, 'it has no devices');
+  const containers: [string, Container][] = [
+    ...(spec.containers ?? []).map((each, index): [string, Container] => [`containers[${index}]`, each]),
+    ...(spec.initContainers ?? []).map((each, index): [string, Container] => [
+      `initContainers[${index}]`,
+      each,
+    ]),
+  ];
+  for (const [name, container] of containers) {
+    if (container.volumeDevices?.length) refuse(`${field}.${name}.volumeDevices`, 'it has no storage');
+    const probes = { ...container } as Pick<Container, 'livenessProbe' | 'readinessProbe' | 'startupProbe'>;
+    for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
+      if (probes[probe]?.grpc)
+        refuse(`${field}.${name}.${probe}.grpc`, 'its kubelet probes by HTTP, TCP and exec');
+    }
+  }
+}
+
+function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse): void {
+  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer' || spec.type === 'ExternalName') {
+    refuse('spec.type', `${spec.type} needs a network of its own; use ClusterIP`);
+  }
+  if (spec.externalIPs?.length) refuse('spec.externalIPs', 'it has no network of its own');
+  if (spec.sessionAffinity === 'ClientIP') {
+    refuse('spec.sessionAffinity', 'every client has the same address here');
+  }
+  for (const [index, { protocol }] of (spec.ports ?? []).entries()) {
+    if (protocol === 'UDP' || protocol === 'SCTP')
+      refuse(`spec.ports[${index}].protocol`, 'it routes TCP only');
+  }
+}
