@@ -344,8 +344,9 @@ function eventMeasures({ journal, clocks, rollout }: MeasureContext): Found {
   const seen = new Map<string, number>();
   for (const { facts, event, name, t } of journal.watches) {
     if (facts.kind !== 'Event' || event === 'DELETED') continue;
-    const before = seen.get(name) ?? 0;
-    seen.set(name, Math.max(before, facts.count));
+    const same = `${name}/${facts.reason}/${facts.message}`;
+    const before = seen.get(same) ?? 0;
+    seen.set(same, Math.max(before, facts.count));
     if (event === 'EXISTING' || clocks.fromHarness(t) < rollout.fromMs) continue;
     counts.set(facts.reason, (counts.get(facts.reason) ?? 0) + Math.max(0, facts.count - before));
   }

@@ -97,7 +97,8 @@ export function followRollout(
 }
 
 /**
- * When the rollout was complete and stayed so, from the workload's own states. The harness's milestone, which comes
+ * When the rollout was complete and stayed so, from the workload's own states: as kubectl decides it, and with no more
+ * replicas than wanted (kubectl calls a scale-down complete before a pod has gone). The harness's milestone, which comes
  * after all steps, only stands in where the workload never was incomplete.
  */
 function completion(
@@ -105,11 +106,14 @@ function completion(
   fromMs: number,
   milestoneMs: number | null,
 ): number | null {
-  const incomplete = workload.findLastIndex((state) => state.atMs >= fromMs && !rolloutComplete(state.facts));
+  const incomplete = workload.findLastIndex((state) => state.atMs >= fromMs && !isComplete(state));
   if (incomplete < 0) return milestoneMs;
   const complete = workload[incomplete + 1];
   return complete ? complete.atMs - fromMs : null;
 }
+
+const isComplete = ({ facts }: WorkloadState): boolean =>
+  rolloutComplete(facts) && (facts.kind !== 'Deployment' || facts.replicas <= facts.specReplicas);
 
 /** When the last pod that had to go was gone. */
 function settlement(
