@@ -175,11 +175,7 @@ function keyAt(source: SourceDocument, offset: number): string {
   return /^[^:\n]{1,60}/.exec(source.text.slice(offset))?.[0].trim() ?? '';
 }
 
-/** Go template actions that only a chart has: other `{{ }}` (alert rules, workflows) is plain text in a manifest. */
-const chartAction =
-  /\{\{-?\s*(\.(Values|Release|Chart|Capabilities|Files|Template)\b|(include|template|define|if|else|range|with|end|tpl|toYaml|printf|default|block)\b|\$[\w.]|\/\*)/;
-
-/** Actions that mean a chart even inside quotes. */
+/** What only a chart's template says: other `{{ }}` in a text (alert rules, workflows) is the manifest's own. */
 const chartValue = /\{\{-?\s*(\.(Values|Release|Chart)\b|include\s)/;
 
 /**
@@ -203,15 +199,15 @@ function parsedAction(source: SourceDocument): number | undefined {
   visit(source.document, {
     Pair(_, pair) {
       if (!isMap(pair.key)) return undefined;
-      found = pair.key.range?.[0] ?? 0;
+      // The inner brace of the two.
+      found = Math.max(0, (pair.key.range?.[0] ?? 0) - 1);
       return visit.BREAK;
     },
     Scalar(_, scalar) {
       if (typeof scalar.value !== 'string' || !scalar.value.includes('{{')) return undefined;
       const inBlock = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED';
-      const action = scalar.type === 'PLAIN' ? chartAction : chartValue;
-      if (inBlock || !action.test(scalar.value)) return undefined;
-      found = (scalar.range?.[0] ?? 0) + Math.max(0, scalar.value.indexOf('{{'));
+      if (inBlock || !chartValue.test(scalar.value)) return undefined;
+      found = scalar.range?.[0] ?? 0;
       return visit.BREAK;
     },
   });

@@ -1,0 +1,302 @@
+// What `rollproof check` prints and how it ends: text, JSON, SARIF, exit codes; good manifests have no finding.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Ajv } from 'ajv';
+import { Command } from 'commander';
+import * as assert from 'uvu/assert';
+import { checkManifests } from '../../harness/check/check.ts';
+import { rules } from '../../harness/check/rules/index.ts';
+import { registerCheck, runCheck } from '../../harness/commands/check.ts';
+import { type Finding, findingSchema } from '../../harness/model/finding.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('check-output');
+const data = new URL('../data/manifests/', import.meta.url);
+const options = { kubernetes: 34 };
+
+const risky = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+`;
+const warned = risky.replace(
+  'image: web:1',
+  'image: web:1\n          readinessProbe: {tcpSocket: {port: 80}}',
+);
+
+function inFolder<T>(files: Record<string, string | Buffer>, body: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-check-'));
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), content);
+    }
+    return body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test('good manifests, as well-known projects write them, have no finding', () => {
+  const folder = new URL('good/', data);
+  const files = readdirSync(folder);
+  assert.ok(files.length >= 8);
+  for (const file of files) {
+    const report = checkManifests([{ file, text: readFileSync(new URL(file, folder), 'utf8') }]);
+    assert.equal(report.problems, [], file);
+    assert.equal(
+      report.findings.map((finding) => `${finding.line} ${finding.rule} ${finding.message}`),
+      [],
+      file,
+    );
+    assert.ok(report.workloads > 0, file);
+  }
+});
+
+test('exit codes: 0 no error, 1 an error, 4 not readable (and the rest is still told)', () => {
+  inFolder(
+    {
+      'risky.yaml': risky,
+      'warned.yaml': warned,
+      'empty.yaml': '',
+      'broken.yaml': `a: [\n---\n${risky}`,
+      'values.yaml': 'a: 1\n',
+    },
+    (folder) => {
+      const run = (...names: string[]) => {
+        const { code, problems, output } = runCheck(
+          names.map((name) => join(folder, name)),
+          options,
+        );
+        return { code, problems: problems.map((line) => line.replace(`${folder}/`, '')), output };
+      };
+      assert.is(run('risky.yaml').code, 1);
+      assert.is(run('warned.yaml').code, 0);
+      const broken = run('broken.yaml');
+      assert.is(broken.code, 4);
+      assert.match(broken.problems[0]!, /^broken\.yaml:2:1: is not valid YAML/);
+      assert.match(broken.output, /error no-readiness-probe/);
+      assert.equal(run('empty.yaml'), {
+        code: 4,
+        problems: ['empty.yaml: there is no Kubernetes object in it, so nothing was checked.'],
+        output: 'nothing found (0 objects read, 0 workloads checked).\n',
+      });
+      assert.is(run('values.yaml').code, 4);
+      assert.is(run('values.yaml', 'warned.yaml').code, 0);
+      assert.throws(() => run('nope.yaml'), /nope\.yaml: there is no such file\.$/);
+    },
+  );
+});
+
+test('a folder is read with its folders; what is no manifest in it is passed over', () => {
+  inFolder(
+    {
+      'a/risky.yaml': risky,
+      'a/b/warned.yml': warned,
+      'a/ci.yaml': 'jobs: [',
+      'a/.hidden/x.yaml': risky,
+      'a/node_modules/x.yaml': risky,
+      'empty/readme.md': '',
+    },
+    (folder) => {
+      const findings: Finding[] = JSON.parse(
+        runCheck([join(folder, 'a')], { ...options, json: true }).output,
+      );
+      assert.equal(
+        [...new Set(findings.map((finding) => finding.file.split('/').at(-1)))],
+        ['warned.yml', 'risky.yaml'],
+      );
+      assert.throws(
+        () => runCheck([join(folder, 'empty')], options),
+        /the folder has no \.yaml, \.yml or \.json file/,
+      );
+    },
+  );
+});
+
+test('a byte order mark and UTF-16 are read', () => {
+  inFolder(
+    {
+      'bom.yaml': `\uFEFF${risky}`,
+      'utf16.yaml': Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(risky, 'utf16le')]),
+    },
+    (folder) => {
+      for (const name of ['bom.yaml', 'utf16.yaml']) {
+        const { output, problems } = runCheck([join(folder, name)], { ...options, json: true });
+        assert.equal(problems, [], name);
+        assert.equal(
+          JSON.parse(output).map((finding: Finding) => finding.line),
+          [12, 12],
+          name,
+        );
+      }
+    },
+  );
+});
+
+test('JSON: a list of findings with rule, file, line, severity, message, fix, scenario', () => {
+  inFolder({ 'm.yaml': risky }, (folder) => {
+    const file = join(folder, 'm.yaml');
+    const findings: unknown[] = JSON.parse(runCheck([file], { ...options, json: true }).output);
+    assert.is(findings.length, 2);
+    for (const finding of findings) findingSchema.parse(finding);
+    const [first] = findings as Finding[];
+    assert.equal(
+      { ...first, message: '', why: '', fix: '' },
+      {
+        rule: 'no-readiness-probe',
+        file,
+        line: 12,
+        column: 11,
+        severity: 'error',
+        object: 'Deployment web',
+        message: '',
+        why: '',
+        fix: '',
+        scenario: 'image-change',
+      },
+    );
+    assert.is(
+      runCheck([file], { ...options, json: true }).output,
+      runCheck([file], { ...options, json: true }).output,
+    );
+  });
+  inFolder({ 'm.yaml': 'apiVersion: v1\nkind: Namespace\n' }, (folder) =>
+    assert.is(runCheck([join(folder, 'm.yaml')], { ...options, json: true }).output, '[]\n'),
+  );
+});
+
+test('text: a line per finding that editors understand, then why, fix and scenario', () => {
+  inFolder({ 'm.yaml': risky }, (folder) => {
+    const { output } = runCheck([join(folder, 'm.yaml')], options);
+    const lines = output.replaceAll(`${folder}/`, '').split('\n');
+    assert.match(lines[0]!, /^m\.yaml:12 error no-readiness-probe container "web" of Deployment web/);
+    assert.match(lines[1]!, /^ {2}why: /);
+    assert.equal(lines.slice(2, 8), [
+      '  fix:',
+      '              # in spec.template.spec.containers[0]',
+      '              readinessProbe:',
+      '                tcpSocket:',
+      '                  port: 80',
+      '                periodSeconds: 5',
+    ]);
+    assert.ok(lines.includes('  see it: rollproof verify --scenario image-change'));
+    assert.is(lines.at(-2), '1 error, 1 warning (2 objects read, 1 workload checked).');
+  });
+});
+
+test('SARIF is valid 2.1.0, its places and replacements are those of the findings', () => {
+  const schema = JSON.parse(readFileSync(new URL('sarif-2.1.0.schema.json', data), 'utf8'));
+  // The published schema is draft 4; without its id it reads the same as draft 7.
+  const { $schema: _, id: __, ...draft7 } = schema;
+  const validate = new Ajv({ strict: false, validateFormats: false, unicodeRegExp: false }).compile(draft7);
+  inFolder(
+    { 'm y.yaml': risky, 'broken.yaml': 'a: [\n', 'short.yaml': 'apiVersion: batch/v1beta1\nkind: CronJob' },
+    (folder) => {
+      const files = ['m y.yaml', 'broken.yaml', 'short.yaml'].map((name) => join(folder, name));
+      const { output } = runCheck(files, { ...options, sarif: true });
+      const log = JSON.parse(output);
+      assert.ok(validate(JSON.parse(output)), JSON.stringify(validate.errors?.[0]));
+      const [run] = log.runs;
+      assert.equal(
+        run.tool.driver.rules.map((rule: { id: string }) => rule.id),
+        rules.map((rule) => rule.id),
+      );
+      assert.is(run.invocations[0].toolExecutionNotifications.length, 1);
+      const expected = checkManifests(
+        files.map((file) => ({ file, text: readFileSync(file, 'utf8') })),
+      ).findings;
+      assert.is(run.results.length, expected.length);
+      for (const [index, result] of run.results.entries()) {
+        const finding = expected[index]!;
+        assert.is(run.tool.driver.rules[result.ruleIndex].id, result.ruleId);
+        const place = result.locations[0].physicalLocation;
+        assert.is(place.region.startLine, finding.line);
+        assert.is(decodeURIComponent(place.artifactLocation.uri), finding.file);
+        const [replacement] = result.fixes[0].artifactChanges[0].replacements;
+        assert.is(replaced(readFileSync(finding.file, 'utf8'), replacement), finding.fixed().text);
+      }
+    },
+  );
+  assert.not.ok(
+    validate({ version: '2.1.0', runs: [{ results: [{}] }] }),
+    'the schema refuses what is wrong',
+  );
+});
+
+interface Replacement {
+  readonly deletedRegion: Record<'startLine' | 'startColumn' | 'endLine' | 'endColumn', number>;
+  readonly insertedContent: { readonly text: string };
+}
+function replaced(text: string, { deletedRegion, insertedContent }: Replacement): string {
+  const starts = [0];
+  for (const match of text.matchAll(/\n/g)) starts.push(match.index + 1);
+  const offset = (line: number, column: number) => starts[line - 1]! + column - 1;
+  const { startLine, startColumn, endLine, endColumn } = deletedRegion;
+  return (
+    text.slice(0, offset(startLine, startColumn)) +
+    insertedContent.text +
+    text.slice(offset(endLine, endColumn))
+  );
+}
+
+test('every rule is documented, with its severity and scenario', () => {
+  const text = readFileSync(new URL('../../docs/check.md', import.meta.url), 'utf8');
+  for (const { id, severity, scenario } of rules) {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${id}\` |`));
+    assert.ok(row, `docs/check.md has no row for ${id}`);
+    assert.ok(row.includes(`| ${severity}`), `docs/check.md: ${id} is of severity ${severity}`);
+    assert.ok(row.includes(`\`${scenario}\``), `docs/check.md: ${id} is shown by ${scenario}`);
+  }
+});
+
+test(
+  'the command line: standard input, both formats at once, a wrong version',
+  () => {
+    const program = () => {
+      const command = new Command('rollproof').exitOverride().configureOutput({ writeErr: () => {} });
+      registerCheck(command);
+      for (const own of command.commands) own.exitOverride().configureOutput({ writeErr: () => {} });
+      return command;
+    };
+    const parse = (...args: string[]) => program().parse(['check', ...args], { from: 'user' });
+    assert.throws(() => parse('x.yaml', '--json', '--sarif'), /cannot be used with option/);
+    assert.throws(() => parse('x.yaml', '--kubernetes', 'new'), /written like 1\.34/);
+    assert.throws(() => parse(), /missing required argument/);
+    const script = `
+    import { Command } from 'commander';
+    import { registerCheck } from './harness/commands/check.ts';
+    const program = new Command();
+    registerCheck(program);
+    program.parse(process.argv.slice(1), { from: 'user' });`;
+    const run = spawnSync(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '--eval', script, 'check', '-', '--json'],
+      { cwd: new URL('../..', import.meta.url), input: risky, encoding: 'utf8', timeout: 60_000 },
+    );
+    assert.is(run.status, 1, run.stderr);
+    assert.equal(
+      JSON.parse(run.stdout).map((finding: Finding) => finding.file),
+      ['stdin', 'stdin'],
+    );
+  },
+  { timeoutMs: 90_000 },
+);
+
+test.run();
