@@ -169,6 +169,7 @@ async function replayScenario(
         compareTimes: !isBusy(file),
         comparePlacement: decidesPlacement(recorded),
         inFlight: stepsInFlight(recorded) > 0,
+        createdBefore: !recorded.header.createdAtFirstStep,
       });
       return rowOf(name(file), result, replayed.factor);
     });

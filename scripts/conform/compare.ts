@@ -26,6 +26,8 @@ export interface CompareOptions {
   readonly comparePlacement: boolean;
   /** A step came in the middle of a rollout: how far each pod had got then is chance. */
   readonly inFlight: boolean;
+  /** The target was created and had settled before the first step. */
+  readonly createdBefore: boolean;
 }
 
 const TOLERANCE_MS = 1000;
@@ -275,7 +277,7 @@ function placement(pods: readonly PodHistory[]): string {
 function compareTimes(
   recorded: Digest,
   replayed: Digest,
-  { timedRepeats }: CompareOptions,
+  { timedRepeats, inFlight, createdBefore }: CompareOptions,
   check: CheckFunction,
   free: Set<string>,
 ): void {
@@ -285,7 +287,15 @@ function compareTimes(
   const repeats = timedRepeats.map(byKey);
   let compared = 0;
   let worst: { text: string; excessMs: number } | undefined;
+  const rejecting = new Set(recorded.pods.filter(({ rejected }) => rejected).map(({ group }) => group));
   for (const timed of recorded.milestones) {
+    if (timed.step < 0 && createdBefore) {
+      free.add('times before the first step: the target settles, with all its pods at once');
+      continue;
+    }
+    // What is in flight is free, and so are its times; the rollout's own milestones are not.
+    if (inFlight && !timed.what.startsWith('Deployment')) continue;
+    if ([...rejecting].some((group) => timed.what.startsWith(`${group} `))) continue;
     const found = actual.get(keyOf(timed));
     if (!found) {
       free.add('times of states that only one of the two shows, or that fall on another side of a step');

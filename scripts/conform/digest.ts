@@ -214,7 +214,7 @@ const anonymous = (text: string): string =>
   text
     .replace(/\b((?:rs|ds|job)\d*)-p\d+\b/g, '$1-p*')
     .replace(/\bnode\d+\b/g, 'node*')
-    .replace(/^\(combined from similar events\): /, '');
+    .replace('(combined from similar events): ', '');
 
 function eventsOf({ events }: Recording): Set<string> {
   const texts = new Set<string>();

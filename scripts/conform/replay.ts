@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbedded } from '../../harness/cluster/embedded/index.ts';
 import { FaultError } from '../../harness/model/errors.ts';
+import { podState } from './digest.ts';
 import { type Kubectl, ownKubectl, type Printed, realKubectl } from './kubectl.ts';
-import type { RecordedStep, Recording, RecordingHeader } from './recording.ts';
+import { podSchema, type RecordedStep, type Recording, type RecordingHeader } from './recording.ts';
 import { generatedNames, reduceEvents, renaming, type WatchEvent, type WatchedObject } from './reduce.ts';
 import { readyInNewest } from './rollout-state.ts';
 import { loadScript, localImage, machineFactor, pullFailure, recordedNodes } from './surroundings.ts';
@@ -25,8 +26,10 @@ export interface Replay {
 const NAMESPACE = 'conform';
 const SETTLE_LIMIT_MS = 120_000;
 const STEP_LIMIT_MS = 60_000;
-/** Beyond the recording's own last event. */
-const TAIL_MS = 3000;
+/** Beyond the recording's own last event; longer until the pods are in the same states. */
+const LEAST_TAIL_MS = 1000;
+const MOST_TAIL_MS = 5000;
+const TAIL_SHARE = 0.4;
 const POLL_MS = 20;
 
 const watched = [
@@ -143,8 +146,12 @@ class Run {
     const lastStep = header.steps.at(-1);
     const lastEvent = this.recording.events.at(-1);
     const recordedTailMs = (lastEvent?.t ?? 0) - (lastStep?.atMs ?? 0);
-    const begunMs = (this.steps.at(-1)?.atMs ?? 0) + this.zeroMs;
-    await sleep(Math.max(0, begunMs + recordedTailMs + TAIL_MS - performance.now()));
+    const endMs = (this.steps.at(-1)?.atMs ?? 0) + this.zeroMs + recordedTailMs;
+    await sleep(Math.max(0, endMs + LEAST_TAIL_MS - performance.now()));
+    // Not an end in the middle of what the recording shows to its end.
+    const wanted = lastPicture(this.recording.events);
+    const limitMs = Math.max(MOST_TAIL_MS, recordedTailMs * TAIL_SHARE);
+    await waitUntil(() => lastPicture(this.reduced()) === wanted, limitMs, 'the last picture', true);
     await this.printBefore(undefined);
   }
 
@@ -224,7 +231,9 @@ class Run {
 
   private reduced() {
     return reduceEvents(
-      this.events().filter(({ object }) => object.kind === 'ReplicaSet' || object.kind === 'Deployment'),
+      this.events().filter(
+        ({ object }) => object.kind === 'ReplicaSet' || object.kind === 'Deployment' || object.kind === 'Pod',
+      ),
       { namespace: NAMESPACE, zeroWallMs: this.zeroWallMs },
     );
   }
@@ -295,6 +304,17 @@ class Run {
   private keep(cmd: string, { code, out, err }: Printed): void {
     this.printed.push({ cmd, code, out, err });
   }
+}
+
+/** The states of the pods at the end. */
+function lastPicture(events: Recording['events']): string {
+  const pods = new Map<string, string>();
+  for (const { type, kind, name, object } of events) {
+    if (kind !== 'Pod') continue;
+    if (type === 'DELETED') pods.delete(name);
+    else pods.set(name, `${name.replace(/-p\d+$/, '')} ${podState(podSchema.parse(object))}`);
+  }
+  return [...pods.values()].sort().join('; ');
 }
 
 /** Whether the Deployment's rollout was complete at a time of the recording. */

@@ -1,11 +1,7 @@
 // How far a rollout had got at a moment of a recording, for steps that were done in the middle of one.
 import { z } from 'zod';
-import type { Recording } from './recording.ts';
+import { podSchema, type Recording } from './recording.ts';
 
-const replicaSet = z.looseObject({
-  specReplicas: z.number().default(0),
-  status: z.looseObject({ readyReplicas: z.number().default(0) }).default({ readyReplicas: 0 }),
-});
 const deployment = z.looseObject({
   specReplicas: z.number().default(0),
   paused: z.boolean().default(false),
@@ -23,18 +19,21 @@ const deployment = z.looseObject({
  * pods was Ready (it was stuck, or had just begun: then the time says when).
  */
 export function readyInNewest({ events }: Recording, atMs: number): number | undefined {
-  let newest: { name: string; number: number; ready: number } | undefined;
+  const sets = new Set<string>();
+  const ready = new Map<string, string>();
   let complete = true;
   let paused = false;
-  let sets = 0;
   for (const { t, kind, type, name, object } of events) {
-    if (t >= atMs || type === 'DELETED') continue;
-    if (kind === 'ReplicaSet') {
-      const { status } = replicaSet.parse(object);
-      const number = Number(name.slice(2));
-      if (!newest || number > newest.number) sets++;
-      if (!newest || number >= newest.number) newest = { name, number, ready: status.readyReplicas };
-    } else if (kind === 'Deployment') {
+    if (t >= atMs) continue;
+    if (kind === 'ReplicaSet') sets.add(name);
+    else if (kind === 'Pod') {
+      const { owner = '', conditions, deletionTimestamp } = podSchema.parse(object);
+      const isReady = conditions.some(
+        (condition) => condition.type === 'Ready' && condition.status === 'True',
+      );
+      if (isReady && !deletionTimestamp && type !== 'DELETED') ready.set(name, owner);
+      else ready.delete(name);
+    } else if (kind === 'Deployment' && type !== 'DELETED') {
       const { specReplicas, status, paused: isPaused } = deployment.parse(object);
       paused = isPaused;
       complete =
@@ -43,8 +42,9 @@ export function readyInNewest({ events }: Recording, atMs: number): number | und
         status.replicas === specReplicas;
     }
   }
-  if (!newest || complete || paused || sets < 2 || newest.ready === 0) return undefined;
-  return newest.ready;
+  const newest = [...sets].sort((a, b) => Number(a.slice(2)) - Number(b.slice(2))).at(-1);
+  const count = [...ready.values()].filter((owner) => owner === newest).length;
+  return complete || paused || sets.size < 2 || count === 0 ? undefined : count;
 }
 
 /** Steps that were done in the middle of a rollout: what was in flight then is chance. */

@@ -29,11 +29,14 @@ export function localImage(image: string, log: string): LocalImage | undefined {
 
 /** The emulation's own median from PodScheduled to Started at factor 1, ms. */
 const EMULATED_START_MS = 720;
-const LEAST_FACTOR = 0.7;
-const MOST_FACTOR = 3;
+const LEAST_FACTOR = 0.8;
+const MOST_FACTOR = 1.5;
 
-/** How much slower the recording's machine started containers than the emulation does at factor 1. */
-export function machineFactor({ events }: Recording): number {
+/**
+ * How much slower the recording's machine started containers than the emulation does at factor 1: from the first step
+ * on, since before it many pods start at once.
+ */
+export function machineFactor({ events, header }: Recording): number {
   const scheduled = new Map<string, number>();
   const startMs: number[] = [];
   for (const { t, type, kind, name, object } of events) {
@@ -48,7 +51,8 @@ export function machineFactor({ events }: Recording): number {
     if (kind !== 'Event' || type !== 'ADDED') continue;
     const { reason, involvedObject } = eventSchema.parse(object);
     const from = scheduled.get(involvedObject.name);
-    if (reason === 'Started' && from !== undefined) startMs.push(t - from);
+    if (reason !== 'Started' || from === undefined) continue;
+    if (from >= 0 || header.createdAtFirstStep) startMs.push(t - from);
   }
   const median = startMs.sort((a, b) => a - b)[Math.floor(startMs.length / 2)];
   if (median === undefined) return 1;
