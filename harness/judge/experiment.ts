@@ -28,9 +28,13 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const target = streams.filter((stream) => !stream.control);
   const scene = buildScene(journal, clocks, streams, options.ignoreRouteKnowledge ?? false);
   const results: Partial<Record<Lane, LaneResult>> = {};
+  let lastRouted: ReadonlyMap<string, number> = new Map();
   for (const lane of lanes) {
     const ofLane = target.filter((stream) => stream.lane === lane);
-    if (ofLane.length > 0) results[lane] = judgeLane(lane, ofLane, header.agents, scene);
+    if (ofLane.length === 0) continue;
+    const judged = judgeLane(lane, ofLane, header.agents, scene);
+    results[lane] = judged.result;
+    if (lane === 'new') lastRouted = judged.lastRouted;
   }
   const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
   const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));
@@ -68,7 +72,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     durationMs: end.t,
     loadMs,
     lanes: results,
-    measures: measure({ journal, clocks, scene, streams, lanes: results, rollout }),
+    measures: measure({ journal, clocks, scene, streams, lanes: results, lastRouted, rollout }),
     ...(crossCheck && {
       crossCheck: {
         tool: crossCheck.tool,

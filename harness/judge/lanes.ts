@@ -8,8 +8,14 @@ import { lossRate } from './statistics.ts';
 import { addOutcomes, BUCKET_MS, countLost, type Stream } from './streams.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
+export interface JudgedLane {
+  readonly result: LaneResult;
+  /** The last attempt that was surely routed to a pod that had stopped, by pod, ms. */
+  readonly lastRouted: ReadonlyMap<string, number>;
+}
+
 /** `streams`: those of one lane (usually one). */
-export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number, scene: Scene): LaneResult {
+export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number, scene: Scene): JudgedLane {
   const outcomes: OutcomeCounts = {};
   for (const stream of streams) addOutcomes(outcomes, stream.outcomes);
   const sum = (pick: (stream: Stream) => number) =>
@@ -19,8 +25,8 @@ export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number
   const runs = streams.flatMap((stream) => stream.runs);
   const spacingMs = Math.max(0, ...streams.map((stream) => stream.spacingMs));
   const windows = lossWindows(runs, spacingMs);
-  const attributed = attributeWindows(lane, streams, windows, scene);
-  return {
+  const { windows: attributed, lastRouted } = attributeWindows(lane, streams, windows, scene);
+  const result: LaneResult = {
     scheduled: sum((stream) => stream.scheduled),
     attempts,
     shed: sum((stream) => stream.shed),
@@ -37,6 +43,7 @@ export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number
     causes: sumCauses(attributed),
     windows: attributed,
   };
+  return { result, lastRouted };
 }
 
 /** From the first lost attempt's due time to the last loss's end (a timeout ends later than the next success is due). */

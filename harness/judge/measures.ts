@@ -18,6 +18,8 @@ export interface MeasureContext {
   readonly scene: Scene;
   readonly streams: readonly Stream[];
   readonly lanes: Readonly<Partial<Record<Lane, LaneResult>>>;
+  /** Lane new: the last attempt that was surely routed to a pod that had stopped, by pod, ms. */
+  readonly lastRouted: ReadonlyMap<string, number>;
   readonly rollout: Rollout;
 }
 
@@ -154,7 +156,7 @@ function endpointMeasures({ scene, rollout }: MeasureContext): Found {
   };
 }
 
-function podMeasures({ scene, rollout, streams, journal, clocks }: MeasureContext): Found {
+function podMeasures({ scene, rollout, streams, journal, clocks, lastRouted }: MeasureContext): Found {
   const pods = [...scene.pods.values()];
   const later = pods.filter((pod) => (pod.created?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
   const going = pods.filter((pod) => (pod.terminating?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
@@ -199,7 +201,7 @@ function podMeasures({ scene, rollout, streams, journal, clocks }: MeasureContex
       ),
     ),
     ...range('readyAfterDeletionMs', replacementTimes(going, rollout)),
-    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams)),
+    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams, lastRouted)),
     graceExceeded: going.filter((pod) => pod.graceExceeded).length,
     neverReady: later.filter((pod) => !pod.ready && !pod.terminating).length,
   };
@@ -262,17 +264,20 @@ function replacementTimes(going: readonly PodLife[], rollout: Rollout): number[]
 }
 
 /**
- * From a pod's deletion to the last new connection that it answered: how long the routing lagged, and so how long a
- * preStop sleep must at least be. To the end of a 100 ms bucket.
+ * From a pod's deletion to the last new connection that was routed to it, answered (to the end of a 100 ms bucket) or
+ * lost because it had stopped: how long the routing lagged, and so how long a preStop sleep must at least be.
  */
-function lastNewConnections(going: readonly PodLife[], streams: readonly Stream[]): number[] {
+function lastNewConnections(
+  going: readonly PodLife[],
+  streams: readonly Stream[],
+  lastRouted: ReadonlyMap<string, number>,
+): number[] {
+  const ofLane = streams.filter((stream) => stream.lane === 'new' && !stream.control);
   return going.flatMap((pod) => {
-    const spans = streams
-      .filter((stream) => stream.lane === 'new' && !stream.control)
-      .map((stream) => stream.answers.get(pod.name)?.lastMs)
-      .filter((lastMs) => lastMs !== undefined);
+    const times = [...ofLane.map((stream) => stream.answers.get(pod.name)?.lastMs), lastRouted.get(pod.name)];
+    const known = times.filter((atMs) => atMs !== undefined);
     const fromMs = pod.terminating?.atMs ?? 0;
-    return spans.length > 0 ? [Math.max(0, Math.max(...spans) - fromMs)] : [];
+    return known.length > 0 ? [Math.max(0, Math.max(...known) - fromMs)] : [];
   });
 }
 

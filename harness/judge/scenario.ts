@@ -6,6 +6,7 @@ import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
 import { judgeAblation } from './ablation.ts';
 import { advise } from './advice.ts';
 import { evaluateClaim, isExistential } from './claims.ts';
+import { costOfSafety } from './cost.ts';
 import { count, list, plural, share } from './figures.ts';
 
 export interface ScenarioFaults {
@@ -24,6 +25,7 @@ export function judgeScenario(
   const { verdict, reason } = decide(scenario, claims, experiments, faults);
   const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
   const ablation = judgeAblation(experiments);
+  const cost = costOfSafety(experiments);
   return {
     name: scenario.id,
     title: scenario.title,
@@ -34,6 +36,7 @@ export function judgeScenario(
     claims,
     experiments,
     ...(rounds && { rounds }),
+    ...(cost && { cost }),
     ...(ablation && { ablation }),
   };
 }

@@ -139,6 +139,14 @@ export interface ScenarioResult {
   readonly experiments: readonly ExperimentResult[];
   /** Verdicts of the single rounds of `--repeat N`, when there was more than one. */
   readonly rounds?: { readonly of: number; readonly asVerdict: number };
+  /** What the settings cost: the variant with most of them against the one with none. Means over valid repeats. */
+  readonly cost?: {
+    readonly of: string;
+    readonly against: string;
+    readonly extraRolloutMs: number | null;
+    readonly extraPodSeconds: number;
+    readonly text: string;
+  };
   /** What each setting does, when variants with single settings on or off ran. */
   readonly ablation?: Ablation;
 }

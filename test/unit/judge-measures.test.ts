@@ -94,7 +94,7 @@ test('a rolling update, counted', async () => {
     sigtermAfterDeletionMsMax: 100,
     terminationMsMax: 2000,
     readyAfterDeletionMsMax: 0,
-    lastNewConnectionAfterDeletionMsMax: 500,
+    lastNewConnectionAfterDeletionMsMax: 545,
     minEndpointsReady: 2,
     noEndpointMs: 0,
     endpointAfterReadyMsMax: 40,

@@ -371,6 +371,21 @@ test('advice: what is still lost, and which settings to keep', () => {
   ]);
 });
 
+test('what safety costs', () => {
+  const cost = (said: Said[]) => judgeScenario(scenario([]), said.map(experiment)).cost;
+  assert.is(cost([{ variant: 'baseline' }]), undefined);
+  assert.is(cost([{ variant: 'hardened' }]), undefined);
+  assert.is(cost([{ variant: 'baseline' }, { variant: 'hardened', invalid: 'shed' }]), undefined);
+  const both = [experiment({ variant: 'baseline' }), experiment({ variant: 'hardened' })] as const;
+  const slower = { ...both[1], rollout: { ...both[1].rollout, completedMs: 11_500, extraPodSeconds: 34.5 } };
+  const found = judgeScenario(scenario([]), [both[0], slower]).cost;
+  assert.equal([found?.extraRolloutMs, found?.extraPodSeconds], [5500, 30.5]);
+  assert.is(
+    found?.text,
+    'hardened took 5.50 s longer to roll out than baseline and used 30.5 pod-seconds more (surge, and pods that wait before they end).',
+  );
+});
+
 async function runJournal(
   variant: string,
   losses: number,

@@ -18,22 +18,35 @@ import type { Scene } from './scene.ts';
 /** Facts listed per cause and window; what is more says the same of other pods. */
 const MAX_FACTS = 24;
 
+export interface Attribution {
+  readonly windows: readonly LossWindow[];
+  /** The last attempt that was surely routed to a pod that had stopped, by pod, ms. */
+  readonly lastRouted: ReadonlyMap<string, number>;
+}
+
 /** `streams`: those of one lane. */
 export function attributeWindows(
   lane: Lane,
   streams: readonly Stream[],
   windows: readonly Window[],
   scene: Scene,
-): readonly LossWindow[] {
+): Attribution {
+  const lastRouted = new Map<string, number>();
   const groups = streams.flatMap((stream) => lostAttempts(lane, stream));
   const sums = windows.map(() => ({ counts: {} as OutcomeCounts, causes: new Map<Cause, CauseSum>() }));
   for (const { attempt, count } of groups) {
     const sum = sums[windowOf(windows, attempt.dueMs)];
     if (!sum) continue;
     sum.counts[attempt.outcome] = (sum.counts[attempt.outcome] ?? 0) + count;
-    for (const share of decideCause(attempt, scene)) addShare(sum.causes, share, count);
+    for (const share of decideCause(attempt, scene)) {
+      addShare(sum.causes, share, count);
+      const [pod] = share.pods;
+      if (share.cause !== 'routed-after-stop' || share.weight < 1 || share.pods.length !== 1 || !pod)
+        continue;
+      lastRouted.set(pod, Math.max(lastRouted.get(pod) ?? 0, attempt.startMs));
+    }
   }
-  return windows.map((window, index) => {
+  const attributed = windows.map((window, index) => {
     const { counts, causes } = sums[index] as (typeof sums)[number];
     return {
       startMs: window.startMs,
@@ -43,6 +56,7 @@ export function attributeWindows(
       causes: causeShares(window.lost, causes),
     };
   });
+  return { windows: attributed, lastRouted };
 }
 
 /** The window that a due time lies in, or the nearest one (a bucket's losses are placed in its middle). */
