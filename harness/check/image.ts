@@ -6,9 +6,9 @@ export interface ImageReference {
   readonly digest: string | undefined;
 }
 
-/** `registry:5000/team/app:1.2@sha256:…`; undefined when a variable still stands in it. */
+/** `registry:5000/team/app:1.2@sha256:…`; undefined when a variable, or a reference of a build tool (ko://, auto), stands there. */
 export function parseImage(image: string): ImageReference | undefined {
-  if (/[{}$<>\s]/.test(image) || image === '') return undefined;
+  if (/[{}$<>\s]|:\/\//.test(image) || image === '' || image === 'auto') return undefined;
   const [name = '', digest] = image.split('@', 2);
   const lastPart = name.slice(name.lastIndexOf('/') + 1);
   const colon = lastPart.indexOf(':');

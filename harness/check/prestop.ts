@@ -41,6 +41,19 @@ function scriptOf(command: readonly string[]): string | undefined {
   return command.join(' ');
 }
 
+/** Commands that end a server, or close its listener, as soon as they run. */
+const stopsAtOnce =
+  /\bnginx\b.*-s\s+(quit|stop)\b|\b(apachectl|httpd|apache2ctl)\b.*\b(graceful-stop|stop)\b|\bkill\b(\s+-\S+|\s+-s\s+\S+)?\s+1\b/;
+
+/** The command that stops the server while it is still sent connections: before any wait. */
+export function stopsServerAtOnce(preStop: PreStop): string | undefined {
+  const script = scriptOf(preStop.command) ?? '';
+  const found = stopsAtOnce.exec(script);
+  return found && !/\b(sleep|wait|until|while|for)\b/.test(script.slice(0, found.index))
+    ? script.trim()
+    : undefined;
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** The sum of a script's sleeps that run in any case; undefined when it has loops, branches or variables there. */

@@ -3,6 +3,7 @@ import { type Finding, severities } from '../model/finding.ts';
 import type { CheckReport } from './check.ts';
 
 export function findingsAsText(report: CheckReport): string {
+  if (report.objects === 0) return '';
   const blocks = report.findings.map(blockOf);
   return [...blocks, summaryOf(report)].join('\n');
 }

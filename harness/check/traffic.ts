@@ -1,6 +1,6 @@
 // Who sends connections to a pod: decides whether probes and hooks matter for them. Metrics ports do not count: a lost
 // scrape is no lost request of a client.
-import { type Fields, fields, has, integer, list, matchesLabels, text } from './fields.ts';
+import { type Fields, fields, has, integer, list, matchesLabels, text, textOrNumber } from './fields.ts';
 import { groupOf, type SourceObject, sameNamespace } from './objects.ts';
 import type { Container } from './workload.ts';
 
@@ -28,9 +28,10 @@ const none: Traffic = { kind: 'none', ports: [], containers: [], routed: false, 
 
 /** Names of ports and Services that carry no client's requests. */
 const metricsLike =
-  /(^|[-_])(metrics?|prom(etheus)?|prom-?http|monitor(ing)?|telemetry|exporter|stats)($|[-_\d])/i;
+  /(^|[-_])(metrics?|prom(etheus)?|monitor(ing)?|telemetry|exporter|stats|profil\w*|pprof|probes?|healthz?|debug)($|[-_\d])/i;
+/** Where only a container's port is known, these are most likely for others than clients. */
 const sideDoor =
-  /(^|[-_])(metrics?|prom(etheus)?|monitor(ing)?|telemetry|exporter|stats|status|health|healthz|probes?|liveness|readiness|live|ready|pprof|debug|profil\w*|admin|gossip|peer|memberlist|raft|jmx)($|[-_\d])/i;
+  /(^|[-_])(status|healthcheck|liveness|readiness|live|ready|admin|gossip|peer|memberlist|raft|jmx)($|[-_\d])/i;
 
 export function trafficOf(
   object: SourceObject,
@@ -39,7 +40,7 @@ export function trafficOf(
   objects: readonly SourceObject[],
 ): Traffic {
   const all = objects.filter((candidate) => candidate.kind === 'Service' && groupOf(candidate) === '');
-  if (all.length === 0) return presumed(containers);
+  if (all.length === 0) return object.kind === 'Deployment' ? presumed(object, containers) : none;
   const services = all.filter((service) => selects(service, object, labels)).filter(hasReadyGate);
   const ports = services.flatMap(servicePorts).filter((port) => port.protocol === 'TCP');
   if (ports.length === 0) return none;
@@ -64,12 +65,16 @@ export function senderName(traffic: Traffic): string {
   return service ? `Service "${service.name}"` : 'its Service';
 }
 
-function presumed(containers: readonly Container[]): Traffic {
+/** A DaemonSet is most likely an agent, a StatefulSet has its Service: without one only Deployments are presumed. */
+function presumed(object: SourceObject, containers: readonly Container[]): Traffic {
+  const template = fields(fields(object.value.spec).template);
+  const scraped = textOrNumber(fields(fields(template.metadata).annotations)['prometheus.io/port']);
   const ports = containers
     .filter((container) => !container.sidecar)
     .flatMap((container) => list(container.value.ports).map((entry) => ({ container, port: fields(entry) })))
     .filter(({ port }) => (port.protocol ?? 'TCP') === 'TCP' && integer(port.containerPort) !== undefined)
-    .filter(({ port }) => !sideDoor.test(text(port.name) ?? ''))
+    .filter(({ port }) => String(port.containerPort) !== scraped)
+    .filter(({ port }) => ![metricsLike, sideDoor].some((names) => names.test(text(port.name) ?? '')))
     .map(({ container, port }) => ({
       container,
       port: {
@@ -110,7 +115,8 @@ function hasReadyGate(service: SourceObject): boolean {
 }
 
 function servicePorts(service: SourceObject): readonly TrafficPort[] {
-  if (metricsLike.test(service.name)) return [];
+  // The API server calls a metrics API server; nobody but a scraper calls the others.
+  if (metricsLike.test(service.name) && !/metrics-(api)?server/.test(service.name)) return [];
   const ports = list(fields(service.value.spec).ports).map(fields);
   return ports.flatMap((port) => {
     const target = has(port.targetPort) ? port.targetPort : port.port;

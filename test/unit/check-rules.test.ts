@@ -221,6 +221,63 @@ const table: readonly Row[] = [
     expected: [],
   },
 
+  {
+    rule: 'no-prestop',
+    name: 'a hook that stops the server at once',
+    manifest: workload({ container: execHook('[/usr/sbin/nginx, -s, quit]') }) + service(),
+    expected: ['19 warning'],
+    says: [/stops the server at once/],
+    fix: [/sleep 5; \/usr\/sbin\/nginx -s quit/],
+  },
+  {
+    rule: 'no-prestop',
+    name: 'a hook that waits before it stops the server',
+    manifest: workload({ container: execHook('[sh, -c, "sleep 10 && nginx -s quit"]') }) + service(),
+    expected: [],
+  },
+  {
+    rule: 'no-prestop',
+    name: 'a long grace period: the app does something at SIGTERM',
+    manifest: workload({ container: probe, pod: 'terminationGracePeriodSeconds: 600' }) + service(),
+    expected: ['14 note'],
+  },
+  {
+    rule: 'no-readiness-probe',
+    name: 'a metrics API server is called by the API server',
+    manifest: workload({ container: hook }) + service('', 'metrics-server'),
+    expected: ['14 error'],
+  },
+  {
+    rule: 'image-tag-latest',
+    name: 'a reference that a build tool replaces',
+    manifest: workload({ image: 'ko://shop.example/cmd/web' }),
+    expected: [],
+  },
+
+  {
+    rule: 'no-readiness-probe',
+    name: 'only a port that Prometheus scrapes, no Service given',
+    manifest: workload({ container: hook })
+      .replace('name: http, ', '')
+      .replace(
+        'labels: {app: web}\n    spec',
+        'labels: {app: web}\n      annotations: {prometheus.io/port: "8080"}\n    spec',
+      ),
+    expected: [],
+  },
+  {
+    rule: 'no-readiness-probe',
+    name: 'DaemonSet without a Service: an agent',
+    manifest: workload({ kind: 'DaemonSet', spec: 'minReadySeconds: 1', container: hook }),
+    expected: [],
+  },
+  {
+    rule: 'no-prestop',
+    name: 'a proxy that drains by itself, injected',
+    manifest: workload({ image: 'auto', container: probe }) + service(),
+    expected: [],
+  },
+
   // liveness-equals-readiness
   {
     rule: 'liveness-equals-readiness',
@@ -815,15 +872,15 @@ const table: readonly Row[] = [
   {
     rule: 'recreate-strategy',
     name: 'behind a Service',
-    manifest: workload({ spec: 'strategy:\n  type: Recreate' }) + service(),
-    expected: ['8 error'],
+    manifest: workload({ spec: 'replicas: 2\nstrategy:\n  type: Recreate' }) + service(),
+    expected: ['9 error'],
     fix: [/type: RollingUpdate/],
   },
   {
     rule: 'recreate-strategy',
     name: 'no Service given',
-    manifest: workload({ spec: 'strategy:\n  type: Recreate' }),
-    expected: ['8 warning'],
+    manifest: workload({ spec: 'replicas: 2\nstrategy:\n  type: Recreate' }),
+    expected: ['9 warning'],
   },
   {
     rule: 'recreate-strategy',
@@ -839,7 +896,7 @@ const table: readonly Row[] = [
     rule: 'recreate-strategy',
     name: 'a volume for many',
     manifest: `${workload({ spec: 'strategy: {type: Recreate}', pod: 'volumes: [{name: d, persistentVolumeClaim: {claimName: d}}]' })}${service()}---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: d}\nspec: {accessModes: [ReadWriteMany]}\n`,
-    expected: ['7 error'],
+    expected: ['7 warning'],
   },
   {
     rule: 'recreate-strategy',
@@ -855,6 +912,13 @@ const table: readonly Row[] = [
       '',
     ),
     expected: [],
+  },
+
+  {
+    rule: 'recreate-strategy',
+    name: 'a singleton by design',
+    manifest: workload({ spec: 'replicas: 1\nstrategy: {type: Recreate}' }) + service(),
+    expected: ['8 warning'],
   },
 
   // single-replica

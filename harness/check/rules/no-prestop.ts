@@ -4,6 +4,7 @@ import type { Change } from '../edit.ts';
 import { fields, list } from '../fields.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf, type SourceObject, sameNamespace } from '../objects.ts';
+import { preStopOf, stopsServerAtOnce } from '../prestop.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
 import { type Container, containerName, type Workload } from '../workload.ts';
@@ -26,18 +27,37 @@ export const noPreStop: Rule = {
 function findIn(workload: Workload, { objects, kubernetesMinor }: CheckInput): readonly Draft[] {
   const { traffic, object } = workload;
   if (traffic.kind === 'none' || !traffic.routed || !othersTakeOver(workload)) return [];
-  return traffic.containers
-    .filter((container) => !fields(container.value.lifecycle).preStop)
-    .filter((container) => !lingers(container, workload, objects))
-    .map((container) => ({
-      object,
-      path: container.path,
-      severity: severityFor(workload, 'warning'),
-      message: `${containerName(container)} of ${nameOf(object)} has no preStop hook: ${
-        traffic.kind === 'service' ? senderName(traffic) : 'its Service'
-      } goes on sending it new connections for a moment after SIGTERM.`,
-      changes: preStopChanges(workload, container, kubernetesMinor),
-    }));
+  const sender = traffic.kind === 'service' ? senderName(traffic) : 'its Service';
+  return traffic.containers.flatMap((container) => {
+    const preStop = preStopOf(container);
+    const stopped = preStop && stopsServerAtOnce(preStop);
+    if ((preStop && !stopped) || lingers(container, workload, objects)) return [];
+    const what = stopped
+      ? `has a preStop hook that stops the server at once (${stopped}): ${sender} goes on sending it new connections for a moment.`
+      : `has no preStop hook: ${sender} goes on sending it new connections for a moment after SIGTERM.`;
+    return [
+      {
+        object,
+        path: stopped ? [...container.path, 'lifecycle', 'preStop'] : container.path,
+        severity: thoughtOf(workload) && !stopped ? 'note' : severityFor(workload, 'warning'),
+        message: `${containerName(container)} of ${nameOf(object)} ${what}`,
+        changes: stopped
+          ? [
+              {
+                set: [...container.path, 'lifecycle', 'preStop'],
+                value: { exec: { command: ['/bin/sh', '-c', `sleep ${preStopSeconds}; ${stopped}`] } },
+              },
+              ...roomFor(workload),
+            ]
+          : preStopChanges(workload, container, kubernetesMinor),
+      },
+    ];
+  });
+}
+
+/** A grace period longer than the default tells of an app that does something at SIGTERM. */
+function thoughtOf(workload: Workload): boolean {
+  return workload.graceSeconds > 30;
 }
 
 /** A hook helps only where another pod can serve in the meantime. */
@@ -68,10 +88,14 @@ function isHttp({ target, name }: { target: number | string; name: string | unde
 const lingering =
   /shutdown[-_.]?(delay|wait|send)|lame-?duck|requestAcceptGraceTimeout|graceful[-_.]?shutdown[-_.]?(delay|wait)|drain[-_.]?(delay|wait|time)|(pre|before)[-_.]?(stop|shutdown)[-_.]?(delay|sleep|wait)/i;
 
+/** Istio's proxy drains for 5 s after SIGTERM by default (terminationDrainDuration). */
+const lingeringImages = /(^|\/)istio\/proxyv2\b|^auto$/;
+
 function lingers(container: Container, workload: Workload, objects: readonly SourceObject[]): boolean {
   const { command, args, env } = container.value;
   const words = [...list(command), ...list(args), ...list(env).map((entry) => fields(entry).name)];
   if (words.some((word) => typeof word === 'string' && lingering.test(word))) return true;
+  if (lingeringImages.test(container.image)) return true;
   const mounted = list(workload.pod.volumes).map((volume) => fields(fields(volume).configMap).name);
   return objects.some(
     (object) =>
@@ -94,8 +118,10 @@ export function preStopChanges(
     kubernetesMinor >= nativeSleepMinor
       ? { sleep: { seconds: preStopSeconds } }
       : { exec: { command: ['sleep', String(preStopSeconds)] } };
-  const changes: Change[] = [{ set: [...container.path, 'lifecycle', 'preStop'], value: hook }];
-  if (workload.graceSeconds < 2 * preStopSeconds)
-    changes.push({ set: [...workload.podPath, 'terminationGracePeriodSeconds'], value: 30 });
-  return changes;
+  return [{ set: [...container.path, 'lifecycle', 'preStop'], value: hook }, ...roomFor(workload)];
+}
+
+function roomFor(workload: Workload): readonly Change[] {
+  if (workload.graceSeconds >= 2 * preStopSeconds) return [];
+  return [{ set: [...workload.podPath, 'terminationGracePeriodSeconds'], value: 30 }];
 }

@@ -25,7 +25,7 @@ function findIn(workload: Workload): readonly Draft[] {
     {
       object,
       path: [...specPath, 'strategy', 'type'],
-      severity: severityFor(workload, 'error'),
+      severity: severityFor(workload, workload.replicas === 1 ? 'warning' : 'error'),
       message: `${nameOf(object)}: strategy Recreate stops all pods before the first new one starts.`,
       changes: [
         {
