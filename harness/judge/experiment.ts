@@ -2,6 +2,7 @@
 import type { Lane } from '../model/load.ts';
 import { lanes } from '../model/load.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
+import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
 import { alignClocks } from './clocks.ts';
 import { judgeLane } from './lanes.ts';
@@ -26,7 +27,10 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const clocks = alignClocks(journal);
   const streams = sumStreams(journal, clocks);
   const target = streams.filter((stream) => !stream.control);
-  const scene = buildScene(journal, clocks, streams, options.ignoreRouteKnowledge ?? false);
+  const scene = inferStarts(
+    buildScene(journal, clocks, streams, options.ignoreRouteKnowledge ?? false),
+    streams,
+  );
   const results: Partial<Record<Lane, LaneResult>> = {};
   let lastRouted: ReadonlyMap<string, number> = new Map();
   for (const lane of lanes) {

@@ -654,6 +654,41 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['routed-before-listening', 60, ['new'], 'low']],
     fact: /no readinessProbe waited for it to listen/,
   },
+  'foreign app: a fresh pod is no explanation while a deleted one is': {
+    losses: quarter(8200, 8390),
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+      journal.pod('new').created(7000).runningReady(7500);
+      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
+      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+    },
+    expected: [['routed-after-stop', 10, ['old'], 'medium']],
+  },
+  'foreign app: losses that go on after every deletion’s lag tell that the fresh pod did not listen': {
+    losses: quarter(8200, 13_000),
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+      journal.pod('new').created(7000).runningReady(7500);
+      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
+      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+      journal.endpoints(8425, { a: 'ready', b: 'ready', c: 'ready', new: 'ready' });
+    },
+    expected: [
+      ['routed-before-listening', 229, ['new'], 'low'],
+      ['routed-after-stop', 11, ['old'], 'low'],
+    ],
+    fact: /until 12.98 s connections were lost that nothing else explains/,
+  },
+  'foreign app: pods that ran before the load had been seen to answer': {
+    losses: quarter(300, 400),
+    setup: (journal) => {
+      for (const name of ['a', 'b']) journal.pod(name).runningReady(-400);
+      journal.endpoints(-300, { a: 'ready', b: 'ready' });
+    },
+    expected: [['unknown', 5, [], 'low']],
+  },
   'foreign app: refused while a pod was being deleted': {
     losses: quarter(8200, 8390),
     setup: (journal) => {

@@ -143,21 +143,33 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       moment: will && { ...will, text: `pod ${pod.name} was seen running from ${seconds(will.atMs)} on` },
     };
   }
-  const answered = scene.answers.get(pod.name);
-  const answers = answered !== undefined && answered.firstMs <= atMs && begins.atMs <= answered.firstMs;
-  const unprobed = pod.ready !== undefined && pod.ready.atMs - (pod.running?.atMs ?? 0) < SAME_STATUS_MS;
-  if (unprobed && !answers && atMs - begins.atMs < FRESH_MS) {
+  const until = mayBeStartingUntil(pod, begins, scene);
+  if (atMs < until) {
+    const words = `pod ${pod.name} was Ready in the same moment as running, at ${seconds(begins.atMs)}: no readinessProbe waited for it to listen`;
+    const evidence = scene.startingUntil
+      ? `; until ${seconds(until)} connections were lost that nothing else explains`
+      : '';
     return {
       state: 'starting',
       by: 'inferred',
       sure: true,
-      moment: {
-        ...begins,
-        text: `pod ${pod.name} was Ready in the same moment as running, at ${seconds(begins.atMs)}: no readinessProbe waited for it to listen`,
-      },
+      moment: { ...begins, text: words + evidence },
     };
   }
   return { state: 'listening', by: 'watch', sure: true, moment: undefined };
+}
+
+/**
+ * An app that does not speak, without a readinessProbe (Ready in the same status as running): it may not listen yet,
+ * until it answered or the losses that only it explains end. Pods that ran before the load had been seen to answer.
+ */
+function mayBeStartingUntil(pod: PodLife, begins: Moment, scene: Scene): number {
+  const unprobed = pod.ready !== undefined && pod.ready.atMs - (pod.running?.atMs ?? 0) < SAME_STATUS_MS;
+  if (!unprobed || begins.atMs < 0) return Number.NEGATIVE_INFINITY;
+  if (scene.startingUntil) return scene.startingUntil.get(pod.name) ?? Number.NEGATIVE_INFINITY;
+  const answered = scene.answers.get(pod.name);
+  const firstMs = answered && answered.firstMs >= begins.atMs ? answered.firstMs : Number.POSITIVE_INFINITY;
+  return Math.min(firstMs, begins.atMs + FRESH_MS);
 }
 
 /** A stretch of time in which a pod's process was ending, and in which it may therefore have cut connections. */

@@ -155,6 +155,27 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
   ];
 }
 
+/**
+ * The pod of which nothing is known but that it was fresh, when nothing else explains the attempt: no pod that had
+ * stopped, was stopping or said itself that it was starting, and no time without endpoints. The freshest of several.
+ */
+export function onlyFreshPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
+  if (attempt.reused || attempt.phase !== 'connect' || knownPod(attempt, scene)) return undefined;
+  const lagMs = LAG_BOUND_MS + scene.routing.delayAt(attempt.startMs);
+  const possible = scene.routing.possible(attempt.startMs, lagMs, scene.watchErrorMs);
+  if (possible.some((state) => state.routed.size === 0)) return undefined;
+  let freshest: PodLife | undefined;
+  for (const name of new Set(possible.flatMap((state) => [...state.routed]))) {
+    const pod = scene.pods.get(name);
+    if (!pod) continue;
+    const acceptance = acceptanceAt(pod, attempt.startMs, scene);
+    if (acceptance.state === 'listening' && acceptance.sure) continue;
+    if (acceptance.by !== 'inferred' || !fits(attempt, acceptance)) return undefined;
+    if (!freshest || (pod.running?.atMs ?? 0) > (freshest.running?.atMs ?? 0)) freshest = pod;
+  }
+  return freshest;
+}
+
 const LEAST_CHANCE = 0.05;
 
 /**
@@ -216,7 +237,9 @@ function sharesOf(
   const unlikely = fitting.filter(
     (candidate) => candidate.acceptance.state !== 'starting' && !likely.includes(candidate),
   );
-  const ended = likely.length > 0 || starting.length > 0 || rejects.length > 0 ? likely : unlikely;
+  const inferred = starting.length > 0 && starting.every(({ acceptance }) => acceptance.by === 'inferred');
+  const explained = likely.length > 0 || rejects.length > 0 || (starting.length > 0 && !inferred);
+  const ended = explained ? likely : unlikely;
   const kinds = [starting, ended, rejects].filter((kind) => kind.length > 0).length;
   const total = sumOfWeights(starting) + sumOfWeights(ended) + (rejects.length > 0 ? emptyWeight : 0);
   if (kinds === 0) {

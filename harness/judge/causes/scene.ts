@@ -24,6 +24,11 @@ export interface Scene {
   readonly watchErrorMs: number;
   /** The same for what a pod said, beyond the link's latency: 0 with one agent, which stamps both by one clock. */
   readonly phaseErrorMs: number;
+  /**
+   * Until when a pod whose app does not speak was not listening, as its losses tell (infer-starts.ts). undefined: not
+   * worked out yet, every fresh pod without a readinessProbe may be.
+   */
+  readonly startingUntil: ReadonlyMap<string, number> | undefined;
   /** Judge as if it were not known which pod a new connection was sent to (only the embedded cluster knows). */
   readonly ignoreRouteKnowledge: boolean;
 }
@@ -52,6 +57,7 @@ export function buildScene(
     chaos: chaosSteps(journal, clocks),
     watchErrorMs: clockErrorMs + WATCH_LATENCY_MS,
     phaseErrorMs: journal.header.agents > 1 ? 2 * clockErrorMs : 0,
+    startingUntil: undefined,
     ignoreRouteKnowledge,
   };
 }
