@@ -319,10 +319,9 @@ test('load on a scenario: only what the configuration says changes', () => {
 
 test('the published JSON Schema is the generated one, and accepts and refuses as the loader does', () => {
   const published = JSON.parse(readFileSync(new URL('../../config.schema.json', import.meta.url), 'utf8'));
-  assert.equal(
-    published,
-    JSON.parse(JSON.stringify(configurationJsonSchema())),
-    'run: node scripts/start.mjs scripts/config-schema.ts',
+  assert.ok(
+    JSON.stringify(published) === JSON.stringify(configurationJsonSchema()),
+    'config.schema.json is out of date; run: node scripts/start.mjs scripts/config-schema.ts',
   );
   const validate = new Ajv({ strict: false, allErrors: true }).compile(published);
   const table: [string, unknown, boolean][] = [
