@@ -250,6 +250,23 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['unknown', 5, [], 'low']],
     fact: /pod a was asked/,
   },
+  'refused by the pod that is known to have been asked, just before its stop was heard of': {
+    losses: [{ dueMs: 8030, pod: 'old', podKnownBy: 'route' }],
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal);
+    },
+    expected: [['routed-after-stop', 1, ['old'], 'medium']],
+  },
+  'the same when it is not known who was asked: unknown': {
+    losses: [{ dueMs: 8030 }],
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal);
+    },
+    expected: [['unknown', 1, [], 'low']],
+    fact: /too close to the attempt at 8.03 s/,
+  },
   'a listener that draining closed: stopping, no other pod explains it': {
     losses: quarter(8100, 8400),
     setup: (journal) => {

@@ -299,4 +299,17 @@ for (const file of readdirSync(golden).filter((name) => /^journal-v\d+.*\.ndjson
   });
 }
 
+test('without knowing the routes a journal of the embedded cluster is judged alike', async () => {
+  const journal = await readJournalFile(join(golden, 'journal-v1-embedded-baseline.ndjson'));
+  const knowing = judgeExperiment(journal).lanes.new;
+  const blind = judgeExperiment(journal, { ignoreRouteKnowledge: true }).lanes.new;
+  const sorted = (causes: object | undefined) => Object.keys(causes ?? {}).sort();
+  assert.equal(sorted(blind?.causes), sorted(knowing?.causes));
+  for (const [cause, lost] of Object.entries(knowing?.causes ?? {})) {
+    const other = blind?.causes[cause as keyof typeof blind.causes] ?? 0;
+    // Which pod was asked is worked out from likelihoods then: a tenth of all losses may change sides.
+    assert.ok(Math.abs(other - lost) <= (knowing?.lost ?? 0) / 10, `${cause}: ${lost} and ${other}`);
+  }
+});
+
 test.run();

@@ -138,6 +138,7 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
   if (trouble) return [trouble];
   const close = unsure[0];
   if (close) {
+    if (known && attempt.outcome === 'refused') return byRefusal(attempt, close, scene);
     const { moment } = close.acceptance;
     return [
       unknown(
@@ -153,6 +154,23 @@ function notAccepted(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
         })
       : unknown('no pod that the Service may have routed to was unable to accept'),
   ];
+}
+
+/**
+ * The pod that was asked is known and refused, close to a change of its state: that it refused tells on which side of
+ * the change the attempt was, better than the clocks do.
+ */
+function byRefusal(attempt: LostAttempt, candidate: Candidate, scene: Scene): readonly Share[] {
+  const { pod, acceptance } = candidate;
+  const starting = acceptance.state === 'starting';
+  const stopped: Candidate = {
+    ...candidate,
+    acceptance: { ...acceptance, state: starting ? 'starting' : 'stopped', sure: true },
+  };
+  const [share] = sharesOf(attempt, [stopped], { states: [], weight: 0 }, [], scene, false, true);
+  if (!share) return [unknown(`pod ${pod.name} refused`, { pod: pod.name })];
+  const text = `pod ${pod.name} was asked and refused, so it was not listening, although the clocks alone do not tell`;
+  return [{ ...share, facts: [...share.facts, { text, pod: pod.name }], confidence: 'medium' }];
 }
 
 /**
