@@ -19,6 +19,8 @@ export interface ReadProblem {
   readonly line: number;
   readonly column: number;
   readonly sentence: string;
+  /** It is a template that was not rendered: the rest of it says the same again. */
+  readonly template?: boolean;
 }
 
 export interface Place {
@@ -58,8 +60,7 @@ export function readDocuments(
     const problem = templateProblem(source) ?? syntaxProblem(source);
     if (problem) {
       problems.push(problem);
-      // What follows an unrendered template says the same again.
-      if (problem.sentence.includes('template')) break;
+      if (problem.template) break;
       continue;
     }
     try {
@@ -190,6 +191,7 @@ function templateProblem(source: SourceDocument): ReadProblem | undefined {
   return {
     file: source.file,
     ...placeAt(source, offset),
+    template: true,
     sentence: `is a template that has not been rendered (${shown}). Render it first; for a Helm chart: helm template CHART | rollproof check -`,
   };
 }

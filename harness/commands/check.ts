@@ -1,6 +1,6 @@
 // `rollproof check FILE…`: names risks of manifests before anything runs.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type CheckReport,
@@ -32,30 +32,30 @@ export function registerCheck(program: Command): void {
     .argument('<files...>', 'manifests (YAML, JSON), folders, or - for standard input')
     .addOption(new Option('--json', 'findings as JSON').conflicts('sarif'))
     .option('--sarif', 'findings as SARIF 2.1.0')
-    .option(
-      '--kubernetes <version>',
-      'version that the manifests are meant for',
-      minorVersion,
-      defaultKubernetesMinor,
+    .addOption(
+      new Option('--kubernetes <version>', 'version that the manifests are meant for')
+        .argParser(minorVersion)
+        .default(defaultKubernetesMinor, `1.${defaultKubernetesMinor}`),
     )
     .addHelpText('after', '\nExit code: 0 no error found, 1 an error found, 4 input that cannot be read.')
-    .action((files: string[], options: CheckOptions) => {
-      const { output, problems, code } = runCheck(files, options);
+    .action(async (files: string[], options: CheckOptions) => {
+      const stdin = files.includes('-') ? await readStandardInput() : undefined;
+      const { output, problems, code } = runCheck(files, options, stdin);
       process.stdout.write(output);
       for (const line of problems) process.stderr.write(`${line}\n`);
       process.exitCode = code;
     });
 }
 
+/** `stdin`: what `-` stands for. Problems are lines for standard error. */
 export function runCheck(
   files: readonly string[],
   options: CheckOptions,
+  stdin?: Buffer,
 ): { readonly output: string; readonly problems: readonly string[]; readonly code: ExitCode } {
-  const texts = files.flatMap(readArgument);
+  const texts = files.flatMap((file) => readArgument(file, stdin));
   const report = checkManifests(texts, { kubernetesMinor: options.kubernetes });
-  const problems = report.problems.map(
-    ({ file, line, column, sentence }) => `${file}:${line}:${column}: ${sentence}`,
-  );
+  const problems = problemLines(report, texts);
   if (nothingChecked(report))
     problems.push(
       `${files.map(shownName).join(', ')}: there is no Kubernetes object in it, so nothing was checked.`,
@@ -78,13 +78,45 @@ function render(report: CheckReport, texts: readonly ManifestText[], options: Ch
   return findingsAsText(report);
 }
 
+/** Templates found in one folder (a chart's) are told once. */
+function problemLines(report: CheckReport, texts: readonly ManifestText[]): string[] {
+  const found = new Set(texts.filter((text) => text.found).map((text) => text.file));
+  const folderOf = (file: string) => (found.has(file) ? dirname(file) : file);
+  const templates = report.problems.filter((problem) => problem.template);
+  return report.problems.flatMap((problem) => {
+    const { file, line, column, sentence } = problem;
+    const alike = problem.template
+      ? templates.filter((own) => folderOf(own.file) === folderOf(file))
+      : [problem];
+    if (alike[0] !== problem) return [];
+    const more = alike.length - 1;
+    const others = more > 0 ? ` (${more} more in ${dirname(file)}, too.)` : '';
+    return [`${file}:${line}:${column}: ${sentence}${others}`];
+  });
+}
+
+const STDIN_LIMIT_BYTES = 256 * 1024 * 1024;
+
+async function readStandardInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    const part = Buffer.from(chunk);
+    bytes += part.length;
+    if (bytes > STDIN_LIMIT_BYTES)
+      throw new UsageError(`stdin: more than ${STDIN_LIMIT_BYTES} bytes; check the files one by one.`);
+    chunks.push(part);
+  }
+  return Buffer.concat(chunks);
+}
+
 function shownName(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
 
-function readArgument(file: string): readonly ManifestText[] {
+function readArgument(file: string, stdin: Buffer | undefined): readonly ManifestText[] {
   try {
-    if (file === '-') return [{ file: 'stdin', text: decode(readFileSync(0)) }];
+    if (file === '-') return [{ file: 'stdin', text: decode(stdin ?? Buffer.alloc(0)) }];
     if (!statSync(file).isDirectory()) return [{ file, text: decode(readFileSync(file)) }];
     const found = filesIn(file, 0);
     if (found.length === 0) throw new UsageError(`${file}: the folder has no .yaml, .yml or .json file.`);

@@ -130,6 +130,29 @@ test('a folder is read with its folders; what is no manifest in it is passed ove
   );
 });
 
+test('the templates of a chart in a folder are one sentence', () => {
+  const template = 'apiVersion: v1\nkind: A\nname: {{ .Values.a }}\n';
+  inFolder(
+    {
+      'c/templates/a.yaml': template,
+      'c/templates/b.yaml': template,
+      'c/Chart.yaml': 'apiVersion: v2\nname: c\n',
+      'c/values.yaml': 'a: "{{ x }}"\n',
+      'm.yaml': risky,
+    },
+    (folder) => {
+      const { problems, code, output } = runCheck([folder], options);
+      assert.is(code, 4);
+      assert.is(problems.length, 1);
+      assert.match(
+        problems[0]!,
+        /c\/templates\/a\.yaml:3:7: is a template .* \(1 more in .*c\/templates, too\.\)$/,
+      );
+      assert.match(output, /no-readiness-probe/);
+    },
+  );
+});
+
 test('a byte order mark and UTF-16 are read', () => {
   inFolder(
     {
