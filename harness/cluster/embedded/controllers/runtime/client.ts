@@ -52,9 +52,9 @@ export function createClient(options: ClientOptions): Client {
   const events: (() => void)[] = [];
   let sending = false;
 
-  const request = async <T>(write: () => T): Promise<T> => {
+  const request = async <T>(write: () => T, way = latencies.write): Promise<T> => {
     await limiter.turn();
-    await clock.sleep(drawMs(latencies.write, random));
+    await clock.sleep(drawMs(way, random));
     const result = write();
     await clock.sleep(drawMs(latencies.answer, random));
     return result;
@@ -71,7 +71,11 @@ export function createClient(options: ClientOptions): Client {
   };
 
   return {
-    create: (resource, draft) => request(() => registry.create(resource, draft)),
+    create: (resource, draft) =>
+      request(
+        () => registry.create(resource, draft),
+        resource === 'pods' ? latencies.createPod : latencies.write,
+      ),
     update: (resource, object, subresource) => request(() => registry.update(resource, object, subresource)),
     mutate: (resource, namespace, name, change, subresource) =>
       request(() => registry.mutate(resource, namespace, name, change, subresource)),
