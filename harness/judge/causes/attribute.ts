@@ -12,7 +12,8 @@ import type { Cause, CauseShare, Confidence, Fact, LossWindow } from '../../mode
 import { apportion } from '../statistics.ts';
 import { BUCKET_MS, type Stream } from '../streams.ts';
 import type { Window } from '../windows.ts';
-import { decideCause, type LostAttempt, type Share } from './decide.ts';
+import type { LostAttempt, Share } from './attempt.ts';
+import { decideCause } from './decide.ts';
 import type { Scene } from './scene.ts';
 
 /** Facts listed per cause and window; what is more says the same of other pods. */

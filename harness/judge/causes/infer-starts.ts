@@ -2,7 +2,7 @@
 // explains tell until when it did not listen. Without such losses it is taken to listen from its start.
 import { isLost } from '../../model/load.ts';
 import type { Stream } from '../streams.ts';
-import { onlyFreshPod } from './decide.ts';
+import { onlyFreshPod } from './not-accepted.ts';
 import type { Scene } from './scene.ts';
 
 export function inferStarts(scene: Scene, streams: readonly Stream[]): Scene {

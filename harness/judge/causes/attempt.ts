@@ -1,0 +1,56 @@
+// A lost attempt, the shares of its causes, and what the rows of the decision table pass on to one another.
+import type { Outcome, Phase } from '../../model/load.ts';
+import type { Cause, Confidence, Fact } from '../../model/results.ts';
+import type { PodLife } from '../pods.ts';
+import type { Acceptance, Stop } from './acceptance.ts';
+import type { Scene } from './scene.ts';
+
+/** What is known of a lost attempt. Times in ms since the load's start. */
+export interface LostAttempt {
+  readonly dueMs: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly outcome: Outcome;
+  readonly phase: Phase;
+  readonly reused: boolean;
+  readonly race: boolean;
+  readonly bytes: number;
+  readonly status?: number | undefined;
+  readonly pod?: string | undefined;
+  readonly podKnownBy?: 'answer' | 'previous-answer' | 'route' | undefined;
+  readonly code?: string;
+}
+
+export interface Share {
+  readonly cause: Cause;
+  readonly weight: number;
+  readonly pods: readonly string[];
+  readonly facts: readonly Fact[];
+  readonly confidence: Confidence;
+}
+
+export interface Candidate {
+  readonly pod: PodLife;
+  readonly acceptance: Acceptance;
+  /** How likely the rules still (or already) pointed to it, 0 to 1. */
+  readonly weight: number;
+}
+
+export interface Cut {
+  readonly pod: PodLife;
+  readonly stop: Stop;
+}
+
+export const unknown = (text: string, fact: Partial<Fact> = {}): Share => ({
+  cause: 'unknown',
+  weight: 1,
+  pods: [],
+  facts: [{ text, ...fact }],
+  confidence: 'low',
+});
+
+export function knownPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
+  if (attempt.pod === undefined) return undefined;
+  if (attempt.podKnownBy === 'route' && scene.ignoreRouteKnowledge) return undefined;
+  return scene.pods.get(attempt.pod);
+}

@@ -1,0 +1,91 @@
+// A connection that carried requests before: it is pinned to its pod, wherever the Service routes new ones.
+import type { Fact } from '../../model/results.ts';
+import type { PodLife } from '../pods.ts';
+import { acceptanceAt } from './acceptance.ts';
+import { type Candidate, type Cut, type LostAttempt, type Share, unknown } from './attempt.ts';
+import { killed, stopAround } from './cut-off.ts';
+import { stateFact } from './routed-shares.ts';
+import type { Scene } from './scene.ts';
+import { hang, nodeTrouble } from './trouble.ts';
+
+/** A connection that carried requests before: it is pinned to its pod, wherever the Service routes new ones. */
+export function keptConnection(
+  attempt: LostAttempt,
+  known: PodLife | undefined,
+  scene: Scene,
+): readonly Share[] {
+  const pods = known ? [known] : [...scene.pods.values()];
+  const cuts: Cut[] = [];
+  const before: Candidate[] = [];
+  for (const pod of pods) {
+    const stop = stopAround(attempt, pod, scene);
+    if (stop) cuts.push({ pod, stop });
+    else if (known) {
+      const acceptance = acceptanceAt(pod, attempt.startMs, scene);
+      if (acceptance.sure && (acceptance.state === 'stopped' || acceptance.state === 'stopping')) {
+        before.push({ pod, acceptance, weight: 1 });
+      }
+    }
+  }
+  const crossed: Fact[] = attempt.race
+    ? [
+        {
+          text: 'a request crossed the closing of its connection (race): it was sent when no answer could come',
+        },
+      ]
+    : [];
+  if (cuts.length > 0) {
+    const shares = killed(
+      cuts,
+      inFlight(attempt, cuts) ? 'killed-in-flight' : 'kept-connection-cut',
+      known !== undefined,
+    );
+    return shares.map((share) =>
+      share.cause === 'kept-connection-cut' ? { ...share, facts: [...share.facts, ...crossed] } : share,
+    );
+  }
+  if (before.length > 0) {
+    return [
+      {
+        cause: 'kept-connection-cut',
+        weight: 1,
+        pods: before.map(({ pod }) => pod.name),
+        facts: [...before.map((one) => stateFact(one)).filter((fact) => fact !== undefined), ...crossed],
+        confidence: before.every(({ acceptance }) => acceptance.by === 'phase') ? 'high' : 'medium',
+      },
+    ];
+  }
+  const trouble = nodeTrouble(attempt, known, scene) ?? hang(attempt, known, scene);
+  if (trouble) return [trouble];
+  if (attempt.race) {
+    return [
+      {
+        cause: 'kept-connection-cut',
+        weight: 1,
+        pods: known ? [known.name] : [],
+        facts: [
+          {
+            text: 'the other side closed a kept connection although no pod was stopping: its keep-alive time may be shorter than the client’s',
+            tMs: attempt.endMs,
+          },
+          ...crossed,
+        ],
+        confidence: 'low',
+      },
+    ];
+  }
+  return [unknown('a kept connection failed and no pod that may have held it was stopping')];
+}
+
+/** Was the request under way in the app, rather than crossing the close of an idle connection? */
+function inFlight(attempt: LostAttempt, cuts: readonly Cut[]): boolean {
+  // Sent before the pod began to stop: it cannot have crossed a close.
+  if (attempt.bytes > 0 || cuts.some(({ stop }) => attempt.startMs < stop.earliestMs)) return true;
+  if (attempt.race) return false;
+  // Not a race, no byte: under way if the process ended with it; a stopping app that closed the connection cut it.
+  return cuts.some(({ stop }) =>
+    attempt.outcome === 'timeout'
+      ? stop.endMs >= attempt.startMs
+      : Math.abs(attempt.endMs - stop.endMs) <= stop.latestMs - stop.endMs,
+  );
+}
