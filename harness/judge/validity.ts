@@ -152,10 +152,9 @@ function coverage(journal: Journal, streams: readonly Stream[], clocks: Clocks, 
   const steps = journal.steps.filter((step) => step.event === 'failed');
   for (const step of steps) {
     const detail = typeof step.detail?.error === 'string' ? `: ${step.detail.error}` : '';
+    const at = seconds(clocks.fromHarness(step.t));
     reasons.push(
-      sentence(
-        `Step ${step.index + 1} (${step.step.step}) failed at ${seconds(clocks.fromHarness(step.t))}${detail}`,
-      ),
+      `${sentence(`Step ${step.index + 1} (${step.step.step}) failed at ${at}${detail}`)} Repair what it names and run it again.`,
     );
   }
   if (rollout.terminatingAtEnd.length > 0) {

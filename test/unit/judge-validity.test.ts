@@ -120,6 +120,20 @@ const table: Readonly<Record<string, Case>> = {
     setup: (journal) => journal.step(-300, { step: 'pause' }),
     invalid: [/The first step began 0\.30 s before the load\. Raise warmUpMs/],
   },
+  'a step that failed': {
+    setup: (journal) =>
+      journal.record(4000, {
+        type: 'step',
+        t: 0,
+        index: 1,
+        event: 'failed',
+        step: { step: 'pause' },
+        detail: { error: 'the Deployment is gone' },
+      }),
+    invalid: [
+      /^Step 2 \(pause\) failed at 4\.00 s: the Deployment is gone\. Repair what it names and run it again\.$/,
+    ],
+  },
   'load that ended while a pod was terminating': {
     setup: (journal) => journal.pod('old').runningReady(-1000).terminating(19_500).deleted(20_050),
     invalid: [/ended while 1 pod\(s\) were still terminating \(old\)/],
