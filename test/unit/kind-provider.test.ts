@@ -184,7 +184,6 @@ test('a kept cluster that is not what was asked for is left alone', async () => 
   const table: [what: string, options: KindOptions][] = [
     ['one node', { oneNode: true }],
     ['another image', { nodeImage: 'kindest/node:v1.30.0' }],
-    ['a shorter autoscaler period', { autoscalerSyncSeconds: 5 }],
   ];
   for (const [what, options] of table) {
     await using world = makeWorld();
@@ -195,6 +194,25 @@ test('a kept cluster that is not what was asked for is left alone', async () => 
     await other[Symbol.asyncDispose]();
     assert.is(world.docker.nodesOf('rollproof').length, 4, what);
     assert.is(world.docker.nodesOf('rollproof-2').length, 0, what);
+  }
+});
+
+test('a kept cluster gets the autoscaler period that is asked for, and keeps it', async () => {
+  await using world = makeWorld();
+  await (await world.create({ keep: true }))[Symbol.asyncDispose]();
+  const changes = () => world.docker.ran.filter((line) => line.includes('sync-period')).length;
+  const table: [seconds: number | null | undefined, note: RegExp, changes: number][] = [
+    [undefined, /^$/, 0],
+    [5, /every 5 s/, 1],
+    [5, /every 5 s/, 1],
+    [undefined, /every 5 s/, 1],
+    [null, /^$/, 2],
+  ];
+  for (const [autoscalerSyncSeconds, note, expected] of table) {
+    await using cluster = await world.create({ autoscalerSyncSeconds });
+    assert.is(cluster.info.name, 'rollproof');
+    assert.match(cluster.info.notes.join(), note);
+    assert.is(changes(), expected);
   }
 });
 
@@ -401,6 +419,7 @@ function makeWorld(): World {
 
 /** Answers the few paths that the provider reads. */
 function fakeKube(nodes: readonly string[], namespaces: Set<string>, unready: ReadonlySet<string>): Kube {
+  let looks = 0;
   const answers: Record<string, () => unknown> = {
     '/version': () => ({ gitVersion: 'v1.34.4' }),
     '/api/v1/nodes': () => ({
@@ -417,6 +436,10 @@ function fakeKube(nodes: readonly string[], namespaces: Set<string>, unready: Re
       status: { availableReplicas: 2 },
     }),
     '/api/v1/namespaces/kube-system/configmaps/kube-proxy': () => ({ data: { 'config.conf': 'mode: ""\n' } }),
+    // Each look finds another holder, as after a restart.
+    '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager': () => ({
+      spec: { holderIdentity: String(++looks) },
+    }),
     '/api/v1/namespaces': () => ({ items: [...namespaces].map((name) => ({ metadata: { name } })) }),
   };
   const raw = async (method: string, path: string) => {

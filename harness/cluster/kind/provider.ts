@@ -6,11 +6,12 @@ import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import { CommandError, type RunCommand, runCommand } from '../command.ts';
-import { describeCluster } from '../describe.ts';
+import { describeCluster, nodeStates } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
 import { identify } from '../process-identity.ts';
 import type { ClusterProvider, CreateOptions, ImageRequest, RunningCluster } from '../provider.ts';
 import { removeAbandonedFolders } from '../temporary-folder.ts';
+import { setAutoscalerPeriod } from './autoscaler-period.ts';
 import { whyNotAvailable } from './availability.ts';
 import { clusterConfig } from './cluster-config.ts';
 import { nodeContainers } from './containers.ts';
@@ -40,8 +41,11 @@ export interface KindOptions {
   readonly keep?: boolean;
   /** kind's own configuration file; default: kind-config.yaml of this package. */
   readonly configFile?: string;
-  /** A shorter sync period for the autoscaler; default: Kubernetes' own 15 s. */
-  readonly autoscalerSyncSeconds?: number;
+  /**
+   * How often the autoscaler looks. null: Kubernetes' own 15 s. undefined: it does not matter, so a kept cluster is used
+   * as it is and a new one has the 15 s.
+   */
+  readonly autoscalerSyncSeconds?: number | null;
 }
 
 /** What the provider needs from the outside, so that tests can stand in for it. */
@@ -164,14 +168,9 @@ class Bringup {
     });
   }
 
-  /** What was not asked for does not matter: any image and any autoscaler period fit then. */
   private fits(record: OwnershipRecord, nodes: number): boolean {
-    const { nodeImage, autoscalerSyncSeconds } = this.options;
-    return (
-      record.nodes === nodes &&
-      (nodeImage === undefined || record.image === nodeImage) &&
-      (autoscalerSyncSeconds === undefined || record.autoscalerSyncSeconds === autoscalerSyncSeconds)
-    );
+    const { nodeImage } = this.options;
+    return record.nodes === nodes && (nodeImage === undefined || record.image === nodeImage);
   }
 
   private async freshRecord(
@@ -219,15 +218,28 @@ class Bringup {
       kube = await this.seams.connect(kubeconfig);
       await clusterReady(kube, record.nodes, REUSE_LIMIT_MS, signal);
       await removeLeftovers(kube, progress);
-      const info = await this.describe(record, kube);
+      const current = await this.withAutoscalerPeriod(record, kube);
+      const info = await this.describe(current, kube);
       progress(`using cluster ${record.name} again`);
-      return this.running(record, kubeconfig, info, true);
+      return this.running(current, kubeconfig, info, true);
     } catch (error) {
       if (signal.aborted) throw error;
       return undefined;
     } finally {
       kube?.close();
     }
+  }
+
+  private async withAutoscalerPeriod(record: OwnershipRecord, kube: Kube): Promise<OwnershipRecord> {
+    const { autoscalerSyncSeconds: wanted } = this.options;
+    if (wanted === undefined || wanted === record.autoscalerSyncSeconds) return record;
+    this.create.progress(`${record.name}: changing how often the autoscaler looks`);
+    const node = (await nodeStates(kube)).find(({ role }) => role === 'control-plane')?.name ?? '';
+    const current = { ...record, autoscalerSyncSeconds: wanted };
+    // Before the change: an interrupt after it must not leave a record that is wrong.
+    this.ownership.write(current);
+    await setAutoscalerPeriod(this.seams.run, kube, node, wanted, this.create.signal);
+    return current;
   }
 
   private async createNew(record: OwnershipRecord, config: string): Promise<RunningCluster> {
