@@ -225,16 +225,14 @@ function safeLines(
   return before ? [line(before, 'only')] : [];
 }
 
-/** Causes in the variant before the change, per lane, the largest first. */
+/** Causes in the variant before the change, lane by lane, the largest first. */
 function whyLines(scenario: ScenarioResult, before: Column | undefined): readonly WhyLine[] {
   if (!before) return [];
-  return lanesOf(scenario)
-    .flatMap((lane) => {
-      const result = worst(before, lane)?.result;
-      if (!result) return [];
-      return causesOf(result).map(([cause, lost]) => ({ cause, lane, lost, share: lost / result.lost }));
-    })
-    .toSorted((a, b) => b.lost - a.lost);
+  return lanesOf(scenario).flatMap((lane) => {
+    const result = worst(before, lane)?.result;
+    if (!result) return [];
+    return causesOf(result).map(([cause, lost]) => ({ cause, lane, lost, share: lost / result.lost }));
+  });
 }
 
 function changeLines(

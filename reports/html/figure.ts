@@ -294,7 +294,7 @@ function slowestRow(rows: Rows, lane: LaneSeries): void {
   const slowest = Math.max(0, ...lane.slowestMs);
   const top = rows.add(
     height.slowest + height.gap,
-    html`<small>slowest answer, ${lane.lane}: ${duration(slowest)}</small>`,
+    html`<small>slowest, ${lane.lane}: ${duration(slowest)}</small>`,
     'tl-small',
   );
   const y = (ms: number) =>
@@ -318,45 +318,39 @@ function slowestRow(rows: Rows, lane: LaneSeries): void {
 
 function readyRow(rows: Rows, timeline: Timeline): void {
   const lowest = Math.min(...timeline.ready.map((point) => point.ready));
-  const most = Math.max(1, ...timeline.ready.map((point) => Math.max(point.ready, point.wanted)));
+  const most = Math.max(1, ...timeline.ready.map((point) => Math.max(point.ready, point.wanted ?? 0)));
   const wanted = timeline.ready.at(-1)!.wanted;
   const top = rows.add(
     height.ready + height.gap,
-    html`<b>ready pods</b><small>wanted ${wanted}, lowest ${lowest}</small>`,
+    html`<b>ready pods</b><small>${wanted !== undefined && `wanted ${wanted}, `}lowest ${lowest}</small>`,
     '',
   );
   const bottom = top + height.ready;
   const scale = (height.ready - 4) / most;
-  const until = (i: number) => timeline.ready[i + 1]?.atMs ?? timeline.toMs;
+  const spans = timeline.ready.map((point, i) => ({
+    ...point,
+    untilMs: timeline.ready[i + 1]?.atMs ?? timeline.toMs,
+  }));
   rows.boxes(
     'r-ready',
-    timeline.ready.map((point, i) => [
-      point.atMs,
-      until(i),
-      bottom - point.ready * scale,
-      point.ready * scale,
-    ]),
+    spans.map((span) => [span.atMs, span.untilMs, bottom - span.ready * scale, span.ready * scale]),
+  );
+  const known = spans.flatMap((span) =>
+    span.wanted === undefined ? [] : [{ ...span, wanted: span.wanted, y: bottom - span.wanted * scale }],
   );
   rows.boxes(
     'r-missing',
-    timeline.ready.map((point, i) => [
-      point.atMs,
-      until(i),
-      bottom - point.wanted * scale,
-      Math.max(0, point.wanted - point.ready) * scale,
-    ]),
+    known.map((span) => [span.atMs, span.untilMs, span.y, Math.max(0, span.wanted - span.ready) * scale]),
   );
-  const steps = timeline.ready
-    .map(
-      (point, i) => `${i === 0 ? 'M' : 'L'}${point.atMs} ${short(bottom - point.wanted * scale)}H${until(i)}`,
-    )
-    .join('');
-  rows.line('wanted', steps);
+  rows.line(
+    'wanted',
+    known.map((span, i) => `${i === 0 ? 'M' : 'L'}${span.atMs} ${short(span.y)}H${span.untilMs}`).join(''),
+  );
 }
 
 function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
-  const version = pod.image?.split(/[:@]/).at(-1);
-  const facts = [pod.node, version, pod.restarts > 0 ? counted(pod.restarts, 'restart') : undefined];
+  const version = pod.image && clip(pod.image.split(/[:@]/).at(-1)!, 10);
+  const facts = [version, pod.node, pod.restarts > 0 ? counted(pod.restarts, 'restart') : undefined];
   const top = rows.add(
     height.pod,
     html`<span class="pod" title="${pod.name}">${podLabel(pod.name)}</span><small>${facts.filter(Boolean).join(' · ')}</small>`,
@@ -410,10 +404,10 @@ function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
 /** Lost attempts closer than this share a tick in a pod's row. */
 const tickEveryMs = 50;
 
-/** The end of a pod's name tells pods apart: "web-7c9f6d5b84-x7k2p" → "web…x7k2p". */
+/** The end of a pod's name tells pods apart, so it is never cut off: "web-7c9f6d5b84-x7k2p" → "web…x7k2p". */
 function podLabel(name: string): string {
   const parts = name.split('-');
-  return parts.length > 2 && name.length > 18 ? `${parts[0]}…${parts.slice(-2).join('-').slice(-16)}` : name;
+  return name.length > 20 && parts.length > 2 ? `${clip(parts[0]!, 12)}…${parts.at(-1)!.slice(-6)}` : name;
 }
 
 /** Times in which the app listened, as it said itself. Unknown before its first word: an old pod listened already. */

@@ -16,29 +16,20 @@
     element.querySelectorAll('.tl').forEach(enliven);
   }
 
-  const unfoldAll = (root) => Promise.all([...root.querySelectorAll('[data-packed]')].map(unfold));
-
-  /** Packed parts unfold when their details open, or when they come near the screen. */
+  /** Packed parts unfold when what they stand in is opened. */
   function watchPacked() {
     document.addEventListener(
       'toggle',
-      (event) => {
-        if (event.target.open && event.target.matches('details.lazy')) unfoldAll(event.target);
+      ({ target }) => {
+        if (!target.open || !target.matches('details')) return;
+        for (const element of target.querySelectorAll('[data-packed]')) {
+          if (element.closest('details') === target) unfold(element);
+        }
       },
       true,
     );
-    const near = new IntersectionObserver(
-      (entries) => {
-        for (const entry of entries) {
-          if (!entry.isIntersecting) continue;
-          near.unobserve(entry.target);
-          unfold(entry.target);
-        }
-      },
-      { rootMargin: '600px' },
-    );
     for (const element of document.querySelectorAll('[data-packed]')) {
-      if (!element.closest('details.lazy')) near.observe(element);
+      if (!element.closest('details:not([open])')) unfold(element);
     }
   }
 
@@ -239,7 +230,8 @@
       );
     }
     const ready = data.ready.findLast(([at]) => at <= ms);
-    if (ready) say('ready', `${ready[1]} of ${ready[2]};`);
+    if (ready)
+      say('ready', `${ready[1]}${ready[2] === undefined || ready[2] === null ? '' : ` of ${ready[2]}`};`);
     const within = (spans) => spans.find(([, from, to]) => from <= ms && ms < to)?.[0];
     const pods = data.pods
       .map((pod) => ({

@@ -42,7 +42,7 @@ ${words()}
   );
 }
 
-/** Each scenario's part below its answer: wholly open, or with its evidence packed, or packed. */
+/** Each scenario's part below its answer: packed, or with packed evidence, or with packed rows, or wholly open. */
 function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioResult, Markup> {
   const { scenarios } = results;
   const experiments = scenarios.reduce((sum, scenario) => sum + scenario.experiments.length, 0);
@@ -54,11 +54,13 @@ function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioR
       journals,
       heading: scenarios.length === 1 ? 'h2' : 'h4',
       failureRows: Math.min(failureRows.atMost, Math.max(failureRows.atLeast, perLane)),
+      rows: 'open',
     };
     const evidence = scenarioEvidence(input);
     return [
       () => packed(scenarioBody(input, evidence), `Tables and time lines of ${scenario.name}`),
       () => scenarioBody(input, packed(evidence, `Time lines and causes of ${scenario.name}`)),
+      () => scenarioBody(input, scenarioEvidence({ ...input, rows: 'packed' })),
       () => scenarioBody(input, evidence),
     ];
   });

@@ -99,6 +99,8 @@ export interface ScenarioInput {
   readonly heading: 'h2' | 'h4';
   /** Rows of lost attempts per lane; fewer in a report of many experiments. */
   readonly failureRows: number;
+  /** The rows behind the marks: in the page, or packed in it. */
+  readonly rows: 'open' | 'packed';
 }
 
 /** Time lines, causes, the rows behind them and the experiments: by far the larger part. */
@@ -205,7 +207,7 @@ function experimentName(scenario: ScenarioResult, experiment: ExperimentResult):
 }
 
 function experimentFigure(
-  { scenario, failureRows }: ScenarioInput,
+  { scenario, failureRows, rows }: ScenarioInput,
   experiment: ExperimentResult,
   view: JournalView,
   toMs: number,
@@ -222,10 +224,11 @@ function experimentFigure(
       ];
     })
     .join(', ');
+  const behind = html`${podTable(timeline)}${stepTable(timeline)}${timeline.lanes.map((lane) => failureTable(lane, failureRows))}${eventTable(timeline)}`;
   return html`<figure class="experiment"><figcaption><b>${name}</b> <span>${lost}</span></figcaption>
 ${figureOf(timeline, { id: idOf(key, 'tl'), title: `Time line of ${scenario.title}, ${name}`, toMs, group: idOf('g', scenario.name) })}
 ${embeddedJson(idOf(key, 'tl'), cursorData(timeline))}
-<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${name}</summary>${podTable(timeline)}${stepTable(timeline)}${timeline.lanes.map((lane) => failureTable(lane, failureRows))}${eventTable(timeline)}</details>
+<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${name}</summary>${rows === 'open' ? behind : packed(behind, 'The rows')}</details>
 </figure>
 `;
 }
@@ -276,7 +279,7 @@ function causes({ scenario, journals }: ScenarioInput): Markup | undefined {
   );
   const { before, after } = beforeAfter(scenario);
   const first = new Set([before?.experiments[0], after?.experiments[0]]);
-  return html`<dl class="causes-words">${[...seen].map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What stops it: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
+  return html`<dl class="causes-words">${[...seen].map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What helps: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
 ${lossy.map(({ experiment, lane, result }) => {
   const shown = result.windows.slice(0, windowsShown);
   const rest = result.windows.length - shown.length;

@@ -376,10 +376,10 @@ class LaneCollector {
 
 const laneOfName = (stream: string): Lane => (stream === 'kept' || stream === 'long' ? stream : 'new');
 
-/** The smallest of 1, 2, 5, 10, 20, 50 … that is at least `wanted`. */
+/** The smallest round number that is at least `wanted`: 1 to 6, 8, 10, 20 to 60, 80, 100 … */
 function niceFactor(wanted: number): number {
   for (let scale = 1; ; scale *= 10) {
-    for (const step of [1, 2, 5]) if (step * scale >= wanted) return step * scale;
+    for (const step of [1, 2, 3, 4, 5, 6, 8]) if (step * scale >= wanted) return step * scale;
   }
 }
 
@@ -426,7 +426,7 @@ class PodCollector {
   readonly #slices = new Map<string, Map<string, EndpointState>>();
   readonly #ready: ReadyPoint[] = [];
   #readyNow = 0;
-  #wanted = 0;
+  #wanted: number | undefined;
 
   phase(mark: PhaseMark, pod: string): void {
     const known = this.#phases.get(pod) ?? [];
@@ -501,13 +501,13 @@ class PodCollector {
     known.open = state && { state, fromMs: atMs, line };
   }
 
-  #count(atMs: number, ready: number, wanted: number): void {
+  #count(atMs: number, ready: number, wanted: number | undefined): void {
     this.#readyNow = ready;
     this.#wanted = wanted;
     const last = this.#ready.at(-1);
     if (last && last.ready === ready && last.wanted === wanted) return;
     if (last && last.atMs === atMs) this.#ready.pop();
-    this.#ready.push({ atMs, ready, wanted });
+    this.#ready.push({ atMs, ready, ...(wanted === undefined ? {} : { wanted }) });
   }
 
   /** Ready and wanted as steps from 0 to `toMs`; the lowest count of each stretch when there are too many. */
@@ -556,7 +556,9 @@ class PodCollector {
     });
     const seen = all
       .filter((pod) => pod.states.length > 0)
-      .toSorted((a, b) => a.generation - b.generation || a.states[0]!.fromMs - b.states[0]!.fromMs);
+      .toSorted(
+        (a, b) => a.generation - b.generation || beganMs(a) - beganMs(b) || endingMs(a) - endingMs(b),
+      );
     return {
       lanes: seen.slice(0, limits.pods),
       podsOmitted: Math.max(0, seen.length - limits.pods),
@@ -564,6 +566,11 @@ class PodCollector {
     };
   }
 }
+
+/** Pods that were there before the load began all began at 0; they come in the order in which they end. */
+const beganMs = (pod: PodLane): number => Math.max(0, pod.states[0]?.fromMs ?? 0);
+const endingMs = (pod: PodLane): number =>
+  pod.states.find((span) => span.state === 'terminating')?.fromMs ?? Number.MAX_SAFE_INTEGER;
 
 function podState(facts: PodFacts): PodState {
   if (facts.terminating) return 'terminating';

@@ -115,7 +115,8 @@ export interface FailureRow {
 export interface ReadyPoint {
   readonly atMs: number;
   readonly ready: number;
-  readonly wanted: number;
+  /** Undefined: no watch event has said it yet. */
+  readonly wanted?: number;
 }
 
 export const podStates = ['pending', 'starting', 'not-ready', 'ready', 'terminating'] as const;

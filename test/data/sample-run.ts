@@ -3,7 +3,15 @@
 // belong to them. Everything is derived from a seed, so that figures in pages can be compared with figures here.
 import type { Facts, PodFacts } from '../../harness/model/facts.ts';
 import type { ClusterInfo, JournalRecord } from '../../harness/model/journal.ts';
-import type { Bucket, Failure, Lane, Outcome, OutcomeCounts, TargetPhase } from '../../harness/model/load.ts';
+import {
+  agentPlanSchema,
+  type Bucket,
+  type Failure,
+  type Lane,
+  type Outcome,
+  type OutcomeCounts,
+  type TargetPhase,
+} from '../../harness/model/load.ts';
 import type {
   Cause,
   ClaimResult,
@@ -612,15 +620,10 @@ function header(
     id: lane,
     lane,
     url: 'http://10.96.118.20:80/work',
-    method: 'GET',
-    headers: {},
-    expectStatus: [],
-    insecure: false,
     rate: { shape: 'constant' as const, ratePerSecond },
     connections: lane === 'kept' ? 20 : 600,
     timeoutMs: 3000,
     maxDurationMs: 300_000,
-    split: { index: 0, of: 1 },
   });
   return {
     type: 'header',
@@ -652,7 +655,7 @@ function header(
       service: 'web',
       images: { current: 'rollproof/target:1', next: 'rollproof/target:2' },
     },
-    plan: { runId: 'k3v9q1', streams: [stream('new'), stream('kept')], podHeader: 'x-rollproof-pod' },
+    plan: agentPlanSchema.parse({ runId: 'k3v9q1', streams: [stream('new'), stream('kept')] }),
     manifests: '',
     settingsDiff: settings.length === 0 ? '' : hardenedDiff,
     configuration: { cluster: cluster.kind, rate: ratePerSecond, variants: ['baseline', 'hardened'] },
@@ -747,5 +750,73 @@ function seeded(text: string): () => number {
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Results with every field that there is, also those that few runs have; no figures to look at. */
+export function fullResults(): Results {
+  const { results } = sampleRun({ emulated: true, repeats: 2 });
+  const [scenario] = results.scenarios;
+  const finding = {
+    rule: 'no-readiness-probe',
+    file: 'k8s/web.yaml',
+    line: 12,
+    column: 7,
+    severity: 'error',
+    object: 'Deployment shop/web',
+    message: 'Container app has no readinessProbe.',
+    why: 'The Service sends connections before the app listens.',
+    fix: 'readinessProbe:\n  httpGet: {path: /healthz, port: 8080}',
+    scenario: 'image-change',
+  } as const;
+  return {
+    ...results,
+    findings: [
+      { finding, evidence: 'confirmed', text: '404 of 1,980 lost by it.', journals: ['journals/a.ndjson'] },
+    ],
+    scenarios: [
+      {
+        ...scenario!,
+        rounds: { of: 2, asVerdict: 2 },
+        claims: scenario!.claims.map((claim) => ({
+          ...claim,
+          runs: { of: 2, holds: 2, undecided: 0 },
+          facts: [{ text: 'pod web-1 listened from 5.00 s on', tMs: 5000, pod: 'web-1', line: 7 }],
+        })),
+        experiments: scenario!.experiments.map((experiment) => ({
+          ...experiment,
+          crossCheck: { tool: 'k6', version: '2.3.0', counts: { refused: 3 }, explained: ['one is ours'] },
+        })),
+        ablation: {
+          settings: ['readinessProbe', 'preStop'],
+          lanes: ['new'],
+          rows: [
+            {
+              kind: 'baseline',
+              label: 'baseline',
+              variant: 'baseline',
+              settings: [],
+              runs: 2,
+              validRuns: 2,
+              lanes: { new: { attempts: 6000, lost: 320, longestOutageMs: 200, causes: { 'no-endpoint': 320 } } },
+            },
+          ],
+          effects: [
+            {
+              setting: 'readinessProbe',
+              lane: 'new',
+              effect: 'needed',
+              baselineLost: 320,
+              aloneLost: 138,
+              withoutLost: 310,
+              allLost: 0,
+              text: 'without it 310 are lost',
+            },
+          ],
+          pairs: [{ settings: ['readinessProbe', 'preStop'], lane: 'new', text: 'only together' }],
+          advice: ['Keep both.'],
+        },
+      },
+    ],
   };
 }
