@@ -3,6 +3,7 @@
 // socket; we replace how a client connects, counts an answer and is destroyed, because its own ways miscount
 // (docs/load.md). That rests on private members, so the version is pinned and a start-up check fails when they change.
 import type { EventEmitter } from 'node:events';
+import { METHODS } from 'node:http';
 import autocannon from 'autocannon';
 import { FaultError, UsageError } from '../model/errors.ts';
 import type { StreamPlan } from '../model/load.ts';
@@ -48,8 +49,12 @@ export class AutocannonClients {
 
   /** Throws a sentence when autocannon refuses the plan or is not the version that this was written for. */
   constructor(plan: StreamPlan, count: number) {
+    if (!METHODS.includes(plan.method)) {
+      throw new UsageError(
+        `load: "${plan.method}" is not an HTTP method. Use GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS ...`,
+      );
+    }
     this.#unused = count;
-    let refusal: unknown;
     try {
       this.#run = autocannon({
         url: plan.url,
@@ -64,18 +69,12 @@ export class AutocannonClients {
         setupClient: (client) => this.#takeOver(client as unknown as Client),
       } as autocannon.Options);
     } catch (error) {
-      refusal = error;
       throw error instanceof FaultError ? error : refused(plan, error);
     }
-    // A refusal of the options arrives later; it is told by `totals`.
-    this.#run.then(
-      () => undefined,
-      (error: unknown) => {
-        refusal = error;
-      },
-    );
+    // A refusal arrives later than we need it, so that we see only that no client was made.
+    this.#run.then(undefined, () => undefined);
     const first = this.#clients[0];
-    if (!first) throw refused(plan, refusal ?? 'it opened no client');
+    if (!first) throw refused(plan, 'it opened no client');
     this.host = first.opts.hostname;
     this.port = Number(first.opts.port);
     this.secure = first.secure;

@@ -157,10 +157,7 @@ export class Meter implements SlotOwner {
     if (this.#state !== 'new') return;
     this.#t0 = t0Ms;
     this.#state = 'running';
-    this.#endTimer = setTimeout(
-      () => this.stop(),
-      Math.max(0, t0Ms + this.plan.maxDurationMs - this.#clock()),
-    );
+    this.#armEnd();
     if (this.closedLoop) {
       for (let index = 0; index < this.plan.connections; index++) this.#next(this.#newSlot());
     } else this.#arrivals();
@@ -169,7 +166,6 @@ export class Meter implements SlotOwner {
   /** No arrival from now on. Attempts in flight, and arrivals that wait for a connection, are seen to their end. */
   stop(): void {
     if (this.#state !== 'running') return;
-    if (!this.closedLoop && this.#now() >= this.plan.maxDurationMs) this.#takeDueArrivals();
     this.#state = 'draining';
     this.#clearTimers();
     this.#finishWhenDone();
@@ -441,6 +437,21 @@ export class Meter implements SlotOwner {
       this.#next(slot);
     }, pauseAfterFailureMs);
     this.#pauses.add(pause);
+  }
+
+  /** The schedule's end: what fell due before it is fired, however late the timer was; timers may also be early. */
+  #armEnd(): void {
+    this.#endTimer = setTimeout(
+      () => {
+        if (this.#now() < this.plan.maxDurationMs) {
+          this.#armEnd();
+          return;
+        }
+        this.#takeDueArrivals();
+        this.stop();
+      },
+      Math.max(1, Math.ceil(this.plan.maxDurationMs - this.#now())),
+    );
   }
 
   // --- the end of the load ------------------------------------------------------------------------------------------

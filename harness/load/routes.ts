@@ -73,7 +73,10 @@ export class Routes {
       this.#timer = setTimeout(() => this.#follow(), reconnectMs);
     };
     this.#request = get(this.#url, (response) => {
-      createInterface({ input: response }).on('line', (line) => this.#read(line));
+      const lines = createInterface({ input: response });
+      lines.on('line', (line) => this.#read(line));
+      // The reader passes on the errors of what it reads.
+      lines.on('error', again);
       response.on('error', again);
       response.on('close', again);
     });
