@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import type { RunningCluster } from './cluster/provider.ts';
 import { createObjects, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
 import {
-  agentPod,
+  agentJob,
   agentPort,
   agentService,
   agentServiceName,
@@ -134,11 +134,8 @@ export async function prepareExperiment(
   const context = settingContext(run);
   const variant = applyVariant(base, key.variant, context);
   const manifests = labelled(withPhaseLink(variant.manifests, target, phases), 'target', identity);
-  const agents = Array.from({ length: key.agents }, (_, index) =>
-    agentPod(identity, run.images.agent, agentNode, index),
-  );
   const created = await createObjects(kube, [
-    ...agents,
+    agentJob(identity, run.images.agent, agentNode, key.agents),
     ...controlTarget(identity, run.images.control, agentNode),
     ...manifests,
   ]);

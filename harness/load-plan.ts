@@ -7,6 +7,8 @@ import type { LaneLoad, Scenario } from './model/scenario.ts';
 export const controlStream = 'control';
 /** Enough to see a pause of the harness of a tenth of a second, too little to be a load. */
 const controlRatePerSecond = 20;
+/** A node's proxy applies changes within a second or two; a busy machine takes longer. */
+const preflightMs = 10_000;
 const defaultKeptConnections = 20;
 /** Spare slots above rate × timeout: arrivals come at whole ticks, not evenly to the microsecond. */
 const spareSlots = 20;
@@ -57,7 +59,7 @@ export function loadPlan(
       split: { index: 0, of: 1 },
     });
   }
-  return { runId, streams, podHeader: target.podHeader };
+  return { runId, streams, podHeader: target.podHeader, preflightMs };
 }
 
 function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | undefined): string {

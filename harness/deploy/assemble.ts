@@ -106,35 +106,41 @@ export function agentService(identity: Identity): Manifest {
   };
 }
 
-/** One load agent, on a node that no step touches. */
-export function agentPod(identity: Identity, image: string, node: string, index: number): Manifest {
+/** The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. */
+export function agentJob(identity: Identity, image: string, node: string, agents: number): Manifest {
   return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `rollproof-agent-${index}`,
-      namespace: identity.namespace,
-      labels: labelsOf('agent', identity),
-    },
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'rollproof-agent', namespace: identity.namespace, labels: labelsOf('agent', identity) },
     spec: {
-      restartPolicy: 'Never',
-      terminationGracePeriodSeconds: 1,
-      enableServiceLinks: false,
-      automountServiceAccountToken: false,
-      ...pinnedTo(node),
-      containers: [
-        {
-          name: 'agent',
-          image,
-          imagePullPolicy: 'IfNotPresent',
-          ports: [{ containerPort: agentPort }, { containerPort: phasePort }],
-          env: [
-            { name: 'PORT', value: String(agentPort) },
-            { name: 'PHASE_PORT', value: String(phasePort) },
+      completionMode: 'Indexed',
+      completions: agents,
+      parallelism: agents,
+      // An agent that ends early has lost its counts: the experiment is over, nothing is to be tried again.
+      backoffLimit: 0,
+      template: {
+        metadata: { labels: labelsOf('agent', identity) },
+        spec: {
+          restartPolicy: 'Never',
+          terminationGracePeriodSeconds: 1,
+          enableServiceLinks: false,
+          automountServiceAccountToken: false,
+          ...pinnedTo(node),
+          containers: [
+            {
+              name: 'agent',
+              image,
+              imagePullPolicy: 'IfNotPresent',
+              ports: [{ containerPort: agentPort }, { containerPort: phasePort }],
+              env: [
+                { name: 'PORT', value: String(agentPort) },
+                { name: 'PHASE_PORT', value: String(phasePort) },
+              ],
+              readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
+            },
           ],
-          readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
         },
-      ],
+      },
     },
   };
 }

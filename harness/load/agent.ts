@@ -13,6 +13,7 @@ import {
 } from '../model/load.ts';
 import { Meter } from './meter.ts';
 import { PhaseLink } from './phase-link.ts';
+import { preflight } from './preflight.ts';
 import { Routes } from './routes.ts';
 import { Spool } from './spool.ts';
 
@@ -170,21 +171,43 @@ class Agent {
           `No endpoint table came from ${this.#options.routesUrl} within ${firstRoutesMs} ms.`,
         );
       }
-      this.#meters = plan.streams.map((stream) => {
-        const { hostname, port, protocol } = new URL(stream.url);
-        const host = hostname.replace(/^\[|\]$/g, '');
-        return new Meter({
-          plan: stream,
-          podHeader: plan.podHeader,
-          clock: this.#clock,
-          route: this.#routes?.of(host, Number(port) || (protocol === 'https:' ? 443 : 80)),
-        });
-      });
+      if (plan.preflightMs > 0) {
+        await Promise.all(plan.streams.map((stream) => this.#reach(stream, plan.preflightMs)));
+      }
+      this.#meters = plan.streams.map(
+        (stream) =>
+          new Meter({
+            plan: stream,
+            podHeader: plan.podHeader,
+            clock: this.#clock,
+            route: this.#routeOf(stream),
+          }),
+      );
     } catch (error) {
       this.#starting = false;
       throw error;
     }
     this.#fire(this.#meters);
+  }
+
+  #routeOf(stream: AgentPlan['streams'][number]) {
+    const { hostname, port, protocol } = new URL(stream.url);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    return this.#routes?.of(host, Number(port) || (protocol === 'https:' ? 443 : 80));
+  }
+
+  /** The way to the target must work before anything counts; a closed loop on a dead port is not a measurement. */
+  async #reach(stream: AgentPlan['streams'][number], limitMs: number): Promise<void> {
+    const route = () => {
+      const pick = this.#routeOf(stream);
+      return pick && (pick() ?? ('none' as const));
+    };
+    const problem = await preflight(stream, { limitMs, route });
+    if (problem === undefined) return;
+    throw new Refusal(
+      503,
+      `Stream ${stream.id}: nothing answered at its URL within ${limitMs} ms: ${problem}.`,
+    );
   }
 
   #fire(meters: readonly Meter[]): void {

@@ -80,6 +80,8 @@ export const agentPlanSchema = z.object({
   streams: z.array(streamPlanSchema).min(1),
   /** Names the response header in which the target says which pod answered. */
   podHeader: z.string().default('x-rollproof-pod'),
+  /** Before anything counts, each stream's URL must answer once within this time, ms; 0: not asked. */
+  preflightMs: z.number().nonnegative().default(0),
 });
 export type AgentPlan = z.infer<typeof agentPlanSchema>;
 

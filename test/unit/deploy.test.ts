@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { configurationSchema } from '../../harness/config/schema.ts';
 import {
-  agentPod,
+  agentJob,
   controlTarget,
   labelled,
   withPhaseLink,
@@ -64,7 +64,7 @@ test('the scenario sets replicas, image and the target’s knobs; the files stay
 test('every object and every pod carries run, role and experiment', () => {
   const manifests = [
     ...labelled(target.manifests, 'target', identity),
-    agentPod(identity, 'agent', 'node1', 0),
+    agentJob(identity, 'agent', 'node1', 3),
     ...controlTarget(identity, 'target', 'node1'),
   ];
   for (const manifest of manifests) {
