@@ -107,6 +107,8 @@ class Agent {
     this.#delay?.disable();
     for (const meter of this.#meters) meter.abort();
     await Promise.allSettled(this.#meters.map((meter) => (meter.state === 'new' ? undefined : meter.ended)));
+    // The end of the load has started its own timer meanwhile.
+    clearInterval(this.#frameTimer);
     this.#routes?.close();
     this.#phases.close();
     this.#server.closeAllConnections();
