@@ -23,6 +23,8 @@ export interface SafeLine {
     readonly lost: number;
     readonly attempts: number;
     readonly share: number;
+    /** Whether the measurement was good enough: without it zero proves nothing. */
+    readonly valid: boolean;
   }[];
 }
 export interface WhyLine {
@@ -85,7 +87,7 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
     ({ scenario, before, after }) =>
       scenario.verdict === 'proven' && before && after && lossyLanes(scenario, before).length > 0,
   );
-  const both = lossy.filter(({ after }) => after);
+  const both = lossy.filter(({ after }) => after?.experiments.every((experiment) => experiment.valid));
   const still = both.filter(({ scenario, after }) => after && lossyLanes(scenario, after).length > 0);
   const measured = compared.filter(({ before }) => before).length;
   const found = new Map<Cause, number>();
@@ -103,7 +105,7 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
             `As it is: ${lossy.length === 0 ? 'no scenario' : `${lossy.length} of ${counted(measured, 'scenario')}`} lost connections.`,
             ...(both.length > 0
               ? [
-                  `With the settings: ${still.length === 0 ? `none of these ${both.length} lost any` : `${still.length} of these ${both.length} still lost some`}.`,
+                  `With the settings: ${still.length === 0 ? `none of the ${both.length} that were measured well enough lost any` : `${still.length} of the ${both.length} that were measured well enough still lost some`}.`,
                 ]
               : []),
           ],
@@ -215,10 +217,11 @@ function safeLines(
     column,
     role,
     lanes: lanesOf(scenario).flatMap((lane) => {
-      const result = worst(column, lane)?.result;
-      return result
-        ? [{ lane, lost: result.lost, attempts: result.attempts, share: result.lossRate.share }]
-        : [];
+      const found = worst(column, lane);
+      if (!found) return [];
+      const { lost, attempts, lossRate } = found.result;
+      const valid = column.experiments.every((experiment) => experiment.valid);
+      return [{ lane, lost, attempts, share: lossRate.share, valid }];
     }),
   });
   if (before && after) return [line(before, 'before'), line(after, 'after')];
@@ -240,6 +243,16 @@ function changeLines(
   before: Column | undefined,
   after: Column | undefined,
 ): readonly string[] {
+  if (scenario.verdict === 'refuted') {
+    const failed = scenario.claims.filter((claim) => claim.result === 'fails' && claim.expected === 'holds');
+    const texts = failed.map(
+      (claim) => `Fails: ${claim.text} Expected ${claim.expect}, measured ${claim.measured}.`,
+    );
+    return [
+      ...texts.slice(0, 4),
+      ...(scenario.advice.length > 0 ? scenario.advice : remedies(scenario, after ?? before)),
+    ];
+  }
   if (scenario.advice.length > 0) return scenario.advice;
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
@@ -247,17 +260,18 @@ function changeLines(
   }
   if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded')
     return ['Nothing, as far as this run shows.'];
-  if (scenario.verdict === 'refuted') {
-    const lossy = after ?? before;
-    const found = new Set(
-      lossy
-        ? lanesOf(scenario).flatMap((lane) => causesOf(worst(lossy, lane)!.result).map(([cause]) => cause))
-        : [],
-    );
-    return [...found].map((cause) => `${causeWords[cause].title}: ${causeWords[cause].remedy}.`);
-  }
   const reasons = scenario.experiments.flatMap((experiment) => experiment.invalid);
-  return [...new Set([scenario.reason, ...reasons])].filter(Boolean);
+  return reasons.length > 0 ? [...new Set(reasons)] : [scenario.reason].filter(Boolean);
+}
+
+/** What helps against the causes of what was lost in a variant. */
+function remedies(scenario: ScenarioResult, column: Column | undefined): readonly string[] {
+  if (!column) return [];
+  const found = lanesOf(scenario).flatMap((lane) => {
+    const result = worst(column, lane)?.result;
+    return result ? causesOf(result).map(([cause]) => cause) : [];
+  });
+  return [...new Set(found)].map((cause) => `${causeWords[cause].title}: ${causeWords[cause].remedy}.`);
 }
 
 function sureLines(
@@ -301,8 +315,9 @@ function sureLines(
     }
     const bounds = lanesOf(scenario)
       .flatMap((lane) => {
-        const result = worst(shown, lane)?.result;
-        return result && result.lost === 0 && result.attempts > 0 ? [result.lossRate.high95] : [];
+        const found = worst(shown, lane);
+        const zero = found?.experiment.valid && found.result.lost === 0 && found.result.attempts > 0;
+        return zero ? [found.result.lossRate.high95] : [];
       })
       .toSorted((a, b) => b - a);
     if (bounds[0] !== undefined) {
@@ -352,9 +367,11 @@ export function limitsOf(results: Results): readonly string[] {
       `Connections came over ${listed(paths)}. Ingress controllers, service meshes and cloud load balancers in front add their own lag.`,
     );
   }
-  const zero = experiments.flatMap((experiment) =>
-    Object.values(experiment.lanes).filter((lane) => lane.lost === 0 && lane.attempts > 0),
-  );
+  const zero = experiments
+    .filter((experiment) => experiment.valid)
+    .flatMap((experiment) =>
+      Object.values(experiment.lanes).filter((lane) => lane.lost === 0 && lane.attempts > 0),
+    );
   if (zero.length > 0) {
     const highest = Math.max(...zero.map((lane) => lane.lossRate.high95));
     limits.push(

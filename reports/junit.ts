@@ -97,9 +97,13 @@ function claimCase(claim: ClaimResult, scenario: ScenarioResult): Case {
       (fact) => `${fact.text}${fact.line === undefined ? '' : ` (journal line ${fact.line})`}`,
     ),
   ].join('\n');
+  // `unneeded`: that a baseline lost nothing fails the claim that it does, and refutes nothing.
+  const unneeded = scenario.verdict === 'unneeded' && claim.result !== claim.expected;
   const undecided =
     claim.result === 'undecided' || scenario.verdict === 'not-run' || scenario.verdict === 'inconclusive';
-  if (undecided) return { name, kind: 'skipped', message: `${scenario.verdict}: ${scenario.reason}`, detail };
+  if (undecided || unneeded) {
+    return { name, kind: 'skipped', message: `${scenario.verdict}: ${scenario.reason}`, detail };
+  }
   if (claim.result === 'fails' && claim.expected === 'holds') {
     return { name, kind: 'failed', message: figures, detail };
   }

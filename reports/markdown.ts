@@ -116,14 +116,16 @@ function comparisonTable(scenario: ScenarioResult): string | undefined {
   if (columns.length === 0 || lanes.length === 0) return undefined;
   const rows: string[][] = [];
   for (const lane of lanes) {
-    const results = columns.map((column) => worst(column, lane)?.result);
+    const found = columns.map((column) => worst(column, lane));
+    const results = found.map((one) => one?.result);
     rows.push([
       `**Lane ${lane}**: lost`,
-      ...results.map((result) =>
-        result
-          ? `**${count(result.lost)}** of ${count(result.attempts)} (${percent(result.lossRate.share)})`
-          : '–',
-      ),
+      ...found.map((one) => {
+        if (!one) return '–';
+        const { result, experiment } = one;
+        const figures = `**${count(result.lost)}** of ${count(result.attempts)} (${percent(result.lossRate.share)})`;
+        return experiment.valid ? figures : `${figures}, not valid`;
+      }),
     ]);
     if (!results.some((result) => result && result.lost > 0)) continue;
     rows.push([

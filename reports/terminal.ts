@@ -4,7 +4,7 @@ import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { answerOf, suiteHeadline } from './answer.ts';
 import { beforeAfter, lanesOf, worst } from './comparison.ts';
 import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
-import { causeWords, laneWords, type Tone, verdictWords } from './words.ts';
+import { causeWords, laneWords, lossTone, type Tone, toneSigns, verdictWords } from './words.ts';
 
 export interface TerminalOptions {
   /** From {@link wantsColour}. */
@@ -68,13 +68,13 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
     const rows = answer.safe.map((line) => [
       safe(line.column.label),
       ...lanes.map((lane) => {
-        const result = worst(line.column, lane)?.result;
-        if (!result) return '–';
+        const found = worst(line.column, lane);
+        if (!found) return '–';
+        const { result, experiment } = found;
+        const tone = lossTone(result.lost, experiment.valid);
+        const share = result.lost > 0 ? ` (${percent(result.lossRate.share)})` : '';
         const outage = result.longestOutageMs > 0 ? `, outage ${duration(result.longestOutageMs)}` : '';
-        return paint(
-          result.lost > 0 ? 'bad' : 'good',
-          `${result.lost > 0 ? '✕' : '✓'} ${lostOf(result)}${result.lost > 0 ? ` (${percent(result.lossRate.share)})` : ''}${outage}`,
-        );
+        return paint(tone, `${toneSigns[tone]} ${lostOf(result)}${share}${outage}`);
       }),
     ]);
     lines.push(...columns([['', ...lanes.map((lane) => `lost, ${laneWords[lane].title}`)], ...rows]), '');
@@ -109,12 +109,12 @@ function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonl
       badge(scenario, paint),
       safe(scenario.name),
       ...lanes.map((lane) => {
-        const from = before && worst(before, lane)?.result;
-        const to = after && worst(after, lane)?.result;
+        const from = before && worst(before, lane);
+        const to = after && worst(after, lane);
         if (!from) return '–';
-        const shown = to ?? from;
-        const text = to ? `${count(from.lost)} → ${count(to.lost)}` : count(from.lost);
-        return paint(shown.lost > 0 ? 'bad' : 'good', text);
+        const { result, experiment } = to ?? from;
+        const text = to ? `${count(from.result.lost)} → ${count(to.result.lost)}` : count(from.result.lost);
+        return paint(lossTone(result.lost, experiment.valid), text);
       }),
     ];
   });

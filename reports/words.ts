@@ -114,3 +114,16 @@ const settings: Readonly<Record<string, string>> = {
 export function settingMeans(name: string): string | undefined {
   return settings[name];
 }
+
+/** Zero is good only when the measurement was: no data, and bad data, is never a pass. */
+export function lossTone(lost: number, valid: boolean): Tone {
+  if (lost > 0) return 'bad';
+  return valid ? 'good' : 'warn';
+}
+export const toneSigns: Readonly<Record<Tone, string>> = {
+  good: '✓',
+  bad: '✕',
+  warn: '?',
+  note: '○',
+  quiet: '–',
+};

@@ -151,7 +151,7 @@ class Rows {
 const short = (value: number): number => Math.round(value * 2) / 2;
 
 function axis(rows: Rows, toMs: number): void {
-  const top = rows.add(height.axis, 'seconds since load began', 'tl-small');
+  const top = rows.add(height.axis, 'seconds', 'tl-small');
   const every = tickMs(toMs);
   const lines: string[] = [];
   for (let ms = 0; ms <= toMs; ms += every) {

@@ -5,7 +5,7 @@ import type { Results, ScenarioResult } from '../../harness/model/results.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, lanesOf, worst } from '../comparison.ts';
 import { count, counted, day, duration, lostOf } from '../figures.ts';
-import { causeWords, settingMeans, verdictWords } from '../words.ts';
+import { causeWords, lossTone, settingMeans, verdictWords } from '../words.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
 import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';
@@ -177,11 +177,12 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
   );
   const cell = (scenario: ScenarioResult, lane: (typeof lanes)[number]): Content => {
     const { before, after } = beforeAfter(scenario);
-    const from = before && worst(before, lane)?.result;
-    const to = after && worst(after, lane)?.result;
+    const from = before && worst(before, lane);
+    const to = after && worst(after, lane);
     if (!from) return '–';
-    if (!to) return lostOf(from);
-    return html`<span class="${from.lost > 0 ? 'bad' : 'good'}">${count(from.lost)}</span> → <b class="${to.lost > 0 ? 'bad' : 'good'}">${count(to.lost)}</b> <small>of ${count(to.attempts)}</small>`;
+    if (!to) return lostOf(from.result);
+    const tone = (one: typeof from) => lossTone(one.result.lost, one.experiment.valid);
+    return html`<span class="${tone(from)}">${count(from.result.lost)}</span> → <b class="${tone(to)}">${count(to.result.lost)}</b> <small>of ${count(to.result.attempts)}</small>`;
   };
   return table({
     look: 'overview',

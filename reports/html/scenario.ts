@@ -3,7 +3,7 @@ import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../h
 import { type Answer, answerOf } from '../answer.ts';
 import { beforeAfter, columnsOf, lanesOf } from '../comparison.ts';
 import { count, counted, percent } from '../figures.ts';
-import { causeWords, laneWords, settingMeans, verdictWords } from '../words.ts';
+import { causeWords, laneWords, lossTone, settingMeans, toneSigns, verdictWords } from '../words.ts';
 import { figureOf, legend } from './figure.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { embeddedJson, packed } from './packing.ts';
@@ -65,10 +65,12 @@ const sentence = (text: string): string =>
 
 function safeList(answer: Answer): Markup {
   const roles = { before: 'As it is', after: 'With the settings', only: 'As measured' } as const;
+  const words = { bad: 'loses', warn: 'not measured well enough' } as const;
   return html`<dl class="safe">${answer.safe.map((line) => {
-    const lossy = line.lanes.some((lane) => lane.lost > 0);
-    return html`<div><dt><b class="${lossy ? 'bad' : 'good'}">${lossy ? '✕' : '✓'} ${roles[line.role]}: ${lossy ? 'loses' : 'nothing lost'}</b> <small>${line.column.label}</small></dt>
-${line.lanes.map((lane) => html`<dd><span>${laneWords[lane.lane].title}</span> <span><b class="${lane.lost > 0 ? 'bad' : 'good'}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
+    const tones = line.lanes.map((lane) => lossTone(lane.lost, lane.valid));
+    const tone = tones.includes('bad') ? 'bad' : tones.includes('warn') ? 'warn' : 'good';
+    return html`<div><dt><b class="${tone}">${toneSigns[tone]} ${roles[line.role]}: ${tone === 'good' ? 'nothing lost' : words[tone]}</b> <small>${line.column.label}</small></dt>
+${line.lanes.map((lane) => html`<dd><span>${laneWords[lane.lane].title}</span> <span><b class="${lossTone(lane.lost, lane.valid)}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
   })}</dl>`;
 }
 
@@ -117,7 +119,7 @@ export function scenarioBody(input: ScenarioInput, evidence: Markup): Markup {
 ${section(input, 'change', 'The change as YAML', settingsDiffs(scenario, journals))}
 ${section(input, 'matrix', 'Setting by setting', matrixTable(scenario))}
 ${section(input, 'repeats', 'Run by run', repeatTable(scenario))}
-${scenario.claims.length > 0 && section(input, 'claims', 'Claims', claimsTable(scenario.claims))}
+${scenario.claims.length > 0 && section(input, 'claims', 'Claims', claimsTable(scenario))}
 ${evidence}`;
 }
 
@@ -161,8 +163,8 @@ function diffBlock(diff: string): Markup {
         ? 'add'
         : line.startsWith('-')
           ? 'del'
-          : '';
-    return look ? html`<span class="${look}">${line}\n</span>` : html`${line}\n`;
+          : 'same';
+    return html`<span class="${look}">${line}\n</span>`;
   })}</pre>`;
 }
 

@@ -11,10 +11,11 @@ import type {
   LossWindow,
   ScenarioResult,
   SettingEffect,
+  Verdict,
 } from '../../harness/model/results.ts';
 import { type Column, causesOf, cleanRuns, columnsOf, lanesOf, mainColumns, worst } from '../comparison.ts';
 import { at, count, counted, duration, listed, percent } from '../figures.ts';
-import { causeWords, laneWords, outcomeWords } from '../words.ts';
+import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../words.ts';
 import { type Content, html, idOf, Markup } from './markup.ts';
 import type { JournalView, LaneSeries, Timeline } from './types.ts';
 
@@ -56,14 +57,20 @@ export function beforeAfterTable(scenario: ScenarioResult): Markup {
 }
 
 function laneRows(lane: Lane, columns: readonly Column[]): Markup {
-  const results = columns.map((column) => worst(column, lane)?.result);
+  const found = columns.map((column) => worst(column, lane));
+  const results = found.map((one) => one?.result);
   const present = results.flatMap((result) => result ?? []);
   const seen = lostOutcomes.filter((outcome) => present.some((result) => result.outcomes[outcome]));
   const cells = (show: (result: LaneResult) => Content) =>
     results.map((result) => (result ? show(result) : html`<span class="quiet">not measured</span>`));
   const most = Math.max(1, ...present.map((result) => result.lost));
+  const lost = found.map((one) => {
+    if (!one) return html`<span class="quiet">not measured</span>`;
+    const { result, experiment } = one;
+    return html`<td class="lost ${lossTone(result.lost, experiment.valid)}"><b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span>${!experiment.valid && html`<small>not valid: ${experiment.invalid[0] ?? experiment.status}</small>`}<span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span></td>`;
+  });
   return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">Lane ${lane} <small>${laneWords[lane].title}: ${laneWords[lane].means}</small></th></tr>
-${row('Lost', ...results.map((result) => (result ? html`<td class="lost ${result.lost > 0 ? 'bad' : 'good'}"><b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span><span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span></td>` : 'not measured')))}
+${row('Lost', ...lost)}
 ${row('Loss rate, 95 % interval', ...cells((result) => (result.lost === 0 ? `below ${percent(result.lossRate.high95)}` : `${percent(result.lossRate.low95)} to ${percent(result.lossRate.high95)}`)))}
 ${seen.map((outcome) => row(html`<span class="indent"><i class="swatch o-${outcome}" aria-hidden="true"></i>${outcomeWords[outcome]}</span>`, ...cells((result) => count(result.outcomes[outcome] ?? 0))))}
 ${present.some((result) => result.races > 0) && row(html`<span class="indent">of these, a close that crossed a request</span>`, ...cells((result) => count(result.races)))}
@@ -107,19 +114,13 @@ export function outcomesSeen(scenario: ScenarioResult): readonly Outcome[] {
   );
 }
 
-export function claimsTable(claims: readonly ClaimResult[]): Markup {
+export function claimsTable({ claims, verdict }: Pick<ScenarioResult, 'claims' | 'verdict'>): Markup {
   return table({
     look: 'claims',
     caption: 'Claims: what was tested, who says so, what was measured',
     head: ['Claim', 'Applies to', 'Expected', 'Measured', 'Result'],
     body: claims.map((claim) => {
-      const asExpected = claim.result === claim.expected;
-      const [tone, word] =
-        claim.result === 'undecided'
-          ? ['warn', '? undecided']
-          : asExpected
-            ? ['good', claim.expected === 'fails' ? '✓ fails, as expected' : '✓ holds']
-            : ['bad', claim.expected === 'fails' ? '✕ holds, unexpectedly' : '✕ fails'];
+      const [tone, word] = claimWords(claim, verdict);
       return row(
         html`${claim.text}<small class="source">Source: ${claim.source}</small>${claim.because && html`<small class="source">Expected to fail, because ${claim.because}</small>`}`,
         `${claim.appliesTo.variant ?? 'every variant'}${claim.appliesTo.lane ? `, lane ${claim.appliesTo.lane}` : ''}`,
@@ -129,6 +130,16 @@ export function claimsTable(claims: readonly ClaimResult[]): Markup {
       );
     }),
   });
+}
+
+function claimWords(
+  { result, expected }: ClaimResult,
+  verdict: Verdict,
+): readonly [tone: Tone, word: string] {
+  if (result === 'undecided') return ['warn', '? undecided'];
+  if (result === expected) return ['good', expected === 'fails' ? '✓ fails, as expected' : '✓ holds'];
+  if (expected === 'fails') return ['warn', '! holds, unexpectedly'];
+  return verdict === 'unneeded' ? ['warn', '○ did not show'] : ['bad', '✕ fails'];
 }
 
 /** Setting × lane with losses and causes; only for scenarios with more variants than before and after. */
@@ -265,7 +276,14 @@ export function repeatTable(scenario: ScenarioResult): Markup | undefined {
           const { clean, runs } = cleanRuns(column, lane);
           const lost = column.experiments.map((experiment) => experiment.lanes[lane]?.lost ?? 0);
           return [
-            html`<td class="${clean === runs ? 'good' : 'bad'}"><b>${clean} of ${runs}</b></td>`,
+            html`<td class="${
+              clean < runs
+                ? 'bad'
+                : lossTone(
+                    0,
+                    column.experiments.every(({ valid }) => valid),
+                  )
+            }"><b>${clean} of ${runs}</b></td>`,
             lost.length <= 12
               ? lost.map(count).join(', ')
               : `${count(Math.min(...lost))} to ${count(Math.max(...lost))}`,

@@ -114,6 +114,17 @@ test('JUnit: what each verdict becomes', () => {
   }
 });
 
+test('JUnit: an unneeded scenario fails nothing, since its exit code is 0', () => {
+  const [scenario] = single.scenarios;
+  const claims = scenario!.claims.map((claim) =>
+    claim.id === 'baseline-new' ? { ...claim, result: 'fails' as const } : claim,
+  );
+  const results = { ...single, scenarios: [{ ...scenario!, claims, verdict: 'unneeded' as const }] };
+  const xml = parseXml(renderJunit(results));
+  assert.is(xml.attributes.failures, '0');
+  assert.is(xml.attributes.skipped, '1');
+});
+
 test('JUnit: a claim that was expected to fail and fails is passed, and the failure carries the figure', () => {
   const xml = renderJunit(sampleRun({ verdict: 'refuted' }).results);
   const cases = parseXml(xml).children[0]!.children.filter((child) => child.name === 'testcase');

@@ -5,6 +5,8 @@ import { chooseForms } from '../../reports/html/packing.ts';
 import { renderHtml } from '../../reports/html/page.ts';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import { renderTrend } from '../../reports/html/trend.ts';
+import { renderMarkdown } from '../../reports/markdown.ts';
+import { renderTerminal } from '../../reports/terminal.ts';
 import { fullResults, type SampleRun, sampleRun, sampleSuite } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 
@@ -121,6 +123,17 @@ test('fields that few runs have: ablation, findings, rounds', () => {
   assert.match(text, '2 of 2 rounds came to this verdict');
 });
 
+test('zero of a measurement that was not good enough is never green', () => {
+  const run = sampleRun({ verdict: 'inconclusive' });
+  const text = pageOf(run);
+  assert.not.match(text, /class="(lost )?good"><b>0<|<b class="good">0</);
+  assert.match(text, '? With the settings: not measured well enough');
+  assert.match(text, 'not valid: Send lag p99 was 84 ms');
+  assert.not.match(text, '0 lost means');
+  assert.match(renderTerminal(run.results, { colour: false }), /hardened +\? 0 of/);
+  assert.match(renderMarkdown(run.results), /\*\*0\*\* of 4,940 \(0 %\), not valid/);
+});
+
 test('no result at all is an answer too', () => {
   const text = renderHtml({ results: { ...single.results, scenarios: [] }, journals: new Map() });
   assert.match(text, 'No scenario was run, so nothing is proven.');
@@ -131,8 +144,10 @@ test('a quick suite stays below 500 KB with every figure of its overview in the 
   const text = pageOf(run);
   assert.ok(Buffer.byteLength(text) < 500_000, `${Buffer.byteLength(text)} bytes`);
   for (const scenario of run.results.scenarios) {
-    const lost = scenario.experiments[0]?.lanes.new?.lost;
-    if (lost !== undefined) assert.match(text, `>${lost}</span> → <b class="good">0</b>`);
+    const experiment = scenario.experiments[0];
+    if (!experiment) continue;
+    const tone = experiment.valid ? 'good' : 'warn';
+    assert.match(text, `>${experiment.lanes.new!.lost}</span> → <b class="${tone}">0</b>`, scenario.name);
   }
 });
 
