@@ -114,11 +114,16 @@ function updateOptions<R extends Resource>(
   subresource: 'status' | undefined,
 ): UpdateOptions {
   if (subresource) return { subresource };
-  if (resource !== 'pods') return {};
-  const { spec, metadata } = object as Pod;
-  const current = registry.get('pods', metadata.namespace, metadata.name);
-  return spec?.nodeName && current && !current.spec?.nodeName ? { subresource: 'binding' } : {};
+  const { metadata } = object;
+  const current = registry.get(resource, metadata.namespace, metadata.name);
+  if (resource === 'pods' && (object as Pod).spec?.nodeName && current && !(current as Pod).spec?.nodeName) {
+    return { subresource: 'binding' };
+  }
+  // Only what came over HTTP keeps track of who set which field.
+  return current?.metadata.managedFields ? { manager: controllerManager } : {};
 }
+
+const controllerManager = { name: 'kube-controller-manager', operation: 'Update' } as const;
 
 function serviceAddress(taken: ReadonlySet<string>): string {
   for (let index = 1; index < 65_535; index++) {

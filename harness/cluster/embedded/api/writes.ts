@@ -8,6 +8,7 @@ import { initialStatus, normalizeStatus } from './defaults/status.ts';
 import { numberTemplate, tieJobToPods } from './defaults/workloads.ts';
 import { alreadyExists, conflict, forbidden, invalid, notFound, preconditionFailed } from './errors.ts';
 import { createGarbageCollector } from './garbage.ts';
+import { type FieldManager, trackUpdate } from './managed-fields.ts';
 import { cloneObject, equalObjects, isObject, type KubeObject, timestamp } from './objects.ts';
 import { definitionOf, groupVersion, type ResourceDefinition } from './resources.ts';
 import type { Storage } from './storage.ts';
@@ -24,6 +25,8 @@ import { validate } from './validation/index.ts';
 export interface WriteOptions {
   /** Everything but the write itself. */
   dryRun?: boolean;
+  /** Who writes, for managedFields; absent: the object says already, or nobody keeps track. */
+  manager?: FieldManager;
 }
 
 export interface UpdateOptions extends WriteOptions {
@@ -97,6 +100,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     if (definition.resource === 'daemonsets') numberTemplate(object as unknown as DaemonSet, 1);
     if (definition.hasStatus) object.status = initialStatus(object, context.now());
     normalizeStatus(object);
+    if (options.manager) trackUpdate(undefined, object, options.manager, timestamp(context.now()));
     validate(definition, object, undefined);
     if (storage.get(definition, metadata.namespace, metadata.name)) {
       throw alreadyExists(definition, metadata.name);
@@ -180,6 +184,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     if (options.subresource === 'status') object = statusUpdate(definition, current, object);
     else object = mainUpdate(definition, current, object, options.subresource === 'binding');
     if (equalObjects(current, object)) return current;
+    if (options.manager) trackUpdate(current, object, options.manager, timestamp(context.now()));
     if (options.dryRun) return object;
     // An object under deletion goes with its last finalizer, without a MODIFIED of its own.
     const held = (object.metadata.finalizers?.length ?? 0) > 0;
@@ -362,6 +367,9 @@ function keepSystemFields(metadata: ObjectMeta, current: ObjectMeta): void {
   setOrDelete(metadata, 'generation', current.generation);
   setOrDelete(metadata, 'deletionTimestamp', current.deletionTimestamp);
   setOrDelete(metadata, 'deletionGracePeriodSeconds', current.deletionGracePeriodSeconds);
+  // Left out: kept. An empty list: reset.
+  metadata.managedFields ??= current.managedFields;
+  if (metadata.managedFields === undefined) delete metadata.managedFields;
   dropEmpty(metadata);
 }
 

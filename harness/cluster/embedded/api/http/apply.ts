@@ -1,17 +1,114 @@
-// Server-side apply is refused; kubectl then says so and client-side apply works.
-import { unsupportedMediaType } from '../errors.ts';
-import type { ResourceDefinition } from '../resources.ts';
-import type { Exchange } from './context.ts';
+// PATCH with application/apply-patch+yaml: server-side apply with owners and conflicts.
+import { badRequest, invalid } from '../errors.ts';
+import { compareFields, fieldsOf } from '../field-sets.ts';
+import { appliedBefore, type FieldManager, trackApply, writeOwners } from '../managed-fields.ts';
+import { cloneObject, isObject, type JsonObject, type KubeObject, timestamp } from '../objects.ts';
+import { mergeApplied, prune } from '../patch/apply.ts';
+import { groupVersion, type ResourceDefinition } from '../resources.ts';
+import { DecodeError, decodeFields } from '../schema/decode.ts';
+import { typeNameOf } from '../schema/schema.ts';
+import { StatusError } from '../types.ts';
+import { yaml } from './body.ts';
+import { asServed, type Exchange } from './context.ts';
+import { checkPlace, sendObject, store } from './create.ts';
+import { invalidOption, isDryRun, isTrue } from './request.ts';
 
 export function applyObject(
-  _exchange: Exchange,
-  _stored: ResourceDefinition,
-  _subresource: 'status' | undefined,
-  _body: string,
+  exchange: Exchange,
+  stored: ResourceDefinition,
+  subresource: 'status' | undefined,
+  body: string,
 ): void {
-  throw unsupportedMediaType([
-    'application/json-patch+json',
-    'application/merge-patch+json',
-    'application/strategic-merge-patch+json',
-  ]);
+  const { context, served, namespace, name = '', query } = exchange;
+  const { registry } = context;
+  const managerName = query.get('fieldManager');
+  if (!managerName) {
+    throw invalidOption(
+      'PatchOptions',
+      'fieldManager',
+      'Required value: is required for apply patch',
+      'FieldValueRequired',
+    );
+  }
+  const manager: FieldManager = {
+    name: managerName,
+    operation: 'Apply',
+    ...(subresource === undefined ? {} : { subresource }),
+  };
+  const applied = readConfiguration(exchange, body);
+  const current = registry.storage.get(stored, namespace, name);
+  const live = current && asServed(served, current);
+  const merged = mergeApplied(
+    live ? cloneObject(live) : { apiVersion: groupVersion(served), kind: served.kind, metadata: {} },
+    applied,
+    served.kind,
+  );
+  const without = subresource === 'status' ? 'spec' : 'status';
+  const appliedPaths = new Set(fieldsOf(applied, without).keys());
+  const before = live ? fieldsOf(live, without) : new Map<string, unknown>();
+  const { changed } = compareFields(before, fieldsOf(merged, without));
+  const gone = [...appliedBefore(live, manager)].filter((path) => !appliedPaths.has(path));
+  const owners = trackApply(
+    live,
+    manager,
+    groupVersion(served),
+    appliedPaths,
+    changed,
+    isTrue(query, 'force'),
+    timestamp(registry.now()),
+  );
+  const owned = new Set(owners.flatMap(({ paths }) => [...paths]));
+  prune(merged, gone, owned, served.kind);
+  const object = merged as unknown as KubeObject;
+  writeOwners(object, owners);
+  checkPlace(exchange, object);
+  if (current) {
+    const { resourceVersion, uid } = isObject(applied.metadata) ? applied.metadata : {};
+    if (typeof resourceVersion === 'string') object.metadata.resourceVersion = resourceVersion;
+    if (uid !== undefined && uid !== current.metadata.uid) {
+      const message = `Invalid value: ${JSON.stringify(uid)}: field is immutable`;
+      throw invalid(served, name, [{ reason: 'FieldValueInvalid', message, field: 'metadata.uid' }]);
+    }
+    const converted = served.toStored?.(object, current) ?? object;
+    const dryRun = isDryRun(query, 'PatchOptions');
+    sendObject(exchange, 200, registry.writes.update(stored, converted, { subresource, dryRun }));
+    return;
+  }
+  sendObject(exchange, 201, store(exchange, stored, object));
+}
+
+/** The configuration, of the right kind and with known fields alone. */
+function readConfiguration({ served }: Exchange, body: string): JsonObject {
+  const value = yaml(body);
+  if (!isObject(value)) throw badRequest('error decoding YAML: the configuration is not an object');
+  const { apiVersion = '', kind = '' } = value as { apiVersion?: string; kind?: string };
+  if (!apiVersion || !kind) {
+    throw badRequest(
+      `invalid object type: ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`,
+    );
+  }
+  if (apiVersion !== groupVersion(served) || kind !== served.kind) {
+    throw badRequest(
+      `incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${groupVersion(served)}`,
+    );
+  }
+  const metadata = isObject(value.metadata) ? value.metadata : {};
+  if (metadata.managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
+  const named = `failed to create typed patch object (${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${apiVersion}, Kind=${kind})`;
+  try {
+    const { object, unknownFields } = decodeFields(typeNameOf(apiVersion, kind), value);
+    if (unknownFields.length > 0) {
+      const paths = unknownFields.map((text) => `.${text.slice('unknown field "'.length, -1)}`);
+      const list = paths.map((path) => `${path}: field not declared in schema`);
+      throw new StatusError(
+        500,
+        '',
+        `${named}: ${list.length === 1 ? list[0] : `errors:\n${list.map((text) => `  ${text}`).join('\n')}`}`,
+      );
+    }
+    return object;
+  } catch (error) {
+    if (error instanceof DecodeError) throw new StatusError(500, '', `${named}: ${error.message}`);
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 // What every route needs.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KubeletHooks } from '../hooks.ts';
+import type { FieldManager } from '../managed-fields.ts';
 import type { KubeObject } from '../objects.ts';
 import type { ApiRegistry } from '../registry.ts';
 import type { Served } from '../served.ts';
@@ -18,6 +19,16 @@ export interface Exchange extends ResourceRequest {
   context: ServerContext;
   req: IncomingMessage;
   res: ServerResponse;
+}
+
+/** Who writes: the fieldManager parameter, or the first word of the User-Agent. */
+export function managerOf({ req, query, subresource }: Exchange): FieldManager {
+  const agent = (req.headers['user-agent'] ?? '').split('/')[0] ?? '';
+  return {
+    name: query.get('fieldManager') || agent || 'unknown',
+    operation: 'Update',
+    ...(subresource === 'status' || subresource === 'scale' ? { subresource } : {}),
+  };
 }
 
 /** The object in the version that was asked for. */

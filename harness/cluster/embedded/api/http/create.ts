@@ -1,11 +1,12 @@
 // POST to a collection, PUT to an object.
 import { badRequest, notFound } from '../errors.ts';
+import type { FieldManager } from '../managed-fields.ts';
 import { isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
 import { warningsFor } from '../warnings.ts';
 import { readObject } from './body.ts';
-import { asServed, type Exchange } from './context.ts';
+import { asServed, type Exchange, managerOf } from './context.ts';
 import { includeObject } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
 import { isDryRun } from './request.ts';
@@ -13,7 +14,7 @@ import { sendJson, warningHeader } from './responses.ts';
 
 export async function createObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
   const { object, warnings } = await readObject(exchange, exchange.served);
-  const created = store(exchange, stored, object);
+  const created = store(exchange, stored, object, managerOf(exchange));
   sendObject(exchange, 201, created, [...warnings, ...warningsFor(created, true)]);
 }
 
@@ -30,19 +31,25 @@ export async function replaceObject(
     // AllowCreateOnUpdate of these kinds' strategies.
     const creates = ['leases', 'services', 'events'].includes(stored.resource);
     if (!creates || object.metadata.resourceVersion) throw notFound(stored, name);
-    sendObject(exchange, 201, store(exchange, stored, object), warnings);
+    sendObject(exchange, 201, store(exchange, stored, object, managerOf(exchange)), warnings);
     return;
   }
   const converted = served.toStored?.(object, current) ?? object;
   const updated = context.registry.writes.update(stored, converted, {
     subresource,
     dryRun: isDryRun(query, 'UpdateOptions'),
+    manager: managerOf(exchange),
   });
   sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, false)]);
 }
 
 /** Creates an object in the request's namespace; also for server-side apply. */
-export function store(exchange: Exchange, stored: ResourceDefinition, object: KubeObject): KubeObject {
+export function store(
+  exchange: Exchange,
+  stored: ResourceDefinition,
+  object: KubeObject,
+  manager?: FieldManager,
+): KubeObject {
   const { context, served, namespace, query } = exchange;
   checkNamespace(exchange, object);
   const placed = {
@@ -52,7 +59,7 @@ export function store(exchange: Exchange, stored: ResourceDefinition, object: Ku
   const converted = served.toStored?.(placed, undefined) ?? placed;
   if (stored.resource === 'secrets') encodeStringData(converted);
   const dryRun = isDryRun(query, 'CreateOptions');
-  const created = context.registry.writes.create(stored, converted, { dryRun });
+  const created = context.registry.writes.create(stored, converted, { dryRun, manager });
   if (!dryRun) context.registry.writes.collectOrphan(stored, created);
   return created;
 }

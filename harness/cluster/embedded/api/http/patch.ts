@@ -10,7 +10,7 @@ import { typeNameOf } from '../schema/schema.ts';
 import { StatusError } from '../types.ts';
 import { applyObject } from './apply.ts';
 import { contentType, type ExpectedKind, fieldValidation, goJsonError, type ReadObject } from './body.ts';
-import { asServed, type Exchange } from './context.ts';
+import { asServed, type Exchange, managerOf } from './context.ts';
 import { checkPlace, sendObject } from './create.ts';
 import { isDryRun, readBody } from './request.ts';
 
@@ -40,7 +40,11 @@ export async function patchObject(
   }
   const converted = served.toStored?.(object, current) ?? object;
   const dryRun = isDryRun(query, 'PatchOptions');
-  const updated = context.registry.writes.update(stored, converted, { subresource, dryRun });
+  const updated = context.registry.writes.update(stored, converted, {
+    subresource,
+    dryRun,
+    manager: managerOf(exchange),
+  });
   sendObject(exchange, 200, updated, warnings);
 }
 

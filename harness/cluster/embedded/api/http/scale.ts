@@ -5,7 +5,7 @@ import { cloneObject, isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
 import { readObject } from './body.ts';
-import type { Exchange } from './context.ts';
+import { type Exchange, managerOf } from './context.ts';
 import { checkPlace } from './create.ts';
 import { includeObject } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
@@ -61,7 +61,10 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
   }
   const changed = cloneObject(target);
   changed.spec = { ...(isObject(changed.spec) ? changed.spec : {}), replicas };
-  const updated = writes.update(stored, changed, { dryRun: isDryRun(query, 'UpdateOptions') });
+  const updated = writes.update(stored, changed, {
+    dryRun: isDryRun(query, 'UpdateOptions'),
+    manager: managerOf(exchange),
+  });
   const headers = warningHeader(warnings);
   sendJson(res, 200, scaleOf(updated), headers);
 }
