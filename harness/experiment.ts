@@ -1,4 +1,5 @@
 // One experiment, top to bottom: deploy, load, steps, wait for the end, record. What it yields is a journal.
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
@@ -598,10 +599,25 @@ function clusterIpOf(service: Manifest | undefined): string {
   return address;
 }
 
-const namespaceOf = (runId: string, name: string): string =>
-  `rollproof-${runId}-${name.replaceAll('.', '-')}`.slice(0, 63).replace(/-+$/, '');
+/**
+ * A DNS label for the run and an experiment's name. What cannot be said in one (capital letters, "only:preStop", more
+ * than 63 characters) ends in a hash, so that two experiments never share a namespace.
+ */
+export function namespaceOf(runId: string, name: string): string {
+  const prefix = `rollproof-${runId}-`;
+  const plain = name.replaceAll('.', '-');
+  const fit = plain.toLowerCase().replace(/[^a-z0-9-]/g, '-');
+  const room = 63 - prefix.length;
+  if (fit === plain && fit.length <= room) return prefix + fit.replace(/-+$/, '');
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 6);
+  return `${prefix}${fit.slice(0, room - hash.length - 1).replace(/-+$/, '')}-${hash}`;
+}
 
-const labelValue = (name: string): string => name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
+const labelValue = (name: string): string =>
+  name
+    .replace(/[^A-Za-z0-9_.-]/g, '-')
+    .slice(0, 63)
+    .replace(/[^A-Za-z0-9]+$/, '');
 
 const lostOf = (counts: Partial<Record<Outcome, number>>): number =>
   Object.entries(counts).reduce((sum, [outcome, count]) => sum + (isLost(outcome as Outcome) ? count : 0), 0);

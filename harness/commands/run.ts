@@ -26,6 +26,10 @@ const REMOVE_LIMIT_MS = 90_000;
 
 export const journalFolder = 'journals';
 
+/** Relative to the output folder. ":" and "/" of a variant's name are in no file name that archives and uploads accept. */
+export const journalFile = (key: ExperimentKey): string =>
+  join(journalFolder, `${experimentName(key).replaceAll(':', '=').replaceAll('/', '~')}.ndjson`);
+
 /**
  * Runs all experiments, each into `out`/journals/NAME.ndjson. Namespaces are removed before it returns, or by the
  * returned `removed`, which must be awaited: removal goes on while the reports are made.
@@ -96,7 +100,7 @@ async function measure(
   progress: Progress,
 ): Promise<Ran> {
   const name = experimentName(key);
-  const journal = join(journalFolder, `${name}.ndjson`);
+  const journal = journalFile(key);
   const outcome = await progress.stage(name, (say) =>
     runExperiment(
       {
