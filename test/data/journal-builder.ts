@@ -333,6 +333,7 @@ export class JournalBuilder {
       plan: {
         runId: this.options.runId ?? 'run1',
         podHeader: 'x-rollproof-pod',
+        preflightMs: 0,
         streams: this.streams.map(({ id, lane, ratePerSecond }) => ({
           id,
           lane,
