@@ -1,7 +1,7 @@
 // The trend page of nightly runs: what changed last night first, then one row of marks per scenario and lane.
 import { lanes } from '../../harness/model/load.ts';
 import type { Verdict } from '../../harness/model/results.ts';
-import type { Comparison, RunSummary } from '../../harness/model/run-summary.ts';
+import type { Comparison, RunSummary, VariantFigures } from '../../harness/model/run-summary.ts';
 import { count, counted, day, duration } from '../figures.ts';
 import { laneWords, type Tone, verdictWords } from '../words.ts';
 import { type Content, html, type Markup } from './markup.ts';
@@ -118,9 +118,7 @@ function verdictTable(names: readonly string[], runs: readonly RunSummary[]): Ma
 function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
   const rows: Markup[] = [];
   const points = runs.map((run) => run.scenarios.find((scenario) => scenario.name === name));
-  const variants = [
-    ...new Set(points.flatMap((point) => point?.variants.map(({ variant }) => variant) ?? [])),
-  ];
+  const variants = [...new Set(points.flatMap((point) => point?.variants.map(labelOf) ?? []))];
   const add = (
     head: Content,
     values: readonly (number | undefined)[],
@@ -137,7 +135,7 @@ function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
     );
   };
   for (const variant of variants) {
-    const of = points.map((point) => point?.variants.find((one) => one.variant === variant));
+    const of = points.map((point) => point?.variants.find((one) => labelOf(one) === variant));
     for (const lane of lanes) {
       const lost = of.map((one) => one?.lanes[lane]?.lost);
       add(`${variant}: lost, ${laneWords[lane].title}`, lost, count, !variant.startsWith('baseline'));
@@ -159,6 +157,13 @@ function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
     head: ['Figure', 'Last run', 'Range', 'Trend, the newest on the right'],
     body: rows,
   });
+}
+
+/** Another path or several agents make another row. */
+function labelOf({ variant, path, agents }: VariantFigures): string {
+  return [variant, path !== 'cluster-ip' && path, agents > 1 && `${agents} agents`]
+    .filter(Boolean)
+    .join(', ');
 }
 
 /** Bars from zero; a run without the figure leaves a gap. The figures stand beside it. */
