@@ -42,6 +42,8 @@ export interface EmbeddedCluster extends AsyncDisposable {
   readonly registry: ApiRegistry;
   readonly images: Images;
   kubeconfig(): string;
+  /** Where an agent on this node reads its endpoint table. */
+  routesUrl(node: string): string;
   /** Routing updates of this node lag by so many ms from now on; 0 lets out what is held back. */
   delayProxy(node: string, delayMs: number): void;
   /** Safe to call twice. */
@@ -146,6 +148,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       registry,
       images,
       kubeconfig: () => kubeconfigFor(api.url),
+      routesUrl: (node) => proxies.routesUrl(node),
       delayProxy: (node, delayMs) => proxies.delay(node, delayMs),
       close,
       [Symbol.asyncDispose]: close,

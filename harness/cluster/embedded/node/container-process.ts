@@ -1,11 +1,11 @@
 // One container: a process that leads its own group, what it writes, and the commands that are run beside it (probes,
 // hooks, kubectl exec). Signals reach it as they would reach PID 1 of a container.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from './clock.ts';
 import type { ContainerLog } from './container-log.ts';
+import { getsSignal } from './pid-one.ts';
 import { killGroup, type Watchdog } from './watchdog.ts';
 
 export interface Launch {
@@ -80,7 +80,7 @@ export class ContainerProcess {
    * does not handle: the kernel drops it, and only SIGKILL ends the container.
    */
   signal(signal: NodeJS.Signals): void {
-    if (this.gone || !handles(this.pid, signal)) return;
+    if (this.gone || !getsSignal(this.pid, signal, this.launch.env.TMPDIR)) return;
     try {
       process.kill(this.pid, signal);
     } catch {
@@ -172,15 +172,4 @@ function launchFailure(program: string, error: NodeJS.ErrnoException): string {
 /** A shell's convention, which container runtimes share: 128 + number of the signal. */
 function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? 128 + (signal ? constants.signals[signal] : 0);
-}
-
-/** Whether a process has a handler for a signal; where /proc does not say, it is taken to have one. */
-function handles(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    if (!caught) return true;
-    return (BigInt(`0x${caught}`) >> BigInt(constants.signals[signal] - 1)) % 2n === 1n;
-  } catch {
-    return true;
-  }
 }

@@ -25,6 +25,8 @@ export interface NodeContext {
   readonly pullBackOff: BackOff;
   /** Containers' own /tmp folders live below it. */
   readonly folder: string;
+  /** What Node.js needs to behave as PID 1. */
+  readonly nodeOptions: string;
   /** Variables that every container of this node is told: where routes and the API server are. */
   readonly environment: Readonly<Record<string, string>>;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;

@@ -261,6 +261,7 @@ export class PodRuntime {
       image.env ?? {},
       { ...told, TMPDIR: tmp, HOME: tmp },
     );
+    env.NODE_OPTIONS = `${env.NODE_OPTIONS ?? ''} ${node.nodeOptions}`.trim();
     const own = new Set((container.env ?? []).map((variable) => variable.name));
     for (const [name, value] of Object.entries(env)) if (own.has(name)) env[name] = inOwnTmp(value, tmp);
     const mapped = image.command.map((word) => expandToldNames(word, { ...env, ...told }));

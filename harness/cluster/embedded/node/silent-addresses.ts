@@ -130,6 +130,8 @@ export class SilentAddresses {
     for (const answer of this.answers.values()) answer('closed');
     this.answers.clear();
     this.port?.close();
+    // Awaited, so it has to keep the process alive for once.
+    this.worker?.ref();
     await this.worker?.terminate();
     this.worker = undefined;
   }

@@ -12,6 +12,7 @@ import { Kubelet } from './kubelet.ts';
 import { kubeletHooks } from './kubelet-hooks.ts';
 import { latencyModel } from './latency.ts';
 import { type NodePlan, nodeDraft } from './node-object.ts';
+import { writePreload } from './pid-one.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
 import { SilentAddresses } from './silent-addresses.ts';
 import { Watchdog } from './watchdog.ts';
@@ -47,6 +48,7 @@ const DISCARD_PORT = 9;
 export function startKubelets(options: KubeletsOptions): Kubelets {
   const { registry, clock, random, nodes, addresses } = options;
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-pods-'));
+  const nodeOptions = writePreload(folder);
   const watchdog = new Watchdog([folder]);
   const silent = new SilentAddresses(clock);
   const nowhere = { ip: addresses.silentAddress, port: DISCARD_PORT };
@@ -85,6 +87,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         restartBackOff: new BackOff(clock),
         pullBackOff: new BackOff(clock),
         folder,
+        nodeOptions,
         environment: options.environment(plan),
         event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
       }),

@@ -2,7 +2,8 @@
 // kills them when its input ends, which happens however the harness ends, `kill -9` included.
 import { type ChildProcess, spawn } from 'node:child_process';
 
-// Runs in a session of its own, so that Ctrl-C reaches only the harness. $groups is " 12 34 ".
+// Runs in a session of its own, so that Ctrl-C reaches only the harness. $groups is " 12 34 "; dash takes a negative
+// number after "-s KILL --" alone.
 const script = `
 trap '' INT TERM HUP
 groups=' '
@@ -12,7 +13,7 @@ while read -r sign group; do
     -) groups="\${groups%% $group *} \${groups#* $group }" ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 for folder in "$@"; do rm -rf -- "$folder"; done
 `;
 

@@ -1,0 +1,43 @@
+// A container's first process is PID 1 of its namespace: the kernel drops signals that it does not handle. Here it is
+// any process, so the kubelet asks /proc whether it has a handler. Node.js alone cannot be told that way: it always
+// handles SIGTERM and SIGINT itself, by ending. A preloaded script gives it the handler that does nothing.
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename, join } from 'node:path';
+
+const MARKER = '.pid-one';
+
+/** Only for the container's first process: what that one starts gets signals as any process does. */
+const preload = `
+if (String(process.ppid) === process.env.ROLLPROOF_PARENT_PID) {
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => {});
+  try {
+    require('node:fs').writeFileSync(require('node:path').join(process.env.TMPDIR, '${MARKER}'), '');
+  } catch {}
+}
+`;
+
+/** Writes the script into `folder`; returns what NODE_OPTIONS has to say. */
+export function writePreload(folder: string): string {
+  const file = join(folder, 'pid-one.cjs');
+  writeFileSync(file, preload);
+  return `--require=${file}`;
+}
+
+/**
+ * Whether PID 1 would get a signal. `tmp` is the container's own TMPDIR, where the preloaded script leaves its mark:
+ * until then Node.js is still starting and nothing handles the signal.
+ */
+export function getsSignal(pid: number, signal: NodeJS.Signals, tmp: string | undefined): boolean {
+  try {
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (!caught) return true;
+    const handles = (BigInt(`0x${caught}`) >> BigInt(constants.signals[signal] - 1)) % 2n === 1n;
+    if (!handles) return false;
+    const isNode = basename(readlinkSync(`/proc/${pid}/exe`)) === 'node';
+    return !isNode || tmp === undefined || existsSync(join(tmp, MARKER));
+  } catch {
+    // No /proc: it is taken to have a handler.
+    return true;
+  }
+}

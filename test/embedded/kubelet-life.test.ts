@@ -1,0 +1,316 @@
+// A pod from start to end on the embedded cluster, with real processes: what its status, its events and the kernel say.
+import * as assert from 'uvu/assert';
+import {
+  createPod,
+  eventsOf,
+  fastCluster,
+  isReady,
+  knock,
+  needsLinux,
+  podOf,
+  podProcesses,
+  stateOf,
+  until,
+} from '../embedded-pods.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('kubelet life', { timeoutMs: 60_000, skip: needsLinux });
+const probe = { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 };
+
+test('up within 300 ms, and nothing left when it is down', async () => {
+  const begunMs = performance.now();
+  const cluster = await fastCluster();
+  const tookMs = performance.now() - begunMs;
+  createPod(cluster);
+  await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
+  assert.is(podProcesses(process.pid).length, 1);
+  await cluster.close();
+  assert.equal(podProcesses(process.pid), []);
+  assert.ok(tookMs < 300, `took ${tookMs} ms`);
+});
+
+test('refuses until it listens, answers while it runs, hangs when it is gone', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { container: { readinessProbe: probe, env: [{ name: 'START_MS', value: '700' }] } });
+  const running = await until('Running', () => {
+    const pod = podOf(cluster);
+    return pod?.status?.phase === 'Running' && pod;
+  });
+  const address = running.status?.podIP as string;
+  assert.match(address, /^127\./);
+  assert.is(isReady(running), false);
+  assert.is(await knock(address, 8080), 'ECONNREFUSED');
+  await until('Ready', () => isReady(podOf(cluster)));
+  assert.is(await knock(address, 8080), 'connected');
+  cluster.registry.delete('pods', 'default', 'pod');
+  await until('gone', () => !podOf(cluster));
+  assert.is(await knock(address, 8080), 'hangs');
+  assert.is(await knock(address, 9999), 'ECONNREFUSED', 'a port that nobody had');
+  const events = eventsOf(cluster);
+  for (const wanted of [
+    'Pulled: Container image "test/server:1" already present on machine',
+    'Created: Created container: app',
+    'Started: Started container app',
+    `Unhealthy: Readiness probe failed: Get "http://${address}:8080/": dial tcp ${address}:8080: connect: connection refused`,
+    'Killing: Stopping container app',
+  ]) {
+    assert.ok(events.includes(wanted), `${wanted}\n${events.join('\n')}`);
+  }
+});
+
+test('preStop runs before SIGTERM, inside the grace period', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    container: { lifecycle: { preStop: { sleep: { seconds: 1 } } } },
+  });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const begunMs = performance.now();
+  cluster.registry.delete('pods', 'default', 'pod');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(isReady(podOf(cluster)), 'goes on being Ready while the hook sleeps');
+  await until('gone', () => !podOf(cluster));
+  assert.ok(performance.now() - begunMs >= 1000);
+});
+
+test('a hook that outlives the grace period is left behind; 2 s remain', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    container: { lifecycle: { preStop: { exec: { command: ['sleep', '30'] } } } },
+    spec: { terminationGracePeriodSeconds: 1 },
+  });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const begunMs = performance.now();
+  cluster.registry.delete('pods', 'default', 'pod');
+  const ended = await until('Succeeded', () => {
+    const pod = podOf(cluster);
+    return pod?.status?.phase === 'Succeeded' && pod;
+  });
+  assert.is(stateOf(ended)?.terminated?.exitCode, 0);
+  const tookMs = performance.now() - begunMs;
+  assert.ok(tookMs >= 1000 && tookMs < 3000, `${tookMs} ms`);
+  assert.ok(eventsOf(cluster).includes('FailedPreStopHook: PreStopHook failed'));
+  await until('no process', () => podProcesses(process.pid).length === 0);
+});
+
+const stubborn: readonly [string, Record<string, unknown>][] = [
+  ['SIGTERM handled and ignored', { image: 'test/server:1', env: [{ name: 'ON_TERM', value: 'ignore' }] }],
+  ['SIGTERM without a handler, as PID 1', { image: 'test/deaf:1' }],
+  [
+    'Node.js without a handler, as PID 1',
+    { command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'] },
+  ],
+];
+for (const [name, container] of stubborn) {
+  test(`${name}: killed after the grace period, exit code 137`, async () => {
+    await using cluster = await fastCluster();
+    createPod(cluster, { container, spec: { terminationGracePeriodSeconds: 2 } });
+    await until('Ready', () => isReady(podOf(cluster)));
+    const begunMs = performance.now();
+    cluster.registry.delete('pods', 'default', 'pod');
+    const failed = await until('Failed', () => {
+      const pod = podOf(cluster);
+      return pod?.status?.phase === 'Failed' && pod;
+    });
+    assert.is(stateOf(failed)?.terminated?.exitCode, 137);
+    assert.is(stateOf(failed)?.terminated?.reason, 'Error');
+    assert.ok(performance.now() - begunMs >= 2000);
+  });
+}
+
+test('a forced deletion ends the process within a second, without an object', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { container: { lifecycle: { preStop: { sleep: { seconds: 20 } } } } });
+  await until('Ready', () => isReady(podOf(cluster)));
+  cluster.registry.delete('pods', 'default', 'pod', { gracePeriodSeconds: 0 });
+  assert.is(podOf(cluster), undefined);
+  assert.is(podProcesses(process.pid).length, 1, 'lives on for a moment');
+  await until('its end', () => podProcesses(process.pid).length === 0, 4000);
+});
+
+test('a shorter grace period takes effect at once', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { container: { lifecycle: { preStop: { sleep: { seconds: 25 } } } } });
+  await until('Ready', () => isReady(podOf(cluster)));
+  cluster.registry.delete('pods', 'default', 'pod');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  cluster.registry.delete('pods', 'default', 'pod', { gracePeriodSeconds: 1 });
+  await until('gone', () => !podOf(cluster), 6000);
+});
+
+test('restarts: the first is free, then back-off; the log of the run before is kept', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { container: { command: ['sh', '-c', 'echo run; exit 3'] } });
+  // The status is one sync late, and the next one comes 10 to 15 s after the crash.
+  const waiting = await until(
+    'CrashLoopBackOff',
+    () => {
+      const pod = podOf(cluster);
+      return stateOf(pod)?.waiting?.reason === 'CrashLoopBackOff' && pod;
+    },
+    25_000,
+  );
+  const status = waiting.status?.containerStatuses?.[0];
+  assert.is(status?.restartCount, 1);
+  assert.is(status?.lastState?.terminated?.exitCode, 3);
+  assert.match(
+    status?.state?.waiting?.message ?? '',
+    /^back-off 10s restarting failed container=app pod=pod_default\(/,
+  );
+  assert.is(waiting.status?.phase, 'Running');
+  const answer = await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log?previous=true`);
+  assert.is(await answer.text(), 'run\n');
+});
+
+test('a failed liveness probe restarts the container with its hook and its grace', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    container: {
+      livenessProbe: {
+        exec: { command: ['test', '-f', '/tmp/alive'] },
+        periodSeconds: 1,
+        failureThreshold: 1,
+      },
+      command: ['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait'],
+    },
+  });
+  const restarted = await until('a restart', () => {
+    const pod = podOf(cluster);
+    return (pod?.status?.containerStatuses?.[0]?.restartCount ?? 0) > 0 && pod;
+  });
+  assert.is(restarted.status?.containerStatuses?.[0]?.lastState?.terminated?.reason, 'Completed');
+  assert.ok(eventsOf(cluster).includes('Killing: Container app failed liveness probe, will be restarted'));
+});
+
+test('missing images: pull, back-off, never', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { name: 'absent', image: 'test/none:1' });
+  createPod(cluster, { name: 'never', image: 'test/none:1', container: { imagePullPolicy: 'Never' } });
+  createPod(cluster, { name: 'always', container: { imagePullPolicy: 'Always' } });
+  await until('ErrImagePull', () => stateOf(podOf(cluster, 'absent'))?.waiting?.reason === 'ErrImagePull');
+  await until('never', () => stateOf(podOf(cluster, 'never'))?.waiting?.reason === 'ErrImageNeverPull');
+  await until('always', () => isReady(podOf(cluster, 'always')));
+  const failed = eventsOf(cluster, 'absent').find((text) => text.startsWith('Failed: Failed to pull'));
+  assert.match(failed ?? '', /"docker.io\/test\/none:1": docker.io\/test\/none:1: not found$/);
+  cluster.registry.delete('pods', 'default', 'absent');
+  await until('gone', () => !podOf(cluster, 'absent'));
+});
+
+const jobs: readonly [string, string, string, number][] = [
+  ['exit 0', 'Succeeded', 'Completed', 0],
+  ['exit 7', 'Failed', 'Error', 7],
+];
+for (const [command, phase, reason, exitCode] of jobs) {
+  test(`restartPolicy Never, ${command}: ${phase}`, async () => {
+    await using cluster = await fastCluster();
+    createPod(cluster, { container: { command: ['sh', '-c', command] }, spec: { restartPolicy: 'Never' } });
+    const ended = await until(phase, () => {
+      const pod = podOf(cluster);
+      return pod?.status?.phase === phase && pod;
+    });
+    assert.is(stateOf(ended)?.terminated?.reason, reason);
+    assert.is(stateOf(ended)?.terminated?.exitCode, exitCode);
+  });
+}
+
+test('environment: values, fields, config maps, references; the process sees its own /tmp', async () => {
+  await using cluster = await fastCluster();
+  cluster.registry.create('configmaps', {
+    metadata: { name: 'c', namespace: 'default' },
+    data: { key: 'from map' },
+  });
+  createPod(cluster, {
+    container: {
+      command: [
+        'sh',
+        '-c',
+        'echo "$A|$NAME|$IP|$KEY|$B|$HOSTNAME|$MISSING"; echo x > /tmp/made; ls /tmp; echo $(POD_IP); sleep 3600',
+      ],
+      env: [
+        { name: 'A', value: 'one' },
+        { name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+        { name: 'KEY', valueFrom: { configMapKeyRef: { name: 'c', key: 'key' } } },
+        { name: 'B', value: '$(A) and $$(A)' },
+        { name: 'MISSING', valueFrom: { configMapKeyRef: { name: 'none', key: 'x', optional: true } } },
+      ],
+    },
+  });
+  await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
+  const ip = podOf(cluster)?.status?.podIP;
+  const log = await (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+  assert.equal(log.trim().split('\n'), [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
+});
+
+test('a variable that refers to nothing keeps the container waiting, and says what', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    container: { env: [{ name: 'KEY', valueFrom: { configMapKeyRef: { name: 'none', key: 'x' } } }] },
+  });
+  const waiting = await until(
+    'waiting',
+    () =>
+      stateOf(podOf(cluster))?.waiting?.reason === 'CreateContainerConfigError' &&
+      stateOf(podOf(cluster))?.waiting,
+  );
+  assert.is(waiting.message, 'configmap "none" not found');
+});
+
+test('what needs containers is refused by name', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { spec: { initContainers: [{ name: 'i', image: 'test/shell:1' }] } });
+  const failed = await until('Failed', () => {
+    const pod = podOf(cluster);
+    return pod?.status?.phase === 'Failed' && pod;
+  });
+  assert.is(failed.status?.reason, 'NotEmulated');
+  assert.match(failed.status?.message ?? '', /init containers \(spec\.initContainers\)/);
+});
+
+test('logs: tail, timestamps, follow to the end', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    container: { command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done'] },
+    spec: { restartPolicy: 'Never' },
+  });
+  await until('Running', () => stateOf(podOf(cluster))?.running || stateOf(podOf(cluster))?.terminated);
+  const url = `${cluster.url}/api/v1/namespaces/default/pods/pod/log`;
+  assert.is(await (await fetch(`${url}?follow=true`)).text(), 'line 1\nline 2\nline 3\nline 4\nline 5\n');
+  assert.is(await (await fetch(`${url}?tailLines=2`)).text(), 'line 4\nline 5\n');
+  assert.match(await (await fetch(`${url}?tailLines=1&timestamps=true`)).text(), /^\d{4}-.*Z line 5\n$/);
+  assert.is(await (await fetch(`${url}?limitBytes=8`)).text(), 'line 1\nl');
+});
+
+test('a pod is reached through the API server', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, { container: { readinessProbe: probe } });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const url = `${cluster.url}/api/v1/namespaces/default/pods`;
+  assert.is(await (await fetch(`${url}/pod/proxy/`)).text(), 'pod');
+  assert.is(await (await fetch(`${url}/pod:8080/proxy/any?thing=1`)).text(), 'pod');
+  assert.is((await fetch(`${url}/pod:9999/proxy/`)).status, 503);
+});
+
+test('usage comes from the processes', async () => {
+  await using cluster = await fastCluster({ metricsResolutionMs: 300 });
+  createPod(cluster, { container: { command: ['sh', '-c', 'while :; do :; done'] } });
+  const usage = await until('usage', () => {
+    const found = cluster.registry.get('pods', 'default', 'pod');
+    return found?.status?.phase === 'Running' && fetchUsage(cluster.url);
+  });
+  const { containers } = await until('two scrapes', () => usage, 1000);
+  assert.equal(containers, []);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const later = await fetchUsage(cluster.url);
+  assert.is(later.containers.length, 1);
+  assert.ok(later.containers[0]?.cpu !== '0', JSON.stringify(later));
+});
+
+async function fetchUsage(url: string) {
+  const answer = await fetch(`${url}/apis/metrics.k8s.io/v1beta1/namespaces/default/pods`);
+  const { items } = (await answer.json()) as {
+    items: { containers: { name: string; usage: { cpu: string; memory: string } }[] }[];
+  };
+  return { containers: (items[0]?.containers ?? []).map(({ usage }) => usage) };
+}
+
+test.run();
