@@ -23,7 +23,8 @@ const test = suite('kind-cluster', { timeoutMs: 240_000, skip });
 
 test('up, used again, images, a lagging proxy, down', async () => {
   await using place = makePlace();
-  const first = await place.create({ keep: true, autoscalerSyncSeconds: 5 });
+  // Disposed of also when a check fails, because a proxy that is held keeps this process alive.
+  await using first = await place.create({ keep: true, autoscalerSyncSeconds: 5 });
   assert.is(first.info.kind, 'kind');
   assert.is(first.info.emulated, false);
   assert.match(first.info.kubernetesVersion, /^v1\.\d+\.\d+/);
@@ -181,13 +182,21 @@ async function proxyLags(cluster: RunningCluster, kube: Kube): Promise<void> {
   };
   const usual = await probe();
   await delayProxy(4000);
+  assert.is(proxyState(), 'T', 'stopped');
   const delayed = await probe();
   await delayProxy(0);
+  assert.is(proxyState(), 'S');
   const restored = await probe();
   await kube.json('DELETE', `${path}/lag`);
   assert.ok(delayed > 3500 && delayed < 9000, `delayed by 4 s: ${delayed} ms`);
   assert.ok(usual < 3500, `before: ${usual} ms`);
   assert.ok(restored < 3500, `after: ${restored} ms`);
+}
+
+/** As in proc(5): T is stopped, S sleeping; one that runs at this moment counts as sleeping. */
+function proxyState(): string {
+  const stat = inNode('bash', '-c', 'cat /proc/$(pidof kube-proxy)/stat');
+  return stat.split(' ')[2]?.replace('R', 'S') ?? '';
 }
 
 function connects(address: string): boolean {

@@ -2,6 +2,7 @@
 // wanted time. A slow or large cluster looks like this from a client. Ends by itself when this process ends.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Watch } from '@kubernetes/client-node';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
@@ -11,11 +12,6 @@ export interface ProxyDelay {
   end(): Promise<void>;
 }
 
-/**
- * Long enough for kube-proxy to read what has happened and to write its rules: it syncs at once after a quiet time, and
- * at most once a second (minSyncPeriod).
- */
-const OPEN_MS = 1500;
 const ANSWER_LIMIT_MS = 10_000;
 const SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 const WATCH_RETRY_MS = 200;
@@ -25,25 +21,25 @@ const WATCH_RETRY_MS = 200;
  * of a change is at most delayMs, and that of the first of each burst is exactly that. Takes over `kube` and closes it.
  */
 export async function delayProxyOn(node: string, delayMs: number, kube: Kube): Promise<ProxyDelay> {
-  const proxy = await holdProxy(node);
-  let ended: Promise<void> | undefined;
   let opening: NodeJS.Timeout | undefined;
-  let closing: NodeJS.Timeout | undefined;
-  const changes = watchSlices(kube, () => {
-    if (ended || opening) return;
-    opening = setTimeout(() => {
+  let ended: Promise<void> | undefined;
+  const proxy = await holdProxy(node);
+  const changed = () => {
+    if (ended) return;
+    opening ??= setTimeout(() => {
       opening = undefined;
-      proxy.signal('CONT');
-      clearTimeout(closing);
-      closing = setTimeout(() => proxy.signal('STOP'), OPEN_MS);
+      proxy.catchUp();
     }, delayMs);
+  };
+  const changes = await watchSlices(kube, changed).catch(async (error: unknown) => {
+    kube.close();
+    await proxy.release();
+    throw error;
   });
-  proxy.signal('STOP');
   return {
     end() {
       ended ??= (async () => {
         clearTimeout(opening);
-        clearTimeout(closing);
         changes.stop();
         kube.close();
         await proxy.release();
@@ -54,17 +50,34 @@ export async function delayProxyOn(node: string, delayMs: number, kube: Kube): P
 }
 
 interface HeldProxy {
-  signal(name: 'STOP' | 'CONT'): void;
-  /** Lets it run and waits until that is done. */
+  /** Lets it run until its rules are up to date, then stops it again. */
+  catchUp(): void;
+  /** Lets it run for good and waits until that is done. */
   release(): Promise<void>;
 }
 
-/** Reads a signal's name per line. The end of its input, by whatever death of ours, lets kube-proxy run again. */
+/**
+ * Stops kube-proxy; a line on its input lets it catch up. The end of its input, by whatever death of ours, lets it run
+ * again. It is up to date when its metrics say that no sync is queued that has not been done; it looks at what has
+ * happened within a moment and syncs at most once a second (minSyncPeriod), hence the 1.5 s.
+ */
 const HOLD_SCRIPT = `
 pid=$(pidof kube-proxy) || { echo none; exit 3; }
 trap 'kill -CONT $pid' EXIT
+synced() {
+  curl --silent --max-time 1 http://127.0.0.1:10249/metrics | awk '
+    /^kubeproxy_sync_proxy_rules_last_timestamp_seconds/ { done[$1] = $2 }
+    /^kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds/ { sub("queued_", "", $1); queued[$1] = $2 }
+    END { for (family in queued) if (done[family] < queued[family]) exit 1 }'
+}
+kill -STOP $pid
 echo held
-while read -r name; do kill -"$name" $pid || exit 4; done
+while read -r _; do
+  kill -CONT $pid || exit 4
+  sleep 1.5
+  for _ in $(seq 50); do synced && break; sleep 0.1; done
+  kill -STOP $pid || exit 4
+done
 `;
 
 async function holdProxy(node: string): Promise<HeldProxy> {
@@ -91,7 +104,7 @@ async function holdProxy(node: string): Promise<HeldProxy> {
     );
   }
   return {
-    signal: (name) => void child.stdin.write(`${name}\n`),
+    catchUp: () => void child.stdin.write('\n'),
     async release() {
       child.stdin.end();
       if ((await withLimit(exited.then(() => 'exited'))) === undefined) child.kill('SIGKILL');
@@ -100,39 +113,36 @@ async function holdProxy(node: string): Promise<HeldProxy> {
 }
 
 /** Calls back for every change of an EndpointSlice from now on; a change may be reported twice, none is missed. */
-function watchSlices(kube: Kube, changed: () => void): { stop(): void } {
+async function watchSlices(kube: Kube, changed: () => void): Promise<{ stop(): void }> {
   const watch = new Watch(kube.config);
   let stopped = false;
   let request: AbortController | undefined;
-  let first = true;
+  const version = async () => {
+    const list = await kube.json<{ metadata: { resourceVersion: string } }>('GET', SLICES);
+    return list.metadata.resourceVersion;
+  };
+  /** One watch, to its end. */
+  const follow = (resourceVersion: string) =>
+    new Promise<void>((resolve) => {
+      const end = () => resolve();
+      watch.watch(SLICES, { resourceVersion }, changed, end).then((controller) => {
+        request = controller;
+        if (stopped) controller.abort();
+      }, end);
+    });
+  const first = await version();
   void (async () => {
-    while (!stopped) {
+    for (let from = first; !stopped; ) {
+      await follow(from);
+      if (stopped) return;
+      await delay(WATCH_RETRY_MS);
       try {
-        const { metadata } = await kube.json<{ metadata: { resourceVersion: string } }>('GET', SLICES);
-        // What happened while no watch was open counts as a change.
-        if (!first) changed();
-        first = false;
-        await new Promise<void>((resolve) => {
-          const { resourceVersion } = metadata;
-          watch
-            .watch(
-              SLICES,
-              { resourceVersion },
-              () => changed(),
-              () => resolve(),
-            )
-            .then(
-              (controller) => {
-                request = controller;
-                if (stopped) controller.abort();
-              },
-              () => resolve(),
-            );
-        });
+        from = await version();
       } catch {
-        // The API server does not answer: try again until end().
+        // The API server does not answer: try again, until stop().
       }
-      await new Promise((resolve) => setTimeout(resolve, WATCH_RETRY_MS));
+      // What happened while no watch was open counts as a change.
+      changed();
     }
   })();
   return {
