@@ -141,7 +141,16 @@ test('strategic merge: lists by key, order, directives', () => {
     ['add one: before', { containers: [{ name: 'c', image: 'c:1' }] }, ['c c:1', 'a a:1 A=1 B=2 x', 'b b:1']],
     ['remove one', { containers: [{ name: 'a', $patch: 'delete' }] }, ['b b:1']],
     ['replace the list', { containers: [{ $patch: 'replace' }, { name: 'z', image: 'z:1' }] }, ['z z:1']],
-    ['replace an item', { containers: [{ name: 'a', image: 'a:2', $patch: 'replace' }] }, ['a a:2', 'b b:1']],
+    [
+      'replace, said by an item with content: it is not taken over',
+      {
+        containers: [
+          { name: 'a', image: 'a:2', $patch: 'replace' },
+          { name: 'z', image: 'z:1' },
+        ],
+      },
+      ['z z:1'],
+    ],
     [
       'plain lists are replaced',
       { containers: [{ name: 'a', args: ['y', 'z'] }] },

@@ -165,6 +165,8 @@ function applyConflict(conflicts: readonly { owner: Owner; path: string }[]): St
 }
 
 function showManager(entry: Entry): string {
+  // Another applier is known by its name alone.
+  if (entry.operation === 'Apply') return `"${entry.manager}"`;
   const subresource = entry.subresource ? ` with subresource "${entry.subresource}"` : '';
   return `"${entry.manager}"${subresource} using ${entry.apiVersion}`;
 }

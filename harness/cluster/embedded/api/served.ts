@@ -120,17 +120,11 @@ const autoscalerV1: Served = {
     const kept = (current as Autoscaler | undefined)?.spec;
     const { targetCPUUtilizationPercentage: cpu, ...shared } = spec;
     const others = (kept?.metrics ?? []).filter(({ resource }) => resource?.name !== 'cpu');
-    const metrics = [
-      ...(typeof cpu === 'number'
-        ? [
-            {
-              type: 'Resource',
-              resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } },
-            },
-          ]
-        : []),
-      ...others,
-    ];
+    const cpuMetric = {
+      type: 'Resource',
+      resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } },
+    };
+    const metrics = [...others, ...(typeof cpu === 'number' ? [cpuMetric] : [])];
     return {
       ...object,
       apiVersion: 'autoscaling/v2',

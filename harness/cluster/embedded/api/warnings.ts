@@ -35,6 +35,12 @@ function podWarnings(field: string, spec: PodSpec): string[] {
       `${field}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
     );
   }
+  for (const [index, { labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
+    if (labelSelector) continue;
+    warnings.push(
+      `${field}.topologySpreadConstraints[${index}].labelSelector: a null labelSelector results in matching no pod`,
+    );
+  }
   for (const [index, container] of (spec.containers ?? []).entries()) {
     warnings.push(...containerWarnings(`${field}.containers[${index}]`, container));
   }

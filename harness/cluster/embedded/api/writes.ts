@@ -3,7 +3,7 @@
 
 import { admitPodReferences } from './admission.ts';
 import { applyDefaults } from './defaults/index.ts';
-import { admitPod } from './defaults/pod.ts';
+import { addDefaultTolerations, mergeMatchLabelKeys } from './defaults/pod.ts';
 import { initialStatus, normalizeStatus } from './defaults/status.ts';
 import { numberTemplate, tieJobToPods } from './defaults/workloads.ts';
 import { alreadyExists, conflict, forbidden, invalid, notFound, preconditionFailed } from './errors.ts';
@@ -18,6 +18,7 @@ import {
   type Job,
   type ObjectMeta,
   type Pod,
+  type Service,
   StatusError,
 } from './types.ts';
 import { validate } from './validation/index.ts';
@@ -62,6 +63,9 @@ export interface WriteContext {
 }
 
 const protectedNamespaces = ['default', 'kube-system', 'kube-public'];
+/** kube-apiserver: --service-node-port-range. */
+const firstNodePort = 30_000;
+const nodePortCount = 2768;
 const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 export function createWrites(storage: Storage, context: WriteContext): Writes {
@@ -71,6 +75,13 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
       const services = storage.list(definitionOf('services'));
       const taken = services.map(({ spec }) => (isObject(spec) ? String(spec.clusterIP) : ''));
       return context.allocateClusterIP(new Set(taken));
+    },
+    nodePort: () => {
+      const taken = new Set(storage.list(definitionOf('services')).flatMap(nodePortsOf));
+      for (;;) {
+        const port = firstNodePort + Math.floor(context.random() * nodePortCount);
+        if (!taken.has(port)) return port;
+      }
     },
   };
 
@@ -95,7 +106,10 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     dropEmpty(metadata);
     if (definition.resource === 'pods') admitPodReferences(storage, object as unknown as Pod);
     applyDefaults(object, allocation);
-    if (definition.resource === 'pods') admitPod(object as unknown as Pod);
+    if (definition.resource === 'pods') {
+      addDefaultTolerations(object as unknown as Pod);
+      mergeMatchLabelKeys(object as unknown as Pod);
+    }
     if (definition.resource === 'jobs') tieJobToPods(object as unknown as Job);
     if (definition.resource === 'daemonsets') numberTemplate(object as unknown as DaemonSet, 1);
     if (definition.hasStatus) object.status = initialStatus(object, context.now());
@@ -222,6 +236,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     }
     if (binding) markScheduled(object, timestamp(context.now()));
     keepAllocated(definition, current, object);
+    if (definition.resource === 'pods') addDefaultTolerations(object as unknown as Pod);
     applyDefaults(object, allocation);
     normalizeStatus(object);
     validate(definition, object, current, binding ? 'binding' : undefined);
@@ -386,13 +401,32 @@ function dropEmpty(metadata: ObjectMeta): void {
   delete (metadata as { selfLink?: string }).selfLink;
 }
 
+function nodePortsOf(service: KubeObject): number[] {
+  const ports = (service as unknown as Service).spec?.ports ?? [];
+  return ports.flatMap(({ nodePort }) => nodePort ?? []);
+}
+
 /** What was given out stays when an update leaves it out. */
 function keepAllocated(definition: ResourceDefinition, current: KubeObject, object: KubeObject): void {
   if (!isObject(object.spec) || !isObject(current.spec)) return;
   if (definition.resource === 'services' && !object.spec.clusterIP) {
     object.spec.clusterIP = current.spec.clusterIP;
   }
+  if (definition.resource === 'services') keepNodePorts(current, object);
   if (definition.resource === 'jobs') object.spec.selector ??= current.spec.selector;
+}
+
+/** By number and protocol of the port (registry/core/service/storage: patchAllocatedValues). */
+function keepNodePorts(current: KubeObject, object: KubeObject): void {
+  const before = (current as unknown as Service).spec;
+  const now = (object as unknown as Service).spec;
+  if (before?.type !== 'NodePort' || now?.type !== 'NodePort') return;
+  for (const port of now.ports ?? []) {
+    const same = before.ports?.find(
+      (known) => known.port === port.port && (known.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+    );
+    if (same?.nodePort !== undefined) port.nodePort ||= same.nodePort;
+  }
 }
 
 /** registry/core/pod/storage: a binding sets PodScheduled in the same write. */

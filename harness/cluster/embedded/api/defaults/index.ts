@@ -25,6 +25,8 @@ import { defaultDaemonSet, defaultDeployment, defaultJob, defaultReplicaSet } fr
 export interface Allocation {
   /** An unused cluster IP for a Service. */
   clusterIP(): string;
+  /** A node port that no Service has. */
+  nodePort(): number;
 }
 
 /** Changes the object in place. Runs on every write, before validation. */
@@ -47,7 +49,7 @@ export function applyDefaults(object: KubeObject, allocation: Allocation): void 
       defaultJob(object as unknown as Job);
       break;
     case 'Service':
-      defaultService(object as unknown as Service, () => allocation.clusterIP());
+      defaultService(object as unknown as Service, allocation);
       break;
     case 'HorizontalPodAutoscaler':
       defaultAutoscaler(object as unknown as Autoscaler);

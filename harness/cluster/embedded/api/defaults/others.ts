@@ -5,14 +5,17 @@ import type { Autoscaler, EndpointSlice, Kinds, KubeEvent, Service } from '../ty
 
 type ScalingRules = NonNullable<NonNullable<NonNullable<Autoscaler['spec']>['behavior']>['scaleUp']>;
 
-/** @param allocate Gives an unused cluster IP. */
-export function defaultService(service: Service, allocate: () => string): void {
+/** @param allocate Gives what is unused. */
+export function defaultService(
+  service: Service,
+  allocate: { clusterIP(): string; nodePort(): number },
+): void {
   const spec = service.spec;
   if (!spec) return;
   spec.sessionAffinity ||= 'None';
   spec.type ||= 'ClusterIP';
   if (spec.type !== 'ExternalName') {
-    spec.clusterIP ||= allocate();
+    spec.clusterIP ||= allocate.clusterIP();
     spec.clusterIPs = [spec.clusterIP];
     spec.ipFamilies ??= ['IPv4'];
     spec.ipFamilyPolicy ??= 'SingleStack';
@@ -23,7 +26,9 @@ export function defaultService(service: Service, allocate: () => string): void {
     if (port.targetPort === undefined || port.targetPort === '' || port.targetPort === 0) {
       port.targetPort = port.port;
     }
+    if (spec.type === 'NodePort') port.nodePort ||= allocate.nodePort();
   }
+  if (spec.type === 'NodePort') spec.externalTrafficPolicy ??= 'Cluster';
 }
 
 export function defaultAutoscaler(autoscaler: Autoscaler): void {

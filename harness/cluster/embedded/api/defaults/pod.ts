@@ -45,9 +45,8 @@ export function defaultPod(pod: Pod): void {
   spec.preemptionPolicy ??= 'PreemptLowerPriority';
 }
 
-/** On creation only: default tolerations (DefaultTolerationSeconds) and matchLabelKeys (registry/core/pod/strategy.go). */
-export function admitPod(pod: Pod): void {
-  const spec = pod.spec;
+/** On creation and update: the DefaultTolerationSeconds admission plug-in. */
+export function addDefaultTolerations({ spec }: Pod): void {
   if (!spec) return;
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
     const tolerated = spec.tolerations?.some(
@@ -61,7 +60,12 @@ export function admitPod(pod: Pod): void {
       { effect: 'NoExecute', key, operator: 'Exists', tolerationSeconds: 300 },
     ];
   }
-  const labels = pod.metadata.labels ?? {};
+}
+
+/** On creation only: matchLabelKeys become part of the selector (registry/core/pod/strategy.go). */
+export function mergeMatchLabelKeys({ metadata, spec }: Pod): void {
+  if (!spec) return;
+  const labels = metadata.labels ?? {};
   const selecting = [
     ...(spec.topologySpreadConstraints ?? []),
     ...podTerms(spec.affinity?.podAffinity),

@@ -8,6 +8,7 @@ import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import { DecodeError, decodeFields } from '../schema/decode.ts';
 import { typeNameOf } from '../schema/schema.ts';
 import { StatusError } from '../types.ts';
+import { warningsFor } from '../warnings.ts';
 import { yaml } from './body.ts';
 import { asServed, type Exchange } from './context.ts';
 import { checkPlace, sendObject, store } from './create.ts';
@@ -71,10 +72,12 @@ export function applyObject(
     }
     const converted = served.toStored?.(object, current) ?? object;
     const dryRun = isDryRun(query, 'PatchOptions');
-    sendObject(exchange, 200, registry.writes.update(stored, converted, { subresource, dryRun }));
+    const updated = registry.writes.update(stored, converted, { subresource, dryRun });
+    sendObject(exchange, 200, updated, warningsFor(updated, false));
     return;
   }
-  sendObject(exchange, 201, store(exchange, stored, object));
+  const created = store(exchange, stored, object);
+  sendObject(exchange, 201, created, warningsFor(created, true));
 }
 
 /** The configuration, of the right kind and with known fields alone. */
@@ -89,7 +92,7 @@ function readConfiguration({ served }: Exchange, body: string): JsonObject {
   }
   if (apiVersion !== groupVersion(served) || kind !== served.kind) {
     throw badRequest(
-      `incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${groupVersion(served)}`,
+      `invalid object type: ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`,
     );
   }
   const metadata = isObject(value.metadata) ? value.metadata : {};
@@ -98,17 +101,13 @@ function readConfiguration({ served }: Exchange, body: string): JsonObject {
   try {
     const { object, unknownFields } = decodeFields(typeNameOf(apiVersion, kind), value);
     if (unknownFields.length > 0) {
-      const paths = unknownFields.map((text) => `.${text.slice('unknown field "'.length, -1)}`);
-      const list = paths.map((path) => `${path}: field not declared in schema`);
-      throw new StatusError(
-        500,
-        '',
-        `${named}: ${list.length === 1 ? list[0] : `errors:\n${list.map((text) => `  ${text}`).join('\n')}`}`,
-      );
+      // The first one stands for all.
+      const path = unknownFields[0]!.slice('unknown field "'.length, -1);
+      throw new StatusError(500, '', `${named}: .${path}: field not declared in schema`);
     }
     return object;
   } catch (error) {
-    if (error instanceof DecodeError) throw new StatusError(500, '', `${named}: ${error.message}`);
+    if (error instanceof DecodeError) throw new StatusError(500, '', `${named}: ${error.typedMessage}`);
     throw error;
   }
 }

@@ -89,6 +89,16 @@ function propagationPolicy(
   query: URLSearchParams,
   body: JsonObject,
 ): DeleteOptions['propagationPolicy'] {
+  const orphan = body.orphanDependents ?? query.get('orphanDependents');
+  const named = body.propagationPolicy ?? query.get('propagationPolicy');
+  if (orphan !== undefined && orphan !== null && typeof named === 'string') {
+    throw invalidOption(
+      'DeleteOptions',
+      'propagationPolicy',
+      `Invalid value: "${named}": orphanDependents and deletionPropagation cannot be both set`,
+      'FieldValueInvalid',
+    );
+  }
   const wanted = requestedPolicy(query, body);
   // batch/v1 keeps the default of its first days (registry/batch/job/strategy.go).
   if (wanted === undefined) return stored.resource === 'jobs' ? 'Orphan' : 'Background';

@@ -8,6 +8,7 @@ import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import { DecodeError, decodeFields } from '../schema/decode.ts';
 import { typeNameOf } from '../schema/schema.ts';
 import { StatusError } from '../types.ts';
+import { warningsFor } from '../warnings.ts';
 import { applyObject } from './apply.ts';
 import { contentType, type ExpectedKind, fieldValidation, goJsonError, type ReadObject } from './body.ts';
 import { asServed, type Exchange, managerOf } from './context.ts';
@@ -45,7 +46,7 @@ export async function patchObject(
     dryRun,
     manager: managerOf(exchange),
   });
-  sendObject(exchange, 200, updated, warnings);
+  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, false)]);
 }
 
 /** The object after a JSON, merge or strategic merge patch, checked against the fields of its kind. */

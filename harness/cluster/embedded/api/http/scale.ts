@@ -4,6 +4,7 @@ import { formatLabelSelector, type LabelSelector } from '../label-selector.ts';
 import { cloneObject, isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
+import { warningsFor } from '../warnings.ts';
 import { readObject } from './body.ts';
 import { type Exchange, managerOf } from './context.ts';
 import { checkPlace } from './create.ts';
@@ -65,7 +66,7 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
     dryRun: isDryRun(query, 'UpdateOptions'),
     manager: managerOf(exchange),
   });
-  const headers = warningHeader(warnings);
+  const headers = warningHeader([...warnings, ...warningsFor(updated, false)]);
   sendJson(res, 200, scaleOf(updated), headers);
 }
 

@@ -72,7 +72,8 @@ function mergeList(target: unknown[], patch: unknown[], order: unknown, place: P
       undefined,
     );
   }
-  if (patch.some((item) => isObject(item) && item.$patch === 'replace' && Object.keys(item).length === 1)) {
+  // The item that says so is not part of the new list, whatever else it has.
+  if (patch.some((item) => isObject(item) && item.$patch === 'replace')) {
     return plain(patch.filter((item) => !(isObject(item) && item.$patch === 'replace'))) as unknown[];
   }
   const result = [...target];

@@ -13,11 +13,14 @@ export interface Decoded {
 /** A value that does not fit its field; the message is in the words of Go's JSON decoder. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
-  /** The words of the converter that strategic merge patch goes through, where they differ. */
+  /** The words of the converter that strategic merge patch goes through. */
   readonly converterMessage: string;
-  constructor(message: string, converterMessage = message) {
+  /** The words of the typed value that server-side apply goes through. */
+  readonly typedMessage: string;
+  constructor(message: string, converterMessage = message, typedMessage = message) {
     super(message);
     this.converterMessage = converterMessage;
+    this.typedMessage = typedMessage;
   }
 }
 
@@ -164,7 +167,15 @@ function mismatch(value: unknown, type: string, { struct, path }: Place): Decode
   return new DecodeError(
     `json: cannot unmarshal ${found} into Go struct field ${struct}.${path.replace(/\[\d+\]/g, '')} of type ${wanted}`,
     shape === undefined ? `unrecognized type: ${wanted}` : `cannot restore ${shape} from: ${found}`,
+    `.${path}: expected ${typedName(type)}, got ${found.replace(/^number .*/, 'number')}`,
   );
+}
+
+function typedName(type: string): string {
+  if (type.startsWith('[')) return 'list';
+  if (type === 'int32' || type === 'int64' || type === 'double') return 'numeric (int or float)';
+  if (type === 'boolean' || type === 'string') return type;
+  return 'map';
 }
 
 function jsonType(value: unknown, wanted: string): string {

@@ -114,7 +114,7 @@ export function validateEndpointSlice(
 }
 
 export function validateEvent(errors: FieldErrors, { metadata, involvedObject }: KubeEvent): void {
-  const namespace = involvedObject.namespace ?? '';
+  const namespace = involvedObject?.namespace ?? '';
   // Events of cluster-scoped objects are in "default".
   const matches = namespace === '' ? metadata.namespace === 'default' : namespace === metadata.namespace;
   if (!matches) errors.invalid('involvedObject.namespace', namespace, 'does not match event.namespace');

@@ -51,6 +51,20 @@ export function validatePodUpdate(errors: FieldErrors, pod: Pod, current: Pod): 
     errors.forbidden('spec.initContainers', 'pod updates may not add or remove containers');
     return;
   }
+  const deadline = spec.activeDeadlineSeconds;
+  const deadlineBefore = before.activeDeadlineSeconds;
+  if (deadlineBefore !== undefined && deadline === undefined) {
+    errors.invalid(
+      'spec.activeDeadlineSeconds',
+      null,
+      'must not update from a positive integer to nil value',
+    );
+    return;
+  }
+  if (deadlineBefore !== undefined && deadline !== undefined && deadline > deadlineBefore) {
+    errors.invalid('spec.activeDeadlineSeconds', deadline, 'must be less than or equal to previous value');
+    return;
+  }
   const withoutImages = (containers: PodSpec['containers'] | undefined) =>
     containers?.map(({ image: _image, ...container }) => container);
   const fixed = ({

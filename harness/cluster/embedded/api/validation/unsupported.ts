@@ -61,6 +61,10 @@ function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): vo
       }
     }
   }
+  if (spec.initContainers?.length) refuse(`${field}.initContainers`, 'it starts all containers at once');
+  if (spec.activeDeadlineSeconds !== undefined) {
+    refuse(`${field}.activeDeadlineSeconds`, 'its kubelet does not watch how long a pod runs');
+  }
   if (spec.hostPID) refuse(`${field}.hostPID`, 'pods are processes without namespaces of their own');
   if (spec.hostIPC) refuse(`${field}.hostIPC`, 'pods are processes without namespaces of their own');
   if (spec.shareProcessNamespace) {
@@ -76,6 +80,18 @@ function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): vo
     ]),
   ];
   for (const [name, container] of containers) {
+    // A volume that is mounted nowhere changes nothing; a path of its own needs a file system of its own.
+    for (const [index, { mountPath }] of (container.volumeMounts ?? []).entries()) {
+      refuse(
+        `${field}.${name}.volumeMounts[${index}]`,
+        `containers share this machine's file system, so nothing can be mounted at ${mountPath}`,
+      );
+    }
+    if (container.tty || container.stdin)
+      refuse(`${field}.${name}.${container.tty ? 'tty' : 'stdin'}`, 'it has no terminals');
+    if (container.restartPolicy !== undefined) {
+      refuse(`${field}.${name}.restartPolicy`, 'containers restart as their pod says');
+    }
     if (container.volumeDevices?.length) refuse(`${field}.${name}.volumeDevices`, 'it has no storage');
     const probes = { ...container } as Pick<Container, 'livenessProbe' | 'readinessProbe' | 'startupProbe'>;
     for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
@@ -86,13 +102,10 @@ function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): vo
 }
 
 function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse): void {
-  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer' || spec.type === 'ExternalName') {
-    refuse('spec.type', `${spec.type} needs a network of its own; use ClusterIP`);
+  if (spec.type === 'LoadBalancer' || spec.type === 'ExternalName') {
+    refuse('spec.type', `${spec.type} needs a network of its own; use ClusterIP or NodePort`);
   }
   if (spec.externalIPs?.length) refuse('spec.externalIPs', 'it has no network of its own');
-  if (spec.sessionAffinity === 'ClientIP') {
-    refuse('spec.sessionAffinity', 'every client has the same address here');
-  }
   for (const [index, { protocol }] of (spec.ports ?? []).entries()) {
     if (protocol === 'UDP' || protocol === 'SCTP')
       refuse(`spec.ports[${index}].protocol`, 'it routes TCP only');

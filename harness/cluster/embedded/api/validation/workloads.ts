@@ -59,6 +59,7 @@ export function validateDaemonSet(
   current: DaemonSet | undefined,
 ): void {
   const selector = spec?.selector;
+  if (current) immutable(errors, 'spec.selector', selector, current.spec?.selector);
   const usable = selector ? validateLabelSelector(errors, 'spec.selector', selector) : true;
   const labels = spec?.template?.metadata?.labels;
   if (usable && !selectorMatches(selector, labels)) mismatch(errors, labels);
@@ -70,7 +71,6 @@ export function validateDaemonSet(
   nonNegative(errors, 'spec.minReadySeconds', spec?.minReadySeconds);
   validateUpdateStrategy(errors, spec?.updateStrategy);
   nonNegative(errors, 'spec.revisionHistoryLimit', spec?.revisionHistoryLimit);
-  if (current) immutable(errors, 'spec.selector', selector, current.spec?.selector);
 }
 
 export function validateJob(errors: FieldErrors, { metadata, spec }: Job, current: Job | undefined): void {
@@ -107,9 +107,15 @@ function validateJobUpdate(
   spec: NonNullable<Job['spec']>,
   before: NonNullable<Job['spec']>,
 ): void {
-  // An elastic indexed Job may change completions together with parallelism.
-  const elastic = spec.completionMode === 'Indexed' && spec.completions === spec.parallelism;
-  if (!elastic) immutable(errors, 'spec.completions', spec.completions, before.completions);
+  if (spec.completionMode !== 'Indexed') {
+    immutable(errors, 'spec.completions', spec.completions, before.completions);
+  } else if (spec.completions !== before.completions && spec.completions !== spec.parallelism) {
+    errors.invalid(
+      'spec.completions',
+      spec.completions,
+      'can only be modified in tandem with spec.parallelism',
+    );
+  }
   immutable(errors, 'spec.selector', spec.selector, before.selector);
   if (!spec.suspend || !before.suspend) immutable(errors, 'spec.template', spec.template, before.template);
   else immutable(errors, 'spec.template', fixedTemplate(spec.template), fixedTemplate(before.template));
