@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { registerCheck } from './check.ts';
 import { registerCleanup } from './cleanup.ts';
+import { registerCluster } from './cluster.ts';
+import { registerCompare } from './compare.ts';
 import { registerJudge } from './judge.ts';
 import { registerList } from './list.ts';
 import { registerLoad } from './load.ts';
@@ -13,5 +15,7 @@ export function registerCommands(program: Command): void {
   registerLoad(program);
   registerCheck(program);
   registerJudge(program);
+  registerCompare(program);
+  registerCluster(program);
   registerCleanup(program);
 }
