@@ -38,8 +38,9 @@ export function suite(name: string, defaults: TestOptions = {}): Suite {
         tally.passed++;
       } catch (error) {
         tally.failed++;
-        // uvu takes a falsy throw for a pass.
-        throw error instanceof Error ? error : new Error(`threw ${String(error)}`);
+        // uvu takes a falsy throw for a pass, and stumbles over an error whose details are no text.
+        const plain = error instanceof Error && typeof (error as { details?: unknown }).details !== 'object';
+        throw plain ? error : new Error(`threw ${String(error)}`, { cause: error });
       }
     });
   };
