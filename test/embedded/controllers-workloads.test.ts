@@ -806,6 +806,26 @@ test('a pod on a node that is gone is removed, one on a node that is not ready a
   plane.stop();
 });
 
+test('a Deployment that is deleted takes its pods with it, and none comes back', async () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const plane = controlPlane({ seed, life: quick });
+    createDeployment(plane, 4);
+    await plane.clock.advance(seed === 1 ? 60 : 4000);
+    const known = new Set(plane.pods().map(({ metadata }) => metadata.uid));
+    plane.registry.delete('deployments', 'default', 'app', { propagationPolicy: 'Background' });
+    await plane.clock.advance(5000);
+    assert.equal([plane.pods(), plane.registry.list('replicasets', 'default')], [[], []], `seed ${seed}`);
+    const later = plane.changes.filter(
+      ({ resource, type, object }) =>
+        resource === 'pods' && type === 'ADDED' && !known.has(object.metadata.uid),
+    );
+    // Deleted in the middle of its creation: what was under way came, and went.
+    if (seed !== 1) assert.is(later.length, 0, `seed ${seed}`);
+    assert.equal(plane.defects, []);
+    plane.stop();
+  }
+});
+
 test('a namespace that goes takes everything with it, and nothing is made in it any more', async () => {
   const plane = controlPlane({ life: quick });
   const { registry, clock } = plane;

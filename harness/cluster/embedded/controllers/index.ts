@@ -4,6 +4,7 @@ import { startDaemonSetController } from './daemonset/controller.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startDisruptionController } from './disruption/controller.ts';
 import { startEndpointSliceController } from './endpointslice/controller.ts';
+import { startGarbageCollector } from './garbage-collector.ts';
 import { type AutoscalerOptions, defaultAutoscalerOptions, startAutoscaler } from './hpa/controller.ts';
 import { startJobController } from './job/controller.ts';
 import { startNodeLifecycle } from './node-lifecycle.ts';
@@ -79,6 +80,7 @@ export function startControllers(options: ControllersOptions): { stop(): void } 
   startEndpointSliceController(context);
   startDisruptionController(context);
   startNodeLifecycle(context);
+  startGarbageCollector(context);
   startAutoscaler(context, {
     ...defaultAutoscalerOptions,
     syncPeriodMs: hpaSyncMs,

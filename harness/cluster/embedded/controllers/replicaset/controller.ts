@@ -74,7 +74,9 @@ export function startReplicaSetController(context: ControllerContext): void {
     const { succeeded, error } = await slowStart(count, async (index) => {
       // The requests of a batch start together, but the API server takes them one after another.
       const before = turn;
-      turn = before.then(() => (index === 0 ? undefined : clock.sleep(drawMs(latencies.nextPod, random))));
+      turn = before.then(() =>
+        clock.sleep(drawMs(index === 0 ? latencies.firstPod : latencies.nextPod, random)),
+      );
       await turn;
       try {
         await createPod(client, replicaSet, podDraft(replicaSet, replicaSet.spec?.template));

@@ -23,7 +23,12 @@ export function createInformers(
   latencies: Latencies,
 ): Informers {
   const streams = new Map<Resource, Stream>();
-  for (const resource of resources) streams.set(resource, createStream(clock, random, latencies));
+  // The registry deletes an owner's dependents at once, a real cluster some 10 ms after the owner: by then its watchers
+  // know. So nothing overtakes a deletion; otherwise the order between kinds is as loose as there.
+  const deletion = { dueMs: 0 };
+  for (const resource of resources) {
+    streams.set(resource, createStream(clock, random, latencies, deletion));
+  }
   let unsubscribe: (() => void) | undefined;
 
   const streamOf = (resource: Resource): Stream => {
@@ -77,7 +82,12 @@ interface Stream {
 }
 
 /** One watch: what it carries arrives late, but in order. */
-function createStream(clock: StoppableClock, random: () => number, latencies: Latencies): Stream {
+function createStream(
+  clock: StoppableClock,
+  random: () => number,
+  latencies: Latencies,
+  deletion: { dueMs: number },
+): Stream {
   const cache = new Map<string, Kinds[Resource]>();
   const handlers: ((change: Change) => void)[] = [];
   const onTheWay: { change: Change; dueMs: number }[] = [];
@@ -109,7 +119,11 @@ function createStream(clock: StoppableClock, random: () => number, latencies: La
     cache,
     handlers,
     receive(change) {
-      lastDueMs = Math.max(lastDueMs, clock.nowMs() + drawMs(latencies.watch, random));
+      const dueMs = clock.nowMs() + drawMs(latencies.watch, random);
+      if (change.type === 'DELETED') {
+        lastDueMs = Math.max(lastDueMs, dueMs);
+        deletion.dueMs = Math.max(deletion.dueMs, lastDueMs);
+      } else lastDueMs = Math.max(lastDueMs, dueMs, deletion.dueMs > clock.nowMs() ? deletion.dueMs + 1 : 0);
       onTheWay.push({ change, dueMs: lastDueMs });
       arm();
     },
