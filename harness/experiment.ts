@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import type { RunningCluster } from './cluster/provider.ts';
+import type { OutsideAgent, RunningCluster } from './cluster/provider.ts';
 import { createObjects, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
 import {
   agentJob,
@@ -15,6 +15,7 @@ import {
   type Identity,
   labelled,
   namespaceManifest,
+  nodePortService,
   phasePort,
   withPhaseLink,
   withScenario,
@@ -27,10 +28,10 @@ import { FaultError, InterruptedError } from './model/errors.ts';
 import type { HeaderRecord } from './model/journal.ts';
 import { type AgentPlan, isLost, type Lane, type Outcome } from './model/load.ts';
 import { label, type Manifest } from './model/manifest.ts';
-import { rolloutComplete } from './model/rollout.ts';
+import { rolloutComplete, rolloutSettled } from './model/rollout.ts';
 import type { Scenario, Step } from './model/scenario.ts';
 import type { SettingContext, Variant } from './model/setting.ts';
-import { type AgentClient, agentInPod } from './record/agent-client.ts';
+import { type AgentClient, agentAt, agentInPod } from './record/agent-client.ts';
 import { type FramePuller, pullFrames } from './record/frame-puller.ts';
 import { createJournalWriter, type JournalWriter } from './record/journal-writer.ts';
 import { type Recorder, startRecorder } from './record/recorder.ts';
@@ -80,13 +81,22 @@ export interface ProgressEvent {
 export interface PreparedExperiment {
   readonly key: ExperimentKey;
   readonly identity: Identity;
-  readonly agents: readonly PodReady[];
+  readonly agents: readonly PreparedAgent[];
   readonly addresses: { readonly target: string; readonly control: string };
   readonly manifests: readonly Manifest[];
   /** Settings in effect, and those that this target cannot have, each with the reason. */
   readonly applied: readonly string[];
   readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
   readonly settingsDiff: string;
+  /** Ends what is not an object of the cluster (an agent outside it). */
+  close(): Promise<void>;
+}
+
+/** One agent, and what it fires at. */
+interface PreparedAgent {
+  readonly client: AgentClient;
+  readonly split: { readonly index: number; readonly of: number };
+  readonly parts: { readonly target: boolean; readonly control: boolean };
 }
 
 export interface ExperimentOutcome {
@@ -129,10 +139,10 @@ export async function prepareExperiment(
 
   onNamespace(identity.namespace);
   await createObjects(kube, [namespaceManifest(identity)]);
-  const [service] = await createObjects(kube, [agentService(identity)]);
-  const phases = `${clusterIpOf(service)}:${phasePort}`;
+  const [phaseService] = await createObjects(kube, [agentService(identity)]);
+  const phases = `${clusterIpOf(phaseService)}:${phasePort}`;
   const base = withScenario(target, key.scenario.target);
-  const context = settingContext(run);
+  const context = settingContext(run, key.variant);
   const variant = applyVariant(base, key.variant, context);
   const manifests = labelled(withPhaseLink(variant.manifests, target, phases), 'target', identity);
   const created = await createObjects(kube, [
@@ -160,6 +170,8 @@ export async function prepareExperiment(
     signal,
   );
 
+  const service = created.find((one) => one.kind === 'Service' && one.metadata.name === target.service.name);
+  const outside = key.path === 'outside' ? await startOutside(run) : undefined;
   const addressOf = (serviceName: string, port: number) => {
     const found = created.find((object) => object.kind === 'Service' && object.metadata.name === serviceName);
     return `${clusterIpOf(found)}:${port}`;
@@ -167,16 +179,70 @@ export async function prepareExperiment(
   return {
     key,
     identity,
-    agents: agentPods,
+    agents: preparedAgents(run, identity, agentPods, outside),
     addresses: {
-      target: addressOf(target.service.name, target.service.port),
+      target:
+        key.path === 'cluster-ip'
+          ? addressOf(target.service.name, target.service.port)
+          : await nodePortAddress(kube, identity, service as Manifest, target.service.port, agentNode),
       control: addressOf(controlName, 80),
     },
     manifests,
     applied: variant.applied,
     notApplied: variant.notApplied,
     settingsDiff: settingsDiff(base, variant.manifests),
+    close: async () => outside?.[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * With an agent outside, it alone fires at the target; the one in the cluster watches the control target and takes the
+ * target's phases.
+ */
+function preparedAgents(
+  run: RunContext,
+  identity: Identity,
+  pods: readonly PodReady[],
+  outside: OutsideAgent | undefined,
+): PreparedAgent[] {
+  const inside = pods.map((pod, index) => ({
+    client: agentInPod(run.kube, identity.namespace, pod.name, agentPort),
+    split: { index, of: pods.length },
+    parts: { target: !outside, control: index === 0 },
+  }));
+  if (!outside) return inside;
+  const client = agentAt(outside.name, outside.controlUrl);
+  const watching = inside.slice(0, 1).map((agent) => ({ ...agent, split: { index: 0, of: 1 } }));
+  return [...watching, { client, split: { index: 0, of: 1 }, parts: { target: true, control: false } }];
+}
+
+async function startOutside(run: RunContext): Promise<OutsideAgent> {
+  const start = run.cluster.outsideAgent;
+  if (!start)
+    throw new FaultError(
+      `Path outside: cluster ${run.cluster.info.name} has no outside; use --cluster kind.`,
+    );
+  return start(run.images.agent);
+}
+
+/** host:port of the target's NodePort on the agent's node, which no step touches. */
+async function nodePortAddress(
+  kube: Kube,
+  identity: Identity,
+  service: Manifest,
+  port: number,
+  node: string,
+): Promise<string> {
+  const [created] = await createObjects(kube, [nodePortService(identity, service, port)]);
+  const nodePort = (created?.spec as { ports?: { nodePort?: number }[] } | undefined)?.ports?.[0]?.nodePort;
+  const { status } = await kube.json<{ status: { addresses?: { type: string; address: string }[] } }>(
+    'GET',
+    `/api/v1/nodes/${node}`,
+  );
+  const address = status.addresses?.find((one) => one.type === 'InternalIP')?.address;
+  if (!nodePort || !address)
+    throw new FaultError(`Path node-port: node ${node} or its Service has no address.`);
+  return `${address}:${nodePort}`;
 }
 
 /** Fires, steps, waits, records. Never throws for what goes wrong in the experiment: the journal's end says it. */
@@ -195,11 +261,10 @@ export async function runExperiment(
   let firing: Firing | undefined;
   let outcome: ExperimentOutcome = { status: 'complete' };
   try {
-    const clients = prepared.agents.map((pod) =>
-      agentInPod(run.kube, prepared.identity.namespace, pod.name, agentPort),
-    );
-    const plans = clients.map((_, index) => planOf(run, prepared, { index, of: clients.length }));
-    journal.write(headerOf(run, prepared, plans[0] as AgentPlan));
+    const clients = prepared.agents.map((agent) => agent.client);
+    const plans = prepared.agents.map((agent) => planOf(run, prepared, agent));
+    const streams = [...new Map(plans.flatMap((plan) => plan.streams).map((one) => [one.id, one])).values()];
+    journal.write(headerOf(run, prepared, { ...(plans[0] as AgentPlan), streams }));
     for (const { setting, reason } of prepared.notApplied) {
       journal.write({
         type: 'note',
@@ -237,7 +302,8 @@ export async function runExperiment(
 interface Firing {
   readonly clients: readonly AgentClient[];
   readonly pullers: readonly FramePuller[];
-  readonly streams: readonly string[];
+  /** Streams at the target, by agent. */
+  readonly streams: readonly (readonly string[])[];
   readonly lost: Partial<Record<Lane, number>>;
   /** performance.now() of the last frame that carried a loss of the target. */
   lastLossAt: number;
@@ -268,7 +334,9 @@ async function startLoad(
   failed.catch(() => {});
   const firing: Firing = {
     clients,
-    streams: (plans[0] as AgentPlan).streams.map((stream) => stream.id).filter((id) => id !== controlStream),
+    streams: plans.map((plan) =>
+      plan.streams.map((stream) => stream.id).filter((id) => id !== controlStream),
+    ),
     lost: {},
     lastLossAt: 0,
     failed,
@@ -330,10 +398,14 @@ async function runSteps(
     state: recorder.live,
     signal,
     async setRate(ratePerSecond, overMs, lane) {
-      const streams = firing.streams.filter((stream) => !lane || stream === lane);
-      const share = ratePerSecond / firing.clients.length;
+      const firingAt = (stream: string) => !lane || stream === lane;
+      // Each agent knows the whole rate and fires its share of the arrivals.
       await Promise.all(
-        firing.clients.flatMap((client) => streams.map((stream) => client.rate(stream, share, overMs))),
+        firing.clients.flatMap((client, index) =>
+          (firing.streams[index] ?? [])
+            .filter(firingAt)
+            .map((stream) => client.rate(stream, ratePerSecond, overMs)),
+        ),
       );
     },
     delayProxy:
@@ -400,9 +472,9 @@ async function untilOver(
     Promise.race([live.until(what, met, limitMs, signal), firing.failed]);
   const say = (doing: string) => run.progress({ experiment: experimentName(prepared.key), doing });
 
+  const kind = run.target.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
   if (scenario.until === 'rollout') {
     say('waiting for the rollout to complete');
-    const kind = run.target.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
     await until(
       `the rollout of ${run.target.workload.name} to complete`,
       () => rolloutComplete(live.all(kind).get(run.target.workload.name)),
@@ -413,7 +485,10 @@ async function untilOver(
   say('waiting until no pod is terminating');
   await until(
     'no pod of the target to be terminating',
-    () => [...live.pods('target').values()].every((pod) => !pod.terminating),
+    () =>
+      scenario.until === 'rollout'
+        ? rolloutSettled(live.all(kind).get(run.target.workload.name), live.pods('target').values())
+        : [...live.pods('target').values()].every((pod) => !pod.terminating),
     scenario.limitMs,
   );
   journal.write({ type: 'milestone', name: 'no-terminating' });
@@ -489,12 +564,8 @@ async function pause(ms: number, firing: Firing, signal: AbortSignal): Promise<v
   await Promise.race([sleep(ms, undefined, { signal }), firing.failed]);
 }
 
-function planOf(
-  run: RunContext,
-  prepared: PreparedExperiment,
-  split: { index: number; of: number },
-): AgentPlan {
-  return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split);
+function planOf(run: RunContext, prepared: PreparedExperiment, { split, parts }: PreparedAgent): AgentPlan {
+  return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
 }
 
 function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan): HeaderRecord {
@@ -530,13 +601,15 @@ function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan
   };
 }
 
-function settingContext(run: RunContext): SettingContext {
+/** A variant may carry a preStop length and a way to stop of its own. */
+function settingContext(run: RunContext, { preStopSeconds, stopMode }: Variant): SettingContext {
+  const { target } = run;
   return {
     kubernetesVersion: run.cluster.info.kubernetesVersion,
-    workload: run.target.workload,
-    health: run.target.health,
-    preStopSeconds: run.preStopSeconds,
-    gracefulEnv: run.target.gracefulEnv,
+    workload: target.workload,
+    health: target.health,
+    preStopSeconds: preStopSeconds ?? run.preStopSeconds,
+    gracefulEnv: stopMode === undefined ? target.gracefulEnv : target.stopModeEnv?.(stopMode),
   };
 }
 

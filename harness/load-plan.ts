@@ -25,9 +25,11 @@ export function loadPlan(
   addresses: Addresses,
   runId: string,
   split = { index: 0, of: 1 },
+  /** Which of target and control target this agent fires at. */
+  parts: { readonly target: boolean; readonly control: boolean } = { target: true, control: split.index === 0 },
 ): AgentPlan {
   const { method, path, headers, body, expectStatus, longPath } = target.request;
-  const streams: AgentPlan['streams'] = scenario.load.map((load) => ({
+  const streams: AgentPlan['streams'] = (parts.target ? scenario.load : []).map((load) => ({
     id: load.lane,
     lane: load.lane,
     url: `http://${addresses.target}${load.lane === 'long' ? slowPath(target, load, longPath) : path}`,
@@ -42,7 +44,7 @@ export function loadPlan(
     maxDurationMs: scenario.limitMs,
     split,
   }));
-  if (addresses.control && split.index === 0) {
+  if (addresses.control && parts.control) {
     const timeoutMs = 3000;
     streams.push({
       id: controlStream,

@@ -33,8 +33,17 @@ export interface RunningCluster extends AsyncDisposable {
    * cluster cannot do it.
    */
   delayProxy?(delayMs: number): Promise<void>;
+  /** Starts a load agent outside the cluster, from an image that was provided. Undefined where there is no outside. */
+  outsideAgent?(image: string): Promise<OutsideAgent>;
   /** Takes it down now; safe to call twice. */
   destroy(): Promise<void>;
+}
+
+/** A load agent where an external balancer would stand; its control server is reached directly. */
+export interface OutsideAgent extends AsyncDisposable {
+  readonly name: string;
+  /** Without a path, on loopback. */
+  readonly controlUrl: string;
 }
 
 export interface ClusterProvider {

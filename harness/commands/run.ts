@@ -59,17 +59,20 @@ export async function runExperiments(
   for (let at = 0; at < pending.length && !run.signal.aborted; at += TOGETHER) {
     const batch = pending.slice(at, at + TOGETHER);
     const namespaces: string[] = [];
+    let prepared: readonly (PreparedExperiment | Error)[] = [];
     try {
-      const prepared = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) =>
+      prepared = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) =>
         prepareAll({ ...run, progress: ({ doing }) => say(doing) }, batch, namespaces),
       );
       for (const [index, key] of batch.entries()) {
+        if (run.signal.aborted) break;
         const ready = prepared[index] as PreparedExperiment | Error;
         ran.push(
           ready instanceof Error ? undeployed(key, ready) : await measure(run, key, ready, out, progress),
         );
       }
     } finally {
+      for (const one of prepared) if (!(one instanceof Error)) await one.close();
       const last = at + TOGETHER >= pending.length || run.signal.aborted;
       // A cluster that goes away takes its namespaces with it.
       if (run.cluster.stays || !last) {

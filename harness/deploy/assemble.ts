@@ -9,6 +9,7 @@ export const agentPort = 8080;
 export const phasePort = 7070;
 export const agentServiceName = 'rollproof-agent';
 export const controlName = 'rollproof-control';
+export const nodePortName = 'rollproof-node-port';
 
 export interface Identity {
   readonly namespace: string;
@@ -92,6 +93,25 @@ const pinnedTo = (node: string) => ({
   nodeSelector: { 'kubernetes.io/hostname': node },
   tolerations: [{ operator: 'Exists' }],
 });
+
+/** A second Service for the same pods, reached at every node's address: the way in from outside. */
+export function nodePortService(identity: Identity, service: Manifest, port: number): Manifest {
+  const spec = service.spec as {
+    selector?: Record<string, string>;
+    ports?: { port: number; targetPort?: unknown }[];
+  };
+  const found = spec.ports?.find((one) => one.port === port);
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: nodePortName, namespace: identity.namespace, labels: labelsOf('target', identity) },
+    spec: {
+      type: 'NodePort',
+      selector: spec.selector,
+      ports: [{ name: 'http', port, targetPort: found?.targetPort ?? port }],
+    },
+  };
+}
 
 /** The Service comes first: its address is known before any pod runs. */
 export function agentService(identity: Identity): Manifest {

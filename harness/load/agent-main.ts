@@ -1,4 +1,4 @@
-// Starts the load agent as a process of its own, configured by the environment: PORT, PHASE_PORT, and in the emulated
+// Starts the load agent as a process of its own, configured by the environment: PORT, PHASE_PORT, and ROLLPROOF_IDLE_LIMIT_MS, and in the emulated
 // cluster ROLLPROOF_BIND_ADDRESS, ROLLPROOF_ROUTES and ROLLPROOF_PARENT_PID. Ends on SIGTERM and with its parent.
 import { runAgent } from './agent.ts';
 
@@ -26,6 +26,9 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', end);
   process.once('SIGINT', end);
+  const idleLimitMs = Number(env.ROLLPROOF_IDLE_LIMIT_MS);
+  // Outside a cluster nobody else takes the agent away when its harness was killed.
+  if (idleLimitMs > 0) setInterval(() => agent.idleMs() > idleLimitMs && end(), parentPollMs);
   const parent = Number(env.ROLLPROOF_PARENT_PID);
   if (parent > 0) setInterval(() => alive(parent) || process.exit(0), parentPollMs).unref();
 }

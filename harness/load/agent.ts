@@ -33,6 +33,8 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly port: number;
   readonly phasePort: number;
+  /** Since the last request to the control server, ms. */
+  idleMs(): number;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ class Agent {
   /** A run that cannot be ended rightly: said by /frames and /end. */
   #fault: Error | undefined;
   #starting = false;
+  #askedAt: number;
   #t0: number | undefined;
   #frameTimer: NodeJS.Timeout | undefined;
   #delay: IntervalHistogram | undefined;
@@ -82,7 +85,9 @@ class Agent {
     this.#clock = options.clock ?? (() => performance.now());
     this.#phases = new PhaseLink(this.#clock);
     this.#routes = options.routesUrl ? new Routes(options.routesUrl, options.random) : undefined;
+    this.#askedAt = this.#clock();
     this.#server = createServer((request, response) => {
+      this.#askedAt = this.#clock();
       this.#answer(request, response).catch((error: unknown) => refuse(response, error));
     });
   }
@@ -98,6 +103,7 @@ class Agent {
     return {
       port: typeof address === 'object' && address ? address.port : port,
       phasePort,
+      idleMs: () => this.#clock() - this.#askedAt,
       close: () => this.#close(),
     };
   }

@@ -25,6 +25,7 @@ const framesAnswer = z.object({
 const endAnswer = z.object({ ends: z.array(streamEndSchema), lastSeq: z.number().int() });
 const clockAnswer = z.object({ nowMs: z.number() });
 const CLOCK_SAMPLES = 15;
+const CONTROL_LIMIT_MS = 15_000;
 /** A lost answer over the proxy is asked for again this often; frames are numbered, so asking twice is safe. */
 const TRIES = 4;
 
@@ -81,3 +82,17 @@ export const agentInPod = (kube: Kube, namespace: string, pod: string, port: num
   createAgentClient(pod, (method, path, body) =>
     kube.raw(method, podProxyPath(namespace, pod, port, path), { body }),
   );
+
+/** The control channel to an agent outside the cluster, on loopback. */
+export const agentAt = (name: string, url: string): AgentClient =>
+  createAgentClient(name, async (method, path, body) => {
+    const answer = await fetch(new URL(path, url), {
+      method,
+      signal: AbortSignal.timeout(CONTROL_LIMIT_MS),
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    });
+    return { status: answer.status, text: await answer.text() };
+  });

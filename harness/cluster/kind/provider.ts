@@ -19,6 +19,7 @@ import { provideImages } from './images.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { networkId } from './network.ts';
 import { chooseNodeImage } from './node-image.ts';
+import { startOutsideAgent } from './outside.ts';
 import {
   defaultStateFolder,
   newToken,
@@ -351,6 +352,7 @@ class Bringup {
         const node = info.agentNode ?? info.nodes[0]?.name;
         if (delayMs > 0 && node) proxyDelay = await delayProxyOn(node, delayMs, await connect(kubeconfig));
       },
+      outsideAgent: startOutsideAgent,
       destroy,
       async [Symbol.asyncDispose]() {
         if (destroyed || !stays) return destroy();
