@@ -14,6 +14,8 @@ export interface TargetConfig {
   /** Per request: waiting, then busy, ms. */
   readonly workMs: number;
   readonly cpuMs: number;
+  /** Exit with code 1 this long after it began to listen; 0: never. */
+  readonly crashAfterMs: number;
   readonly version: string;
   readonly podName: string;
   readonly onTerm: OnTerm;
@@ -39,6 +41,7 @@ export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
     startMs: wholeNumber(env, 'START_MS', 0, 0, 3_600_000),
     workMs: wholeNumber(env, 'WORK_MS', 5, 0, 600_000),
     cpuMs: wholeNumber(env, 'CPU_MS', 0, 0, 600_000),
+    crashAfterMs: wholeNumber(env, 'CRASH_AFTER_MS', 0, 0, 3_600_000),
     version: env.VERSION || 'unknown',
     podName: env.POD_NAME || env.HOSTNAME || 'unknown',
     onTerm: oneOf(env, 'ON_TERM', onTermModes, 'exit'),

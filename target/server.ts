@@ -48,6 +48,7 @@ async function startServing(): Promise<void> {
   if (config.readyFile) writeFileSync(config.readyFile, 'ready\n');
   process.stdout.write('listening\n');
   report('listening');
+  if (config.crashAfterMs > 0) setTimeout(() => process.exit(1), config.crashAfterMs);
 }
 
 /** SIGTERM. The exit code is 0 in every mode: the process was asked to go and went. */

@@ -21,6 +21,7 @@ export function builtInTarget(
     podHeader: 'x-rollproof-pod',
     images,
     gracefulEnv,
+    stopModeEnv: (mode) => ({ ...gracefulEnv, ON_TERM: mode }),
     adminPort: 8081,
   };
 }

@@ -1,5 +1,5 @@
 // When a rollout is complete or has failed, from facts alone.
-import type { DaemonSetFacts, DeploymentFacts } from './facts.ts';
+import type { DaemonSetFacts, DeploymentFacts, PodFacts } from './facts.ts';
 
 /** As `kubectl rollout status` decides it: the controller has seen the spec, and all pods are new and available. */
 export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | undefined): boolean {
@@ -12,6 +12,24 @@ export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | und
     workload.replicas <= workload.updated &&
     workload.available >= workload.updated
   );
+}
+
+/**
+ * Complete, and every pod that is too many or terminating is gone. After scaling down a Deployment reads complete at
+ * once, before the first pod is deleted: only the number of pods says that it is over.
+ */
+export function rolloutSettled(
+  workload: DeploymentFacts | DaemonSetFacts | undefined,
+  pods: Iterable<Pick<PodFacts, 'phase' | 'terminating'>>,
+): boolean {
+  if (!workload || !rolloutComplete(workload)) return false;
+  const wanted = workload.kind === 'DaemonSet' ? workload.desired : workload.specReplicas;
+  let running = 0;
+  for (const pod of pods) {
+    if (pod.terminating) return false;
+    if (pod.phase !== 'Succeeded' && pod.phase !== 'Failed') running++;
+  }
+  return running <= wanted;
 }
 
 export function progressDeadlineExceeded(deployment: DeploymentFacts | undefined): boolean {

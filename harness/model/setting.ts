@@ -31,4 +31,8 @@ export interface Variant {
   readonly name: string;
   readonly version: number;
   readonly settings: readonly string[];
+  /** Length of the preStop sleep of this variant, whole seconds; undefined: the run's. */
+  readonly preStopSeconds?: number;
+  /** How the built-in target stops with setting gracefulShutdown; undefined: its recommended way. */
+  readonly stopMode?: string;
 }

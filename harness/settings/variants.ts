@@ -15,7 +15,8 @@ export const hardened: Variant = {
 /**
  * A variant by what the user wrote: `baseline`, `hardened`, a name of the configuration, `only:preStop`,
  * `without:preStop` (hardened, less that one), or settings joined by `+` (`hardened` may be one of them:
- * `hardened+minReadySeconds`). Throws UsageError with what there is.
+ * `hardened+minReadySeconds`). Two settings take a value: `preStop=2` (seconds), `gracefulShutdown=drain` (a way of the
+ * built-in target to stop). Throws UsageError with what there is.
  */
 export function variantNamed(
   name: string,
@@ -25,6 +26,7 @@ export function variantNamed(
   if (own) return variantOf(name, own);
   if (name === baseline.name) return baseline;
   if (name === hardened.name) return hardened;
+  if (name.includes('=')) return withValues(name, configured);
   const [prefix, rest] = name.split(/:(.*)/s, 2);
   if (prefix === 'only' && rest) return variantOf(name, [rest]);
   if (prefix === 'without' && rest) {
@@ -34,16 +36,43 @@ export function variantNamed(
     return variantOf(name, without(hardened.settings, rest));
   }
   const parts = name.split('+');
-  if (parts.length > 1) {
-    return variantOf(name, [
-      ...new Set(parts.flatMap((part) => (part === hardened.name ? hardened.settings : [part]))),
-    ]);
-  }
+  if (parts.length > 1) return variantOf(name, settingsOf(parts));
   const names = [baseline.name, hardened.name, ...Object.keys(configured)].join(', ');
   throw new UsageError(
     `variant "${name}" is not known. There are ${names}, only:SETTING, without:SETTING and SETTING+SETTING.`,
   );
 }
+
+/** A variant whose name carries values: the same without them, and the values beside it. */
+function withValues(name: string, configured: Readonly<Record<string, readonly string[]>>): Variant {
+  let preStopSeconds: number | undefined;
+  let stopMode: string | undefined;
+  const bare = name.replaceAll(/([A-Za-z]+)=([A-Za-z0-9]*)/g, (_, setting: string, value: string) => {
+    if (setting === 'preStop' && /^\d{1,3}$/.test(value)) preStopSeconds = Number(value);
+    else if (setting === 'gracefulShutdown' && stopModes.includes(value)) stopMode = value;
+    else {
+      throw new UsageError(
+        `variant "${name}": "${setting}=${value}" is not understood. Values are preStop=SECONDS and gracefulShutdown=${stopModes.join('|')}.`,
+      );
+    }
+    return setting;
+  });
+  const parts = bare.split('+');
+  const single = parts.length === 1 && !bare.includes(':');
+  const { settings } = single ? { settings: settingsOf(parts) } : variantNamed(bare, configured);
+  return {
+    ...variantOf(name, settings),
+    ...(preStopSeconds !== undefined && { preStopSeconds }),
+    ...(stopMode !== undefined && { stopMode }),
+  };
+}
+
+/** Ways to stop that the built-in target has beside the recommended one (target/config.ts). */
+const stopModes: readonly string[] = ['drain', 'ignore'];
+
+const settingsOf = (parts: readonly string[]): string[] => [
+  ...new Set(parts.flatMap((part) => (part === hardened.name ? hardened.settings : [part]))),
+];
 
 /**
  * The variants that show what each setting does: none, each alone, all but one each, all. For n settings 2n + 2,

@@ -1,7 +1,7 @@
 // Waits: for the rollout, for its failure, for numbers of pods, for time. Each has a limit.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeploymentFacts } from '../model/facts.ts';
-import { progressDeadlineExceeded, rolloutComplete } from '../model/rollout.ts';
+import { progressDeadlineExceeded, rolloutComplete, rolloutSettled } from '../model/rollout.ts';
 import { type StepContext, type StepRunner, workloadFacts } from './context.ts';
 
 export const wait: StepRunner<'wait'> = async (step, context) => {
@@ -18,11 +18,8 @@ export const wait: StepRunner<'wait'> = async (step, context) => {
       );
       break;
     case 'settled':
-      await until(
-        `the rollout of ${context.workload.name} to complete and no pod to be terminating`,
-        () =>
-          rolloutComplete(workloadFacts(context)) &&
-          [...state.pods('target').values()].every((pod) => !pod.terminating),
+      await until(`the rollout of ${context.workload.name} to complete and no pod to be terminating`, () =>
+        rolloutSettled(workloadFacts(context), state.pods('target').values()),
       );
       break;
     case 'failed-rollout':
