@@ -266,6 +266,38 @@ test('apply: create, unchanged, configure, dry runs, diff, strict fields', async
   ]);
 });
 
+test('apply --server-side: owners, conflicts, force, after a client-side apply', async () => {
+  await using cluster = await startApi();
+  const changed = manifest.replace('replicas: 2', 'replicas: 3');
+  await play(cluster, [
+    { args: 'apply --server-side -f -', input: manifest, has: ['deployment.apps/web serverside-applied'] },
+    { args: 'apply --server-side -f -', input: changed, has: ['serverside-applied'] },
+    { args: 'get deploy web -o jsonpath={.spec.replicas}', has: [/^3$/] },
+    { args: 'scale deploy web --replicas=5' },
+    {
+      args: 'apply --server-side -f -',
+      input: changed,
+      code: 1,
+      has: [
+        'Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas',
+      ],
+    },
+    { args: 'apply --server-side --force-conflicts -f -', input: changed, has: ['serverside-applied'] },
+    { args: 'get deploy web -o jsonpath={.spec.replicas}', has: [/^3$/] },
+    {
+      args: 'apply --server-side -f -',
+      input: changed.replace('replicas: 3', 'replica: 3'),
+      code: 1,
+      has: ['.spec.replica: field not declared in schema'],
+    },
+    { args: 'create ns other' },
+    { args: 'apply -n other -f -', input: manifest, has: ['deployment.apps/web created'] },
+    { args: 'apply --server-side -n other -f -', input: changed, has: ['serverside-applied'] },
+    { args: 'get deploy web -n other -o jsonpath={.spec.replicas}', has: [/^3$/] },
+    { args: 'diff --server-side -f -', input: manifest, code: 1, has: ['-  replicas: 3', '+  replicas: 2'] },
+  ]);
+});
+
 test('what Kubernetes refuses is refused with all its causes; what the emulation lacks by name', async () => {
   await using cluster = await startApi();
   const bad = manifest
@@ -294,9 +326,9 @@ test('what Kubernetes refuses is refused with all its causes; what the emulation
       has: ['spec.template.spec.volumes[0].hostPath: Forbidden: Unsupported by the emulated cluster'],
     },
     {
-      args: 'create service nodeport n --tcp=80',
+      args: 'create service loadbalancer n --tcp=80',
       code: 1,
-      has: ['spec.type: Forbidden: Unsupported by the emulated cluster: NodePort'],
+      has: ['spec.type: Forbidden: Unsupported by the emulated cluster: LoadBalancer'],
     },
   ]);
 });

@@ -65,7 +65,8 @@ export function trackApply(
   apiVersion: string,
   applied: ReadonlySet<string>,
   changes: ReadonlySet<string>,
-  force: boolean,
+  /** true: all conflicts are overruled; a set: those within it, when there are no others. */
+  force: boolean | ReadonlySet<string>,
   time: string,
 ): Owner[] {
   const owners = readOwners(live?.metadata.managedFields);
@@ -76,7 +77,8 @@ export function trackApply(
       if (applied.has(path) && changes.has(path)) conflicts.push({ owner, path });
     }
   }
-  if (conflicts.length > 0 && !force) throw applyConflict(conflicts);
+  const refused = conflicts.filter(({ path }) => (typeof force === 'boolean' ? !force : !force.has(path)));
+  if (refused.length > 0) throw applyConflict(refused);
   for (const { owner, path } of conflicts) owner.paths.delete(path);
   const own = find(owners, manager);
   if (!own) return [...owners, { entry: newEntry(manager, apiVersion, time), paths: new Set(applied) }];

@@ -7,9 +7,11 @@ import { dns1123Label } from './validation/names.ts';
 
 const podMakers = ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'Job'];
 
-/** @param object As it is stored. */
-export function warningsFor(object: KubeObject, created: boolean): string[] {
+/** @param current Before an update: only one that changes the spec is warned of. Undefined on creation. */
+export function warningsFor(object: KubeObject, current: KubeObject | undefined): string[] {
   if (!podMakers.includes(object.kind)) return [];
+  const created = current === undefined;
+  if (current && current.metadata.generation === object.metadata.generation) return [];
   const isPod = object.kind === 'Pod';
   const spec = isPod
     ? (object.spec as PodSpec | undefined)

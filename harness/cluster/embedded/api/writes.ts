@@ -22,6 +22,7 @@ import {
   StatusError,
 } from './types.ts';
 import { validate } from './validation/index.ts';
+import { ipAddress } from './validation/names.ts';
 
 export interface WriteOptions {
   /** Everything but the write itself. */
@@ -91,7 +92,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     const { metadata } = object;
     object.apiVersion = groupVersion(definition);
     object.kind = definition.kind;
-    if (metadata.resourceVersion) {
+    if (metadata.resourceVersion && !options.dryRun) {
       throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
     }
     if (definition.namespaced) admitNamespace(definition, metadata);
@@ -105,6 +106,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     if (definition.generation !== 'none') metadata.generation = 1;
     dropEmpty(metadata);
     if (definition.resource === 'pods') admitPodReferences(storage, object as unknown as Pod);
+    if (definition.resource === 'services') refuseChosenAddress(definition, object);
     applyDefaults(object, allocation);
     if (definition.resource === 'pods') {
       addDefaultTolerations(object as unknown as Pod);
@@ -189,7 +191,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
       throw conflict(
         definition,
         name,
-        `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.metadata.uid}`,
+        `StorageError: invalid object, Code: 4, Key: /registry/${definition.resource}/${namespace ? `${namespace}/` : ''}${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.metadata.uid}`,
       );
     }
     keepSystemFields(metadata, current.metadata);
@@ -399,6 +401,21 @@ function dropEmpty(metadata: ObjectMeta): void {
     if (value && Object.keys(value).length === 0) delete metadata[field];
   }
   delete (metadata as { selfLink?: string }).selfLink;
+}
+
+/** Addresses are given out here; one that a manifest brings along belongs to another network. */
+function refuseChosenAddress(definition: ResourceDefinition, object: KubeObject): void {
+  const address = isObject(object.spec) ? object.spec.clusterIP : undefined;
+  if (typeof address !== 'string' || address === '' || address === 'None' || ipAddress(address).length > 0)
+    return;
+  throw invalid(definition, object.metadata.name, [
+    {
+      reason: 'FieldValueForbidden',
+      message:
+        'Forbidden: Unsupported by the emulated cluster: it chooses the addresses of Services; leave it out',
+      field: 'spec.clusterIP',
+    },
+  ]);
 }
 
 function nodePortsOf(service: KubeObject): number[] {

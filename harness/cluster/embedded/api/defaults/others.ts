@@ -13,6 +13,11 @@ export function defaultService(
   const spec = service.spec;
   if (!spec) return;
   spec.sessionAffinity ||= 'None';
+  if (spec.sessionAffinity === 'ClientIP') {
+    spec.sessionAffinityConfig ??= {};
+    spec.sessionAffinityConfig.clientIP ??= {};
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= 10_800;
+  } else delete spec.sessionAffinityConfig;
   spec.type ||= 'ClusterIP';
   if (spec.type !== 'ExternalName') {
     spec.clusterIP ||= allocate.clusterIP();

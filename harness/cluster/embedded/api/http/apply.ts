@@ -2,7 +2,14 @@
 import { badRequest, invalid } from '../errors.ts';
 import { compareFields, fieldsOf } from '../field-sets.ts';
 import { appliedBefore, type FieldManager, trackApply, writeOwners } from '../managed-fields.ts';
-import { cloneObject, isObject, type JsonObject, type KubeObject, timestamp } from '../objects.ts';
+import {
+  cloneObject,
+  equalObjects,
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  timestamp,
+} from '../objects.ts';
 import { mergeApplied, prune } from '../patch/apply.ts';
 import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import { DecodeError, decodeFields } from '../schema/decode.ts';
@@ -55,12 +62,18 @@ export function applyObject(
     groupVersion(served),
     appliedPaths,
     changed,
-    isTrue(query, 'force'),
+    isTrue(query, 'force') || (managerName === 'kubectl' && fieldsAppliedByClient(live, without)),
     timestamp(registry.now()),
   );
   const owned = new Set(owners.flatMap(({ paths }) => [...paths]));
   prune(merged, gone, owned, served.kind);
   const object = merged as unknown as KubeObject;
+  if (managerName === 'kubectl' && live?.metadata.annotations?.[lastApplied]) {
+    object.metadata.annotations = {
+      ...object.metadata.annotations,
+      [lastApplied]: `${JSON.stringify(applied)}\n`,
+    };
+  }
   writeOwners(object, owners);
   checkPlace(exchange, object);
   if (current) {
@@ -73,11 +86,37 @@ export function applyObject(
     const converted = served.toStored?.(object, current) ?? object;
     const dryRun = isDryRun(query, 'PatchOptions');
     const updated = registry.writes.update(stored, converted, { subresource, dryRun });
-    sendObject(exchange, 200, updated, warningsFor(updated, false));
+    sendObject(exchange, 200, updated, warningsFor(updated, current));
     return;
   }
   const created = store(exchange, stored, object);
-  sendObject(exchange, 201, created, warningsFor(created, true));
+  sendObject(exchange, 201, created, warningsFor(created, undefined));
+}
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/**
+ * What kubectl applied from the client's side and is still as it was: its move to the server's side may overrule these
+ * owners. Source: apimachinery/pkg/util/managedfields/internal/lastappliedmanager.go.
+ */
+function fieldsAppliedByClient(
+  live: KubeObject | undefined,
+  without: 'status' | 'spec',
+): false | Set<string> {
+  const text = live?.metadata.annotations?.[lastApplied];
+  if (!live || !text) return false;
+  let before: unknown;
+  try {
+    before = JSON.parse(text);
+  } catch {
+    return false;
+  }
+  if (!isObject(before)) return false;
+  const now = fieldsOf(live, without);
+  const fields = fieldsOf(before, without);
+  return new Set(
+    [...fields].filter(([path, value]) => equalObjects(now.get(path), value)).map(([path]) => path),
+  );
 }
 
 /** The configuration, of the right kind and with known fields alone. */

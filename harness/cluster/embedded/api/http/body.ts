@@ -115,6 +115,12 @@ export function checkObject(value: JsonObject, expected: ExpectedKind, validatio
       `${String(value.kind)} in version "${shortVersion}" cannot be handled as a ${kind}: converting (${shortVersion}.${String(value.kind)}) to (${group || 'core'}.${kind}): unknown conversion`,
     );
   }
+  if (value.apiVersion === 'v1' && apiVersion !== 'v1') {
+    throw unhandled(
+      { ...expected, version: 'v1' },
+      `no kind "${kind}" is registered for version "v1" in scheme "pkg/runtime/scheme.go:110"`,
+    );
+  }
   if (value.apiVersion !== undefined && value.apiVersion !== '' && value.apiVersion !== apiVersion) {
     throw badRequest(
       `the API version in the data (${String(value.apiVersion)}) does not match the expected API version (${apiVersion})`,

@@ -15,7 +15,7 @@ import { sendJson, warningHeader } from './responses.ts';
 export async function createObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
   const { object, warnings } = await readObject(exchange, exchange.served);
   const created = store(exchange, stored, object, managerOf(exchange));
-  sendObject(exchange, 201, created, [...warnings, ...warningsFor(created, true)]);
+  sendObject(exchange, 201, created, [...warnings, ...warningsFor(created, undefined)]);
 }
 
 export async function replaceObject(
@@ -40,7 +40,7 @@ export async function replaceObject(
     dryRun: isDryRun(query, 'UpdateOptions'),
     manager: managerOf(exchange),
   });
-  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, false)]);
+  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, current)]);
 }
 
 /** Creates an object in the request's namespace; also for server-side apply. */

@@ -46,7 +46,7 @@ export async function patchObject(
     dryRun,
     manager: managerOf(exchange),
   });
-  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, false)]);
+  sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, current)]);
 }
 
 /** The object after a JSON, merge or strategic merge patch, checked against the fields of its kind. */

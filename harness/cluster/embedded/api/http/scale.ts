@@ -66,7 +66,7 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
     dryRun: isDryRun(query, 'UpdateOptions'),
     manager: managerOf(exchange),
   });
-  const headers = warningHeader([...warnings, ...warningsFor(updated, false)]);
+  const headers = warningHeader([...warnings, ...warningsFor(updated, target)]);
   sendJson(res, 200, scaleOf(updated), headers);
 }
 
@@ -93,7 +93,8 @@ function scaleOf({ metadata, spec, status }: KubeObject): KubeObject {
       resourceVersion: metadata.resourceVersion,
       creationTimestamp: metadata.creationTimestamp,
     },
-    spec: { replicas },
+    // Zero is left out, as everywhere with omitempty.
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: isObject(status) && typeof status.replicas === 'number' ? status.replicas : 0,
       ...(selectorText === '<none>' ? {} : { selector: selectorText }),
