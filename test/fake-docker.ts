@@ -58,6 +58,7 @@ export class FakeDocker {
     if (line.startsWith('kind version')) return 'kind v0.30.0\n';
     if (line.startsWith('docker image ls')) return [...this.images.keys()].map(listed).join('');
     if (line.startsWith('docker image inspect')) return this.inspectImage(file, args, after('--format'));
+    if (line.startsWith('docker push')) return '';
     if (line.startsWith('docker build')) return this.build(args, after('--tag'), after('--label'));
     if (line.startsWith('docker network ls')) return this.network ? `${this.network}\n` : '';
     if (line.startsWith('docker network rm')) return this.removeNetwork();

@@ -1,14 +1,17 @@
 // The kind provider on a real Docker: up, used again, images, a lagging proxy, and nothing left on every way out.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { runCommand } from '../../harness/cluster/command.ts';
+import { contextProvider } from '../../harness/cluster/context/provider.ts';
 import { Ownership } from '../../harness/cluster/kind/ownership.ts';
 import { type KindOptions, kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { sweep } from '../../harness/cluster/kind/removal.ts';
@@ -43,6 +46,7 @@ test('up, used again, images, a lagging proxy, down', async () => {
     assert.is(node.metadata.labels['rollproof.dev/owner'], token);
     await imagesAreProvided(first, place.folder);
     await proxyLags(first, kube);
+    await contextNeedsWhatDocsSay(first, kube, place.folder);
   } finally {
     kube.close();
   }
@@ -191,6 +195,33 @@ async function proxyLags(cluster: RunningCluster, kube: Kube): Promise<void> {
   assert.ok(delayed > 3500 && delayed < 9000, `delayed by 4 s: ${delayed} ms`);
   assert.ok(usual < 3500, `before: ${usual} ms`);
   assert.ok(restored < 3500, `after: ${restored} ms`);
+}
+
+/** A service account of docs/rbac.yaml may do what a run does; one without the binding is told what it lacks. */
+async function contextNeedsWhatDocsSay(cluster: RunningCluster, kube: Kube, folder: string): Promise<void> {
+  const objects = parseAllDocuments(
+    readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8'),
+  ).map((document) => document.toJS() as KubernetesObject);
+  const binding = objects.pop() as KubernetesObject;
+  for (const object of objects) await kube.objects.create(object);
+  const { status } = await kube.json<{ status: { token: string } }>(
+    'POST',
+    '/api/v1/namespaces/default/serviceaccounts/rollproof/token',
+    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
+  );
+  const kubeconfig = parse(cluster.kubeconfig());
+  kubeconfig.users[0].user = { token: status.token };
+  const kubeconfigFile = join(folder, 'rollproof.kubeconfig');
+  writeFileSync(kubeconfigFile, stringify(kubeconfig));
+  const provider = contextProvider({ kubeconfigFile });
+  const options = { progress: () => {}, signal: new AbortController().signal };
+  assert.match((await errorOf(provider.create(options))).message, /you may not create namespaces; /);
+  await kube.objects.create(binding);
+  // The API server's authorizer sees the binding a moment later.
+  await delay(2000);
+  await using asUser = await provider.create(options);
+  assert.is(asUser.info.kubernetesVersion, cluster.info.kubernetesVersion);
+  assert.equal(asUser.info.nodes, cluster.info.nodes);
 }
 
 /** As in proc(5): T is stopped, S sleeping; one that runs at this moment counts as sleeping. */
