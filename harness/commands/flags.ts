@@ -1,0 +1,87 @@
+// Flags that several commands share, and the forms that their values have.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Configuration, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
+import { overrideConfiguration } from '../config/override.ts';
+import { settings } from '../settings/index.ts';
+import type { ClusterChoice } from './clusters.ts';
+
+/** Where to run, what against, and with which load. */
+export interface ClusterFlags {
+  readonly cluster?: ClusterChoice;
+  readonly config?: string;
+  readonly kindImage?: string;
+  readonly oneNode?: boolean;
+  readonly keepCluster?: boolean;
+  readonly context?: string;
+  readonly kubeconfig?: string;
+  readonly rate?: number;
+  readonly seed?: number;
+  readonly proxyDelay?: number;
+}
+
+export const clusterOption = (): Option =>
+  new Option('--cluster <kind>', 'where to run').choices(['auto', 'kind', 'embedded', 'context']);
+
+export const addClusterFlags = (command: Command): Command =>
+  command
+    .option('--config <file>', 'configuration (default: rollproof.yaml when it is there)')
+    .option('--kind-image <image>', 'node image for kind')
+    .option('--one-node', 'kind: one node instead of four')
+    .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
+    .option('--context <name>', 'context of the kubeconfig, for --cluster context')
+    .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
+    .option('--rate <n>', 'requests per second and lane', positive)
+    .option('--proxy-delay <ms>', 'embedded: routing updates lag by this much', wholeNumber(0, 600_000))
+    .option('--seed <n>', 'seed of what is chosen by chance', wholeNumber(0, 2 ** 31));
+
+/** The configuration with the flags over it. Throws UsageError for everything wrong in it. */
+export function configured(
+  flags: ClusterFlags & { readonly preStop?: number },
+  scenarioIds: readonly string[],
+): LoadedConfiguration {
+  const { configuration, file } = loadConfiguration(flags.config, process.cwd(), {
+    scenarios: scenarioIds,
+    settings: settings.map((setting) => setting.name),
+  });
+  return { configuration: withFlags(configuration, flags), file };
+}
+
+function withFlags(
+  configuration: Configuration,
+  flags: ClusterFlags & { readonly preStop?: number },
+): Configuration {
+  return overrideConfiguration(configuration, {
+    load: { rate: flags.rate === undefined ? undefined : { shape: 'constant', ratePerSecond: flags.rate } },
+    preStopSeconds: flags.preStop,
+    cluster: {
+      kind: flags.cluster,
+      nodeImage: flags.kindImage,
+      oneNode: flags.oneNode,
+      keep: flags.keepCluster,
+      context: flags.context,
+      kubeconfig: flags.kubeconfig,
+    },
+  });
+}
+
+export const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };

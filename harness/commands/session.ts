@@ -1,0 +1,131 @@
+// What every command that runs experiments does around them: cluster up, images there, context made, all ended again.
+import { readdirSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import type { Configuration } from '../config/load.ts';
+import { builtInTarget } from '../deploy/built-in.ts';
+import type { TargetDefinition } from '../deploy/definition.ts';
+import type { RunContext } from '../experiment.ts';
+import { connectKube } from '../kube/client.ts';
+import { UsageError } from '../model/errors.ts';
+import type { RunFacts } from '../model/run.ts';
+import type { Profile, Scenario } from '../model/scenario.ts';
+import { redactArguments } from '../record/redact.ts';
+import { targetGracefulEnv } from '../settings/index.ts';
+import { type ClusterNeeds, chooseCluster } from './clusters.ts';
+import { neededRequests, ownImages } from './images.ts';
+import { onInterrupt } from './interrupt.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { imagesUsed } from './selection.ts';
+import { toolVersion } from './tool-version.ts';
+
+export interface SessionRequest {
+  readonly configuration: Configuration;
+  /** Undefined: the built-in target. */
+  readonly foreign: TargetDefinition | undefined;
+  /** Their steps say which images must be there. */
+  readonly scenarios: readonly Scenario[];
+  readonly needs: ClusterNeeds;
+  readonly profile: Profile;
+  readonly seed: number | undefined;
+  readonly arguments: readonly string[];
+}
+
+export type TimedProgress = Progress & Progress['stage'];
+
+export interface Session {
+  readonly run: RunContext;
+  readonly timed: TimedProgress;
+  /** What took how long so far. */
+  readonly stages: RunFacts['stages'];
+  readonly startedAt: string;
+  /** ms since the session began. */
+  elapsedMs(): number;
+}
+
+export const defaultPreStopSeconds = 5;
+
+/** Everything that is started ends when `act` does, however it does. */
+export async function withSession<T>(
+  request: SessionRequest,
+  act: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { configuration, foreign } = request;
+  const from = performance.now();
+  const startedAt = new Date().toISOString();
+  const progress = createProgress();
+  using interrupt = onInterrupt(progress.note);
+  const stages: RunFacts['stages'] = [];
+  const timed = timedStages(progress, stages);
+
+  const { provider, why } = await chooseCluster(configuration, request.needs);
+  progress.note(why);
+  const own = await timed('Bundle target and load agent', () => ownImages());
+  await using cluster = await timed('Cluster', (say) =>
+    provider.create({ progress: say, signal: interrupt.signal }),
+  );
+  const used = new Set(request.scenarios.flatMap(imagesUsed));
+  const foreignImages = foreign
+    ? Object.entries(foreign.images).filter(([name]) => name === 'current' || used.has(name))
+    : [];
+  const images = neededRequests(
+    own,
+    foreignImages.map(([, image]) => image),
+    used,
+  );
+  await timed('Images', (say) => cluster.provideImages(images, { progress: say, signal: interrupt.signal }));
+  const kube = await connectKube(cluster.kubeconfig());
+  try {
+    const run: RunContext = {
+      kube,
+      cluster,
+      runId: newRunId(),
+      tool: toolVersion(),
+      profile: request.profile,
+      seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),
+      target: foreign ?? builtInTarget(own.target, targetGracefulEnv),
+      images: { agent: own.agent, control: own.target.current as string },
+      preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
+      configuration: configuration as unknown as Record<string, unknown>,
+      arguments: request.arguments,
+      signal: interrupt.signal,
+      progress: () => {},
+    };
+    return await act({ run, timed, stages, startedAt, elapsedMs: () => performance.now() - from });
+  } finally {
+    kube.close();
+  }
+}
+
+function timedStages(progress: Progress, stages: RunFacts['stages']): TimedProgress {
+  const stage: Progress['stage'] = async (title, act) => {
+    const from = performance.now();
+    try {
+      return await progress.stage(title, act);
+    } finally {
+      stages.push({ name: title, ms: Math.round(performance.now() - from) });
+    }
+  };
+  return Object.assign(stage, { stage, note: progress.note });
+}
+
+/** Created only when there is something to write. A folder that holds other things is refused. */
+export function outputFolder(wanted: string | undefined, startedAt = new Date().toISOString()): string {
+  if (!wanted) return join('out', startedAt.replace(/[:T]/g, '-').slice(0, 19));
+  const found = statSync(wanted, { throwIfNoEntry: false });
+  if (found && !found.isDirectory()) throw new UsageError(`--out ${wanted}: it is a file; name a folder.`);
+  if (found && readdirSync(wanted).length > 0) {
+    throw new UsageError(
+      `--out ${wanted}: the folder is not empty; name a new one, so that no earlier evidence is mixed with this run's.`,
+    );
+  }
+  return relative(process.cwd(), resolve(wanted)) || '.';
+}
+
+export const reproduceLine = (args: readonly string[]): string =>
+  ['rollproof', ...redactArguments(args)]
+    .map((part) => (/^[\w@%+=:,./-]+$/.test(part) ? part : `'${part.replaceAll("'", "'\\''")}'`))
+    .join(' ');
+
+/** Short, sortable, fit for names: base 36 of the time and two random characters. */
+const newRunId = (): string =>
+  Date.now().toString(36) + Math.random().toString(36).slice(2, 4).padEnd(2, '0');
