@@ -14,6 +14,8 @@ import { stepsInFlight } from './conform/rollout-state.ts';
 
 const DEFAULT_FOLDER = '../shared/traces';
 const MOST_JOBS = 16;
+/** Timers that come later than this make milestones late. */
+const BUSY_MS = 200;
 
 interface Row {
   readonly name: string;
@@ -171,7 +173,7 @@ async function replayScenario(
         inFlight: stepsInFlight(recorded) > 0,
         createdBefore: !recorded.header.createdAtFirstStep,
       });
-      return rowOf(name(file), result, replayed.factor);
+      return rowOf(name(file), result, replayed.factor, replayed.lateMs);
     });
   } catch (error) {
     if (!(error instanceof RollproofError)) throw error;
@@ -192,7 +194,7 @@ function decidesPlacement({ header }: Recording): boolean {
   return /"(podAntiAffinity|topologySpreadConstraints|nodeName|nodeSelector)"|"kind":"DaemonSet"/.test(text);
 }
 
-function rowOf(name: string, { checks, free }: Comparison, factor: number): Row {
+function rowOf(name: string, { checks, free }: Comparison, factor: number, lateMs: number): Row {
   const differences = checks.filter(({ matched }) => !matched);
   const [first] = differences;
   return {
@@ -204,6 +206,7 @@ function rowOf(name: string, { checks, free }: Comparison, factor: number): Row 
     notes: [
       ...differences.slice(1).map(({ what, difference }) => `also ${what}: ${difference}`),
       ...free.map((text) => `free: ${text}`),
+      ...(lateMs > BUSY_MS ? [`this machine was busy: timers came up to ${Math.round(lateMs)} ms late`] : []),
       ...(Math.abs(factor - 1) > 0.05 ? [`machine: ${factor.toFixed(2)} × the emulation's latencies`] : []),
     ],
   };

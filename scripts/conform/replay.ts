@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { startEmbedded } from '../../harness/cluster/embedded/index.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { podState } from './digest.ts';
@@ -10,7 +11,14 @@ import { type Kubectl, ownKubectl, type Printed, realKubectl } from './kubectl.t
 import { podSchema, type RecordedStep, type Recording, type RecordingHeader } from './recording.ts';
 import { generatedNames, reduceEvents, renaming, type WatchEvent, type WatchedObject } from './reduce.ts';
 import { readyInNewest } from './rollout-state.ts';
-import { loadScript, localImage, machineFactor, pullFailure, recordedNodes } from './surroundings.ts';
+import {
+  loadScript,
+  localImage,
+  machineFactor,
+  pullFailure,
+  recordedNodes,
+  START_CONTENTION,
+} from './surroundings.ts';
 
 export interface ReplayOptions {
   readonly kubectl: 'real' | 'own';
@@ -21,6 +29,8 @@ export interface Replay {
   readonly recording: Recording;
   /** How much slower than the emulation's medians the recording's machine was. */
   readonly factor: number;
+  /** How late this process's timers were at most, ms: the replay's own machine was busy. */
+  readonly lateMs: number;
 }
 
 const NAMESPACE = 'conform';
@@ -31,6 +41,7 @@ const LEAST_TAIL_MS = 1000;
 const MOST_TAIL_MS = 5000;
 const TAIL_SHARE = 0.4;
 const POLL_MS = 20;
+const LATENESS_RESOLUTION_MS = 10;
 
 const watched = [
   '/api/v1/namespaces/NS/pods',
@@ -54,6 +65,7 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
     images: [(image) => localImage(image, logFile)],
     nodes: recordedNodes,
     latencyFactor: factor,
+    startContention: START_CONTENTION,
     onDefect: (text) => defects.push(text),
     ...(failure && { pullFailure: failure }),
   });
@@ -63,6 +75,8 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
       : await ownKubectl(cluster.kubeconfig(), NAMESPACE);
   cluster.registry.create('namespaces', { metadata: { name: NAMESPACE } });
   const seen = await watchAll(cluster.url);
+  const late = monitorEventLoopDelay({ resolution: LATENESS_RESOLUTION_MS });
+  late.enable();
   try {
     const run = new Run(recording, kubectl, seen.events, options.progress);
     await run.go();
@@ -71,6 +85,7 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
     if (defects.length > 0) throw new FaultError(defects[0] as string);
     return {
       factor,
+      lateMs: Math.max(0, late.max / 1e6 - LATENESS_RESOLUTION_MS),
       recording: {
         header: {
           ...header,
@@ -86,6 +101,7 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
       },
     };
   } finally {
+    late.disable();
     seen.close();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -152,6 +168,8 @@ class Run {
     const wanted = lastPicture(this.recording.events);
     const limitMs = Math.max(MOST_TAIL_MS, recordedTailMs * TAIL_SHARE);
     await waitUntil(() => lastPicture(this.reduced()) === wanted, limitMs, 'the last picture', true);
+    // What controllers write about it comes a moment later.
+    await sleep(LEAST_TAIL_MS);
     await this.printBefore(undefined);
   }
 

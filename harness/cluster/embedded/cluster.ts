@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   readonly nodes?: readonly NodePlan[];
   /** Scales what control plane and nodes need for their work; 1 (the default) as measured on kind. */
   readonly latencyFactor?: number;
+  /** By how much (a share) each pod that starts at the same time prolongs the others' start; 0 by default. */
+  readonly startContention?: number;
   /** Routing updates on the agent's node lag by this many ms from the start. */
   readonly proxyDelayMs?: number;
   /** How often the HorizontalPodAutoscaler controller looks, and how often usage is scraped; 15 s by default. */
@@ -111,6 +113,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       addresses,
       images,
       latencyFactor,
+      startContention: options.startContention ?? 0,
       metricsResolutionMs,
       environment: (plan) => ({
         KUBERNETES_SERVICE_HOST: apiUrl.hostname,

@@ -38,6 +38,8 @@ export type Step = keyof typeof medians;
 export interface Latencies {
   /** How long this step takes now, ms. */
   of(step: Step): number;
+  /** A pod begins to start; call what is returned when it has started. */
+  starting(): () => void;
   /** The kubelet looks at its containers (PLEG relist) and at pods that are due (syncLoop) this often, ms. */
   readonly relistMs: number;
   readonly syncTickMs: number;
@@ -47,15 +49,33 @@ export interface Latencies {
 const TICK_MS = 1000;
 const SHORTEST_TICK_MS = 10;
 
+/** What pods that start at the same time slow each other down in. */
+const startSteps: ReadonlySet<Step> = new Set(['volumes', 'sandbox', 'create', 'start']);
+
 /**
+ * `contention`: each pod that starts at the same time makes the others' start longer by this share; 0 where every node
+ * is a machine of its own, about 0.4 where all nodes share two cores (kind).
+ *
  * `factor` 1: as measured; 0: no time is added to what the processes need themselves. It scales what a node needs for
  * its work, never what a manifest says (periods, thresholds, grace) nor Kubernetes' back-offs.
  */
-export function latencyModel(factor: number, random: () => number): Latencies {
+export function latencyModel(factor: number, random: () => number, contention = 0): Latencies {
+  let startingPods = 0;
   // A slower node does not look less often.
   const tickMs = Math.max(SHORTEST_TICK_MS, TICK_MS * Math.min(1, factor));
   return {
-    of: (step) => medians[step] * factor * (0.8 + 0.4 * random()),
+    of(step) {
+      const crowd = startSteps.has(step) ? 1 + contention * Math.max(0, startingPods - 1) : 1;
+      return medians[step] * factor * crowd * (0.8 + 0.4 * random());
+    },
+    starting() {
+      startingPods++;
+      let ended = false;
+      return () => {
+        if (!ended) startingPods--;
+        ended = true;
+      };
+    },
     relistMs: tickMs,
     syncTickMs: tickMs,
   };

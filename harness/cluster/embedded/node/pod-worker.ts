@@ -226,13 +226,18 @@ export class PodWorker {
     const status = this.decide(snapshot, false);
     this.statuses.set(this.pod, status, true);
     if (isTerminalPhase(status.phase)) return true;
-    if (!this.volumesMounted) {
-      await pause(node.clock, node.latencies.of('volumes'), signal);
-      if (signal.aborted) return false;
-      this.volumesMounted = true;
+    const started = this.volumesMounted ? () => {} : node.latencies.starting();
+    try {
+      if (!this.volumesMounted) {
+        await pause(node.clock, node.latencies.of('volumes'), signal);
+        if (signal.aborted) return false;
+        this.volumesMounted = true;
+      }
+      this.probes.add(this.pod);
+      await this.runContainers(snapshot, signal);
+    } finally {
+      started();
     }
-    this.probes.add(this.pod);
-    await this.runContainers(snapshot, signal);
     return false;
   }
 

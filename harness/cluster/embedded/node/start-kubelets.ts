@@ -27,6 +27,8 @@ export interface KubeletsOptions {
   readonly images: Images;
   /** Scales what a node needs for its work; 1 as measured. */
   readonly latencyFactor: number;
+  /** By how much pods that start at the same time slow each other down. */
+  readonly startContention: number;
   /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
   readonly metricsResolutionMs: number;
   /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
@@ -69,7 +71,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
       }),
     );
   });
-  const latencies = latencyModel(options.latencyFactor, random);
+  const latencies = latencyModel(options.latencyFactor, random, options.startContention);
   const kubelets = nodes.map(
     (plan, index) =>
       new Kubelet({
