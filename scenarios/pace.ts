@@ -67,7 +67,7 @@ export const fencePostsPercent = defineScenario({
   group: 'rollout',
   target: { replicas: 10, startMs: 500, patches: [strategy('39%', '39%')] },
   settings: [],
-  variants: ['readinessProbe'],
+  variants: ['only:readinessProbe'],
   load: light,
   steps: rollout,
   claims: [
@@ -129,7 +129,7 @@ export const fencePostsBoth = defineScenario({
   group: 'rollout',
   target: { replicas: 4, startMs: 1000, patches: [strategy('25%', '25%')] },
   settings: [],
-  variants: ['readinessProbe'],
+  variants: ['only:readinessProbe'],
   load: light,
   steps: [
     {
@@ -171,7 +171,7 @@ export const scaleDuringRollout = defineScenario({
   group: 'rollout',
   target: { replicas: 10, startMs: 1000, patches: [strategy(3, 2)] },
   settings: [],
-  variants: ['readinessProbe'],
+  variants: ['only:readinessProbe'],
   load: light,
   steps: [
     { step: 'set-image', image: 'next' },

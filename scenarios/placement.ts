@@ -35,7 +35,7 @@ export const placementAffinity = defineScenario({
     ],
   },
   settings: [],
-  variants: ['readinessProbe'],
+  variants: ['only:readinessProbe'],
   load: light,
   steps: [...round, ...round, ...round],
   claims: [
@@ -142,7 +142,7 @@ export const placementAlternatives = defineScenario({
     patches: [pod({ topologySpreadConstraints: [spread] }, { ...oneMore, progressDeadlineSeconds: 8 })],
   },
   settings: ['topologySpread'],
-  variants: ['readinessProbe'],
+  variants: ['only:readinessProbe'],
   load: light,
   steps: [
     { step: 'set-image', image: 'next' },
@@ -172,7 +172,7 @@ export const placementAlternatives = defineScenario({
     {
       id: 'with-keys-rolls',
       text: 'With matchLabelKeys each version is spread by itself, and the rollout goes through.',
-      source: 'KEP-3243',
+      source: 'KEP-3243: matchLabelKeys in topology spread',
       that: [
         { measure: 'readyAtEnd', equals: 3 },
         { measure: 'updatedAtEnd', equals: 3 },

@@ -1,0 +1,214 @@
+// The scenarios as data: everything that they name exists, and what they say can be decided.
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { metricsServerManifests } from '../../harness/deploy/metrics-server.ts';
+import { UsageError } from '../../harness/model/errors.ts';
+import type { DeploymentFacts } from '../../harness/model/facts.ts';
+import { lostOutcomes } from '../../harness/model/load.ts';
+import { causes } from '../../harness/model/results.ts';
+import { rolloutSettled } from '../../harness/model/rollout.ts';
+import { defineScenario, type Scenario } from '../../harness/model/scenario.ts';
+import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
+import { scenarios } from '../../scenarios/index.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('scenarios');
+
+const root = new URL('../../', import.meta.url);
+/** Names in backticks of docs/claims.md; "xMin/Max" stands for two. */
+const documented = new Set(
+  [
+    ...readFileSync(new URL('docs/claims.md', root), 'utf8').matchAll(/`([A-Za-z0-9:.]+?)(Min\/Max)?`/g),
+  ].flatMap(([, name = '', both]) => (both ? [`${name}Min`, `${name}Max`] : [name])),
+);
+/** Families: documented with a placeholder. */
+const families: readonly [string, RegExp][] = [
+  ['lost:OUTCOME', new RegExp(`^lost:(${lostOutcomes.join('|')})$`)],
+  ['cause:CAUSE', new RegExp(`^cause:(${causes.join('|')})$`)],
+  ['exitCode:N', /^exitCode:\d+$/],
+  ['event:REASON', /^event:[A-Z][A-Za-z]+$/],
+  ['history:NAME', /^history:[a-z-]+$/],
+  ['step:N.FIELD', /^step:\d+\.[A-Za-z]+$/],
+];
+const ownImageNames = ['current', 'next', 'third', 'previous', 'missing'];
+
+const profiles = scenarios.flatMap(({ full, quick }) => [
+  { name: `${full.id} (full)`, scenario: full },
+  { name: `${quick.id} (quick)`, scenario: quick },
+]);
+const each = (check: (scenario: Scenario, name: string) => void) => {
+  for (const { name, scenario } of profiles) check(scenario, name);
+};
+
+test('ids are unique, of scenarios and of the claims of each', () => {
+  const ids = scenarios.map(({ id }) => id);
+  assert.equal(ids, [...new Set(ids)]);
+  each(({ claims }, name) => {
+    const claimIds = claims.map((claim) => claim.id);
+    assert.equal(claimIds, [...new Set(claimIds)], name);
+  });
+});
+
+test('every scenario asks something, names its source and claims something', () => {
+  each(({ question, source, claims, steps }, name) => {
+    assert.match(question, /\?$/, name);
+    assert.ok(source.length > 10, name);
+    assert.ok(claims.length > 0, name);
+    assert.ok(steps.length > 0, name);
+    for (const claim of claims) {
+      assert.ok(claim.source.length > 8, `${name}: ${claim.id} has no source`);
+      assert.match(claim.text, /\.$/, `${name}: ${claim.id} is no sentence`);
+    }
+  });
+});
+
+test('every measure that a claim names is documented', () => {
+  each(({ claims }, name) => {
+    for (const claim of claims) {
+      for (const { measure } of claim.that) {
+        const family = families.find(([, pattern]) => pattern.test(measure))?.[0];
+        assert.ok(documented.has(family ?? measure), `${name}: ${claim.id}: docs/claims.md lacks ${measure}`);
+      }
+    }
+  });
+});
+
+test('a measure that is not documented would be found', () => {
+  for (const made of ['lst', 'lost:gone', 'cause:weather', 'exitCode:x', 'readyAfterStartMs']) {
+    assert.not.ok(documented.has(made) || families.some(([, pattern]) => pattern.test(made)), made);
+  }
+});
+
+test('settings and variants exist, and claims are about variants and lanes that run', () => {
+  each(({ settings, variants, claims, load }, name) => {
+    for (const setting of settings) settingNamed(setting);
+    for (const variant of variants) variantNamed(variant);
+    for (const { id, appliesTo } of claims) {
+      const { variant, lane } = appliesTo;
+      if (variant) assert.ok(variants.includes(variant), `${name}: ${id}: variant ${variant} does not run`);
+      if (lane)
+        assert.ok(
+          load.some((one) => one.lane === lane),
+          `${name}: ${id}: lane ${lane} does not fire`,
+        );
+    }
+  });
+});
+
+test('a claim that is expected to fail says why, and no other does', () => {
+  each(({ claims }, name) => {
+    for (const { id, expected, because } of claims)
+      assert.is(because !== undefined, expected === 'fails', `${name}: ${id}`);
+  });
+});
+
+test('images are those that the built-in target has', () => {
+  each(({ steps, needs }, name) => {
+    const used = [
+      ...needs.images,
+      ...steps.flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
+    ];
+    for (const image of used) assert.ok(ownImageNames.includes(image), `${name}: ${image}`);
+  });
+});
+
+test('histories that claims look at are recorded by a step', () => {
+  each(({ steps, claims }, name) => {
+    const recorded = steps.flatMap((step) => (step.step === 'history' ? [`history:${step.as}`] : []));
+    const wanted = claims.flatMap(({ that }) => that.map(({ measure }) => measure));
+    for (const measure of wanted.filter((one) => one.startsWith('history:')))
+      assert.ok(recorded.includes(measure), `${name}: ${measure}`);
+  });
+});
+
+test('what is delayed, cordoned or stuck is set right again by the last steps', () => {
+  each(({ steps }, name) => {
+    const delays = steps.flatMap((step) => (step.step === 'proxy-delay' ? [step.delayMs] : []));
+    assert.is(delays.at(-1) ?? 0, 0, name);
+    if (steps.some((step) => step.step === 'drain-node'))
+      assert.ok(
+        steps.some((step) => step.step === 'uncordon'),
+        name,
+      );
+  });
+});
+
+test('a wrong definition fails when it is loaded, with the field', () => {
+  const [first] = scenarios;
+  assert.throws(
+    () =>
+      defineScenario({ ...(first as (typeof scenarios)[number]).full, steps: [{ step: 'wait' } as never] }),
+    /steps/,
+  );
+});
+
+const values: readonly [string, Record<string, unknown>][] = [
+  ['readinessProbe+preStop=2', { settings: ['readinessProbe', 'preStop'], preStopSeconds: 2 }],
+  ['only:preStop=10', { settings: ['preStop'], preStopSeconds: 10 }],
+  ['preStop=0', { settings: ['preStop'], preStopSeconds: 0 }],
+  [
+    'hardened+preStop=8',
+    { settings: ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge'], preStopSeconds: 8 },
+  ],
+  ['preStop+gracefulShutdown=drain', { settings: ['preStop', 'gracefulShutdown'], stopMode: 'drain' }],
+];
+for (const [name, expected] of values) {
+  test(`variant ${name} carries its values`, () => {
+    assert.equal(variantNamed(name), { name, version: 1, ...expected });
+  });
+}
+
+for (const name of ['preStop=', 'preStop=soon', 'surge=1', 'gracefulShutdown=later', 'preStop=2+nothing']) {
+  test(`variant ${name} is refused`, () => {
+    assert.throws(
+      () => variantNamed(name),
+      (error: unknown) => error instanceof UsageError,
+    );
+  });
+}
+
+const deployment = (changes: Partial<DeploymentFacts>): DeploymentFacts => ({
+  kind: 'Deployment',
+  images: [],
+  generation: 2,
+  observedGeneration: 2,
+  specReplicas: 2,
+  paused: false,
+  replicas: 2,
+  updated: 2,
+  ready: 2,
+  available: 2,
+  unavailable: 0,
+  conditions: [],
+  ...changes,
+});
+const pods = (...states: ('run' | 'stop' | 'end')[]) =>
+  states.map((state) => ({
+    phase: state === 'end' ? 'Failed' : 'Running',
+    terminating: state === 'stop',
+  }));
+const settledCases: readonly [string, DeploymentFacts | undefined, ReturnType<typeof pods>, boolean][] = [
+  ['complete, as many pods as wanted', deployment({}), pods('run', 'run'), true],
+  ['scaled down, no pod deleted yet', deployment({ replicas: 2 }), pods('run', 'run', 'run'), false],
+  ['one terminates', deployment({}), pods('run', 'run', 'stop'), false],
+  ['an ended pod that stays as an object', deployment({}), pods('run', 'run', 'end'), true],
+  [
+    'the controller has not seen the change',
+    deployment({ observedGeneration: 1 }),
+    pods('run', 'run'),
+    false,
+  ],
+  ['nothing is known', undefined, [], false],
+];
+for (const [name, facts, present, expected] of settledCases) {
+  test(`settled: ${name}`, () => assert.is(rolloutSettled(facts, present), expected));
+}
+
+test('metrics-server asks as often as it is told, and every object carries our label', () => {
+  const manifests = metricsServerManifests(10);
+  assert.match(JSON.stringify(manifests), /--metric-resolution=10s/);
+  for (const { kind, metadata } of manifests)
+    assert.is(metadata.labels?.['app.kubernetes.io/managed-by'], 'rollproof', `${kind} ${metadata.name}`);
+});
+
+test.run();
