@@ -233,6 +233,7 @@ function adviceOf(
   pairs: Ablation['pairs'],
 ): string[] {
   const advice: string[] = [];
+  const spared: string[] = [];
   const of = (setting: string) => effects.filter((effect) => effect.setting === setting);
   for (const setting of settings) {
     const own = of(setting);
@@ -244,6 +245,7 @@ function adviceOf(
     const decided = own.every((effect) => effect.effect !== 'undecided' && effect.withoutLost !== undefined);
     const spare = decided && own.length > 0 && own.every((effect) => effect.withoutLost === 0);
     if (spare) {
+      spared.push(setting);
       const lost = used.map(
         (lane) =>
           `${lane} ${lostText(
@@ -259,6 +261,14 @@ function adviceOf(
           'That holds for this cluster, load and app; elsewhere routing may lag longer.',
       );
     }
+  }
+  // Each was left out alone: two settings may stand in for one another (a shutdown that lingers, a preStop sleep).
+  const others = settings.filter((one) => !spared.includes(one));
+  if (spared.length > 1 && others.length > 1) {
+    advice.push(
+      `Do not leave out ${list(spared)} together on this evidence: each was left out with the others in place. ` +
+        `To measure it: --variants ${others.join('+')}.`,
+    );
   }
   for (const pair of pairs) advice.push(pair.text);
   return advice;

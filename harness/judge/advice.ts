@@ -5,9 +5,10 @@ import { count, duration, list } from './figures.ts';
 
 /**
  * First what is still lost in the variant with most settings, then what its settings save against the variant with
- * none. Empty when nothing was lost anywhere.
+ * none. Empty when nothing was lost anywhere. `decided`: settings that an ablation has looked at one by one: what the
+ * pair of none and all suggests about them is said better there, or was found not to be so.
  */
-export function advise(experiments: readonly ExperimentResult[]): string[] {
+export function advise(experiments: readonly ExperimentResult[], decided: readonly string[] = []): string[] {
   const complete = experiments.filter((experiment) => experiment.status === 'complete');
   const most = Math.max(0, ...complete.map((experiment) => experiment.settings.length));
   const fullest = complete.filter((experiment) => experiment.settings.length === most);
@@ -22,7 +23,7 @@ export function advise(experiments: readonly ExperimentResult[]): string[] {
   const left = new Map(lossesByCause(fullest));
   for (const [cause, lost] of lossesByCause(bare)) {
     const setting = settingAgainst[cause];
-    if (!setting || !settings.has(setting) || left.has(cause)) continue;
+    if (!setting || !settings.has(setting) || left.has(cause) || decided.includes(setting)) continue;
     advice.push(
       `Keep ${setting}: without the settings ${lossText(lost)} were lost because ${because[cause]}, with them none.`,
     );

@@ -32,7 +32,7 @@ export function judgeScenario(
     question: scenario.question,
     verdict,
     reason: rounds ? `${reason} (${rounds.asVerdict} of ${rounds.of} repeats say ${verdict})` : reason,
-    advice: [...(ablation?.advice ?? []), ...advise(experiments)],
+    advice: [...(ablation?.advice ?? []), ...advise(experiments, ablation?.settings)],
     claims,
     experiments,
     ...(rounds && { rounds }),

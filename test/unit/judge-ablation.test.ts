@@ -128,7 +128,11 @@ test('advice: what to keep, and what was not needed here', () => {
   );
   assert.match(advice[2] as string, /^Keep gracefulShutdown\. .*lane kept: without it 11 of 6,000 are lost/);
   assert.match(advice[3] as string, /^surge was not needed here/);
-  assert.is(advice.length, 5);
+  assert.match(
+    advice[4] as string,
+    /^Do not leave out preStop and surge together.*--variants readinessProbe\+gracefulShutdown\.$/,
+  );
+  assert.is(advice.length, 6);
 });
 
 test('other effects', () => {
