@@ -88,9 +88,9 @@ function schemasFrom(roots: Readonly<Record<string, Served>>): Record<string, un
   const waiting = Object.keys(roots);
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     const type = schema.types[name];
-    if (!type || schemas[name]) continue;
+    if (!type || schemas[schemaName(name)]) continue;
     const root = roots[name];
-    schemas[name] = {
+    schemas[schemaName(name)] = {
       type: 'object',
       description: type.description,
       properties: Object.fromEntries(
@@ -112,16 +112,28 @@ function schemasFrom(roots: Readonly<Record<string, Served>>): Record<string, un
   return schemas;
 }
 
-function property(written: string, description: string): object {
+/** explain shows what follows the last dot. */
+function schemaName(type: string): string {
+  const [, version = 'V1', name = type] = /^(?:[A-Z][a-z]+)?(V\d)(\w+)$/.exec(type) ?? [];
+  return `io.k8s.api.${version.toLowerCase()}.${name}`;
+}
+
+function property(written: string, description: string | undefined): object {
   if (written.startsWith('['))
-    return { type: 'array', description, items: property(written.slice(1, -1), '') };
+    return { type: 'array', description, items: property(written.slice(1, -1), undefined) };
   if (written.startsWith('{')) {
-    return { type: 'object', description, additionalProperties: property(written.slice(1, -1), '') };
+    return { type: 'object', description, additionalProperties: property(written.slice(1, -1), undefined) };
+  }
+  const referred = schema.types[written];
+  if (referred) {
+    return {
+      // A field without words of its own shows those of its type.
+      ...(description === undefined ? {} : { description: description || referred.description }),
+      default: {},
+      allOf: [{ $ref: `#/components/schemas/${schemaName(written)}` }],
+    };
   }
   const text = description ? { description } : {};
-  if (schema.types[written]) {
-    return { ...text, default: {}, allOf: [{ $ref: `#/components/schemas/${written}` }] };
-  }
   switch (written) {
     case 'int32':
     case 'int64':

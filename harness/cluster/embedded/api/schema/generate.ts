@@ -100,9 +100,14 @@ function descriptions(name: string): { own: string; fields: Record<string, strin
   for (const [, description = '', field = ''] of text.matchAll(
     /\/\*\*\n {4}\* (.*)\n {4}\*\/\n {4}'(\w+)'/g,
   )) {
-    fields[field] = description.trim();
+    fields[field] = unescaped(description);
   }
-  return { own: own.trim(), fields };
+  return { own: unescaped(own), fields };
+}
+
+/** The generator of client-node writes quotes as in JSON. */
+function unescaped(text: string): string {
+  return text.trim().replace(/\\(.)/g, '$1');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
