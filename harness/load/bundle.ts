@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 import { FaultError } from '../model/errors.ts';
 
 /** Source of the load agent's program, beside this file in sources and compiled. */
@@ -14,26 +14,41 @@ export const agentEntry = join(
 );
 
 /** Bundles an entry into one CommonJS file and returns its path; equal contents give the same file. */
-export async function bundle(entry: string): Promise<string> {
-  const built = await build({
-    entryPoints: [entry],
-    bundle: true,
+export function bundle(entry: string): Promise<string> {
+  return buildCached(entry, 'cjs', {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    write: false,
-    logLevel: 'silent',
     // import.meta has no meaning in CommonJS.
     define: { 'import.meta.url': '__filename' },
+  });
+}
+
+/** Bundles a k6 script into one ES module; k6 brings its own modules. */
+export function bundleForK6(entry: string): Promise<string> {
+  return buildCached(entry, 'js', {
+    platform: 'neutral',
+    target: 'es2020',
+    format: 'esm',
+    external: ['k6', 'k6/*'],
+  });
+}
+
+async function buildCached(entry: string, extension: string, options: BuildOptions): Promise<string> {
+  const built = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    logLevel: 'silent',
+    ...options,
   }).catch((error: unknown) => {
     throw new FaultError(`bundle: esbuild could not build ${entry}: ${(error as Error).message}`, {
       cause: error,
     });
   });
-  const contents = built.outputFiles[0]?.contents ?? new Uint8Array();
+  const contents = built.outputFiles?.[0]?.contents ?? new Uint8Array();
   const hash = createHash('sha256').update(contents).digest('hex').slice(0, 16);
-  const folder = cacheFolder();
-  const file = join(folder, `${basename(entry, extname(entry))}-${hash}.cjs`);
+  const file = join(cacheFolder(), `${basename(entry, extname(entry))}-${hash}.${extension}`);
   if (!existsSync(file)) {
     // Two commands may build at once: each writes its own file, and the rename is atomic.
     const own = `${file}.${process.pid}`;

@@ -159,35 +159,46 @@ export class ResponseParser {
   #line(buffer: Buffer, from: number, end: number): number {
     let at = from;
     let colon = -1;
-    let byte = 0;
+    let returns = 0;
+    let nul = false;
     for (; at < end; at++) {
-      byte = buffer[at] as number;
-      if (byte === LF) break;
-      if (byte === COLON && colon < 0) colon = at;
+      const byte = buffer[at] as number;
+      if (byte > CR) {
+        if (byte === COLON && colon < 0) colon = at;
+      } else if (byte === LF) break;
+      else if (byte === CR) returns++;
+      else if (byte === 0) nul = true;
     }
-    this.#headBytes += at - from + 1;
-    if (this.#headBytes > headLimitBytes) {
+    this.#headBytes += at - from;
+    if (this.#headBytes >= headLimitBytes) {
       this.#broken('HEAD_TOO_LARGE');
       return at;
     }
     if (at === end) {
-      this.#headBytes--;
       this.#carry = this.#carry.length
         ? Buffer.concat([this.#carry, buffer.subarray(from, end)])
         : Buffer.from(buffer.subarray(from, end));
       if (this.#state === STATUS_LINE && !startsLikeStatusLine(this.#carry)) this.#broken('BAD_STATUS_LINE');
       return end;
     }
-    if (this.#carry.length) {
-      const whole = Buffer.concat([this.#carry, buffer.subarray(from, at)]);
+    this.#headBytes++;
+    if (this.#carry.length > 0) {
+      // The line's beginning came before: it is read as a whole.
+      const whole = Buffer.concat([this.#carry, buffer.subarray(from, at + 1)]);
       this.#carry = NOTHING;
-      this.#wholeLine(whole, 0, whole.length, whole.indexOf(COLON));
-    } else this.#wholeLine(buffer, from, at, colon);
+      this.#headBytes -= whole.length;
+      this.#line(whole, 0, whole.length);
+      return at + 1;
+    }
+    const hasReturn = returns > 0 && buffer[at - 1] === CR;
+    if (nul || returns > (hasReturn ? 1 : 0))
+      this.#broken(this.#state === STATUS_LINE ? 'BAD_STATUS_LINE' : 'BAD_HEADER');
+    else this.#wholeLine(buffer, from, hasReturn ? at - 1 : at, colon);
     return at + 1;
   }
 
-  #wholeLine(buffer: Buffer, from: number, lineEnd: number, colon: number): void {
-    const end = lineEnd > from && buffer[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+  /** `end`: without the characters that end the line. */
+  #wholeLine(buffer: Buffer, from: number, end: number, colon: number): void {
     if (this.#state === STATUS_LINE) this.#statusLine(buffer, from, end);
     else if (end === from) this.#endOfLines();
     else this.#headerLine(buffer, from, end, colon);
@@ -227,13 +238,6 @@ export class ResponseParser {
       this.#broken('BAD_HEADER');
       return;
     }
-    for (let at = from; at < end; at++) {
-      const byte = buffer[at] as number;
-      if (byte === CR || byte === 0) {
-        this.#broken('BAD_HEADER');
-        return;
-      }
-    }
     this.#framingHeader = false;
     if (this.#state === TRAILER_LINE) return;
     if (length === 14 && matchesIgnoringCase(buffer, from, 'content-length')) {
@@ -260,6 +264,11 @@ export class ResponseParser {
 
   /** A list of equal lengths counts once (RFC 9110 section 8.6); anything else is a framing error. */
   #readContentLength(buffer: Buffer, from: number, end: number): void {
+    const plain = plainNumber(buffer, from, end);
+    if (plain >= 0 && this.#contentLength < 0) {
+      this.#contentLength = plain;
+      return;
+    }
     for (const part of value(buffer, from, end).split(',')) {
       const digits = part.trim();
       const length = Number(digits);
@@ -386,6 +395,19 @@ function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   const lower = byte | 32;
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+}
+
+/** The number of up to 15 digits behind one space, as nearly every server writes it; else -1. */
+function plainNumber(buffer: Buffer, from: number, end: number): number {
+  const first = buffer[from] === SPACE ? from + 1 : from;
+  if (first === end || end - first > 15) return -1;
+  let number = 0;
+  for (let at = first; at < end; at++) {
+    const digit = (buffer[at] as number) - 48;
+    if (!isDigit(digit)) return -1;
+    number = number * 10 + digit;
+  }
+  return number;
 }
 
 /** A header's value without the white space around it. */

@@ -1,0 +1,38 @@
+// Why k6's counts differ from ours: what its HTTP client hides and what its error codes cannot tell apart. Pure.
+import { isLost, type OutcomeCounts, outcomes, type StreamEnd } from '../../model/load.ts';
+import type { K6Counts } from './run.ts';
+
+/** Failures that k6 reports without a code of its own (measured against our fault server, docs/load.md). */
+export const uncodedByK6 = ['closed', 'unreachable', 'protocol', 'local', 'other'] as const;
+
+/** Sentences for a reader who sees both counts side by side; empty when there is nothing to explain. */
+export function explainK6(ours: StreamEnd, k6: K6Counts): string[] {
+  const sentences: string[] = [];
+  const uncoded = k6.outcomes.uncoded ?? 0;
+  const oursUncoded = uncodedByK6.reduce((sum, outcome) => sum + (ours.outcomes[outcome] ?? 0), 0);
+  if (uncoded > 0 || oursUncoded > 0) {
+    sentences.push(
+      `k6 gives ${uncoded} failures no code of their own; ours say which they are: ${listed(ours.outcomes, uncodedByK6)}.`,
+    );
+  }
+  if (ours.lane === 'kept' && ours.races > 0) {
+    sentences.push(
+      `${ours.races} of our losses crossed a close on an idle kept connection; k6's client sends such a request again on another connection and counts nothing.`,
+    );
+  }
+  if (k6.dropped > 0 || ours.shed > 0) {
+    sentences.push(`Arrivals that found nothing free: k6 dropped ${k6.dropped}, we shed ${ours.shed}.`);
+  }
+  const oursLost = outcomes.filter(isLost).reduce((sum, outcome) => sum + (ours.outcomes[outcome] ?? 0), 0);
+  const k6Lost = k6.attempts - (k6.outcomes.ok ?? 0);
+  if (oursLost !== k6Lost) {
+    sentences.push(
+      `Both fire the same plan, but not the same requests: each loses what it sent into the same gaps (we ${oursLost} of ${ours.attempts}, k6 ${k6Lost} of ${k6.attempts}).`,
+    );
+  }
+  return sentences;
+}
+
+function listed(counts: OutcomeCounts, names: readonly (keyof OutcomeCounts)[]): string {
+  return names.flatMap((name) => (counts[name] ? [`${name} ${counts[name]}`] : [])).join(', ') || 'none';
+}
