@@ -24,6 +24,8 @@ export interface RunningCluster extends AsyncDisposable {
   readonly info: ClusterInfo;
   /** It outlives the run: what was deployed must be removed from it. */
   readonly stays: boolean;
+  /** Experiments that may run at the same time without changing what each measures; undefined: one. */
+  readonly sideBySide?: number;
   /** Kubeconfig text for @kubernetes/client-node and kubectl. */
   kubeconfig(): string;
   /** Makes images available to pods. Throws FaultError that names the image when it cannot be had. */

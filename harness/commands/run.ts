@@ -1,4 +1,5 @@
-// A run: experiments in turn on a cluster that is up. The next one's objects are deployed while nothing is measured.
+// A run: experiments on a cluster that is up, in turn (deployed two at a time) or, where the cluster says that this does
+// not change what is measured, several side by side.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeNamespaces } from '../deploy/apply.ts';
@@ -40,7 +41,7 @@ export async function runExperiments(
   out: string,
   progress: Progress,
   reuse: (key: ExperimentKey) => string | undefined = () => undefined,
-): Promise<{ ran: Ran[]; removed: Promise<void> }> {
+): Promise<{ ran: Ran[]; removed: Promise<void>; loadMs: number }> {
   mkdirSync(join(out, journalFolder), { recursive: true });
   const ran: Ran[] = [];
   const removals: Promise<void>[] = [];
@@ -50,12 +51,19 @@ export async function runExperiments(
     removals.push(removal);
     return removal;
   };
-  const pending = [];
+  const missing: ExperimentKey[] = [];
   for (const key of keys) {
     const journal = reuse(key);
     if (journal) ran.push({ key, journal, outcome: { status: 'complete' } });
-    else pending.push(key);
+    else missing.push(key);
   }
+  const loaded = stopwatch();
+  const lanes = run.cluster.sideBySide ?? 1;
+  const together = lanes > 1 ? missing.filter((key) => !needsClusterAlone(key)) : [];
+  if (together.length > 1) {
+    ran.push(...(await runSideBySide(run, together, lanes, out, progress, loaded, remove)));
+  }
+  const pending = together.length > 1 ? missing.filter((key) => !together.includes(key)) : missing;
   for (let at = 0; at < pending.length && !run.signal.aborted; at += TOGETHER) {
     const batch = pending.slice(at, at + TOGETHER);
     const namespaces: string[] = [];
@@ -68,7 +76,9 @@ export async function runExperiments(
         if (run.signal.aborted) break;
         const ready = prepared[index] as PreparedExperiment | Error;
         ran.push(
-          ready instanceof Error ? undeployed(key, ready) : await measure(run, key, ready, out, progress),
+          ready instanceof Error
+            ? undeployed(key, ready)
+            : await loaded.during(() => measure(run, key, ready, out, progress)),
         );
       }
     } finally {
@@ -81,7 +91,93 @@ export async function runExperiments(
       }
     }
   }
-  return { ran, removed: Promise.all(removals).then(() => {}) };
+  ran.sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key));
+  const removed = Promise.all(removals).then(() => {});
+  // Whoever awaits it is told; on a cluster that goes away nobody does, and the API server may be gone first.
+  removed.catch(() => {});
+  return { ran, removed };
+}
+
+/** Steps that every pod of the cluster feels, and placement that other pods would change. */
+const needsClusterAlone = ({ scenario }: ExperimentKey): boolean =>
+  scenario.needs.nodes > 1 ||
+  scenario.steps.some(({ step }) => step === 'drain-node' || step === 'proxy-delay');
+
+/** At most `lanes` at a time, those with most steps first, so that no long one is left for the end. */
+async function runSideBySide(
+  run: RunContext,
+  keys: readonly ExperimentKey[],
+  lanes: number,
+  out: string,
+  progress: Progress,
+  loaded: Stopwatch,
+  remove: (namespaces: string[]) => Promise<void>,
+): Promise<Ran[]> {
+  const waiting = keys.toSorted((a, b) => b.scenario.steps.length - a.scenario.steps.length);
+  const ran: Ran[] = [];
+  await progress.stage(`${keys.length} experiments, ${lanes} side by side`, async (say) => {
+    const inside: Progress = {
+      note: progress.note,
+      // One stage is shown at a time, so what happens inside is said by lines.
+      stage: async (title, act) => {
+        const result = await act((text) => say(`${title}: ${text}`));
+        say(`${title}: done; ${ran.length + 1} of ${keys.length}`);
+        return result;
+      },
+    };
+    const lane = async () => {
+      for (let key = waiting.shift(); key && !run.signal.aborted; key = waiting.shift()) {
+        ran.push(await deployAndMeasure(run, key, out, inside, loaded, remove));
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  });
+  return ran;
+}
+
+async function deployAndMeasure(
+  run: RunContext,
+  key: ExperimentKey,
+  out: string,
+  progress: Progress,
+  loaded: Stopwatch,
+  remove: (namespaces: string[]) => Promise<void>,
+): Promise<Ran> {
+  const namespaces: string[] = [];
+  let prepared: PreparedExperiment | undefined;
+  try {
+    const [ready] = await prepareAll(run, [key], namespaces);
+    if (!ready || ready instanceof Error) return undeployed(key, ready ?? new Error('interrupted'));
+    prepared = ready;
+    return await loaded.during(() => measure(run, key, ready, out, progress));
+  } finally {
+    await prepared?.close();
+    // Not awaited: pods that go away are no load.
+    void remove(namespaces);
+  }
+}
+
+interface Stopwatch {
+  /** Time in which at least one `act` was going on, ms. */
+  ms(): number;
+  during<T>(act: () => Promise<T>): Promise<T>;
+}
+
+function stopwatch(): Stopwatch {
+  let going = 0;
+  let since = 0;
+  let total = 0;
+  return {
+    ms: () => total + (going > 0 ? performance.now() - since : 0),
+    async during(act) {
+      if (going++ === 0) since = performance.now();
+      try {
+        return await act();
+      } finally {
+        if (--going === 0) total += performance.now() - since;
+      }
+    },
+  };
 }
 
 /** Errors are values here: one experiment that cannot be deployed must not stop the other. */

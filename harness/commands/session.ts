@@ -4,8 +4,9 @@ import { join, relative, resolve } from 'node:path';
 import type { Configuration } from '../config/load.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
+import { hasMetrics, installMetricsServer } from '../deploy/metrics-server.ts';
 import type { RunContext } from '../experiment.ts';
-import { connectKube } from '../kube/client.ts';
+import { connectKube, type Kube } from '../kube/client.ts';
 import { UsageError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
@@ -43,6 +44,8 @@ export interface Session {
 }
 
 export const defaultPreStopSeconds = 5;
+/** Of metrics-server's published manifest. */
+const defaultMetricsSeconds = 15;
 
 /** Everything that is started ends when `act` does, however it does. */
 export async function withSession<T>(
@@ -74,7 +77,13 @@ export async function withSession<T>(
   );
   await timed('Images', (say) => cluster.provideImages(images, { progress: say, signal: interrupt.signal }));
   const kube = await connectKube(cluster.kubeconfig());
+  let removeMetrics = async () => {};
   try {
+    if (cluster.info.kind === 'kind' && request.scenarios.some((scenario) => scenario.needs.metrics)) {
+      removeMetrics = await timed('CPU metrics', () =>
+        metricsFor(kube, request, cluster.stays, interrupt.signal),
+      );
+    }
     const run: RunContext = {
       kube,
       cluster,
@@ -92,8 +101,22 @@ export async function withSession<T>(
     };
     return await act({ run, timed, stages, startedAt, elapsedMs: () => performance.now() - from });
   } finally {
+    await removeMetrics();
     kube.close();
   }
+}
+
+/** A cluster that stays is left as it was found; one that goes takes everything with it. */
+async function metricsFor(
+  kube: Kube,
+  { needs }: SessionRequest,
+  stays: boolean,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const resolutionSeconds = needs.autoscaler?.metricsSeconds ?? defaultMetricsSeconds;
+  if (await hasMetrics(kube)) return async () => {};
+  const remove = await installMetricsServer(kube, { resolutionSeconds, signal });
+  return stays ? remove : async () => {};
 }
 
 function timedStages(progress: Progress, stages: RunFacts['stages']): TimedProgress {
