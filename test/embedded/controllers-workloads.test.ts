@@ -1,6 +1,7 @@
 // DaemonSets, Jobs, autoscaling, drains, scheduling and ownership on the controllers alone, the clock turned by hand; what
 // recordings of Kubernetes v1.34.4 show is named where it is compared.
 import * as assert from 'uvu/assert';
+import { evictPod } from '../../harness/cluster/embedded/api/eviction.ts';
 import type { PodUsage } from '../../harness/cluster/embedded/api/hooks.ts';
 import type {
   Deployment,
@@ -10,7 +11,6 @@ import type {
   ReplicaSet,
 } from '../../harness/cluster/embedded/api/types.ts';
 import { StatusError } from '../../harness/cluster/embedded/api/types.ts';
-import { evictPod } from '../../harness/cluster/embedded/controllers/index.ts';
 import { controllerOf } from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
 import { isReady, isTerminating } from '../../harness/cluster/embedded/controllers/runtime/pods.ts';
 import { type ControlPlane, controlPlane, type PodLife } from '../control-plane.ts';
@@ -443,7 +443,8 @@ test('draining a node with a budget: one pod at a time, as recorded in node-drai
   });
   await clock.advance(500);
   const victims = plane.pods();
-  const evict = (pod: Pod) => evictPod(registry, 'default', pod.metadata.name, {}, clock.nowMs());
+  const evict = (pod: Pod) =>
+    evictPod(registry, registry.get('pods', 'default', pod.metadata.name) as Pod, {});
   for (const [index, victim] of victims.entries()) {
     evict(victim);
     await clock.advance(300);

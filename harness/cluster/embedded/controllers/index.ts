@@ -15,7 +15,6 @@ import { createInformers } from './runtime/informers.ts';
 import { type Latencies, measuredLatencies, scaleLatencies } from './runtime/latencies.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 
-export { evictPod } from './disruption/eviction.ts';
 export type { AutoscalerOptions } from './hpa/controller.ts';
 export { type Clock, systemClock } from './runtime/clock.ts';
 export type { MetricsSource } from './runtime/controller.ts';

@@ -1,13 +1,7 @@
-// The eviction subresource: may a pod go, and what is written when it does.
+// What the eviction subresource asks: may a pod go, and what does it cost its budget.
 // Source: pkg/registry/core/pod/storage/eviction.go.
 import { timestamp } from '../../api/objects.ts';
-import {
-  type DeleteOptions,
-  type DisruptionBudget,
-  type Pod,
-  type Registry,
-  StatusError,
-} from '../../api/types.ts';
+import { type DisruptionBudget, type Pod, StatusError } from '../../api/types.ts';
 import { isReady, isTerminal, isTerminating } from '../runtime/pods.ts';
 import { matchesSelector } from '../runtime/selectors.ts';
 import { type BudgetStatus, withDisruptionAllowed } from './budget.ts';
@@ -17,10 +11,12 @@ const maxDisruptedPods = 2000;
 
 export type EvictionDecision =
   /** No budget is concerned. */
-  | { readonly allow: true; readonly budgetStatus: undefined }
+  | { readonly allow: true; readonly budget: undefined; readonly budgetStatus: undefined }
   /** The budget pays for it: its status is to be written first. */
   | { readonly allow: true; readonly budget: DisruptionBudget; readonly budgetStatus: BudgetStatus }
   | { readonly allow: false; readonly error: StatusError };
+
+const free: EvictionDecision = { allow: true, budget: undefined, budgetStatus: undefined };
 
 /**
  * - a pod that is Pending, finished or being deleted may go whatever budgets say
@@ -37,11 +33,11 @@ export function decideEviction(
   nowMs: number,
 ): EvictionDecision {
   const isIdle = isTerminal(pod) || pod.status?.phase === 'Pending' || isTerminating(pod);
-  if (isIdle) return { allow: true, budgetStatus: undefined };
+  if (isIdle) return free;
   const [budget, ...more] = budgets.filter(({ spec }) =>
     matchesSelector(spec?.selector, pod.metadata.labels),
   );
-  if (!budget) return { allow: true, budgetStatus: undefined };
+  if (!budget) return free;
   if (more.length > 0) {
     const text =
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
@@ -52,7 +48,7 @@ export function decideEviction(
     const isFree =
       budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow' ||
       (currentHealthy >= desiredHealthy && desiredHealthy > 0);
-    if (isFree) return { allow: true, budgetStatus: undefined };
+    if (isFree) return free;
   }
   return payFor(pod, budget, nowMs);
 }
@@ -91,51 +87,6 @@ function payFor(pod: Pod, budget: DisruptionBudget, nowMs: number): EvictionDeci
         ? { conditions: withDisruptionAllowed(budget, false, 'InsufficientPods', '', nowMs) }
         : {}),
     },
-  };
-}
-
-/**
- * Evicts: the budget's status, the pod's DisruptionTarget condition, the deletion. Throws StatusError: 404, 429, 500.
- * @returns The pod's last state.
- */
-export function evictPod(
-  registry: Registry,
-  namespace: string,
-  name: string,
-  options: DeleteOptions & { dryRun?: boolean },
-  nowMs: number,
-): Pod {
-  const pod = registry.get('pods', namespace, name);
-  if (!pod) throw new StatusError(404, 'NotFound', `pods "${name}" not found`, { name, kind: 'pods' });
-  const decision = decideEviction(pod, registry.list('poddisruptionbudgets', namespace), nowMs);
-  if (!decision.allow) throw decision.error;
-  const { dryRun, ...deleteOptions } = options;
-  if (dryRun) return pod;
-  if (decision.budgetStatus) {
-    const { budget, budgetStatus } = decision;
-    registry.update('poddisruptionbudgets', { ...structuredClone(budget), status: budgetStatus }, 'status');
-  }
-  if (!isTerminal(pod) && !isTerminating(pod)) {
-    registry.mutate('pods', namespace, name, (draft) => markDisruptionTarget(draft, nowMs), 'status');
-  }
-  return registry.delete('pods', namespace, name, { ...deleteOptions, uid: pod.metadata.uid }) ?? pod;
-}
-
-function markDisruptionTarget(pod: Pod, nowMs: number): void {
-  const conditions = pod.status?.conditions ?? [];
-  pod.status = {
-    ...pod.status,
-    conditions: [
-      ...conditions.filter(({ type }) => type !== 'DisruptionTarget'),
-      {
-        type: 'DisruptionTarget',
-        status: 'True',
-        lastTransitionTime: timestamp(nowMs),
-        reason: 'EvictionByEvictionAPI',
-        message: 'Eviction API: evicting',
-        ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
-      },
-    ],
   };
 }
 

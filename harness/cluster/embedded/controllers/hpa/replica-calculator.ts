@@ -1,6 +1,6 @@
 // How many replicas a metric asks for. Source: pkg/controller/podautoscaler/{replica_calculator,metrics/utilization}.go.
 import type { Pod } from '../../api/types.ts';
-import { conditionOf, isReady, isTerminating } from '../runtime/pods.ts';
+import { conditionOf, isTerminating } from '../runtime/pods.ts';
 import { amountOf } from '../scheduler/resources.ts';
 
 export interface PodMetric {
@@ -105,32 +105,6 @@ export function resourceReplicas(
       groups.unready.includes(name) || pods.some((pod) => pod.metadata.name === name && doesNotCount(pod))
     );
   }
-}
-
-/** A metric of something else than the pods: ceil(ratio × ready pods); with no pods yet ceil(ratio). */
-export function objectReplicas(
-  current: number,
-  usageMilli: number,
-  targetMilli: number,
-  pods: readonly Pod[],
-  options: CalculatorOptions,
-): number {
-  const ratio = usageMilli / targetMilli;
-  if (current === 0) return Math.ceil(ratio);
-  if (isWithinTolerance(ratio, options)) return current;
-  const ready = pods.filter((pod) => pod.status?.phase === 'Running' && isReady(pod)).length;
-  return Math.ceil(ratio * ready);
-}
-
-/** A metric to be shared by the pods: ceil(usage / target per pod). */
-export function perPodReplicas(
-  current: number,
-  usageMilli: number,
-  targetAverageMilli: number,
-  options: CalculatorOptions,
-): number {
-  const ratio = usageMilli / (targetAverageMilli * current);
-  return isWithinTolerance(ratio, options) ? current : Math.ceil(usageMilli / targetAverageMilli);
 }
 
 /** Deleted and failed pods count nowhere; pending ones and, for CPU, those that were not ready for a window are unready. */
