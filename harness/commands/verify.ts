@@ -6,15 +6,20 @@ import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
-import { type ExperimentKey, experimentName } from '../experiment.ts';
+import type { ExperimentKey } from '../experiment.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
-import type { Profile } from '../model/scenario.ts';
+import type { Profile, Scenario } from '../model/scenario.ts';
+import type { ClusterNeeds } from './clusters.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wholeNumber } from './flags.ts';
+import { concludeRun, type Keeping, keepingOf } from './gate.ts';
+import { defaultHistoryFile } from './history.ts';
 import { judgeFolder, runFile } from './judge.ts';
+import { joinFacts, type Resumed, readResumed, reuseOf } from './resume.ts';
 import { runExperiments } from './run.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from './session.ts';
+import { parseShard, type Shard, shardOf } from './shard.ts';
 
 export interface VerifyFlags extends ClusterFlags {
   readonly scenario: readonly string[];
@@ -26,6 +31,10 @@ export interface VerifyFlags extends ClusterFlags {
   readonly strict?: boolean;
   readonly path: readonly string[];
   readonly agents?: number;
+  readonly gate?: string;
+  readonly history?: string;
+  readonly resume?: string;
+  readonly shard?: Shard;
 }
 
 export function registerVerify(program: Command): void {
@@ -51,6 +60,10 @@ export function registerVerify(program: Command): void {
     .option('--pre-stop <seconds>', 'length of the preStop sleep', wholeNumber(0, 600))
     .option('--path <paths>', `where load enters, separated by commas: ${paths.join(', ')}`, list, [])
     .option('--agents <n>', 'load agents that share the schedule', wholeNumber(1, 100))
+    .option('--gate <file>', 'bounds that the run must keep (default: "gate" of the configuration)')
+    .option('--history <file>', `history of runs to append to (with a gate: ${defaultHistoryFile})`)
+    .addOption(new Option('--resume <dir>', 'continue in the folder of an earlier run').conflicts('out'))
+    .option('--shard <i/n>', 'the i-th of n parts of the scenarios', parseShard)
     .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
     .action(async (flags: VerifyFlags) => {
       process.exitCode = await verify(flags, process.argv.slice(2));
@@ -63,7 +76,7 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
     flags,
     knownScenarios.map((scenario) => scenario.id),
   );
-  const selection = select(knownScenarios, configuration, {
+  const all = select(knownScenarios, configuration, {
     profile: flags.profile,
     scenarios: flags.scenario,
     variants: flags.variants,
@@ -73,19 +86,37 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
     builtIn: !configuration.target,
   });
   const foreign = configuration.target && foreignTarget(configuration.target, file ?? 'configuration');
-  const out = outputFolder(flags.out ?? configuration.out);
+  const selection = flags.shard ? shardOf(all, flags.shard) : all;
+  const keeping = keepingOf({
+    gateFile: flags.gate,
+    historyFile: flags.history,
+    section: configuration.gate,
+  });
+  const resumed = flags.resume === undefined ? undefined : await readResumed(flags.resume);
+  const out = flags.resume ?? outputFolder(flags.out ?? configuration.out);
   return withSession(
     {
       configuration,
       foreign,
       scenarios: selection.scenarios,
-      needs: { proxyDelayMs: flags.proxyDelay },
+      needs: {
+        proxyDelayMs: flags.proxyDelay,
+        autoscaler: autoscalerCycle(flags.profile, selection.scenarios),
+      },
       profile: flags.profile,
       seed: flags.seed,
       arguments: args,
     },
-    (session) => execute(session, selection, out, flags.strict === true),
+    (session) => execute(session, selection, { out, strict: flags.strict === true, keeping, resumed }),
   );
+}
+
+/** Profile quick shortens the cycle (kube-controller-manager's and metrics-server's own flags); full keeps the defaults. */
+function autoscalerCycle(profile: Profile, scenarios: readonly Scenario[]): ClusterNeeds['autoscaler'] {
+  if (!scenarios.some((scenario) => scenario.needs.metrics)) return undefined;
+  return profile === 'quick'
+    ? { syncSeconds: 5, metricsSeconds: 10 }
+    : { syncSeconds: 15, metricsSeconds: 15 };
 }
 
 /** Throws UsageError for an unknown path, and for one that the cluster asked for does not have. */
@@ -107,11 +138,17 @@ function chosenPaths(
   return [...new Set(effective)];
 }
 
+interface Wanted {
+  readonly out: string;
+  readonly strict: boolean;
+  readonly keeping: Keeping | undefined;
+  readonly resumed: Resumed | undefined;
+}
+
 async function execute(
   session: Session,
   selection: Selection,
-  out: string,
-  strict: boolean,
+  { out, strict, keeping, resumed }: Wanted,
 ): Promise<ExitCode> {
   const { run, timed, stages } = session;
   const notRun = selection.scenarios.flatMap((scenario) => {
@@ -120,10 +157,8 @@ async function execute(
   });
   const keys = selection.keys.filter((key) => notRun.every(({ scenario }) => scenario !== key.scenario));
   mkdirSync(out, { recursive: true });
-  const { ran, removed } = await runExperiments(run, keys, out, timed);
-  const loadMs = stages
-    .filter(({ name }) => keys.some((key) => experimentName(key) === name))
-    .reduce((sum, { ms }) => sum + ms, 0);
+  const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
+  const { ran, removed, loadMs } = await runExperiments(run, keys, out, timed, (key) => reuse.get(key));
   const facts: RunFacts = {
     schemaVersion: 1,
     runId: run.runId,
@@ -144,13 +179,20 @@ async function execute(
         variant: key.variant.name,
         reason: outcome.reason ?? '',
       })),
-    journals: ran.flatMap((one) => (one.journal ? [one.journal] : [])),
+    journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
   };
-  writeFileSync(join(out, runFile), `${JSON.stringify(facts, null, 2)}\n`);
+  const known = resumed ? joinFacts(resumed, facts, new Set(selection.scenarios.map(({ id }) => id))) : facts;
+  writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`);
   const judged = await timed.stage('Judge and write reports', () => judgeFolder(out));
   process.stdout.write(judged.summary);
   process.stdout.write(`\nReport: ${join(out, 'index.html')}\n`);
+  const concluded = keeping && concludeRun(judged.results, keeping, out);
+  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
   // A cluster that goes away takes everything with it.
   if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);
-  return combineExitCodes([judged.exitCode, run.signal.aborted ? exitCode.interrupted : exitCode.ok]);
+  return combineExitCodes([
+    judged.exitCode,
+    concluded?.exitCode ?? exitCode.ok,
+    run.signal.aborted ? exitCode.interrupted : exitCode.ok,
+  ]);
 }
