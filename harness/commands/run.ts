@@ -95,7 +95,7 @@ export async function runExperiments(
   const removed = Promise.all(removals).then(() => {});
   // Whoever awaits it is told; on a cluster that goes away nobody does, and the API server may be gone first.
   removed.catch(() => {});
-  return { ran, removed };
+  return { ran, removed, loadMs: loaded.ms() };
 }
 
 /** Steps that every pod of the cluster feels, and placement that other pods would change. */
