@@ -1,5 +1,6 @@
 import { defineScenario, type ScenarioInput } from '../harness/model/scenario.ts';
 import { baselineBeforeListening, baselineLoses, hardenedSafe } from './claims.ts';
+import { shorter } from './profile.ts';
 
 const quietRate = 10;
 const busyRate = 60;
@@ -18,50 +19,53 @@ const request: NonNullable<NonNullable<ScenarioInput['target']>['patches']> = [
   },
 ];
 
-export const autoscale = defineScenario({
-  id: 'autoscale',
-  title: 'An autoscaler adds and removes pods',
-  question: 'Does a HorizontalPodAutoscaler lose connections on the way up and on the way down?',
-  source: 'Rolling updates article: change the number of replicas; HorizontalPodAutoscaler',
-  group: 'connections',
-  target: { replicas: 1, cpuMs: 4, patches: request },
-  load: [
-    { lane: 'new', rate: { shape: 'constant', ratePerSecond: quietRate } },
-    { lane: 'kept', connections: 10, rate: { shape: 'constant', ratePerSecond: quietRate } },
-  ],
-  needs: { metrics: true },
-  limitMs: 420_000,
-  steps: [
-    { step: 'autoscale', min: 1, max: 3, cpuPercent: 50, behavior },
-    { step: 'load-rate', ratePerSecond: busyRate },
-    { step: 'wait', for: 'ready', atLeast: 3, limitMs: 180_000 },
-    { step: 'wait', for: 'time', ms: 2000 },
-    { step: 'load-rate', ratePerSecond: quietRate },
-    { step: 'wait', for: 'replicas', atMost: 1, limitMs: 180_000 },
-    { step: 'wait', for: 'settled' },
-  ],
-  claims: [
-    baselineLoses('the autoscaler adds and removes pods'),
-    baselineBeforeListening,
-    hardenedSafe('the autoscaler adds and removes pods'),
-    hardenedSafe('the autoscaler adds and removes pods', 'kept'),
-    {
-      id: 'up-and-down',
-      text: 'The autoscaler goes from one pod to three and back to one.',
-      source: documentation,
-      that: [
-        { measure: 'desiredMax', equals: 3 },
-        { measure: 'desiredEnd', equals: 1 },
-      ],
-    },
-    {
-      id: 'time-to-scale',
-      text: 'How long it takes from the load to the wish for more pods, by the cycle of metrics and autoscaler.',
-      source: 'Measured here',
-      that: [{ measure: 'scaledUpMs' }],
-    },
-  ],
-});
+export const autoscale = defineScenario(
+  {
+    id: 'autoscale',
+    title: 'An autoscaler adds and removes pods',
+    question: 'Does a HorizontalPodAutoscaler lose connections on the way up and on the way down?',
+    source: 'Rolling updates article: change the number of replicas; HorizontalPodAutoscaler',
+    group: 'connections',
+    target: { replicas: 1, cpuMs: 4, patches: request },
+    load: [
+      { lane: 'new', rate: { shape: 'constant', ratePerSecond: quietRate } },
+      { lane: 'kept', connections: 10, rate: { shape: 'constant', ratePerSecond: quietRate } },
+    ],
+    needs: { metrics: true },
+    limitMs: 420_000,
+    steps: [
+      { step: 'autoscale', min: 1, max: 3, cpuPercent: 50, behavior },
+      { step: 'load-rate', ratePerSecond: busyRate },
+      { step: 'wait', for: 'ready', atLeast: 3, limitMs: 180_000 },
+      { step: 'wait', for: 'time', ms: 2000 },
+      { step: 'load-rate', ratePerSecond: quietRate },
+      { step: 'wait', for: 'replicas', atMost: 1, limitMs: 180_000 },
+      { step: 'wait', for: 'settled' },
+    ],
+    claims: [
+      baselineLoses('the autoscaler adds and removes pods'),
+      baselineBeforeListening,
+      hardenedSafe('the autoscaler adds and removes pods'),
+      hardenedSafe('the autoscaler adds and removes pods', 'kept'),
+      {
+        id: 'up-and-down',
+        text: 'The autoscaler goes from one pod to three and back to one.',
+        source: documentation,
+        that: [
+          { measure: 'desiredMax', equals: 3 },
+          { measure: 'desiredEnd', equals: 1 },
+        ],
+      },
+      {
+        id: 'time-to-scale',
+        text: 'How long it takes from the load to the wish for more pods, by the cycle of metrics and autoscaler.',
+        source: 'Measured here',
+        that: [{ measure: 'scaledUpMs' }],
+      },
+    ],
+  },
+  shorter,
+);
 
 export const autoscaleReapply = defineScenario({
   id: 'autoscale-reapply',
