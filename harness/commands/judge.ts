@@ -89,7 +89,7 @@ export async function readRun(
   return { journals, facts };
 }
 
-function readFacts(file: string): RunFacts | undefined {
+export function readFacts(file: string): RunFacts | undefined {
   if (!existsSync(file)) return undefined;
   let value: unknown;
   try {

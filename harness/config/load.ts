@@ -8,7 +8,13 @@ import { UsageError } from '../model/errors.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioInput } from '../model/scenario.ts';
 import { type FieldPath, fieldName } from '../model/yaml-path.ts';
 import { placeOf } from './place.ts';
-import { configurationSchema, inlineScenarioSchema, type ParsedConfiguration } from './schema.ts';
+import {
+  configurationSchema,
+  type Gate,
+  gateSchema,
+  inlineScenarioSchema,
+  type ParsedConfiguration,
+} from './schema.ts';
 import { droppedFields, type Problem, problemsOf } from './sentence.ts';
 
 /** Names looked for in the working directory when no file is given. */
@@ -54,6 +60,11 @@ export function loadConfiguration(
   );
   checkScenarioIds(scenarios, text, known);
   return { configuration: resolvePaths(parsed, folder, scenarios), file: found };
+}
+
+/** A file with the fields of the configuration's section `gate`. Throws UsageError. */
+export function loadGate(file: string, cwd: string): Gate {
+  return new ConfigurationText(file, readText(resolve(cwd, file), file)).parse(gateSchema, 'gate');
 }
 
 function findConfiguration(cwd: string): string | undefined {

@@ -1,0 +1,124 @@
+// Continues a run in its folder: what was measured completely stays, what was cut off is measured anew.
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { type ExperimentKey, experimentName } from '../experiment.ts';
+import { readJournalFile } from '../judge/journal-file.ts';
+import { UsageError } from '../model/errors.ts';
+import type { ClusterInfo, HeaderRecord } from '../model/journal.ts';
+import type { RunFacts } from '../model/run.ts';
+import { readFacts, runFile } from './judge.ts';
+import { journalFile, journalFolder } from './run.ts';
+import type { Session } from './session.ts';
+
+export interface Resumed {
+  readonly facts: RunFacts | undefined;
+  /** Journals that are complete, by file name, with what they were measured of. */
+  readonly complete: ReadonlyMap<string, HeaderRecord>;
+}
+
+/** Reads a run's folder. Throws UsageError when it is none. */
+export async function readResumed(folder: string): Promise<Resumed> {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(
+      `--resume ${folder}: there is no such folder. Name the folder of an earlier run (--out).`,
+    );
+  }
+  const inner = join(folder, journalFolder);
+  if (!existsSync(inner)) {
+    throw new UsageError(`--resume ${folder}: has no ${journalFolder}/, so it is not the folder of a run.`);
+  }
+  const complete = new Map<string, HeaderRecord>();
+  for (const name of readdirSync(inner)
+    .filter((one) => one.endsWith('.ndjson'))
+    .sort()) {
+    const header = await completeHeader(join(inner, name));
+    if (header) complete.set(join(journalFolder, name), header);
+  }
+  return { facts: readFacts(join(folder, runFile)), complete };
+}
+
+/** A journal that cannot be read, or whose end does not say "complete", is not one to keep. */
+async function completeHeader(file: string): Promise<HeaderRecord | undefined> {
+  try {
+    const { header, end } = await readJournalFile(file);
+    return end.status === 'complete' && !end.truncated ? header : undefined;
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The journals that stand for experiments. What was cut off, or made of another scenario, is set aside to be measured
+ * anew. Journals of another cluster are refused: they could not be judged together.
+ */
+export function reuseOf(
+  resumed: Resumed,
+  keys: readonly ExperimentKey[],
+  { run, timed }: Pick<Session, 'run' | 'timed'>,
+  out: string,
+): ReadonlyMap<ExperimentKey, string> {
+  const found = keys.flatMap((key) => {
+    const name = reusable(resumed, key, run.cluster.info);
+    return name === undefined ? [] : [[key, name] as const];
+  });
+  const reuse = new Map(found);
+  const again = setAside(
+    out,
+    keys.filter((key) => !reuse.has(key)),
+  );
+  const why = again.length > 0 ? `; cut off or different, so measured again: ${again.join(', ')}` : '';
+  timed.note(`Resuming ${out}: ${reuse.size} of ${keys.length} experiments are there${why}.`);
+  return reuse;
+}
+
+function reusable(resumed: Resumed, key: ExperimentKey, cluster: ClusterInfo): string | undefined {
+  const name = journalFile(key);
+  const header = resumed.complete.get(name);
+  if (!header) return undefined;
+  const same = (one: ClusterInfo) => [one.kind, one.kubernetesVersion, one.emulated].join(' ');
+  if (same(header.cluster) !== same(cluster)) {
+    throw new UsageError(
+      `--resume: ${name} is from ${header.cluster.kind} ${header.cluster.kubernetesVersion}, this cluster is ${cluster.kind} ${cluster.kubernetesVersion}. Resume on the same one, or start a new folder with --out.`,
+    );
+  }
+  return isDeepStrictEqual(header.scenario, asRecorded(key.scenario)) ? name : undefined;
+}
+
+/** As it stands in a journal: without fields that are undefined. */
+const asRecorded = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+/** Journals that will be written anew are kept under another name: they are evidence, but not of a whole experiment. */
+function setAside(folder: string, keys: readonly ExperimentKey[]): string[] {
+  return keys.flatMap((key) => {
+    const file = join(folder, journalFile(key));
+    if (!existsSync(file)) return [];
+    rmSync(`${file}.cut-off`, { force: true });
+    renameSync(file, `${file}.cut-off`);
+    return [experimentName(key)];
+  });
+}
+
+/** What an earlier run in the folder knew, and this one did not ask about, is kept. */
+export function joinFacts(resumed: Resumed, now: RunFacts, asked: ReadonlySet<string>): RunFacts {
+  const { facts: before, complete } = resumed;
+  const others = [...complete.keys()].filter((name) => !now.journals.includes(name));
+  // What the earlier run.json names (a failed experiment, too) and what a killed run has left.
+  const kept = [
+    ...(before?.journals ?? []).filter((name) => !now.journals.includes(name) && complete.has(name)),
+    ...others.filter((name) => !before?.journals.includes(name)),
+  ];
+  const untouched = <T extends { scenario: { id: string } }>(entries: readonly T[] | undefined): T[] =>
+    (entries ?? []).filter(({ scenario }) => !asked.has(scenario.id));
+  return {
+    ...now,
+    startedAt: before?.startedAt ?? now.startedAt,
+    durationMs: (before?.durationMs ?? 0) + now.durationMs,
+    loadMs: (before?.loadMs ?? 0) + now.loadMs,
+    stages: [...(before?.stages ?? []), ...now.stages],
+    notRun: [...untouched(before?.notRun), ...now.notRun],
+    undeployed: [...untouched(before?.undeployed), ...now.undeployed],
+    journals: [...kept, ...now.journals],
+  };
+}
