@@ -240,6 +240,51 @@ test('a kept cluster that does not come up again is made anew under its name', a
   }
 });
 
+test('a kept cluster that was deleted by hand frees its name, and its network goes in the end', async () => {
+  await using world = makeWorld();
+  await (await world.create({ keep: true }))[Symbol.asyncDispose]();
+  for (const name of world.docker.nodesOf('rollproof')) world.docker.containers.delete(name);
+  const cluster = await world.create();
+  assert.is(cluster.info.name, 'rollproof');
+  await cluster[Symbol.asyncDispose]();
+  world.assertNothingLeft();
+});
+
+test('progress says what kind does, without its ornaments', async () => {
+  await using world = makeWorld();
+  world.docker.troubles.set('kind create', (_, { onLine }) => {
+    onLine?.('Creating cluster "rollproof" ...');
+    onLine?.(' • Ensuring node image (kindest/node:v1.34.4) 🖼  ...');
+    onLine?.(' ✓ Ensuring node image (kindest/node:v1.34.4) 🖼');
+    onLine?.(' • Starting control-plane 🕹️  ...');
+  });
+  const said: string[] = [];
+  await using _ = await world
+    .provider()
+    .create({ progress: (text) => void said.push(text), signal: new AbortController().signal });
+  assert.equal(said, [
+    'creating cluster rollproof (4 nodes)',
+    'rollproof: ensuring node image (kindest/node:v1.34.4)',
+    'rollproof: starting control-plane',
+    'rollproof: waiting for nodes and CoreDNS',
+  ]);
+});
+
+test('a state folder that cannot be written is a sentence', async () => {
+  await using world = makeWorld();
+  const provider = kindProvider(
+    {},
+    {
+      run: world.docker.run,
+      connect: async () => fakeKube([], new Set(), new Set()),
+      stateFolder: '/dev/null/state',
+    },
+  );
+  const error = await errorOf(provider.create({ progress: () => {}, signal: new AbortController().signal }));
+  assert.instance(error, FaultError);
+  assert.match(error.message, /^kind: \/dev\/null\/state\/clusters cannot be made .* set XDG_STATE_HOME/);
+});
+
 test('an interrupt while a kept cluster is looked at leaves it kept', async () => {
   await using world = makeWorld();
   await (await world.create({ keep: true }))[Symbol.asyncDispose]();

@@ -95,7 +95,13 @@ export class Ownership {
    * Throws FaultError when it is held for too long.
    */
   async exclusively<T>(body: () => T | Promise<T>): Promise<T> {
-    mkdirSync(this.clusters, { recursive: true });
+    try {
+      mkdirSync(this.clusters, { recursive: true });
+    } catch (error) {
+      throw new FaultError(
+        `kind: ${this.clusters} cannot be made (${(error as Error).message}). Whose clusters are ours is written there; set XDG_STATE_HOME to a folder that can be written.`,
+      );
+    }
     const lock = join(this.folder, 'lock');
     const me = JSON.stringify(thisProcess());
     const deadline = Date.now() + LOCK_LIMIT_MS;

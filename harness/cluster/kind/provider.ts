@@ -157,9 +157,12 @@ class Bringup {
           this.ownership.write(record);
           return { record, existed: true };
         }
+        // A kept cluster that was deleted by hand leaves its record, which is free to take.
+        const gone = present && standingOf(present) === 'kept' && !clusters.includes(name);
         // A cluster of that name without a record is somebody else's.
-        if (present || clusters.includes(name)) continue;
-        const record = await this.freshRecord(name, nodes, token, this.options.keep ?? false);
+        if ((present && !gone) || clusters.includes(name)) continue;
+        const fresh = await this.freshRecord(name, nodes, token, this.options.keep ?? false);
+        const record = gone ? { ...fresh, networkBefore: present.networkBefore } : fresh;
         this.ownership.write(record);
         return { record, existed: false };
       }
@@ -269,7 +272,8 @@ class Bringup {
         signal,
         onStart: (pid) => this.ownership.update(name, { creator: identify(pid) ?? null }),
         onLine: (line) => {
-          const doing = /^ • (.*?)[\s\W]*$/u.exec(line)?.[1];
+          // " • Preparing nodes 📦 📦  ..." without its ornaments.
+          const doing = /^ • ([ -~]+)/.exec(line)?.[1]?.trim();
           if (doing) progress(`${name}: ${doing.toLowerCase()}`);
         },
       });
