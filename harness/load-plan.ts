@@ -26,7 +26,10 @@ export function loadPlan(
   runId: string,
   split = { index: 0, of: 1 },
   /** Which of target and control target this agent fires at. */
-  parts: { readonly target: boolean; readonly control: boolean } = { target: true, control: split.index === 0 },
+  parts: { readonly target: boolean; readonly control: boolean } = {
+    target: true,
+    control: split.index === 0,
+  },
 ): AgentPlan {
   const { method, path, headers, body, expectStatus, longPath } = target.request;
   const streams: AgentPlan['streams'] = (parts.target ? scenario.load : []).map((load) => ({
