@@ -1,5 +1,4 @@
 // The report as a reader sees it, in a real browser.
-// biome-ignore-all lint/performance/useDomNodeTextContent: innerText is what a reader sees, which is what is tested
 import * as assert from 'uvu/assert';
 import { count } from '../../reports/figures.ts';
 import { renderHtml } from '../../reports/html/page.ts';
