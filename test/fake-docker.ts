@@ -21,6 +21,8 @@ export type Trouble = (args: readonly string[], options: CommandOptions) => void
 export class FakeDocker {
   readonly containers = new Map<string, FakeContainer>();
   network: string | null = null;
+  /** Containers beside the nodes: name to the token on them. */
+  readonly companions = new Map<string, string>();
   /** Local images by name: id and the labels that they were built with. */
   readonly images = new Map<string, { id: string; labels: Record<string, string> }>();
   /** Images on each node: name to id. */
@@ -59,6 +61,7 @@ export class FakeDocker {
     if (line.startsWith('docker image ls')) return [...this.images.keys()].map(listed).join('');
     if (line.startsWith('docker image inspect')) return this.inspectImage(file, args, after('--format'));
     if (line.startsWith('docker push')) return '';
+    if (line.startsWith('docker rm')) return this.removeCompanions(args);
     if (line.startsWith('docker build')) return this.build(args, after('--tag'), after('--label'));
     if (line.startsWith('docker network ls')) return this.network ? `${this.network}\n` : '';
     if (line.startsWith('docker network rm')) return this.removeNetwork();
@@ -91,9 +94,16 @@ export class FakeDocker {
   }
 
   private listContainers(filter: string): string {
-    const cluster = filter.replace('label=io.x-k8s.kind.cluster=', '');
-    const names = filter.startsWith('network=') ? [...this.containers.keys()] : this.nodesOf(cluster);
-    return names.map((name) => `${name}\n`).join('');
+    const [, name, value] = /^(?:label=)?([^=]+)=(.*)$/.exec(filter) ?? [];
+    const companions = [...this.companions].filter(([, token]) => name === 'network' || token === value);
+    const nodes = name === 'network' ? [...this.containers.keys()] : [];
+    if (name === 'io.x-k8s.kind.cluster') nodes.push(...this.nodesOf(value ?? ''));
+    return [...nodes, ...companions.map(([one]) => one)].map((one) => `${one}\n`).join('');
+  }
+
+  private removeCompanions(args: string[]): string {
+    for (const name of args) this.companions.delete(name);
+    return '';
   }
 
   private inspectContainers(names: string[]): string {

@@ -353,6 +353,20 @@ test('network: goes with the last cluster of ours when there was none before', a
   assert.is(world.docker.network, 'of the user');
 });
 
+test('a load agent outside that a killed run left goes with its cluster, another one stays', async () => {
+  await using world = makeWorld();
+  world.abandon('rollproof', { state: 'up' });
+  world.docker.companions.set('agent', 'token-rollproof');
+  await (await world.create()).destroy();
+  world.assertNothingLeft();
+
+  world.abandon('rollproof', { state: 'up' });
+  world.docker.companions.set('of somebody', 'another');
+  await (await world.create()).destroy();
+  assert.equal([...world.docker.companions.keys()], ['of somebody']);
+  assert.ok(world.docker.network, 'which uses the network');
+});
+
 test('cleanup: says what it did; kept clusters go with --all only', async () => {
   await using world = makeWorld();
   const clean = (all: boolean) => cleanup(world.docker.run, world.ownership, all);
@@ -447,7 +461,7 @@ function makeWorld(): World {
       });
     },
     assertNothingLeft() {
-      assert.equal([...docker.containers.keys()], []);
+      assert.equal([...docker.containers.keys(), ...docker.companions.keys()], []);
       assert.is(docker.network, null);
       const clusters = join(stateFolder, 'clusters');
       assert.equal(existsSync(clusters) ? readdirSync(clusters) : [], []);

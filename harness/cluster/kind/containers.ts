@@ -1,7 +1,7 @@
 // The Docker containers that are a cluster's nodes, and whose they are.
 
 import type { RunCommand } from '../command.ts';
-import { ownerMount } from './cluster-config.ts';
+import { ownerLabel, ownerMount } from './cluster-config.ts';
 
 const LIMIT_MS = 20_000;
 /** kind puts this label on every node container. */
@@ -44,4 +44,17 @@ export async function nodeContainers(run: RunCommand, cluster: string): Promise<
 /** True for a container that was made for the record with this token. */
 export function carries(container: NodeContainer, token: string): boolean {
   return container.mounts.includes(ownerMount(token));
+}
+
+/** Containers beside the cluster that were started for it (a load agent outside), which would hold its network. */
+export async function removeCompanions(run: RunCommand, token: string): Promise<void> {
+  const { stdout } = await run(
+    'docker',
+    ['ps', '--all', '--quiet', '--filter', `label=${ownerLabel}=${token}`],
+    {
+      limitMs: LIMIT_MS,
+    },
+  );
+  const ids = stdout.split('\n').filter(Boolean);
+  if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { limitMs: LIMIT_MS });
 }

@@ -3,6 +3,7 @@ import { GenericContainer, Wait } from 'testcontainers';
 import { FaultError } from '../../model/errors.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 import type { OutsideAgent } from '../provider.ts';
+import { ownerLabel } from './cluster-config.ts';
 
 /** Docker network that kind attaches its nodes to. */
 const NETWORK = 'kind';
@@ -11,15 +12,18 @@ const START_LIMIT_MS = 60_000;
 /** The agent ends by itself when nobody has asked it for this long: what a killed run leaves goes away. */
 const IDLE_LIMIT_MS = 60_000;
 
-/** Starts the agent's image, which Docker has because it was built there. Throws FaultError. */
-export async function startOutsideAgent(image: string): Promise<OutsideAgent> {
+/**
+ * Starts the agent's image, which Docker has because it was built there. `token`: of the cluster's record, so that the
+ * container goes with the cluster. Throws FaultError.
+ */
+export async function startOutsideAgent(image: string, token: string): Promise<OutsideAgent> {
   // Its reaper is an image of its own that has to be pulled; our agent ends by itself instead.
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   try {
     const container = await new GenericContainer(image)
       .withNetworkMode(NETWORK)
       .withEnvironment({ PORT: String(CONTROL_PORT), ROLLPROOF_IDLE_LIMIT_MS: String(IDLE_LIMIT_MS) })
-      .withLabels({ [label.managedBy]: managedBy, [label.role]: 'agent' })
+      .withLabels({ [label.managedBy]: managedBy, [label.role]: 'agent', [ownerLabel]: token })
       .withExposedPorts(CONTROL_PORT)
       .withAutoRemove(true)
       .withWaitStrategy(Wait.forHttp('/healthz', CONTROL_PORT))

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FaultError } from '../../model/errors.ts';
 import { killGroup, type RunCommand } from '../command.ts';
 import { isAlive } from '../process-identity.ts';
-import { carries, nodeContainers } from './containers.ts';
+import { carries, nodeContainers, removeCompanions } from './containers.ts';
 import { releaseRecord } from './network.ts';
 import { type Ownership, type OwnershipRecord, standingOf, thisProcess } from './ownership.ts';
 
@@ -21,6 +21,7 @@ export async function removeCluster(
   record: OwnershipRecord,
 ): Promise<readonly string[]> {
   await endCreator(record);
+  await removeCompanions(run, record.token);
   const containers = await nodeContainers(run, record.name);
   const foreign = containers.filter((container) => !carries(container, record.token));
   const did: string[] = [];
