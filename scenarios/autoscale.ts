@@ -58,9 +58,9 @@ export const autoscale = defineScenario(
       },
       {
         id: 'time-to-scale',
-        text: 'How long it takes from the load to the wish for more pods, by the cycle of metrics and autoscaler.',
+        text: 'How long it takes from the load to the wish for most pods, by the cycle of metrics and autoscaler.',
         source: 'Measured here',
-        that: [{ measure: 'scaledUpMs' }],
+        that: [{ measure: 'peakMs' }],
       },
     ],
   },

@@ -5,11 +5,13 @@ import { metricsServerManifests } from '../../harness/deploy/metrics-server.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { DeploymentFacts } from '../../harness/model/facts.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
-import { causes } from '../../harness/model/results.ts';
+import { causes, type Results } from '../../harness/model/results.ts';
 import { rolloutSettled } from '../../harness/model/rollout.ts';
 import { defineScenario, type Scenario } from '../../harness/model/scenario.ts';
 import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
+import { definitionsText, measuredMark, measuredText } from '../../scripts/scenarios-text.ts';
+import { fullResults } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('scenarios');
@@ -209,6 +211,41 @@ test('metrics-server asks as often as it is told, and every object carries our l
   assert.match(JSON.stringify(manifests), /--metric-resolution=10s/);
   for (const { kind, metadata } of manifests)
     assert.is(metadata.labels?.['app.kubernetes.io/managed-by'], 'rollproof', `${kind} ${metadata.name}`);
+});
+
+const onKind = (results: Results): Results => ({
+  ...results,
+  cluster: { ...results.cluster, kind: 'kind', emulated: false },
+});
+
+test('measured: runs of one cluster are counted together, clusters stand side by side', () => {
+  const embedded = fullResults();
+  const kind = onKind(embedded);
+  const [first] = kind.scenarios;
+  const text = measuredText([kind, kind, embedded]);
+  const rounds = first?.rounds?.of ?? 1;
+  const row = text.split('\n').find((line) => line.startsWith(`| ${first?.name} |`)) ?? '';
+  const [, embeddedCell = '', kindCell = ''] = row.split(' | ');
+  assert.match(embeddedCell, `n = ${rounds}`);
+  assert.match(kindCell, `n = ${2 * rounds}`);
+  for (const { id } of first?.claims ?? []) assert.match(text, `| ${id} |`);
+  assert.match(text, 'emulated');
+});
+
+test('measured: a scenario that a cluster did not run says so', () => {
+  const embedded = { ...fullResults(), scenarios: [] };
+  const kind = onKind(fullResults());
+  const [first] = kind.scenarios;
+  assert.match(measuredText([kind, embedded]), `| ${first?.name} | not run |`);
+});
+
+test('docs/scenarios.md is what the definitions say', () => {
+  const written = readFileSync(new URL('docs/scenarios.md', root), 'utf8');
+  assert.is(
+    written.slice(0, written.indexOf(measuredMark)),
+    `${definitionsText(scenarios)}\n`,
+    'write it anew: npm run scenarios',
+  );
 });
 
 test.run();
