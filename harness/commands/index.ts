@@ -7,10 +7,12 @@ import { registerCompare } from './compare.ts';
 import { registerJudge } from './judge.ts';
 import { registerList } from './list.ts';
 import { registerLoad } from './load.ts';
+import { registerTune } from './tune.ts';
 import { registerVerify } from './verify.ts';
 
 export function registerCommands(program: Command): void {
   registerVerify(program);
+  registerTune(program);
   registerList(program);
   registerLoad(program);
   registerCheck(program);

@@ -1,0 +1,32 @@
+// `npm run build`: compiles the sources into dist/ and copies what they read at run time beside them, so that an
+// installed package runs on Node alone.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const out = join(root, 'dist');
+const rooms = ['harness', 'scenarios', 'reports', 'target'];
+
+rmSync(out, { recursive: true, force: true });
+const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const compiled = spawnSync(process.execPath, [compiler, '--project', join(root, 'tsconfig.build.json')], {
+  stdio: 'inherit',
+});
+if (compiled.status !== 0) {
+  console.error('npm run build: the sources do not compile; the compiler says above where.');
+  process.exit(1);
+}
+let assets = 0;
+for (const room of rooms) {
+  for (const entry of readdirSync(join(root, room), { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile() || entry.name.endsWith('.ts')) continue;
+    const file = join(entry.parentPath, entry.name);
+    cpSync(file, join(out, file.slice(root.length)));
+    assets++;
+  }
+}
+chmodSync(join(root, 'scripts', 'rollproof.mjs'), 0o755);
+console.log(`dist/ is built: the sources compiled, ${assets} other files beside them.`);
