@@ -7,6 +7,8 @@ import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import type { JournalView } from '../../reports/html/types.ts';
 import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
 import { parseFormats, type ReportFormat, reportFormats, writeReports } from '../../reports/write.ts';
+import { checkManifests } from '../check/check.ts';
+import { joinFindings } from '../check/join.ts';
 import { readJournalFile } from '../judge/journal-file.ts';
 import { judgeRun, type RunJournal } from '../judge/run.ts';
 import { type ExitCode, UsageError } from '../model/errors.ts';
@@ -56,10 +58,11 @@ export function registerJudge(program: Command): void {
 /** Judges the journals of a folder and writes the reports into it. Broken journals are UsageErrors with file and line. */
 export async function judgeFolder(folder: string, options: JudgeFolderOptions = {}): Promise<Judged> {
   const { journals, facts } = await readRun(folder);
-  const results = judgeRun(journals, facts, {
+  const judged = judgeRun(journals, facts, {
     ...(options.strict !== undefined && { strict: options.strict }),
     ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
   });
+  const results = withFindings(judged, journals);
   const cited = citedLines(results);
   const views = new Map<string, JournalView>();
   for (const { name } of journals) {
@@ -71,6 +74,16 @@ export async function judgeFolder(folder: string, options: JudgeFolderOptions = 
     summary: renderTerminal(results, { colour: wantsColour(process.stdout, process.env) }),
     exitCode: results.exitCode as ExitCode,
   };
+}
+
+/** What the static check says of the manifests without settings, beside what was measured of them. */
+function withFindings(results: Results, journals: readonly RunJournal[]): Results {
+  const baseline = journals.find(({ journal }) => journal.header.variant.settings.length === 0);
+  if (!baseline) return results;
+  const { findings } = checkManifests([
+    { file: 'manifests of baseline', text: baseline.journal.header.manifests },
+  ]);
+  return { ...results, findings: joinFindings(findings, results) };
 }
 
 /** The journals that run.json names, or all of a folder that has none. */
