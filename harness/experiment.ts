@@ -22,11 +22,13 @@ import {
 } from './deploy/assemble.ts';
 import type { TargetDefinition } from './deploy/definition.ts';
 import type { Kube } from './kube/client.ts';
+import { explainK6 } from './load/k6/explain.ts';
+import { type K6Run, startK6 } from './load/k6/run.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
 import { describeStep } from './model/describe-step.ts';
 import { FaultError, InterruptedError } from './model/errors.ts';
 import type { HeaderRecord } from './model/journal.ts';
-import { type AgentPlan, isLost, type Lane, type Outcome } from './model/load.ts';
+import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from './model/load.ts';
 import { label, type Manifest } from './model/manifest.ts';
 import { rolloutComplete, rolloutSettled } from './model/rollout.ts';
 import type { Scenario, Step } from './model/scenario.ts';
@@ -64,6 +66,8 @@ export interface RunContext {
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
   readonly signal: AbortSignal;
+  /** Fire the same plan with another tool beside the agent and record its counts. */
+  readonly crossCheck?: 'k6' | undefined;
   readonly progress: (event: ProgressEvent) => void;
 }
 
@@ -259,6 +263,7 @@ export async function runExperiment(
   setMaxListeners(0, signal);
   let recorder: Recorder | undefined;
   let firing: Firing | undefined;
+  let crossCheck: K6Run | undefined;
   let outcome: ExperimentOutcome = { status: 'complete' };
   try {
     const clients = prepared.agents.map((agent) => agent.client);
@@ -275,10 +280,13 @@ export async function runExperiment(
     recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
     journal.write({ type: 'milestone', name: 'ready-for-load' });
     firing = await startLoad(run, prepared, clients, plans, journal);
+    crossCheck = await startCrossCheck(run, streams, journal);
     await pause(prepared.key.scenario.warmUpMs, firing, signal);
     await runSteps(run, prepared, recorder, firing, journal, signal, (what, act) => undo.push({ what, act }));
     await untilOver(run, prepared, recorder, firing, journal, signal);
+    const beside = crossCheck?.stop();
     await stopLoad(firing, journal);
+    if (crossCheck && beside) recordCrossCheck(crossCheck.version, await beside, firing, journal);
     await recorder.verify(2000);
     if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
   } catch (error) {
@@ -287,6 +295,7 @@ export async function runExperiment(
   } finally {
     recorder?.stop();
     firing?.stopPulling();
+    crossCheck?.kill();
     for (const { what, act } of undo.reverse()) {
       await act().catch((error) => {
         journal.write({ type: 'note', level: 'fault', text: `Could not ${what}: ${messageOf(error)}` });
@@ -299,12 +308,50 @@ export async function runExperiment(
   return outcome;
 }
 
+/** k6 with the target's streams, where this process can reach the target: a missing k6 is a note, no failure. */
+async function startCrossCheck(
+  run: RunContext,
+  streams: AgentPlan['streams'],
+  journal: JournalWriter,
+): Promise<K6Run | undefined> {
+  if (run.crossCheck === undefined) return undefined;
+  const say = (text: string) => journal.write({ type: 'note', level: 'info', text });
+  if (!run.cluster.info.emulated) {
+    say(
+      "Cross-check: k6 runs as a process of this machine, which cannot reach a real cluster's ClusterIP; nothing is compared.",
+    );
+    return undefined;
+  }
+  const started = await startK6(streams.filter((stream) => stream.id !== controlStream));
+  if (typeof started !== 'string') return started;
+  say(started);
+  return undefined;
+}
+
+function recordCrossCheck(
+  version: string,
+  results: Awaited<ReturnType<K6Run['stop']>>,
+  firing: Firing,
+  journal: JournalWriter,
+): void {
+  const explained: string[] = [];
+  for (const [stream, counts] of results) {
+    const ours = firing.ends.find((end) => end.stream === stream);
+    if ('problem' in counts) explained.push(`Lane ${stream}: ${counts.problem}.`);
+    else if (ours)
+      explained.push(...explainK6(ours, counts).map((sentence) => `Lane ${stream}: ${sentence}`));
+  }
+  journal.write({ type: 'cross-check', tool: 'k6', version, counts: Object.fromEntries(results), explained });
+}
+
 interface Firing {
   readonly clients: readonly AgentClient[];
   readonly pullers: readonly FramePuller[];
   /** Streams at the target, by agent. */
   readonly streams: readonly (readonly string[])[];
   readonly lost: Partial<Record<Lane, number>>;
+  /** Totals, once the load has ended. */
+  readonly ends: StreamEnd[];
   /** performance.now() of the last frame that carried a loss of the target. */
   lastLossAt: number;
   /** Rejects as soon as the control channel fails or a frame is missing. */
@@ -338,6 +385,7 @@ async function startLoad(
       plan.streams.map((stream) => stream.id).filter((id) => id !== controlStream),
     ),
     lost: {},
+    ends: [],
     lastLossAt: 0,
     failed,
     loadMs: () => (stoppedAt ?? performance.now()) - startedAt,
@@ -526,11 +574,12 @@ async function stopLoad(firing: Firing, journal: JournalWriter): Promise<void> {
   ]);
   firing.stopPulling();
   await measureClocks(firing, journal);
-  await Promise.all(firing.clients.map((client) => recordEnd(client, journal)));
+  await Promise.all(firing.clients.map((client) => recordEnd(client, firing.ends, journal)));
 }
 
-async function recordEnd(client: AgentClient, journal: JournalWriter): Promise<void> {
+async function recordEnd(client: AgentClient, all: StreamEnd[], journal: JournalWriter): Promise<void> {
   const { ends } = await client.end();
+  all.push(...ends);
   for (const end of ends) journal.write({ type: 'stream-end', agent: client.name, end });
   journal.write({ type: 'load', agent: client.name, event: 'ended' });
 }

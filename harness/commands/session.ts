@@ -29,6 +29,7 @@ export interface SessionRequest {
   readonly profile: Profile;
   readonly seed: number | undefined;
   readonly arguments: readonly string[];
+  readonly crossCheck?: 'k6' | undefined;
 }
 
 export type TimedProgress = Progress & Progress['stage'];
@@ -97,6 +98,7 @@ export async function withSession<T>(
       configuration: configuration as unknown as Record<string, unknown>,
       arguments: request.arguments,
       signal: interrupt.signal,
+      crossCheck: request.crossCheck,
       progress: () => {},
     };
     return await act({ run, timed, stages, startedAt, elapsedMs: () => performance.now() - from });

@@ -35,6 +35,7 @@ export interface VerifyFlags extends ClusterFlags {
   readonly history?: string;
   readonly resume?: string;
   readonly shard?: Shard;
+  readonly crossCheck?: 'k6';
 }
 
 export function registerVerify(program: Command): void {
@@ -64,6 +65,11 @@ export function registerVerify(program: Command): void {
     .option('--history <file>', `history of runs to append to (with a gate: ${defaultHistoryFile})`)
     .addOption(new Option('--resume <dir>', 'continue in the folder of an earlier run').conflicts('out'))
     .option('--shard <i/n>', 'the i-th of n parts of the scenarios', parseShard)
+    .addOption(
+      new Option('--cross-check <tool>', 'fire the same plan with another tool beside the agent').choices([
+        'k6',
+      ]),
+    )
     .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
     .action(async (flags: VerifyFlags) => {
       process.exitCode = await verify(flags, process.argv.slice(2));
@@ -106,6 +112,7 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
       profile: flags.profile,
       seed: flags.seed,
       arguments: args,
+      crossCheck: flags.crossCheck,
     },
     (session) => execute(session, selection, { out, strict: flags.strict === true, keeping, resumed }),
   );
