@@ -105,11 +105,10 @@ test('admin: unready and ready turn /healthz, and nothing else', async () => {
 test('admin: crash ends the process with 1 and cuts what is in flight', async () => {
   await using target = await start({});
   await target.listening;
-  const inFlight = outcome(target.url('/?ms=5000'));
-  await delay(100);
+  const inFlight = await target.inFlight('/?ms=5000');
   assert.is(await target.admin('crash'), 202);
   assert.equal(await target.exit, { code: 1, signal: null });
-  assert.is(await inFlight, 'ECONNRESET');
+  assert.is(await inFlight.outcome, 'ECONNRESET');
 });
 
 test('admin: hang: connections are accepted, nothing is answered, SIGTERM does nothing', async () => {
@@ -125,13 +124,12 @@ test('admin: hang: connections are accepted, nothing is answered, SIGTERM does n
 test('exit: gone at once, requests in flight are cut, exit code 0', async () => {
   await using target = await start({ ON_TERM: 'exit' });
   await target.listening;
-  const inFlight = outcome(target.url('/?ms=5000'));
-  await delay(100);
+  const inFlight = await target.inFlight('/?ms=5000');
   const askedAt = performance.now();
   target.process.kill('SIGTERM');
   assert.equal(await target.exit, { code: 0, signal: null });
   assert.ok(performance.now() - askedAt < 1000);
-  assert.is(await inFlight, 'ECONNRESET');
+  assert.is(await inFlight.outcome, 'ECONNRESET');
 });
 
 test('graceful: twenty kept connections in use lose nothing, and each is told to close', async () => {
@@ -149,7 +147,7 @@ test('graceful: twenty kept connections in use lose nothing, and each is told to
         outcomes.push(String(status));
         closes.push(headers.connection === 'close');
       } catch (error) {
-        outcomes.push((error as NodeJS.ErrnoException).code ?? 'error');
+        outcomes.push(codeOf(error));
       }
       await delay(80);
     }
@@ -173,10 +171,9 @@ test('graceful: twenty kept connections in use lose nothing, and each is told to
 test('graceful: a request longer than the linger is answered before the end', async () => {
   await using target = await start({ ON_TERM: 'graceful', LINGER_MS: '200' });
   await target.listening;
-  const slow = ask(target.url('/slow?ms=1200'));
-  await delay(100);
+  const slow = await target.inFlight('/slow?ms=1200');
   target.process.kill('SIGTERM');
-  const answer = await slow;
+  const answer = await slow.answer;
   assert.is(answer.status, 200);
   assert.is(answer.headers.connection, 'close');
   assert.equal(await target.exit, { code: 0, signal: null });
@@ -220,12 +217,11 @@ test('drain: refuses new and closes idle connections at once, finishes what is i
   await ask({ ...target.url('/'), agent });
   const idle = Object.values(agent.freeSockets).flat()[0] as Socket;
   const closed = once(idle, 'close');
-  const slow = ask(target.url('/slow?ms=800'));
-  await delay(100);
+  const slow = await target.inFlight('/slow?ms=1500');
   target.process.kill('SIGTERM');
   await closed;
   assert.is(await outcome(target.url('/')), 'ECONNREFUSED');
-  assert.is((await slow).status, 200);
+  assert.is((await slow.answer).status, 200);
   assert.equal(await target.exit, { code: 0, signal: null });
   agent.destroy();
 });
@@ -243,7 +239,8 @@ test('ignore: goes on serving until SIGKILL', async () => {
 test('SIGTERM before it listens ends it in every mode but ignore', async () => {
   for (const mode of ['exit', 'graceful', 'drain']) {
     await using target = await start({ ON_TERM: mode, START_MS: '60000' });
-    await delay(300);
+    // The admin port is there from the start, after the handler of SIGTERM.
+    while ((await outcome({ port: target.adminPort, path: '/' })) !== '404') await delay(20);
     target.process.kill('SIGTERM');
     assert.equal(await target.exit, { code: 0, signal: null }, mode);
   }
@@ -333,6 +330,8 @@ interface Target extends AsyncDisposable {
   ageMs(): number;
   url(path: string): { port: number; path: string };
   admin(action: string): Promise<number>;
+  /** A request that the target has begun to work on. */
+  inFlight(path: string): Promise<{ readonly answer: Promise<Answer>; readonly outcome: Promise<string> }>;
 }
 
 async function start(env: Record<string, string>): Promise<Target> {
@@ -367,6 +366,18 @@ async function start(env: Record<string, string>): Promise<Target> {
     ageMs: () => performance.now() - startedAt,
     url: (path) => ({ port, path }),
     admin: (action) => post(adminPort, `/${action}`),
+    async inFlight(path) {
+      let sent = () => {};
+      const onItsWay = new Promise<void>((resolve) => {
+        sent = resolve;
+      });
+      const answer = ask({ port, path, sent });
+      const outcome = answer.then(({ status }) => String(status), codeOf);
+      await onItsWay;
+      // Connections are accepted in turn: what was asked later and is answered shows that this one is in.
+      for (let round = 0; round < 2; round++) await ask({ port, path: '/healthz' });
+      return { answer, outcome };
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await exit;
@@ -379,6 +390,8 @@ interface Ask {
   readonly path: string;
   readonly agent?: Agent;
   readonly timeout?: number;
+  /** Called when the request has been handed to the kernel. */
+  readonly sent?: () => void;
 }
 interface Answer {
   readonly status: number;
@@ -386,7 +399,7 @@ interface Answer {
   readonly body: string;
 }
 
-function ask({ port, path, agent, timeout }: Ask): Promise<Answer> {
+function ask({ port, path, agent, timeout, sent }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, agent: agent ?? false, timeout };
     const asked = get(options, (response) => {
@@ -398,6 +411,7 @@ function ask({ port, path, agent, timeout }: Ask): Promise<Answer> {
       );
     });
     asked.on('timeout', () => asked.destroy(Object.assign(new Error('timeout'), { code: 'timeout' })));
+    if (sent) asked.on('socket', (socket) => socket.on('connect', () => setImmediate(sent)));
     asked.on('error', reject);
   });
 }
@@ -407,8 +421,12 @@ async function outcome(options: Ask): Promise<string> {
   try {
     return String((await ask(options)).status);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'error';
+    return codeOf(error);
   }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'error';
 }
 
 function post(port: number, path: string): Promise<number> {
