@@ -1,7 +1,7 @@
 // `npm run build`: compiles the sources into dist/ and copies what they read at run time beside them, so that an
 // installed package runs on Node alone.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,14 @@ for (const room of rooms) {
   for (const entry of readdirSync(join(root, room), { withFileTypes: true, recursive: true })) {
     if (!entry.isFile() || entry.name.endsWith('.ts')) continue;
     const file = join(entry.parentPath, entry.name);
-    cpSync(file, join(out, file.slice(root.length)));
+    const copy = join(out, file.slice(root.length));
+    // The compiler itself copies the JSON that sources import.
+    if (existsSync(copy) && entry.name.endsWith('.json')) continue;
+    if (existsSync(copy)) {
+      console.error(`npm run build: ${file} would overwrite a compiled source of that name; rename it.`);
+      process.exit(1);
+    }
+    cpSync(file, copy);
     assets++;
   }
 }

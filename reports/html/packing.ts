@@ -1,4 +1,4 @@
-// Parts that a page carries packed and unfolds when they are asked for: raw deflate in base64, read by page.js.
+// Parts that a page carries packed and unfolds when they are asked for: raw deflate in base64, read by browser.js.
 import { deflateRawSync } from 'node:zlib';
 import { html, type Markup, trusted } from './markup.ts';
 

@@ -78,7 +78,7 @@ const urgency = ({ verdict }: ScenarioResult): number =>
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
   const style = asset('page.css');
-  const script = asset('page.js');
+  const script = asset('browser.js');
   const hash = createHash('sha256').update(script).digest('base64');
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
   return html`<!doctype html>
