@@ -2,18 +2,21 @@ import { defineScenario, type ScenarioInput } from '../harness/model/scenario.ts
 import { baselineBeforeListening, baselineLoses, hardenedSafe } from './claims.ts';
 import { shorter } from './profile.ts';
 
-const quietRate = 10;
-const busyRate = 60;
+const quietRate = 5;
+const busyRate = 30;
 const documentation = 'Kubernetes documentation: HorizontalPodAutoscaler';
 /** Scale-down waits 300 s by default; nothing about connections depends on it. */
 const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } };
-/** Two lanes of 60/s at 4 ms and what HTTP costs: about 0.6 cores, twice the target of three pods. */
+/**
+ * Two lanes of 30/s at 4 ms and what HTTP costs: about 0.33 cores, more than three pods may use at 50 % of 150m. One
+ * pod alone still answers its readinessProbe then: one that does not is no endpoint, and no figure for the autoscaler.
+ */
 const request: NonNullable<NonNullable<ScenarioInput['target']>['patches']> = [
   {
     kind: 'Deployment',
     patch: {
       spec: {
-        template: { spec: { containers: [{ name: 'target', resources: { requests: { cpu: '300m' } } }] } },
+        template: { spec: { containers: [{ name: 'target', resources: { requests: { cpu: '150m' } } }] } },
       },
     },
   },
