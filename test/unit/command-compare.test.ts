@@ -11,7 +11,7 @@ import { runResults } from '../data/experiment-result.ts';
 import { inTemporaryFolder, rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('command compare');
+const test = suite('command compare', { timeoutMs: 60_000 });
 
 const compare = (before: Results, after: Results) => compareRuns(summarizeRun(before), summarizeRun(after));
 const clean = runResults([{ variant: 'hardened', lanes: { new: 0 } }]);
