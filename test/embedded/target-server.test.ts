@@ -111,6 +111,15 @@ test('admin: crash ends the process with 1 and cuts what is in flight', async ()
   assert.is(await inFlight.outcome, 'ECONNRESET');
 });
 
+test('CRASH_AFTER_MS: serves that long and exits with 1', async () => {
+  await using target = await start({ CRASH_AFTER_MS: '400' });
+  await target.listening;
+  const listeningAt = performance.now();
+  assert.is((await ask(target.url('/'))).status, 200);
+  assert.equal(await target.exit, { code: 1, signal: null });
+  assert.ok(performance.now() - listeningAt > 300);
+});
+
 test('admin: hang: connections are accepted, nothing is answered, SIGTERM does nothing', async () => {
   await using target = await start({ ON_TERM: 'exit' });
   await target.listening;
