@@ -6,6 +6,7 @@ import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
+import { hasMetrics } from '../deploy/metrics-server.ts';
 import type { ExperimentKey } from '../experiment.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
@@ -158,8 +159,10 @@ async function execute(
   { out, strict, keeping, resumed }: Wanted,
 ): Promise<ExitCode> {
   const { run, timed, stages } = session;
+  // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
+  const metrics = run.cluster.info.kind !== 'context' || (await hasMetrics(run.kube));
   const notRun = selection.scenarios.flatMap((scenario) => {
-    const reason = cannotRun(scenario, run.cluster, run.target.images);
+    const reason = cannotRun(scenario, run.cluster, run.target.images, metrics);
     return reason ? [{ scenario, reason }] : [];
   });
   const keys = selection.keys.filter((key) => notRun.every(({ scenario }) => scenario !== key.scenario));
