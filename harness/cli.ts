@@ -15,6 +15,13 @@ for (const command of program.commands) {
   command.exitOverride().showHelpAfterError('(add --help for what there is)');
 }
 
+// A reader that has seen enough (head, a closed pager) must not stop what is being cleaned up.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
