@@ -89,9 +89,15 @@ function overall(before: Verdict, after: Verdict, figures: readonly FigureChange
   if (a === undefined || b === undefined) return before === after ? 'same' : 'unclear';
   if (a !== b) return b > a ? 'worse' : 'better';
   // The verdict stands: what counts is what was lost, not what it cost.
-  const losses = figures.filter((one) => one.figure === 'lost' || one.figure === 'longestOutageMs');
+  const losses = deciding(figures).filter((one) => one.figure === 'lost' || one.figure === 'longestOutageMs');
   if (losses.some((one) => one.change === 'worse')) return 'worse';
   return losses.some((one) => one.change === 'better') ? 'better' : 'same';
+}
+
+/** How much the variant without settings loses varies from run to run; it decides only where there is no other. */
+function deciding(figures: readonly FigureChange[]): readonly FigureChange[] {
+  const others = figures.filter((one) => one.variant !== 'baseline');
+  return others.length > 0 ? others : figures;
 }
 
 function compareVariant(before: VariantFigures, after: VariantFigures): FigureChange[] {
@@ -175,7 +181,7 @@ function sentence({ name, change, before, after, figures }: ScenarioChange): str
   if (change === 'new') return `${name} is new: ${after}.`;
   if (change === 'gone') return `${name} is gone; it was ${before}.`;
   const verdict = before === after ? `${after}` : `${before} → ${after}`;
-  const main = figures
+  const main = deciding(figures)
     .filter((one) => one.change === change && one.lane !== undefined)
     .map((one) => one.text);
   return `${name} is ${change === 'unclear' ? 'not comparable' : change}: ${verdict}${main.length > 0 ? `; ${main.join('; ')}` : ''}.`;

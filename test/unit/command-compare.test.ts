@@ -38,6 +38,18 @@ test('exit code and first words per kind of change', () => {
   }
 });
 
+test('what baseline loses decides only where nothing else ran', () => {
+  const both = (lost: number) =>
+    runResults([
+      { variant: 'baseline', lanes: { new: lost } },
+      { variant: 'hardened', lanes: { new: 0 } },
+    ]);
+  const alone = (lost: number) => runResults([{ variant: 'baseline', lanes: { new: lost } }]);
+  assert.is(comparisonExitCode(compare(both(50), both(500))), 0);
+  assert.match(comparisonText(compare(both(50), both(500))), /worse {2}baseline, lane new: lost 50 /);
+  assert.is(comparisonExitCode(compare(alone(50), alone(500))), 1);
+});
+
 test('Markdown: one row per scenario, worst first, and a bar in a name does not break the table', () => {
   const named = (results: Results, name: string): Results['scenarios'] =>
     results.scenarios.map((one) => ({ ...one, name }));
