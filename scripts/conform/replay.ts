@@ -40,7 +40,8 @@ const STEP_LIMIT_MS = 60_000;
 const LEAST_TAIL_MS = 1000;
 const MOST_TAIL_MS = 5000;
 const TAIL_SHARE = 0.4;
-const POLL_MS = 20;
+const POLL_MS = 50;
+const LONGEST_REQUEST_MS = 1000;
 const LATENESS_RESOLUTION_MS = 10;
 
 const watched = [
@@ -120,6 +121,8 @@ class Run {
   readonly printed: RecordingHeader['kubectl'] = [];
   zeroWallMs = 0;
   private zeroMs = 0;
+  /** What one kubectl took. */
+  private kubectlMs = 0;
   private readonly recording: Recording;
   private readonly kubectl: Kubectl;
   private readonly seen: readonly SeenEvent[];
@@ -148,15 +151,22 @@ class Run {
       await this.create(header.manifests);
       await this.settle();
     }
+    await sleep(waitForSecond(secondPhaseMs(this.recording), this.kubectlMs));
     this.zeroMs = performance.now();
     this.zeroWallMs = Date.now();
     for (const [index, step] of header.steps.entries()) {
       if (index > 0) await this.waitForStep(index);
       await this.printBefore(step);
       this.progress(step.what);
-      const atMs = performance.now() - this.zeroMs;
+      const begunMs = performance.now();
       await this.do(step);
-      this.steps.push({ ...step, atMs, doneMs: performance.now() - this.zeroMs });
+      const doneMs = performance.now();
+      const atMs = begunMs + startUpOf(step, doneMs - begunMs);
+      if (index === 0) {
+        this.zeroMs = atMs;
+        this.zeroWallMs = Date.now() - (performance.now() - atMs);
+      }
+      this.steps.push({ ...step, atMs: atMs - this.zeroMs, doneMs: doneMs - this.zeroMs });
     }
     this.progress('until the end');
     const lastStep = header.steps.at(-1);
@@ -167,14 +177,21 @@ class Run {
     // Not an end in the middle of what the recording shows to its end.
     const wanted = lastPicture(this.recording.events);
     const limitMs = Math.max(MOST_TAIL_MS, recordedTailMs * TAIL_SHARE);
-    await waitUntil(() => lastPicture(this.reduced()) === wanted, limitMs, 'the last picture', true);
+    await waitUntil(
+      this.onNews(() => lastPicture(this.reduced()) === wanted),
+      limitMs,
+      'the last picture',
+      true,
+    );
     // What controllers write about it comes a moment later.
     await sleep(LEAST_TAIL_MS);
     await this.printBefore(undefined);
   }
 
   private async create(manifests: readonly object[]): Promise<void> {
+    const begunMs = performance.now();
     const done = await this.kubectl.create(manifests);
+    this.kubectlMs = performance.now() - begunMs;
     if (done.code !== 0) throw new FaultError(`conform: the manifests were refused: ${done.err.trim()}`);
   }
 
@@ -231,7 +248,9 @@ class Run {
     const ready = readyInNewest(this.recording, step.atMs);
     if (ready !== undefined) {
       await waitUntil(
-        () => (readyInNewest({ header, events: this.reduced() }, Number.POSITIVE_INFINITY) ?? 0) >= ready,
+        this.onNews(
+          () => (readyInNewest({ header, events: this.reduced() }, Number.POSITIVE_INFINITY) ?? 0) >= ready,
+        ),
         STEP_LIMIT_MS,
         `${ready} Ready pods of the newest ReplicaSet, for step ${index + 1}`,
         true,
@@ -245,6 +264,19 @@ class Run {
     if (wasComplete(this.recording, step.atMs)) {
       await waitUntil(() => this.complete(), STEP_LIMIT_MS, `the rollout before step ${index + 1}`);
     }
+  }
+
+  /** Looks again only when something has come: reducing all events is work that would delay the replay itself. */
+  private onNews(look: () => boolean): () => boolean {
+    let seenBefore = -1;
+    let result = false;
+    return () => {
+      if (this.seen.length !== seenBefore) {
+        seenBefore = this.seen.length;
+        result = look();
+      }
+      return result;
+    };
   }
 
   private reduced() {
@@ -322,6 +354,36 @@ class Run {
   private keep(cmd: string, { code, out, err }: Printed): void {
     this.printed.push({ cmd, code, out, err });
   }
+}
+
+/**
+ * Where whole seconds of the recording's wall clock lay, ms after a whole second since its first step. Times in the API
+ * are truncated to them, and what counts whole seconds (initialDelaySeconds, minReadySeconds) depends on it.
+ */
+function secondPhaseMs({ events }: Recording): number | undefined {
+  for (const { kind, object } of events) {
+    if (kind !== 'Pod') continue;
+    for (const { state } of podSchema.parse(object).containerStatuses) {
+      const startedAtMs = (state.running as { startedAtMs?: number } | undefined)?.startedAtMs;
+      if (startedAtMs !== undefined) return ((startedAtMs % 1000) + 1000) % 1000;
+    }
+  }
+  return undefined;
+}
+
+/** How long to wait so that a step that takes effect `leadMs` later does so at the same place within a second. */
+function waitForSecond(phaseMs: number | undefined, leadMs: number): number {
+  if (phaseMs === undefined) return 0;
+  return (((1000 - phaseMs - (Date.now() + leadMs)) % 1000) + 1000) % 1000;
+}
+
+/**
+ * What kubectl needs to start is no part of a step: the recordings' clients were running already. A step that took
+ * longer there (a drain) is one that waits.
+ */
+function startUpOf(step: RecordedStep, tookMs: number): number {
+  const recordedMs = (step.doneMs ?? step.atMs) - step.atMs;
+  return recordedMs > LONGEST_REQUEST_MS ? 0 : Math.max(0, tookMs - recordedMs);
 }
 
 /** The states of the pods at the end. */

@@ -114,10 +114,18 @@ test('latencies scale and stay within a fifth of their median', () => {
   assert.is(latencyModel(3, Math.random).relistMs, 1000, 'a slower node does not look less often');
 });
 
-test('usage is a rate between two scrapes', async () => {
+test('usage is a rate between two samples, seen when they are scraped', async () => {
   const clock = manualClock();
   let cpuMs = 0;
-  const container = { namespace: 'n', pod: 'p', node: 'one', container: 'app', runId: 'r1', group: 7 };
+  const container = {
+    namespace: 'n',
+    pod: 'p',
+    node: 'one',
+    container: 'app',
+    runId: 'r1',
+    startedAtMs: clock.wall() - 60_000,
+    group: 7,
+  };
   const metrics = new Metrics({
     clock,
     resolutionMs: 15_000,
@@ -125,10 +133,12 @@ test('usage is a rate between two scrapes', async () => {
     containers: () => [container],
     measure: () => new Map<number, Usage>([[7, { cpuMs, memoryBytes: 1000 }]]),
   });
-  await clock.advance(15_000);
-  assert.equal(metrics.read().pods, [], 'one scrape makes no rate');
+  await clock.advance(31_000);
+  assert.equal(metrics.read().pods, [], 'one sample makes no rate');
   cpuMs += 3000;
-  await clock.advance(15_000);
+  await clock.advance(10_900);
+  assert.equal(metrics.read().pods, [], 'sampled at 31.5 s, scraped at 42 s');
+  await clock.advance(200);
   const { pods, nodes } = metrics.read();
   assert.equal(pods[0]?.containers, [{ name: 'app', cpuNanocores: 200_000_000, memoryBytes: 1000 }]);
   assert.is(pods[0]?.windowSeconds, 15);
@@ -139,6 +149,32 @@ test('usage is a rate between two scrapes', async () => {
       ['two', 0],
     ],
   );
+  metrics.close();
+});
+
+test("a fresh container's first rate counts from its start", async () => {
+  const clock = manualClock();
+  const metrics = new Metrics({
+    clock,
+    resolutionMs: 15_000,
+    nodes: ['one'],
+    containers: () => [
+      {
+        namespace: 'n',
+        pod: 'p',
+        node: 'one',
+        container: 'app',
+        runId: 'r1',
+        startedAtMs: Date.UTC(2026, 0, 1) + 4500,
+        group: 7,
+      },
+    ],
+    measure: () => new Map<number, Usage>([[7, { cpuMs: 1200, memoryBytes: 1 }]]),
+  });
+  await clock.advance(28_000);
+  const [pod] = metrics.read().pods;
+  assert.is(pod?.windowSeconds, 12);
+  assert.is(pod?.containers[0]?.cpuNanocores, 100_000_000);
   metrics.close();
 });
 

@@ -30,7 +30,7 @@ const medians = {
   /** A registry says that there is no such image. */
   pullAbsent: 400,
   /** kubectl exec or an exec probe: until the command runs. */
-  exec: 20,
+  exec: 60,
 } as const;
 
 export type Step = keyof typeof medians;

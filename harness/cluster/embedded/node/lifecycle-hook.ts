@@ -1,7 +1,7 @@
 // postStart and preStop: exec, httpGet, sleep (pkg/kubelet/lifecycle/handlers.go).
 import type { Pod } from '../api/types.ts';
-import type { Clock } from './clock.ts';
 import { pause } from './clock.ts';
+import type { NodeContext } from './node-context.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 import { type Container, callHook } from './probe.ts';
 
@@ -12,7 +12,7 @@ export type Hook = NonNullable<NonNullable<Container['lifecycle']>['preStop']>;
  * httpGet that nobody answers. An httpGet's status does not matter.
  */
 export async function runHook(
-  clock: Clock,
+  { clock, latencies }: Pick<NodeContext, 'clock' | 'latencies'>,
   runtime: PodRuntime,
   pod: Pod,
   container: Container,
@@ -23,6 +23,7 @@ export async function runHook(
     const command = hook.exec.command ?? [];
     const process = runtime.processOf(container.name);
     if (!process) throw new Error('container is not running');
+    await pause(clock, latencies.of('exec'), signal);
     const exec = await process.exec(runtime.command(container.name, command));
     const exitCode = await exec.ended;
     if (exitCode !== 0) throw new Error(`command '${command.join(' ')}' exited with ${exitCode}: `);

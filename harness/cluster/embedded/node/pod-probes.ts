@@ -2,6 +2,7 @@
 // (pkg/kubelet/prober/prober_manager.go).
 import { PassThrough } from 'node:stream';
 import type { Pod } from '../api/types.ts';
+import { pause } from './clock.ts';
 import type { NodeContext } from './node-context.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 import { type ContainerStatus, isTerminalPhase, type PodStatus } from './pod-status.ts';
@@ -142,6 +143,7 @@ export class PodProbes {
     const { runtime, node } = this.options;
     const process = runtime.processOf(container.name);
     if (!process) throw new Error('container is not running');
+    await pause(node.clock, node.latencies.of('exec'));
     const output = new PassThrough();
     let text = '';
     output.setEncoding('utf8');

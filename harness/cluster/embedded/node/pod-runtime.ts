@@ -95,13 +95,14 @@ export class PodRuntime {
   }
 
   /** First processes of the containers that run. */
-  processes(): { container: string; runId: string; pid: number }[] {
+  processes(): { container: string; runId: string; pid: number; startedAtMs: number }[] {
     return [...this.runs.values()].flatMap((list) =>
       list
         .filter((run) => run.state === 'running' && run.process?.running)
         .map((run) => ({
           container: run.container,
           runId: run.id,
+          startedAtMs: run.startedAtMs,
           pid: (run.process as ContainerProcess).pid,
         })),
     );
@@ -265,10 +266,11 @@ export class PodRuntime {
     const own = new Set((container.env ?? []).map((variable) => variable.name));
     for (const [name, value] of Object.entries(env)) if (own.has(name)) env[name] = inOwnTmp(value, tmp);
     const mapped = image.command.map((word) => expandToldNames(word, { ...env, ...told }));
-    const command = (container.command ?? []).length > 0 ? container.command : mapped;
-    const words = [...(command ?? []), ...(container.args ?? [])].map((word) =>
-      inOwnTmp(expandReferences(word, env), tmp),
-    );
+    const ownWords = (said: readonly string[] | undefined) =>
+      (said ?? []).map((word) => inOwnTmp(expandReferences(word, env), tmp));
+    // What an image runs lies where it lies, also when that is below /tmp; only what the manifest says is the pod's.
+    const command = ownWords(container.command);
+    const words = [...(command.length > 0 ? command : mapped), ...ownWords(container.args)];
     return {
       command: words,
       env,

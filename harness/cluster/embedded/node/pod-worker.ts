@@ -396,7 +396,7 @@ export class PodWorker {
     const hook = container.lifecycle?.postStart;
     if (!hook) return undefined;
     try {
-      await runHook(clock, this.runtime, pod, container, hook, signal);
+      await runHook(node, this.runtime, pod, container, hook, signal);
       return undefined;
     } catch (error) {
       node.event(pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
@@ -482,7 +482,7 @@ export class PodWorker {
     const abort = () => over.abort();
     signal.addEventListener('abort', abort, { once: true });
     const hookOver = new AbortController();
-    const done = runHook(node.clock, this.runtime, pod, container, hook, hookOver.signal)
+    const done = runHook(node, this.runtime, pod, container, hook, hookOver.signal)
       .catch(() => {
         // Not when the cluster ends: then the hook was cut short by nothing but that.
         if (!this.closed) node.event(pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');

@@ -1,5 +1,5 @@
-// What the pods' processes use, sampled as metrics-server does it: CPU as the rate between two scrapes, memory as it
-// is; so a new pod has no metrics until its second scrape.
+// What the pods' processes use, as metrics-server has it: nodes sample, the server scrapes their newest samples a while
+// later, CPU is the rate between two of them. So metrics are 12 to 27 s old with a resolution of 15 s, as recorded.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -14,6 +14,8 @@ export interface MeasuredContainer {
   readonly container: string;
   /** Changes with every run. */
   readonly runId: string;
+  /** Wall clock, ms. */
+  readonly startedAtMs: number;
   readonly group: number;
 }
 
@@ -27,6 +29,15 @@ interface Sample extends Usage {
   readonly atMs: number;
   readonly wallMs: number;
 }
+
+type Samples = Map<string, { container: MeasuredContainer; before: Sample | undefined; last: Sample }>;
+
+/** Age of the samples that a scrape finds, as a share of the resolution: recorded, the window ended 18 s before use. */
+const SCRAPE_DELAY = 0.7;
+/** Nothing ties the samples to the cluster's start; this is about where recordings have them. */
+const FIRST_SAMPLE = 1.1;
+/** 10 s of 15 s. */
+const LEAST_FRESH_AGE = 2 / 3;
 
 /** USER_HZ of Linux; it is part of its interface to user space and the same on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -43,26 +54,24 @@ export interface MetricsOptions {
 
 export class Metrics {
   private readonly options: MetricsOptions;
-  private samples = new Map<
-    string,
-    { container: MeasuredContainer; before: Sample | undefined; last: Sample }
-  >();
-  private cancel: () => void = () => {};
+  private samples: Samples = new Map();
+  private scraped: Samples = new Map();
+  private readonly cancels: [() => void, () => void] = [() => {}, () => {}];
 
   constructor(options: MetricsOptions) {
     this.options = options;
-    this.schedule();
+    this.schedule(options.resolutionMs * FIRST_SAMPLE);
   }
 
   close(): void {
-    this.cancel();
+    for (const cancel of this.cancels) cancel();
   }
 
-  /** Pods whose every container was scraped twice. */
+  /** Pods whose every container has a rate. */
   read(): { pods: PodUsage[]; nodes: NodeUsage[] } {
     const pods = new Map<string, PodUsage>();
     const incomplete = new Set<string>();
-    for (const { container, before, last } of this.samples.values()) {
+    for (const { container, before, last } of this.scraped.values()) {
       const key = `${container.namespace}/${container.pod}`;
       if (!before) {
         incomplete.add(key);
@@ -90,7 +99,7 @@ export class Metrics {
   /** A node uses what its pods use: they are all that runs on it. */
   private nodes(pods: readonly PodUsage[]): NodeUsage[] {
     const places = new Map<string, string>();
-    for (const { container } of this.samples.values()) {
+    for (const { container } of this.scraped.values()) {
       places.set(`${container.namespace}/${container.pod}`, container.node);
     }
     const timestamp = new Date(this.options.clock.wall()).toISOString();
@@ -108,34 +117,46 @@ export class Metrics {
     });
   }
 
-  private schedule(): void {
-    this.cancel = this.options.clock.after(this.options.resolutionMs, () => {
-      this.scrape();
-      this.schedule();
+  private schedule(delayMs: number): void {
+    const { clock, resolutionMs } = this.options;
+    this.cancels[0] = clock.after(delayMs, () => {
+      this.sample();
+      this.cancels[1] = clock.after(resolutionMs * SCRAPE_DELAY, () => {
+        this.scraped = this.samples;
+      });
+      this.schedule(resolutionMs);
     });
   }
 
-  private scrape(): void {
+  private sample(): void {
     const { clock, containers, measure = measureGroups } = this.options;
     const found = containers();
     const usages = found.length > 0 ? measure(new Set(found.map(({ group }) => group))) : new Map();
     const atMs = clock.now();
     const wallMs = clock.wall();
-    const next: typeof this.samples = new Map();
+    const next: Samples = new Map();
     for (const container of found) {
       const usage = usages.get(container.group);
       if (!usage) continue;
-      const before = this.samples.get(container.runId)?.last;
+      const before = this.samples.get(container.runId)?.last ?? this.beginningOf(container, atMs, wallMs);
       next.set(container.runId, { container, before, last: { ...usage, atMs, wallMs } });
     }
     this.samples = next;
+  }
+
+  /** A fresh container's first rate counts from its start (metrics-server: freshContainerMinMetricsResolution). */
+  private beginningOf({ startedAtMs }: MeasuredContainer, atMs: number, wallMs: number): Sample | undefined {
+    const { resolutionMs } = this.options;
+    const ageMs = wallMs - startedAtMs;
+    if (ageMs < resolutionMs * LEAST_FRESH_AGE || ageMs >= resolutionMs) return undefined;
+    return { cpuMs: 0, memoryBytes: 0, atMs: atMs - ageMs, wallMs: startedAtMs };
   }
 }
 
 /** CPU time and resident memory per process group; processes that have ended are counted by their parents. */
 export function measureGroups(groups: ReadonlySet<number>): ReadonlyMap<number, Usage> {
   const usages = new Map<number, { cpuMs: number; memoryBytes: number }>();
-  for (const { group, cpuMs, memoryBytes } of listProcesses()) {
+  for (const { group, cpuMs, memoryBytes } of listProcesses(groups)) {
     if (!groups.has(group)) continue;
     const usage = usages.get(group) ?? { cpuMs: 0, memoryBytes: 0 };
     usage.cpuMs += cpuMs;
@@ -149,31 +170,45 @@ interface ProcessUsage extends Usage {
   readonly group: number;
 }
 
-function listProcesses(): ProcessUsage[] {
+function listProcesses(groups: ReadonlySet<number>): ProcessUsage[] {
   let pids: string[];
   try {
     pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   } catch {
     return askPs();
   }
-  return pids.flatMap((pid) => readProcess(pid) ?? []);
+  return pids.flatMap((pid) => readProcess(pid, groups) ?? []);
 }
 
 /** proc(5): the fields of stat after the command, which may itself hold spaces and parentheses. */
-function readProcess(pid: string): ProcessUsage | undefined {
+function readProcess(pid: string, groups: ReadonlySet<number>): ProcessUsage | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const number = (index: number) => Number(fields[index]);
+    if (!groups.has(number(2))) return undefined;
     // pgrp 5, utime 14, stime 15, cutime 16, cstime 17, rss 24; `fields` begins with field 3.
     const ticks = number(11) + number(12) + number(13) + number(14);
     return {
       group: number(2),
-      cpuMs: (ticks / TICKS_PER_SECOND) * 1000,
+      cpuMs: Math.max((ticks / TICKS_PER_SECOND) * 1000, threadTimeMs(pid)),
       memoryBytes: number(21) * PAGE_BYTES,
     };
   } catch {
     return undefined;
+  }
+}
+
+/** Ticks are coarse for a process that does next to nothing: the scheduler knows its threads' time in ns. */
+function threadTimeMs(pid: string): number {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    const times = tasks.map((task) =>
+      Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return times.reduce((sum, timeNs) => sum + timeNs, 0) / 1e6;
+  } catch {
+    return 0;
   }
 }
 

@@ -122,12 +122,13 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
 function measuredContainers(kubelet: Kubelet): MeasuredContainer[] {
   return kubelet.pods().flatMap((worker) => {
     const { namespace = '', name } = worker.object.metadata;
-    return worker.runtime.processes().map(({ container, runId, pid }) => ({
+    return worker.runtime.processes().map(({ container, runId, pid, startedAtMs }) => ({
       namespace,
       pod: name,
       node: kubelet.node.name,
       container,
       runId,
+      startedAtMs,
       group: pid,
     }));
   });
