@@ -117,7 +117,8 @@ export function cannotRun(
   const missing = imagesUsed(scenario).filter((name) => !images[name] && !/[/:.]/.test(name));
   if (missing.length > 0)
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
-  if (needs.metrics && !metrics) return 'It needs the metrics API (metrics-server), which this cluster lacks.';
+  if (needs.metrics && !metrics)
+    return 'It needs the metrics API (metrics-server), which this cluster lacks.';
   if (scenario.steps.some((step) => step.step === 'proxy-delay') && !cluster.delayProxy) {
     return 'It needs a cluster on which routing updates can be delayed.';
   }
