@@ -153,8 +153,9 @@ function preStopTooLongFields(seconds: number, sleepSeconds: number) {
     claims: [
       {
         id: 'hook-is-cut',
-        text: 'The hook does not end in time: it is cut at the end of the grace period, with an event.',
+        text: 'The hook does not end in time: it is waited for no longer, and cut when the app ends, with an event.',
         source: 'Recorded on v1.34.4: FailedPreStopHook',
+        appliesTo: { variant: 'only:readinessProbe' },
         that: [{ measure: 'preStopCut', atLeast: 1 }],
       },
       {
