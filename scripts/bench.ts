@@ -1,0 +1,179 @@
+// `npm run bench`: the load's speed beside raw autocannon, wrk, hey and k6, in one run, against one server, each
+// generator on one core and the server on another. Prints ratios and writes out/bench.json.
+// Usage: npm run bench -- [--seconds 4] [--repeats 3] [--only kept,new,open] [--out out/bench.json] [--profile FOLDER]
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bundle } from '../harness/load/bundle.ts';
+import { selfTimes } from './bench/profile.ts';
+import { type Case, type Figures, otherTools, ownTools, runPinned, type Tool } from './bench/tools.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    repeats: { type: 'string', default: '3' },
+    only: { type: 'string', default: 'kept,new,open' },
+    out: { type: 'string', default: 'out/bench.json' },
+    profile: { type: 'string' },
+  },
+});
+const durationMs = Number(values.seconds) * 1000;
+const repeats = Number(values.repeats);
+if (!(durationMs >= 1000) || !Number.isInteger(repeats) || repeats < 1) {
+  process.stderr.write('bench: --seconds must be at least 1 and --repeats a whole number from 1 on.\n');
+  process.exit(4);
+}
+
+const closedKept: Case = {
+  name: 'closed loop, 50 kept connections',
+  lane: 'kept',
+  ratePerSecond: 0,
+  connections: 50,
+  durationMs,
+};
+const closedNew: Case = {
+  name: 'closed loop, 50 at a time, a connection per request',
+  lane: 'new',
+  ratePerSecond: 0,
+  connections: 50,
+  durationMs,
+};
+const openKept: Case = {
+  name: 'open loop, 2,000 per second, 50 kept connections',
+  lane: 'kept',
+  ratePerSecond: 2000,
+  connections: 50,
+  durationMs,
+};
+const openNew: Case = {
+  name: 'open loop, 1,000 per second, a connection per request',
+  lane: 'new',
+  ratePerSecond: 1000,
+  connections: 100,
+  durationMs,
+};
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  kept: [closedKept],
+  new: [closedNew],
+  open: [openKept, openNew],
+};
+const cases = values.only.split(',').flatMap((name) => groups[name] ?? []);
+
+const pinning = spawnSync('taskset', ['-c', '0', 'true']).status === 0 && cpus().length > 1;
+const generatorCore = pinning ? 0 : undefined;
+const serverCore = pinning ? 1 : undefined;
+if (!pinning)
+  process.stdout.write(
+    'No taskset or one core only: generator and server share cores, so that ratios mean little.\n',
+  );
+
+const generator = await bundle(join(here, 'bench', 'generator.ts'));
+const [serverProgram, ...serverArguments] = [
+  ...(pinning ? ['taskset', '-c', String(serverCore)] : []),
+  process.execPath,
+  await bundle(join(here, 'bench', 'server.ts')),
+];
+const server = spawn(serverProgram as string, serverArguments, { stdio: ['pipe', 'pipe', 'inherit'] });
+process.once('exit', () => server.kill());
+const url = `http://127.0.0.1:${await new Promise<string>((resolve) => server.stdout.once('data', (text) => resolve(String(text).trim())))}/`;
+
+const present = otherTools.filter(
+  ({ name }) => spawnSync(name, ['--help'], { timeout: 10_000 }).error === undefined,
+);
+const missing = otherTools.filter((tool) => !present.includes(tool)).map(({ name }) => name);
+const tools = [...ownTools(generator), ...present];
+if (missing.length > 0) process.stdout.write(`Not on the PATH, so not compared: ${missing.join(', ')}.\n`);
+
+interface Row {
+  readonly tool: string;
+  /** Median of the repeats. */
+  readonly figures: Figures;
+  readonly runs: readonly Figures[];
+}
+
+const report: { case: Case; rows: Row[] }[] = [];
+for (const one of cases) {
+  const runs = new Map<Tool, Figures[]>();
+  // In turn, not one tool after the other: neighbours' noise then falls on all.
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const tool of tools) {
+      const command = tool.command(one, url);
+      if (!command) continue;
+      const { output, cpuSeconds } = await runPinned(command, generatorCore, durationMs * 3 + 30_000);
+      const figures = tool.read(output, one, durationMs / 1000, cpuSeconds);
+      runs.set(tool, [...(runs.get(tool) ?? []), figures]);
+    }
+  }
+  const rows = [...runs].map(([tool, all]): Row => ({ tool: tool.name, figures: median(all), runs: all }));
+  report.push({ case: one, rows });
+  process.stdout.write(table(one, rows));
+}
+if (values.profile) await profile(values.profile);
+server.stdin.end();
+mkdirSync(dirname(values.out), { recursive: true });
+writeFileSync(
+  values.out,
+  `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, pinned: pinning, repeats, cases: report }, null, 2)}\n`,
+);
+process.stdout.write(`Written to ${values.out}.\n`);
+
+function median(all: readonly Figures[]): Figures {
+  const sorted = all.toSorted((a, b) => a.requestsPerSecond - b.requestsPerSecond);
+  const byCpu = all.toSorted((a, b) => a.cpuMicrosPerRequest - b.cpuMicrosPerRequest);
+  const middle = sorted[Math.floor(sorted.length / 2)] as Figures;
+  const cpu = byCpu[Math.floor(byCpu.length / 2)] as Figures;
+  return { ...middle, cpuMicrosPerRequest: cpu.cpuMicrosPerRequest, cpuShare: cpu.cpuShare };
+}
+
+function table(one: Case, rows: readonly Row[]): string {
+  const raw = rows.find((row) => row.tool === 'autocannon')?.figures;
+  const lines = rows.map(({ tool, figures }) => {
+    const ratio = raw ? `${(figures.requestsPerSecond / raw.requestsPerSecond).toFixed(2)}` : '-';
+    const perCore = figures.cpuMicrosPerRequest > 0 ? 1e6 / figures.cpuMicrosPerRequest : 0;
+    return [
+      tool.padEnd(11),
+      figures.requestsPerSecond.toFixed(0).padStart(8),
+      ratio.padStart(9),
+      figures.cpuMicrosPerRequest.toFixed(1).padStart(10),
+      perCore.toFixed(0).padStart(12),
+      `${(figures.cpuShare * 100).toFixed(0)} %`.padStart(8),
+      (figures.p99Ms === undefined ? '-' : figures.p99Ms.toFixed(1)).padStart(8),
+      (figures.sendLagP99Ms === undefined ? '-' : figures.sendLagP99Ms.toFixed(2)).padStart(10),
+      String(figures.failed).padStart(7),
+    ].join(' ');
+  });
+  const header =
+    'generator      req/s  vs. raw  cpu µs/req  req/cpu-second  of a core  p99 ms  lag p99 ms  failed';
+  return `\n${one.name}\n${header}\n${lines.join('\n')}\n`;
+}
+
+/** Where the meter's time goes: self time by function, from V8's sampling profiler. */
+async function profile(folder: string): Promise<void> {
+  const run = JSON.stringify({ generator: 'meter', url, ...closedKept });
+  const command = [
+    process.execPath,
+    '--cpu-prof',
+    '--cpu-prof-interval',
+    '200',
+    `--cpu-prof-dir=${folder}`,
+    generator,
+    run,
+  ];
+  await runPinned(command, generatorCore, durationMs * 3 + 30_000);
+  const file = readdirSync(folder)
+    .filter((name) => name.endsWith('.cpuprofile'))
+    .map((name) => join(folder, name))
+    .sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs)
+    .at(-1);
+  if (!file) throw new Error(`bench: Node left no profile in ${folder}.`);
+  const lines = selfTimes(file).map(
+    ({ share, name }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`,
+  );
+  process.stdout.write(
+    `\n${closedKept.name}: self time of the meter's process (${file})\n${lines.join('\n')}\n`,
+  );
+}
