@@ -194,7 +194,8 @@ export async function prepareExperiment(
     manifests,
     applied: variant.applied,
     notApplied: variant.notApplied,
-    settingsDiff: settingsDiff(base, variant.manifests),
+    // Without values that are nobody's business: the lines around a change are shown, too.
+    settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
     close: async () => outside?.[Symbol.asyncDispose](),
   };
 }
@@ -613,6 +614,9 @@ async function pause(ms: number, firing: Firing, signal: AbortSignal): Promise<v
   await Promise.race([sleep(ms, undefined, { signal }), firing.failed]);
 }
 
+const withoutSecrets = (manifests: readonly Manifest[], target: TargetDefinition): Manifest[] =>
+  manifests.map((manifest) => redactManifest(manifest, target.builtIn));
+
 function planOf(run: RunContext, prepared: PreparedExperiment, { split, parts }: PreparedAgent): AgentPlan {
   return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
 }
@@ -641,8 +645,8 @@ function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan
       images: { ...target.images },
     },
     plan: redactValue(plan) as AgentPlan,
-    manifests: prepared.manifests
-      .map((manifest) => stringify(redactManifest(manifest, target.builtIn)))
+    manifests: withoutSecrets(prepared.manifests, target)
+      .map((manifest) => stringify(manifest))
       .join('---\n'),
     settingsDiff: prepared.settingsDiff,
     configuration: redactValue(run.configuration) as Record<string, unknown>,
