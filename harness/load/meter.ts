@@ -50,6 +50,8 @@ const pauseAfterFailureMs = 10;
 /** autocannon clients behind the slots of lanes `new` and `long`: each costs it memory, and one can serve many slots. */
 const clientsLimit = 50;
 const queueLimit = 100_000;
+/** What fell due just before the end and waits for a kept connection may start so long after it. */
+const lastStartsMs = 100;
 
 export class Meter implements SlotOwner {
   readonly plan: StreamPlan;
@@ -163,11 +165,17 @@ export class Meter implements SlotOwner {
     } else this.#arrivals();
   }
 
-  /** No arrival from now on. Attempts in flight, and arrivals that wait for a connection, are seen to their end. */
+  /** No arrival from now on. Attempts in flight are seen to their end; what waits for a connection gets a moment. */
   stop(): void {
     if (this.#state !== 'running') return;
     this.#state = 'draining';
     this.#clearTimers();
+    if (this.#waiting.length > 0) {
+      this.#endTimer = setTimeout(() => {
+        this.#shedWaiting();
+        this.#finishWhenDone();
+      }, lastStartsMs);
+    }
     this.#finishWhenDone();
   }
 
@@ -176,7 +184,7 @@ export class Meter implements SlotOwner {
     if (this.#state === 'ended' || this.#state === 'new') return;
     this.#state = 'draining';
     this.#clearTimers();
-    for (let due = this.#waiting.shift(); due !== undefined; due = this.#waiting.shift()) this.#shedAt(due);
+    this.#shedWaiting();
     for (const slot of this.#slots) {
       if (!slot.busy) continue;
       this.#deadlines.remove(slot);
@@ -294,6 +302,10 @@ export class Meter implements SlotOwner {
   #shedAt(due: number): void {
     this.#shed++;
     this.#buckets.shed(due);
+  }
+
+  #shedWaiting(): void {
+    for (let due = this.#waiting.shift(); due !== undefined; due = this.#waiting.shift()) this.#shedAt(due);
   }
 
   #fire(slot: Slot, due: number, now: number): void {
@@ -467,6 +479,7 @@ export class Meter implements SlotOwner {
   #finishWhenDone(): void {
     if (this.#state !== 'draining' || this.#inFlight > 0 || this.#waiting.length > 0) return;
     this.#state = 'ended';
+    clearTimeout(this.#endTimer);
     const durationMs = this.#now();
     this.#deadlines.close();
     for (const slot of this.#slots) slot.close();
