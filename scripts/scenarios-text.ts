@@ -84,6 +84,27 @@ export function measuredText(results: readonly Results[]): string {
   ].join('\n');
 }
 
+/** Results that stand for the scenarios as they are defined today: the same claims with the same bounds. */
+export function ofToday(results: Results, definitions: readonly ScenarioDefinition[]): Results {
+  const bounds = (claims: readonly { id: string; expect: string }[]) =>
+    JSON.stringify(claims.map(({ id, expect }) => `${id}: ${expect}`).sort());
+  const today = new Set(
+    definitions.flatMap(({ full, quick }) =>
+      [full, quick].map(
+        ({ id, claims }) =>
+          id +
+          bounds(
+            claims.map((claim) => ({ id: claim.id, expect: claim.that.map(expectationText).join(' and ') })),
+          ),
+      ),
+    ),
+  );
+  return {
+    ...results,
+    scenarios: results.scenarios.filter(({ name, claims }) => today.has(name + bounds(claims))),
+  };
+}
+
 function verdictCell(runs: readonly ScenarioResult[]): string {
   if (runs.length === 0) return 'not run';
   const counts = new Map<string, number>();

@@ -1,18 +1,19 @@
 // Writes docs/scenarios.md: what every scenario asks and claims, from the definitions, and what was measured, from the
-// result folders given as arguments. Without folders the measured part stays as it is.
+// result folders given as arguments (those of its scenarios that still claim the same). Without folders the measured part stays as it is.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Results } from '../harness/model/results.ts';
 import { scenarios } from '../scenarios/index.ts';
-import { definitionsText, measuredMark, measuredText } from './scenarios-text.ts';
+import { definitionsText, measuredMark, measuredText, ofToday } from './scenarios-text.ts';
 
 const file = fileURLToPath(new URL('../docs/scenarios.md', import.meta.url));
 const folders = process.argv.slice(2);
 
 const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
 const kept = before.includes(measuredMark) ? before.slice(before.indexOf(measuredMark)) : measuredText([]);
-const measured = folders.length > 0 ? measuredText(folders.map(readResults)) : kept;
+const measured =
+  folders.length > 0 ? measuredText(folders.map((folder) => ofToday(readResults(folder), scenarios))) : kept;
 writeFileSync(file, `${definitionsText(scenarios)}\n${measured}`);
 process.stdout.write(`docs/scenarios.md written; ${folders.length} result folders read\n`);
 

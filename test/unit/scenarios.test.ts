@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { metricsServerManifests } from '../../harness/deploy/metrics-server.ts';
+import { expectationText } from '../../harness/judge/claims.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { DeploymentFacts } from '../../harness/model/facts.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
@@ -10,7 +11,7 @@ import { rolloutSettled } from '../../harness/model/rollout.ts';
 import { defineScenario, type Scenario } from '../../harness/model/scenario.ts';
 import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
-import { definitionsText, measuredMark, measuredText } from '../../scripts/scenarios-text.ts';
+import { definitionsText, measuredMark, measuredText, ofToday } from '../../scripts/scenarios-text.ts';
 import { fullResults } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 
@@ -237,6 +238,22 @@ test('measured: a scenario that a cluster did not run says so', () => {
   const kind = onKind(fullResults());
   const [first] = kind.scenarios;
   assert.match(measuredText([kind, embedded]), `| ${first?.name} | not run |`);
+});
+
+test('measured: a result whose claims have changed since does not count', () => {
+  const results = fullResults();
+  const [scenario] = results.scenarios;
+  const [definition] = scenarios;
+  if (!scenario || !definition) throw new Error('the sample holds no scenario');
+  const claims = definition.full.claims.map(({ id, that }) => ({
+    ...(scenario.claims[0] as (typeof scenario.claims)[number]),
+    id,
+    expect: that.map(expectationText).join(' and '),
+  }));
+  const same = { ...results, scenarios: [{ ...scenario, name: definition.id, claims }] };
+  assert.is(ofToday(same, scenarios).scenarios.length, 1);
+  const changed = { ...same, scenarios: [{ ...scenario, name: definition.id, claims: claims.slice(1) }] };
+  assert.is(ofToday(changed, scenarios).scenarios.length, 0);
 });
 
 test('docs/scenarios.md is what the definitions say', () => {
