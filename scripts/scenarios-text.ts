@@ -2,7 +2,7 @@
 import { expectationText } from '../harness/judge/claims.ts';
 import { describeStep } from '../harness/model/describe-step.ts';
 import type { ClaimResult, Results, ScenarioResult } from '../harness/model/results.ts';
-import type { Scenario, ScenarioDefinition } from '../harness/model/scenario.ts';
+import type { ClaimDefinition, Scenario, ScenarioDefinition } from '../harness/model/scenario.ts';
 
 /** What follows is kept when the definitions are written anew. */
 export const measuredMark = '<!-- measured -->';
@@ -84,17 +84,25 @@ export function measuredText(results: readonly Results[]): string {
   ].join('\n');
 }
 
+type Bound = Pick<ClaimResult, 'id' | 'expect'> & { readonly appliesTo: ClaimDefinition['appliesTo'] };
+
 /** Results that stand for the scenarios as they are defined today: the same claims with the same bounds. */
 export function ofToday(results: Results, definitions: readonly ScenarioDefinition[]): Results {
-  const bounds = (claims: readonly { id: string; expect: string }[]) =>
-    JSON.stringify(claims.map(({ id, expect }) => `${id}: ${expect}`).sort());
+  const bounds = (claims: readonly Bound[]) =>
+    JSON.stringify(
+      claims.map(({ id, expect, appliesTo: { variant, lane } }) => [id, expect, variant, lane].join()).sort(),
+    );
   const today = new Set(
     definitions.flatMap(({ full, quick }) =>
       [full, quick].map(
         ({ id, claims }) =>
           id +
           bounds(
-            claims.map((claim) => ({ id: claim.id, expect: claim.that.map(expectationText).join(' and ') })),
+            claims.map((claim) => ({
+              id: claim.id,
+              appliesTo: claim.appliesTo,
+              expect: claim.that.map(expectationText).join(' and '),
+            })),
           ),
       ),
     ),

@@ -245,9 +245,10 @@ test('measured: a result whose claims have changed since does not count', () => 
   const [scenario] = results.scenarios;
   const [definition] = scenarios;
   if (!scenario || !definition) throw new Error('the sample holds no scenario');
-  const claims = definition.full.claims.map(({ id, that }) => ({
+  const claims = definition.full.claims.map(({ id, that, appliesTo }) => ({
     ...(scenario.claims[0] as (typeof scenario.claims)[number]),
     id,
+    appliesTo: appliesTo as (typeof scenario.claims)[number]['appliesTo'],
     expect: that.map(expectationText).join(' and '),
   }));
   const same = { ...results, scenarios: [{ ...scenario, name: definition.id, claims }] };
