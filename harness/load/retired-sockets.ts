@@ -1,5 +1,5 @@
-// Sockets whose response was complete: the server, which was asked to close, closes first and keeps the TIME_WAIT; one
-// that does not within 200 ms is closed from here. At most 1000 wait.
+// Sockets whose response was complete: the server, which was asked to close, closes first and keeps the TIME_WAIT (the
+// slot's own listener then ends the socket); one that does not within 200 ms is closed from here. At most 1000 wait.
 import type { Socket } from 'node:net';
 import { Fifo } from './fifo.ts';
 
@@ -20,7 +20,6 @@ export class RetiredSockets {
       socket.destroy();
       return;
     }
-    socket.once('end', destroy);
     if (this.#sockets.length >= limit) this.#sockets.shift()?.socket.destroy();
     this.#sockets.push({ socket, untilMs: this.#clock() + waitMs });
     this.#timer ??= setTimeout(() => this.#sweep(), waitMs);
@@ -40,8 +39,4 @@ export class RetiredSockets {
     const next = this.#sockets.peek();
     this.#timer = next && setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(next.untilMs - now)));
   }
-}
-
-function destroy(this: Socket): void {
-  this.destroy();
 }

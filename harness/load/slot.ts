@@ -41,7 +41,7 @@ export interface SlotOwner {
   /** The response is complete. */
   answered(slot: Slot): void;
   failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void;
-  /** A socket that is no longer needed, whose response was complete: closed in good order. */
+  /** A socket that is no longer needed, whose response was complete: it closes at the FIN, or when its time is over. */
   retire(socket: Socket): void;
 }
 
@@ -282,8 +282,11 @@ export class Slot implements Limited {
 function onReady(this: SlotSocket): void {
   this[ofSocket]?.ready();
 }
+/** A retired socket waits for exactly this. */
 function onEnd(this: SlotSocket): void {
-  this[ofSocket]?.ended();
+  const slot = this[ofSocket];
+  if (slot) slot.ended();
+  else this.destroy();
 }
 /** Stays for the socket's whole life: an error of a socket that was given up is nobody's. */
 function onError(this: SlotSocket, error: SystemError): void {
