@@ -32,6 +32,8 @@ export interface CompareOptions {
 
 const TOLERANCE_MS = 1000;
 const TOLERANCE_SHARE = 0.25;
+/** workerBackOffPeriodJitterFactor: half of 10 s. */
+const RETRY_JITTER_MS = 5000;
 
 export function compare(recorded: Digest, replayed: Digest, options: CompareOptions): Comparison {
   const checks: Check[] = [];
@@ -297,6 +299,11 @@ function compareTimes(
   let compared = 0;
   let worst: { text: string; excessMs: number } | undefined;
   const rejecting = new Set(recorded.pods.filter(({ rejected }) => rejected).map(({ group }) => group));
+  const retrying = recorded.pods
+    .filter(({ states }) =>
+      states.some((state) => /waiting (ErrImagePull|ImagePullBackOff|CrashLoopBackOff)/.test(state)),
+    )
+    .map(({ group }) => group);
   for (const timed of recorded.milestones) {
     if (timed.step < 0 && createdBefore) {
       free.add('times before the first step: the target settles, with all its pods at once');
@@ -321,8 +328,15 @@ function compareTimes(
     }
     compared++;
     const known = [timed, ...repeats.flatMap((repeat) => repeat.get(keyOf(timed)) ?? [])];
+    const retried = retrying.some((group) => timed.what.startsWith(`${group} `));
+    if (retried) free.add('up to 5 s where a failed start is retried: the kubelet does it after 10 to 15 s');
     const excessMs = Math.min(
-      ...known.map((candidate) => Math.abs(found.sinceMs - candidate.sinceMs) - toleranceMs(candidate)),
+      ...known.map(
+        (candidate) =>
+          Math.abs(found.sinceMs - candidate.sinceMs) -
+          toleranceMs(candidate) -
+          (retried ? RETRY_JITTER_MS : 0),
+      ),
     );
     if (excessMs > (worst?.excessMs ?? 0)) {
       worst = {

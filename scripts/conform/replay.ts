@@ -17,6 +17,7 @@ import {
   machineFactor,
   pullFailure,
   recordedNodes,
+  relistDelays,
   START_CONTENTION,
 } from './surroundings.ts';
 
@@ -62,11 +63,14 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
   const logFile = join(folder, 'log.jsonl');
   const failure = pullFailure(recording);
   const defects: string[] = [];
+  const delays = relistDelays(recording);
+  let stepping = false;
   await using cluster = await startEmbedded({
     images: [(image) => localImage(image, logFile)],
     nodes: recordedNodes,
     latencyFactor: factor,
     startContention: START_CONTENTION,
+    relistAfterStart: () => (stepping ? delays.shift() : undefined),
     onDefect: (text) => defects.push(text),
     ...(failure && { pullFailure: failure }),
   });
@@ -79,7 +83,9 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
   const late = monitorEventLoopDelay({ resolution: LATENESS_RESOLUTION_MS });
   late.enable();
   try {
-    const run = new Run(recording, kubectl, seen.events, options.progress);
+    const run = new Run(recording, kubectl, seen.events, options.progress, () => {
+      stepping = true;
+    });
     await run.go();
     const zeroWallMs = run.zeroWallMs;
     const rename = renaming(run.events(), NAMESPACE);
@@ -127,13 +133,16 @@ class Run {
   private readonly kubectl: Kubectl;
   private readonly seen: readonly SeenEvent[];
   private readonly progress: (text: string) => void;
+  private readonly begins: () => void;
 
   constructor(
     recording: Recording,
     kubectl: Kubectl,
     seen: readonly SeenEvent[],
     progress: (text: string) => void,
+    begins: () => void,
   ) {
+    this.begins = begins;
     this.recording = recording;
     this.kubectl = kubectl;
     this.seen = seen;
@@ -152,6 +161,7 @@ class Run {
       await this.settle();
     }
     await sleep(waitForSecond(secondPhaseMs(this.recording), this.kubectlMs));
+    this.begins();
     this.zeroMs = performance.now();
     this.zeroWallMs = Date.now();
     for (const [index, step] of header.steps.entries()) {

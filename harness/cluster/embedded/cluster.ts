@@ -22,6 +22,8 @@ export interface EmbeddedOptions {
   readonly latencyFactor?: number;
   /** By how much (a share) each pod that starts at the same time prolongs the others' start; 0 by default. */
   readonly startContention?: number;
+  /** Replays of recordings: how many ms after a container's start the node's next relist comes; undefined: anywhere. */
+  readonly relistAfterStart?: () => number | undefined;
   /** Routing updates on the agent's node lag by this many ms from the start. */
   readonly proxyDelayMs?: number;
   /** How often the HorizontalPodAutoscaler controller looks, and how often usage is scraped; 15 s by default. */
@@ -114,6 +116,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       images,
       latencyFactor,
       startContention: options.startContention ?? 0,
+      relistAfterStart: options.relistAfterStart,
       metricsResolutionMs,
       environment: (plan) => ({
         KUBERNETES_SERVICE_HOST: apiUrl.hostname,

@@ -14,7 +14,8 @@ export class Kubelet {
   private readonly seen = new Map<string, { snapshot: RuntimeSnapshot; print: string }>();
   private readonly waiting = new Set<() => void>();
   private relistedMs = Number.NEGATIVE_INFINITY;
-  private readonly cancels: (() => void)[] = [];
+  private cancelRelist = () => {};
+  private cancelSync = () => {};
   private readonly unsubscribe: () => void;
   private closed = false;
 
@@ -26,8 +27,8 @@ export class Kubelet {
       if (pod.spec?.nodeName === node.name) this.add(pod);
     }
     // Nodes are not in step with each other.
-    this.every(node.latencies.relistMs, () => this.relist());
-    this.every(node.latencies.syncTickMs, () => this.syncDue());
+    this.relistIn(node.random() * node.latencies.relistMs);
+    this.syncIn(node.random() * node.latencies.syncTickMs);
   }
 
   /** Workers of pods that are still in the API or still have processes. */
@@ -39,7 +40,8 @@ export class Kubelet {
   async close(): Promise<void> {
     this.closed = true;
     this.unsubscribe();
-    for (const cancel of this.cancels) cancel();
+    this.cancelRelist();
+    this.cancelSync();
     this.statuses.close();
     const workers = [...this.workers.values()];
     for (const worker of workers) worker.close();
@@ -69,6 +71,10 @@ export class Kubelet {
         node: this.node,
         statuses: this.statuses,
         newerThan: (uid, sinceMs) => this.newerThan(uid, sinceMs),
+        started: () => {
+          const delayMs = this.node.relistAfterStart?.();
+          if (delayMs !== undefined) this.relistIn(delayMs);
+        },
         ended: (ended) => {
           if (this.registryHas(ended)) return;
           this.drop(ended);
@@ -130,16 +136,20 @@ export class Kubelet {
     return this.seen.get(uid)?.snapshot ?? emptySnapshot;
   }
 
-  private every(periodMs: number, run: () => void): void {
-    const { clock, random } = this.node;
-    const slot = this.cancels.length;
-    const next = (delayMs: number) => {
-      this.cancels[slot] = clock.after(delayMs, () => {
-        if (this.closed) return;
-        next(periodMs);
-        run();
-      });
-    };
-    next(random() * periodMs);
+  private relistIn(delayMs: number): void {
+    this.cancelRelist();
+    this.cancelRelist = this.node.clock.after(delayMs, () => {
+      if (this.closed) return;
+      this.relistIn(this.node.latencies.relistMs);
+      this.relist();
+    });
+  }
+
+  private syncIn(delayMs: number): void {
+    this.cancelSync = this.node.clock.after(delayMs, () => {
+      if (this.closed) return;
+      this.syncIn(this.node.latencies.syncTickMs);
+      this.syncDue();
+    });
   }
 }

@@ -36,10 +36,10 @@ const medians = {
 export type Step = keyof typeof medians;
 
 export interface Latencies {
-  /** How long this step takes now, ms. */
-  of(step: Step): number;
-  /** A pod begins to start; call what is returned when it has started. */
-  starting(): () => void;
+  /** How long this step takes now, ms; of a pod that starts, also by how many started before it and still do. */
+  of(step: Step, start?: Start): number;
+  /** A pod begins to start; it leaves the queue when it has started. */
+  begin(): Start;
   /** The kubelet looks at its containers (PLEG relist) and at pods that are due (syncLoop) this often, ms. */
   readonly relistMs: number;
   readonly syncTickMs: number;
@@ -49,32 +49,39 @@ export interface Latencies {
 const TICK_MS = 1000;
 const SHORTEST_TICK_MS = 10;
 
-/** What pods that start at the same time slow each other down in. */
-const startSteps: ReadonlySet<Step> = new Set(['volumes', 'sandbox', 'create', 'start']);
+/** A pod's place among those that start at the same time. */
+export interface Start {
+  leave(): void;
+}
 
 /**
- * `contention`: each pod that starts at the same time makes the others' start longer by this share; 0 where every node
- * is a machine of its own, about 0.4 where all nodes share two cores (kind).
+ * `contention`: each pod that began to start earlier and has not started yet makes a start longer by this share; 0 where
+ * every node is a machine of its own, about 0.6 where all nodes share two cores (kind).
  *
  * `factor` 1: as measured; 0: no time is added to what the processes need themselves. It scales what a node needs for
  * its work, never what a manifest says (periods, thresholds, grace) nor Kubernetes' back-offs.
  */
 export function latencyModel(factor: number, random: () => number, contention = 0): Latencies {
-  let startingPods = 0;
+  const starting = new Set<Start>();
+  const ahead = (start: Start) => {
+    let count = 0;
+    for (const other of starting) {
+      if (other === start) return count;
+      count++;
+    }
+    return 0;
+  };
   // A slower node does not look less often.
   const tickMs = Math.max(SHORTEST_TICK_MS, TICK_MS * Math.min(1, factor));
   return {
-    of(step) {
-      const crowd = startSteps.has(step) ? 1 + contention * Math.max(0, startingPods - 1) : 1;
+    of(step, start) {
+      const crowd = start ? 1 + contention * ahead(start) : 1;
       return medians[step] * factor * crowd * (0.8 + 0.4 * random());
     },
-    starting() {
-      startingPods++;
-      let ended = false;
-      return () => {
-        if (!ended) startingPods--;
-        ended = true;
-      };
+    begin() {
+      const start: Start = { leave: () => void starting.delete(start) };
+      starting.add(start);
+      return start;
     },
     relistMs: tickMs,
     syncTickMs: tickMs,

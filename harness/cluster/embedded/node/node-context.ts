@@ -29,5 +29,7 @@ export interface NodeContext {
   readonly nodeOptions: string;
   /** Variables that every container of this node is told: where routes and the API server are. */
   readonly environment: Readonly<Record<string, string>>;
+  /** After how many ms the node's next relist comes when a container has been started; undefined: as it happens. */
+  readonly relistAfterStart: (() => number | undefined) | undefined;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }

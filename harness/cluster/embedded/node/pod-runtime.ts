@@ -9,6 +9,7 @@ import { ContainerLog } from './container-log.ts';
 import { ContainerProcess } from './container-process.ts';
 import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
 import type { LocalImage } from './images.ts';
+import type { Start } from './latency.ts';
 import type { NodeContext } from './node-context.ts';
 import type { Container } from './probe.ts';
 
@@ -108,9 +109,9 @@ export class PodRuntime {
     );
   }
 
-  async createSandbox(pod: Pod): Promise<void> {
+  async createSandbox(pod: Pod, start: Start | undefined): Promise<void> {
     const { node } = this;
-    await pause(node.clock, node.latencies.of('sandbox'));
+    await pause(node.clock, node.latencies.of('sandbox', start));
     this.address ??= pod.spec?.hostNetwork ? node.hostIP : node.addresses.allocatePod(node.index);
     node.silent.release(this.address);
     if (!node.addresses.ownAddresses) {

@@ -5,6 +5,7 @@ import type { Pod } from '../api/types.ts';
 import { pause } from './clock.ts';
 import { LaunchError } from './container-process.ts';
 import { ContainerConfigError } from './environment.ts';
+import type { Start } from './latency.ts';
 import { runHook } from './lifecycle-hook.ts';
 import type { NodeContext } from './node-context.ts';
 import { PodProbes } from './pod-probes.ts';
@@ -32,6 +33,8 @@ export interface PodWorkerOptions {
   readonly statuses: StatusWriter;
   /** Waits for a relist that began after this time (monotonic, ms) and returns what it saw of the pod. */
   readonly newerThan: (uid: string, sinceMs: number) => Promise<RuntimeSnapshot>;
+  /** A container has been started. */
+  readonly started: () => void;
   /** Nothing of the pod is left on the node. */
   readonly ended: (worker: PodWorker) => void;
 }
@@ -53,6 +56,8 @@ export class PodWorker {
   private lastSyncMs = Number.NEGATIVE_INFINITY;
   private volumesMounted = false;
   private rejected = false;
+  /** Its place among the pods that start now, on its first start. */
+  private beginning: Start | undefined;
   /** Seconds that its containers have from now on; set when it is to end. */
   private graceSeconds: number | undefined;
   /** Aborts what the present sync waits for. */
@@ -226,17 +231,19 @@ export class PodWorker {
     const status = this.decide(snapshot, false);
     this.statuses.set(this.pod, status, true);
     if (isTerminalPhase(status.phase)) return true;
-    const started = this.volumesMounted ? () => {} : node.latencies.starting();
+    const first = this.volumesMounted ? undefined : node.latencies.begin();
+    this.beginning = first;
     try {
       if (!this.volumesMounted) {
-        await pause(node.clock, node.latencies.of('volumes'), signal);
+        await pause(node.clock, node.latencies.of('volumes', first), signal);
         if (signal.aborted) return false;
         this.volumesMounted = true;
       }
       this.probes.add(this.pod);
       await this.runContainers(snapshot, signal);
     } finally {
-      started();
+      first?.leave();
+      this.beginning = undefined;
     }
     return false;
   }
@@ -304,7 +311,7 @@ export class PodWorker {
       } else if (isToBeStarted(pod, latest)) toStart.push(container);
     }
     if (toStart.length === 0) return;
-    if (!snapshot.sandboxReady) await this.runtime.createSandbox(pod);
+    if (!snapshot.sandboxReady) await this.runtime.createSandbox(pod, this.beginning);
     let failed = false;
     for (const container of toStart) {
       if (this.closed) return;
@@ -375,7 +382,7 @@ export class PodWorker {
     }
     const image = node.images.find(container.image ?? '');
     if (!image) return fail('ErrImagePull');
-    await pause(clock, latencies.of('create'));
+    await pause(clock, latencies.of('create', this.beginning));
     let run: ReturnType<PodRuntime['create']>;
     try {
       run = this.runtime.create(pod, container, image);
@@ -384,7 +391,7 @@ export class PodWorker {
       return fail('CreateContainerConfigError', error.message);
     }
     node.event(pod, 'Normal', 'Created', `Created container: ${container.name}`);
-    await pause(clock, latencies.of('start'));
+    await pause(clock, latencies.of('start', this.beginning));
     if (this.closed) return undefined;
     try {
       await this.runtime.start(pod, container, image, run);
@@ -393,6 +400,7 @@ export class PodWorker {
       return fail('RunContainerError', error.message);
     }
     node.event(pod, 'Normal', 'Started', `Started container ${container.name}`);
+    this.options.started();
     const hook = container.lifecycle?.postStart;
     if (!hook) return undefined;
     try {

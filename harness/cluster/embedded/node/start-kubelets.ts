@@ -29,6 +29,8 @@ export interface KubeletsOptions {
   readonly latencyFactor: number;
   /** By how much pods that start at the same time slow each other down. */
   readonly startContention: number;
+  /** Replays of recordings: where a node's relist lay when a pod started, ms after that; undefined: anywhere. */
+  readonly relistAfterStart?: (() => number | undefined) | undefined;
   /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
   readonly metricsResolutionMs: number;
   /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
@@ -90,6 +92,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         pullBackOff: new BackOff(clock),
         folder,
         nodeOptions,
+        relistAfterStart: options.relistAfterStart,
         environment: options.environment(plan),
         event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
       }),
