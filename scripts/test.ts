@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -41,9 +42,25 @@ for (const folder of chosen) {
 
 const reports = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
 const running = new Set<number>();
+/** How long what runs may take to remove what it started (a cluster) after an interrupt. */
+const REMOVAL_LIMIT_MS = 90_000;
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    for (const pid of running) killGroup(pid, signal);
+  process.on(signal, async () => {
+    if (interrupted) return;
+    interrupted = true;
+    console.error(`npm test: ${signal}; waiting until what runs has removed what it started ...`);
+    const groups = [...running];
+    for (const pid of groups) killGroup(pid, signal);
+    const deadline = performance.now() + REMOVAL_LIMIT_MS;
+    while (groups.some(isGroupAlive) && performance.now() < deadline) await sleep(100);
+    const left = groups.filter(isGroupAlive);
+    if (left.length > 0) {
+      console.error(
+        `npm test: ${left.length} test files did not end within ${REMOVAL_LIMIT_MS / 1000} s; killed.`,
+      );
+    }
+    for (const pid of left) killGroup(pid, 'SIGKILL');
     rmSync(reports, { recursive: true, force: true });
     process.exit(130);
   });
@@ -104,6 +121,7 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
     child.on('error', (error) => resolve(error.message));
   });
   clearTimeout(timer);
+  if (interrupted) return new Promise(() => {}); // the handler above waits for the group and ends this process
   killGroup(pid, 'SIGKILL');
   running.delete(pid);
   const ms = Math.round(performance.now() - startedAt);
@@ -149,6 +167,15 @@ function print(result: FileResult & { output?: string; ms?: number }): void {
   const counts = `${result.passed} passed, ${result.skipped.length} skipped, ${((result.ms ?? 0) / 1000).toFixed(1)} s`;
   if (result.problem) console.log(`FAIL  ${name}: ${result.problem} (${counts})\n${result.output ?? ''}`);
   else console.log(`ok    ${name} (${counts})`);
+}
+
+function isGroupAlive(pid: number): boolean {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A test file leads its own process group: whatever it left running goes with it. */

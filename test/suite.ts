@@ -22,6 +22,21 @@ export interface Suite {
   run(): void;
 }
 
+let interrupted: AbortController | undefined;
+
+/**
+ * For tests that start what outlives a process (clusters): aborted on SIGINT and SIGTERM, so that the test that runs can
+ * take it down; later ones fail at once. Files that do not ask for it simply end.
+ */
+export function interruption(): AbortSignal {
+  if (!interrupted) {
+    const controller = new AbortController();
+    interrupted = controller;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+  }
+  return interrupted.signal;
+}
+
 /** Declares a suite. Use no hooks: uvu exits 0 when one throws. */
 export function suite(name: string, defaults: TestOptions = {}): Suite {
   const inner = uvuSuite(name);
@@ -34,6 +49,7 @@ export function suite(name: string, defaults: TestOptions = {}): Suite {
     }
     inner(title, async () => {
       try {
+        interrupted?.signal.throwIfAborted();
         await withLimit(body, timeoutMs, title);
         tally.passed++;
       } catch (error) {

@@ -18,7 +18,7 @@ import { sweep } from '../../harness/cluster/kind/removal.ts';
 import type { RunningCluster } from '../../harness/cluster/provider.ts';
 import { connectKube, type Kube } from '../../harness/kube/client.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
-import { suite } from '../suite.ts';
+import { interruption, suite } from '../suite.ts';
 
 const NAME = 'rollproof-test';
 const skip = await kindProvider().unavailable();
@@ -271,7 +271,7 @@ function makePlace() {
     ownership,
     provider,
     create: (options?: KindOptions) =>
-      provider(options).create({ progress: () => {}, signal: new AbortController().signal }),
+      provider(options).create({ progress: () => {}, signal: interruption() }),
     assertNothingLeft() {
       assert.equal(containers(), []);
       assert.is(network(), networkBefore);
