@@ -1,4 +1,6 @@
 // A pod from start to end on the embedded cluster, with real processes: what its status, its events and the kernel say.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import {
   createPod,
@@ -239,6 +241,34 @@ test('environment: values, fields, config maps, references; the process sees its
   const ip = podOf(cluster)?.status?.podIP;
   const log = await (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
   assert.equal(log.trim().split('\n'), [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
+});
+
+test('what an image runs lies where it lies, also below /tmp; what the manifest adds is in the pod', async () => {
+  const checkout = mkdtempSync('/tmp/rollproof-checkout-');
+  try {
+    const script = join(checkout, 'main.sh');
+    writeFileSync(
+      script,
+      'echo "runs $0"; echo "told $1"; echo x > "$1"; ls "$IMAGE_HOME"; exec sleep 3600\n',
+    );
+    const command = ['sh', script];
+    await using cluster = await fastCluster({
+      images: [new Map([['test/below-tmp:1', { command, env: { IMAGE_HOME: checkout } }]])],
+    });
+    createPod(cluster, { image: 'test/below-tmp:1', container: { args: ['/tmp/made'] } });
+    await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
+    const [runs, told, listed] = await until('three lines', async () => {
+      const log = await (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+      const lines = log.trim().split('\n');
+      return lines.length >= 3 && lines;
+    });
+    assert.is(runs, `runs ${script}`);
+    assert.is(listed, 'main.sh', "the image's own environment is not the pod's either");
+    assert.match(told as string, /^told \/.+\/made$/);
+    assert.is.not(told, 'told /tmp/made');
+  } finally {
+    rmSync(checkout, { recursive: true, force: true });
+  }
 });
 
 test('a variable that refers to nothing keeps the container waiting, and says what', async () => {
