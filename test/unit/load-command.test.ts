@@ -94,9 +94,11 @@ test('table and JSON: the fields that scripts rely on', async () => {
     assert.equal(json.intervals, [{ startMs: 300, endMs: 400, lost: 10 }]);
     assert.is(json.failures.length, 10);
     assert.equal(
-      [json.failures[0].tMs, json.failures[0].outcome, json.failures[0].phase, json.failures[0].connection],
-      [300, 'reset', 'body', 3],
+      [json.failures[0].tMs, json.failures[0].outcome, json.failures[0].phase],
+      [300, 'reset', 'body'],
     );
+    // Which of the four carries the 31st request depends on how fast the ones before were answered.
+    assert.ok([1, 2, 3, 4].includes(json.failures[0].connection), `connection ${json.failures[0].connection}`);
     assert.is(json.buckets.length, 10);
     assert.equal(
       [json.buckets[3].startMs, json.buckets[3].sent, json.buckets[3].outcomes],
