@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { OutsideAgent, RunningCluster } from './cluster/provider.ts';
+import { type CrossCheck, type CrossCheckMeans, prepareCrossCheck } from './cross-check.ts';
 import { createObjects, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
 import {
   agentJob,
@@ -23,17 +24,17 @@ import {
 import type { TargetDefinition } from './deploy/definition.ts';
 import type { Kube } from './kube/client.ts';
 import { explainK6 } from './load/k6/explain.ts';
-import { type K6Run, startK6 } from './load/k6/run.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
 import { describeStep } from './model/describe-step.ts';
 import { FaultError, InterruptedError } from './model/errors.ts';
-import type { HeaderRecord } from './model/journal.ts';
+import type { HeaderRecord, RecordOf } from './model/journal.ts';
 import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from './model/load.ts';
 import { label, type Manifest } from './model/manifest.ts';
+import { mergeStreamEnds } from './model/merge-load.ts';
 import { rolloutComplete, rolloutSettled } from './model/rollout.ts';
 import type { Scenario, Step } from './model/scenario.ts';
 import type { SettingContext, Variant } from './model/setting.ts';
-import { type AgentClient, agentAt, agentInPod } from './record/agent-client.ts';
+import { type AgentClient, agentAt, agentInPod, fireTogether } from './record/agent-client.ts';
 import { type FramePuller, pullFrames } from './record/frame-puller.ts';
 import { createJournalWriter, type JournalWriter } from './record/journal-writer.ts';
 import { type Recorder, startRecorder } from './record/recorder.ts';
@@ -66,8 +67,8 @@ export interface RunContext {
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
   readonly signal: AbortSignal;
-  /** Fire the same plan with another tool beside the agent and record its counts. */
-  readonly crossCheck?: 'k6' | undefined;
+  /** Fire the same plan with k6 beside the agents and record its counts. */
+  readonly crossCheck?: CrossCheckMeans | undefined;
   readonly progress: (event: ProgressEvent) => void;
 }
 
@@ -139,6 +140,7 @@ export async function prepareExperiment(
     experiment: labelValue(name),
   };
   const agentNode = agentNodeOf(run.cluster);
+  const agentsInside = key.path === 'outside' ? 1 : key.agents;
   run.progress({ experiment: name, doing: 'deploying target, control target and load agent' });
 
   onNamespace(identity.namespace);
@@ -150,7 +152,7 @@ export async function prepareExperiment(
   const variant = applyVariant(base, key.variant, context);
   const manifests = labelled(withPhaseLink(variant.manifests, target, phases), 'target', identity);
   const created = await createObjects(kube, [
-    agentJob(identity, run.images.agent, agentNode, key.agents),
+    agentJob(identity, run.images.agent, agentNode, agentsInside),
     ...controlTarget(identity, run.images.control, agentNode),
     ...manifests,
   ]);
@@ -159,7 +161,7 @@ export async function prepareExperiment(
     podsReady(kube, identity.namespace, { [label.role]: role }, count, READY_LIMIT_MS, signal);
   const { replicas } = key.scenario.target;
   const [agentPods, controlPods, targetPods] = await Promise.all([
-    ready('agent', key.agents),
+    ready('agent', agentsInside),
     ready('control', 1),
     ready('target', target.workload.kind === 'Deployment' ? replicas : 1),
   ]);
@@ -174,60 +176,72 @@ export async function prepareExperiment(
     signal,
   );
 
-  const service = created.find((one) => one.kind === 'Service' && one.metadata.name === target.service.name);
-  const outside = key.path === 'outside' ? await startOutside(run) : undefined;
-  const addressOf = (serviceName: string, port: number) => {
-    const found = created.find((object) => object.kind === 'Service' && object.metadata.name === serviceName);
-    return `${clusterIpOf(found)}:${port}`;
+  const serviceNamed = (wanted: string) =>
+    created.find((object) => object.kind === 'Service' && object.metadata.name === wanted) as Manifest;
+  const service = serviceNamed(target.service.name);
+  const addresses = {
+    target:
+      key.path === 'cluster-ip'
+        ? `${clusterIpOf(service)}:${target.service.port}`
+        : await nodePortAddress(kube, identity, service, target.service.port, agentNode),
+    control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
+  // Last, because it is the only thing that does not go with the namespace.
+  const outside = key.path === 'outside' ? await startOutside(run, key.agents) : [];
   return {
     key,
     identity,
     agents: preparedAgents(run, identity, agentPods, outside),
-    addresses: {
-      target:
-        key.path === 'cluster-ip'
-          ? addressOf(target.service.name, target.service.port)
-          : await nodePortAddress(kube, identity, service as Manifest, target.service.port, agentNode),
-      control: addressOf(controlName, 80),
-    },
+    addresses,
     manifests,
     applied: variant.applied,
     notApplied: variant.notApplied,
     // Without values that are nobody's business: the lines around a change are shown, too.
     settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
-    close: async () => outside?.[Symbol.asyncDispose](),
+    close: () => endAll(outside),
   };
 }
 
 /**
- * With an agent outside, it alone fires at the target; the one in the cluster watches the control target and takes the
+ * With agents outside, they alone fire at the target; the one in the cluster watches the control target and takes the
  * target's phases.
  */
 function preparedAgents(
   run: RunContext,
   identity: Identity,
   pods: readonly PodReady[],
-  outside: OutsideAgent | undefined,
+  outside: readonly OutsideAgent[],
 ): PreparedAgent[] {
   const inside = pods.map((pod, index) => ({
     client: agentInPod(run.kube, identity.namespace, pod.name, agentPort),
     split: { index, of: pods.length },
-    parts: { target: !outside, control: index === 0 },
+    parts: { target: outside.length === 0, control: index === 0 },
   }));
-  if (!outside) return inside;
-  const client = agentAt(outside.name, outside.controlUrl);
-  const watching = inside.slice(0, 1).map((agent) => ({ ...agent, split: { index: 0, of: 1 } }));
-  return [...watching, { client, split: { index: 0, of: 1 }, parts: { target: true, control: false } }];
+  const beyond = outside.map((agent, index) => ({
+    client: agentAt(agent.name, agent.controlUrl),
+    split: { index, of: outside.length },
+    parts: { target: true, control: false },
+  }));
+  return [...inside, ...beyond];
 }
 
-async function startOutside(run: RunContext): Promise<OutsideAgent> {
+/** All or none. */
+async function startOutside(run: RunContext, count: number): Promise<OutsideAgent[]> {
   const start = run.cluster.outsideAgent;
   if (!start)
     throw new FaultError(
       `Path outside: cluster ${run.cluster.info.name} has no outside; use --cluster kind.`,
     );
-  return start(run.images.agent);
+  const starts = await Promise.allSettled(Array.from({ length: count }, () => start(run.images.agent)));
+  const started = starts.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = starts.find((one) => one.status === 'rejected');
+  if (!failed && !run.signal.aborted) return started;
+  await endAll(started);
+  throw failed?.reason ?? new InterruptedError();
+}
+
+async function endAll(agents: readonly OutsideAgent[]): Promise<void> {
+  await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
 }
 
 /** host:port of the target's NodePort on the agent's node, which no step touches. */
@@ -264,12 +278,12 @@ export async function runExperiment(
   setMaxListeners(0, signal);
   let recorder: Recorder | undefined;
   let firing: Firing | undefined;
-  let crossCheck: K6Run | undefined;
+  let crossCheck: CrossCheck | undefined;
   let outcome: ExperimentOutcome = { status: 'complete' };
   try {
     const clients = prepared.agents.map((agent) => agent.client);
     const plans = prepared.agents.map((agent) => planOf(run, prepared, agent));
-    const streams = [...new Map(plans.flatMap((plan) => plan.streams).map((one) => [one.id, one])).values()];
+    const streams = wholeStreams(plans);
     journal.write(headerOf(run, prepared, { ...(plans[0] as AgentPlan), streams }));
     for (const { setting, reason } of prepared.notApplied) {
       journal.write({
@@ -279,15 +293,16 @@ export async function runExperiment(
       });
     }
     recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
+    crossCheck = await crossCheckOf(run, prepared, plans, journal, signal);
     journal.write({ type: 'milestone', name: 'ready-for-load' });
     firing = await startLoad(run, prepared, clients, plans, journal);
-    crossCheck = await startCrossCheck(run, streams, journal);
+    await beside(crossCheck?.begin(), journal);
     await pause(prepared.key.scenario.warmUpMs, firing, signal);
     await runSteps(run, prepared, recorder, firing, journal, signal, (what, act) => undo.push({ what, act }));
     await untilOver(run, prepared, recorder, firing, journal, signal);
-    const beside = crossCheck?.stop();
+    const counted = beside(crossCheck?.stop(), journal);
     await stopLoad(firing, journal);
-    if (crossCheck && beside) recordCrossCheck(crossCheck.version, await beside, firing, journal);
+    recordCrossCheck(run, prepared, crossCheck?.version, await counted, firing, journal);
     await recorder.verify(2000);
     if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
   } catch (error) {
@@ -296,7 +311,7 @@ export async function runExperiment(
   } finally {
     recorder?.stop();
     firing?.stopPulling();
-    crossCheck?.kill();
+    await beside(crossCheck?.[Symbol.asyncDispose](), journal);
     for (const { what, act } of undo.reverse()) {
       await act().catch((error) => {
         journal.write({ type: 'note', level: 'fault', text: `Could not ${what}: ${messageOf(error)}` });
@@ -309,40 +324,70 @@ export async function runExperiment(
   return outcome;
 }
 
-/** k6 with the target's streams, where this process can reach the target: a missing k6 is a note, no failure. */
-async function startCrossCheck(
+/** k6 with the target's streams, ready to fire. */
+async function crossCheckOf(
   run: RunContext,
-  streams: AgentPlan['streams'],
+  prepared: PreparedExperiment,
+  plans: readonly AgentPlan[],
   journal: JournalWriter,
-): Promise<K6Run | undefined> {
-  if (run.crossCheck === undefined) return undefined;
-  const say = (text: string) => journal.write({ type: 'note', level: 'info', text });
-  if (!run.cluster.info.emulated) {
-    say(
-      "Cross-check: k6 runs as a process of this machine, which cannot reach a real cluster's ClusterIP; nothing is compared.",
-    );
+  signal: AbortSignal,
+): Promise<CrossCheck | undefined> {
+  if (!run.crossCheck) return undefined;
+  run.progress({ experiment: experimentName(prepared.key), doing: 'starting k6 beside the load agents' });
+  const starting = prepareCrossCheck(run.crossCheck, {
+    kube: run.kube,
+    identity: prepared.identity,
+    node: agentNodeOf(run.cluster),
+    streams: wholeStreams(plans).filter((stream) => stream.id !== controlStream),
+    limitMs: prepared.key.scenario.limitMs,
+    signal,
+  });
+  const ready = await beside(starting, journal);
+  signal.throwIfAborted();
+  return ready;
+}
+
+/** What goes wrong with the tool beside our load is a note in the journal: the experiment does not depend on it. */
+async function beside<T>(act: PromiseLike<T> | undefined, journal: JournalWriter): Promise<T | undefined> {
+  try {
+    return await act;
+  } catch (error) {
+    journal.write({ type: 'note', level: 'info', text: redactValue(messageOf(error)) as string });
     return undefined;
   }
-  const started = await startK6(streams.filter((stream) => stream.id !== controlStream));
-  if (typeof started !== 'string') return started;
-  say(started);
-  return undefined;
+}
+
+/** The streams as one agent alone would fire them. */
+function wholeStreams(plans: readonly AgentPlan[]): AgentPlan['streams'] {
+  const whole = new Map<string, AgentPlan['streams'][number]>();
+  for (const stream of plans.flatMap((plan) => plan.streams)) {
+    const connections = (whole.get(stream.id)?.connections ?? 0) + stream.connections;
+    whole.set(stream.id, { ...stream, connections, split: { index: 0, of: 1 } });
+  }
+  return [...whole.values()];
 }
 
 function recordCrossCheck(
-  version: string,
-  results: Awaited<ReturnType<K6Run['stop']>>,
+  run: RunContext,
+  prepared: PreparedExperiment,
+  version: string | undefined,
+  results: Awaited<ReturnType<CrossCheck['stop']>> | undefined,
   firing: Firing,
   journal: JournalWriter,
 ): void {
+  if (version === undefined || !results?.size) return;
   const explained: string[] = [];
-  for (const [stream, counts] of results) {
-    const ours = firing.ends.find((end) => end.stream === stream);
-    if ('problem' in counts) explained.push(`Lane ${stream}: ${counts.problem}.`);
-    else if (ours)
-      explained.push(...explainK6(ours, counts).map((sentence) => `Lane ${stream}: ${sentence}`));
+  if (prepared.key.path === 'outside' && run.crossCheck?.how === 'pod') {
+    explained.push('k6 ran in the cluster, on the node whose NodePort the agents outside it asked.');
   }
-  journal.write({ type: 'cross-check', tool: 'k6', version, counts: Object.fromEntries(results), explained });
+  for (const [stream, counts] of results) {
+    const ours = firing.ends.filter((end) => end.stream === stream);
+    if ('problem' in counts || ours.length === 0) continue;
+    const sentences = explainK6(mergeStreamEnds(ours), counts);
+    explained.push(...sentences.map((sentence) => `Lane ${stream}: ${sentence}`));
+  }
+  const counts = redactValue(Object.fromEntries(results)) as RecordOf<'cross-check'>['counts'];
+  journal.write({ type: 'cross-check', tool: 'k6', version, counts, explained });
 }
 
 interface Firing {
@@ -371,7 +416,8 @@ async function startLoad(
   const name = experimentName(prepared.key);
   const startedAt = performance.now();
   let stoppedAt: number | undefined;
-  await Promise.all(clients.map((client, index) => client.start(plans[index] as AgentPlan)));
+  await Promise.all(clients.map((client, index) => client.prepare(plans[index] as AgentPlan)));
+  await fireTogether(clients, () => journal.nowMs());
   for (const client of clients) {
     journal.write({ type: 'load', agent: client.name, event: 'started' });
   }

@@ -1,11 +1,11 @@
-// Docker images: ours are built from a bundle, others pulled; each failure is a sentence that names the image.
+// Docker images: ours are built, others pulled; each failure is a sentence that names the image.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FaultError } from '../model/errors.ts';
 import { CommandError, type RunCommand } from './command.ts';
 import { packageFile } from './package-root.ts';
-import type { CreateOptions, ImageRequest } from './provider.ts';
+import type { BundleBuild, CreateOptions, FilesBuild, ImageRequest } from './provider.ts';
 
 const BUILD_LIMIT_MS = 180_000;
 const PULL_LIMIT_MS = 180_000;
@@ -21,15 +21,17 @@ export async function buildImage(
   build: NonNullable<ImageRequest['build']>,
   options: CreateOptions,
 ): Promise<void> {
-  const dockerfile = dockerfileFor(readFileSync(packageFile('target/Dockerfile'), 'utf8'), build.env);
-  const content = createHash('sha256').update(dockerfile).update(readFileSync(build.bundle)).digest('hex');
+  const { dockerfile, files } = contextOf(build);
+  const hash = createHash('sha256').update(dockerfile);
+  for (const path of Object.values(files)) hash.update(readFileSync(path));
+  const content = hash.digest('hex');
   if ((await contentOf(run, image.name)) === content) return;
   options.progress(`building image ${image.name}`);
   mkdirSync(folder, { recursive: true });
   const context = mkdtempSync(join(folder, 'build-'));
   try {
     writeFileSync(join(context, 'Dockerfile'), dockerfile);
-    copyFileSync(build.bundle, join(context, 'main.cjs'));
+    for (const [name, path] of Object.entries(files)) copyFileSync(path, join(context, name));
     const args = ['build', '--quiet', '--label', `${CONTENT_LABEL}=${content}`, '--tag', image.name, context];
     await run('docker', args, { limitMs: BUILD_LIMIT_MS, signal: options.signal });
   } catch (error) {
@@ -38,6 +40,14 @@ export async function buildImage(
     rmSync(context, { recursive: true, force: true });
   }
 }
+
+const contextOf = (build: BundleBuild | FilesBuild): FilesBuild =>
+  'dockerfile' in build
+    ? build
+    : {
+        dockerfile: dockerfileFor(readFileSync(packageFile('target/Dockerfile'), 'utf8'), build.env),
+        files: { 'main.cjs': build.bundle },
+      };
 
 /** The environment goes into the image, as an author of an image would have it. */
 export function dockerfileFor(base: string, env: Readonly<Record<string, string>>): string {

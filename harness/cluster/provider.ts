@@ -5,12 +5,22 @@ import type { ClusterInfo } from '../model/journal.ts';
 export interface ImageRequest {
   /** Full name with tag, as in the manifest. */
   readonly name: string;
-  /** Ours: built from a bundle (kind: Docker build; embedded: a local command). Otherwise it must exist or be pullable. */
-  readonly build?: {
-    /** Self-contained CommonJS file that `node` runs. */
-    readonly bundle: string;
-    readonly env: Readonly<Record<string, string>>;
-  };
+  /** Ours. Otherwise it must exist or be pullable. */
+  readonly build?: BundleBuild | FilesBuild;
+}
+
+/** A program of ours on Node (kind: Docker build; embedded: a local command). */
+export interface BundleBuild {
+  /** Self-contained CommonJS file that `node` runs. */
+  readonly bundle: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Any program, for clusters that run containers. */
+export interface FilesBuild {
+  readonly dockerfile: string;
+  /** Files beside the Dockerfile: name to path. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 export interface CreateOptions {

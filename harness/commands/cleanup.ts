@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CommandError, type RunCommand, runCommand } from '../cluster/command.ts';
 import { removeOwnImages } from '../cluster/docker-image.ts';
 import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/ownership.ts';
-import { sweep } from '../cluster/kind/removal.ts';
+import { removeStrayCompanions, sweep } from '../cluster/kind/removal.ts';
 import { removeAbandonedFolders } from '../cluster/temporary-folder.ts';
 
 export function registerCleanup(program: Command): void {
@@ -26,6 +26,7 @@ export async function cleanup(
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const did = [
     ...(await sweep(run, ownership, { kept: all, say })),
+    ...(await removeStrayCompanions(run, ownership)),
     ...removeAbandonedFolders().map((folder) => `removed folder ${folder}`),
     ...(all ? (await ownImages(run)).map((image) => `removed image ${image}`) : []),
   ];

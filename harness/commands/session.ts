@@ -13,6 +13,7 @@ import type { Profile, Scenario } from '../model/scenario.ts';
 import { redactArguments } from '../record/redact.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
 import { type ClusterNeeds, chooseCluster } from './clusters.ts';
+import { crossCheckMeans } from './cross-check.ts';
 import { neededRequests, ownImages } from './images.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -77,6 +78,12 @@ export async function withSession<T>(
     used,
   );
   await timed('Images', (say) => cluster.provideImages(images, { progress: say, signal: interrupt.signal }));
+  const crossCheck =
+    request.crossCheck &&
+    (await timed('Cross-check by k6', (say) =>
+      crossCheckMeans(cluster, { progress: say, signal: interrupt.signal }),
+    ));
+  if (crossCheck?.how === 'none') progress.note(crossCheck.why);
   const kube = await connectKube(cluster.kubeconfig());
   let removeMetrics = async () => {};
   try {
@@ -98,7 +105,7 @@ export async function withSession<T>(
       configuration: configuration as unknown as Record<string, unknown>,
       arguments: request.arguments,
       signal: interrupt.signal,
-      crossCheck: request.crossCheck,
+      crossCheck,
       progress: () => {},
     };
     return await act({ run, timed, stages, startedAt, elapsedMs: () => performance.now() - from });

@@ -89,7 +89,7 @@ export function withPhaseLink(
 }
 
 /** Pod fields that put a pod on one node whatever taints that node has. */
-const pinnedTo = (node: string) => ({
+export const pinnedTo = (node: string) => ({
   nodeSelector: { 'kubernetes.io/hostname': node },
   tolerations: [{ operator: 'Exists' }],
 });

@@ -7,6 +7,7 @@ import { RollproofError } from '../model/errors.ts';
 import {
   type AgentHealth,
   type AgentPlan,
+  type AgentState,
   agentPlanSchema,
   type StreamEnd,
   type TargetPhase,
@@ -41,6 +42,8 @@ export interface RunningAgent {
 const frameMs = 200;
 const bodyLimitBytes = 4 * 1024 * 1024;
 const firstRoutesMs = 5000;
+/** A start is agreed on a moment ahead, no longer. */
+const fireLeadLimitMs = 10_000;
 
 export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
   const agent = new Agent(options);
@@ -55,6 +58,8 @@ class Refusal extends Error {
     this.status = status;
   }
 }
+
+const fireSchema = z.object({ atMs: z.number() });
 
 const rateSchema = z.object({
   stream: z.string(),
@@ -73,7 +78,10 @@ class Agent {
   #ends: StreamEnd[] | undefined;
   /** A run that cannot be ended rightly: said by /frames and /end. */
   #fault: Error | undefined;
-  #starting = false;
+  /** A plan was taken, and the start of its schedule was asked for. */
+  #taken = false;
+  #fired = false;
+  #fireTimer: NodeJS.Timeout | undefined;
   #askedAt: number;
   #t0: number | undefined;
   #frameTimer: NodeJS.Timeout | undefined;
@@ -109,6 +117,7 @@ class Agent {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#fireTimer);
     clearInterval(this.#frameTimer);
     this.#delay?.disable();
     for (const meter of this.#meters) meter.abort();
@@ -132,7 +141,16 @@ class Agent {
         send(response, 200, { nowMs: this.#now(), since: this.#t0 === undefined ? 'process' : 'load' });
         return;
       case 'POST /start':
-        await this.#start(await jsonBody(request, agentPlanSchema));
+        await this.#prepare(await jsonBody(request, agentPlanSchema));
+        await this.#fireAt(this.#clock());
+        send(response, 200, { state: this.#state });
+        return;
+      case 'POST /prepare':
+        await this.#prepare(await jsonBody(request, agentPlanSchema));
+        send(response, 200, { state: this.#state });
+        return;
+      case 'POST /fire':
+        await this.#fireAt((await jsonBody(request, fireSchema)).atMs);
         send(response, 200, { state: this.#state });
         return;
       case 'GET /frames':
@@ -156,8 +174,8 @@ class Agent {
     }
   }
 
-  get #state(): 'idle' | 'running' | 'draining' | 'ended' {
-    if (this.#t0 === undefined) return 'idle';
+  get #state(): AgentState {
+    if (this.#t0 === undefined) return this.#meters.length > 0 ? 'ready' : 'idle';
     if (this.#ends || this.#fault) return 'ended';
     return this.#meters.some((meter) => meter.state === 'running') ? 'running' : 'draining';
   }
@@ -166,12 +184,13 @@ class Agent {
     return this.#clock() - (this.#t0 ?? 0);
   }
 
-  async #start(plan: AgentPlan): Promise<void> {
-    if (this.#starting) throw new Refusal(409, `The load was already started: it is ${this.#state}.`);
+  /** Everything but the start itself: what can be wrong with a plan or the way to its targets is found here. */
+  async #prepare(plan: AgentPlan): Promise<void> {
+    if (this.#taken) throw new Refusal(409, `A load was already taken: it is ${this.#state}.`);
     const ids = plan.streams.map((stream) => stream.id);
     if (new Set(ids).size < ids.length)
       throw new Refusal(400, `Two streams of the plan have one id: ${ids.join(', ')}.`);
-    this.#starting = true;
+    this.#taken = true;
     try {
       if (this.#routes && !(await this.#routes.ready(firstRoutesMs))) {
         throw new Refusal(
@@ -192,10 +211,28 @@ class Agent {
           }),
       );
     } catch (error) {
-      this.#starting = false;
+      this.#taken = false;
       throw error;
     }
-    this.#fire(this.#meters);
+  }
+
+  /** `atMs`: of this process's clock, so that several agents begin together; past: now. Resolves when it has begun. */
+  async #fireAt(atMs: number): Promise<void> {
+    if (this.#state !== 'ready' || this.#fired)
+      throw new Refusal(409, `The load cannot be fired: it is ${this.#fired ? 'fired' : this.#state}.`);
+    const leadMs = atMs - this.#clock();
+    if (leadMs > fireLeadLimitMs)
+      throw new Refusal(
+        400,
+        `/fire: atMs is ${Math.round(leadMs)} ms ahead; the limit is ${fireLeadLimitMs}.`,
+      );
+    this.#fired = true;
+    if (leadMs > 0) {
+      await new Promise<void>((resolve) => {
+        this.#fireTimer = setTimeout(resolve, leadMs);
+      });
+    }
+    this.#fire(leadMs > 0 ? atMs : this.#clock());
   }
 
   #routeOf(stream: AgentPlan['streams'][number]) {
@@ -218,10 +255,10 @@ class Agent {
     );
   }
 
-  #fire(meters: readonly Meter[]): void {
+  #fire(t0: number): void {
+    const meters = this.#meters;
     this.#delay = monitorEventLoopDelay({ resolution: 20 });
     this.#delay.enable();
-    const t0 = this.#clock();
     this.#t0 = t0;
     this.#usage = { cpuMs: cpuMs(), atMs: t0 };
     for (const meter of meters) meter.start(t0);

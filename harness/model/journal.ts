@@ -1,6 +1,7 @@
 // The journal: everything recorded in one experiment, one JSON object per line. All verdicts and reports are pure
 // functions of journals. Times `t` are ms of the harness's monotonic clock since the journal's start.
 import { z } from 'zod';
+import { crossCheckResultSchema } from './cross-check.ts';
 import { factsSchema } from './facts.ts';
 import { agentPlanSchema, frameSchema, streamEndSchema } from './load.ts';
 import { scenarioSchema, stepSchema } from './scenario.ts';
@@ -91,13 +92,13 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('frame'), t, agent: z.string(), frame: frameSchema }),
   z.object({ type: z.literal('frame-gap'), t, agent: z.string(), fromSeq: z.number(), toSeq: z.number() }),
   z.object({ type: z.literal('stream-end'), t, agent: z.string(), end: streamEndSchema }),
-  /** Counts of another tool beside ours (k6), for comparison only. */
+  /** Counts of another tool beside ours (k6) by stream, for comparison only. */
   z.object({
     type: z.literal('cross-check'),
     t,
     tool: z.string(),
     version: z.string(),
-    counts: z.record(z.string(), z.unknown()),
+    counts: z.record(z.string(), crossCheckResultSchema),
     explained: z.array(z.string()),
   }),
   z.object({

@@ -85,6 +85,10 @@ export const agentPlanSchema = z.object({
 });
 export type AgentPlan = z.infer<typeof agentPlanSchema>;
 
+/** `ready`: it has a plan that can be fired; `draining`: nothing new becomes due. */
+export const agentStates = ['idle', 'ready', 'running', 'draining', 'ended'] as const;
+export type AgentState = (typeof agentStates)[number];
+
 /** One lost attempt. Times in ms of the agent's clock since the load's start (see StreamEnd.t0). */
 export const failureSchema = z.object({
   dueMs: z.number(),

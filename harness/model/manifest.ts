@@ -21,4 +21,4 @@ export const label = {
 } as const;
 export const managedBy = 'rollproof';
 /** Values of the role label. */
-export type Role = 'target' | 'control' | 'agent';
+export type Role = 'target' | 'control' | 'agent' | 'cross-check';

@@ -1,4 +1,5 @@
 // results.json: what the judge says about a run. Later versions add fields; they rename none.
+import type { CrossCheckResult } from './cross-check.ts';
 import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
@@ -100,11 +101,11 @@ export interface ExperimentResult {
   readonly lanes: Partial<Record<Lane, LaneResult>>;
   /** Every measure that claims can use, by name. */
   readonly measures: Readonly<Record<string, number | string>>;
-  /** Counts of another tool, when a cross-check ran. */
+  /** Counts of another tool by stream, when a cross-check ran. */
   readonly crossCheck?: {
     readonly tool: string;
     readonly version: string;
-    readonly counts: Record<string, unknown>;
+    readonly counts: Readonly<Record<string, CrossCheckResult>>;
     readonly explained: readonly string[];
   };
 }

@@ -3,11 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Kube, podProxyPath, toApiError } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
-import { type AgentPlan, type Frame, frameSchema, type StreamEnd, streamEndSchema } from '../model/load.ts';
+import {
+  type AgentPlan,
+  type AgentState,
+  agentStates,
+  type Frame,
+  frameSchema,
+  type StreamEnd,
+  streamEndSchema,
+} from '../model/load.ts';
 
 export interface AgentClient {
   readonly name: string;
-  start(plan: AgentPlan): Promise<void>;
+  /** Resolves when every URL of the plan answers; nothing fires yet. */
+  prepare(plan: AgentPlan): Promise<void>;
+  /** `atMs`: of the agent's clock. Resolves when the load has begun. */
+  fire(atMs: number): Promise<void>;
   frames(after: number): Promise<{ frames: Frame[]; state: AgentState; nextSeq: number }>;
   rate(stream: string, ratePerSecond: number, overMs?: number): Promise<void>;
   stop(): Promise<void>;
@@ -15,11 +26,10 @@ export interface AgentClient {
   /** Offset and error in ms: harness clock = agent clock + offset, ± error. Best of several round trips. */
   clock(nowMs: () => number): Promise<{ offsetMs: number; errorMs: number }>;
 }
-export type AgentState = 'idle' | 'running' | 'draining' | 'ended';
 
 const framesAnswer = z.object({
   frames: z.array(frameSchema),
-  state: z.enum(['idle', 'running', 'draining', 'ended']),
+  state: z.enum(agentStates),
   nextSeq: z.number().int(),
 });
 const endAnswer = z.object({ ends: z.array(streamEndSchema), lastSeq: z.number().int() });
@@ -56,7 +66,8 @@ export function createAgentClient(
   }
   return {
     name,
-    start: (plan) => ask(undefined, 'POST', '/start', plan),
+    prepare: (plan) => ask(undefined, 'POST', '/prepare', plan),
+    fire: (atMs) => ask(undefined, 'POST', '/fire', { atMs }),
     frames: (after) => ask(framesAnswer, 'GET', `/frames?after=${after}`),
     rate: (stream, ratePerSecond, overMs) =>
       ask(undefined, 'POST', '/rate', { stream, ratePerSecond, overMs }),
@@ -75,6 +86,22 @@ export function createAgentClient(
       return best;
     },
   };
+}
+
+/** Above the time that the slowest answer took, ms. */
+const FIRE_LEAD_MS = 100;
+
+/** Agents that share a schedule begin at one instant, ± the error of their clocks, so that their sum is as even as one. */
+export async function fireTogether(clients: readonly AgentClient[], nowMs: () => number): Promise<void> {
+  const offsets: number[] = [];
+  let worstErrorMs = 0;
+  for (const client of clients) {
+    const { offsetMs, errorMs } = await client.clock(nowMs);
+    offsets.push(offsetMs);
+    worstErrorMs = Math.max(worstErrorMs, errorMs);
+  }
+  const atMs = nowMs() + FIRE_LEAD_MS + 4 * worstErrorMs;
+  await Promise.all(clients.map((client, index) => client.fire(atMs - (offsets[index] ?? 0))));
 }
 
 /** The control channel to an agent pod. */

@@ -1,7 +1,7 @@
 // Pulls an agent's numbered frames into the journal while the load runs; a missing number faults the experiment.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Frame } from '../model/load.ts';
-import type { AgentClient, AgentState } from './agent-client.ts';
+import type { AgentState, Frame } from '../model/load.ts';
+import type { AgentClient } from './agent-client.ts';
 
 export interface FramePuller {
   readonly state: AgentState;

@@ -785,7 +785,15 @@ export function fullResults(): Results {
         })),
         experiments: scenario!.experiments.map((experiment) => ({
           ...experiment,
-          crossCheck: { tool: 'k6', version: '2.3.0', counts: { refused: 3 }, explained: ['one is ours'] },
+          crossCheck: {
+            tool: 'k6',
+            version: 'v1.8.1',
+            counts: {
+              new: { attempts: 1980, dropped: 2, outcomes: { ok: 1975, refused: 3, uncoded: 2 } },
+              kept: { problem: 'k6 ended with 107 and no summary' },
+            },
+            explained: ['Lane new: k6 gives 2 failures no code of their own.'],
+          },
         })),
         ablation: {
           settings: ['readinessProbe', 'preStop'],

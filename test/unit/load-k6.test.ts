@@ -1,8 +1,11 @@
 // The cross-check: what k6 counts against the fault server, and how differences are explained.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { k6Version } from '../../harness/load/k6/binary.ts';
 import { explainK6 } from '../../harness/load/k6/explain.ts';
-import { type K6Counts, k6Version, startK6 } from '../../harness/load/k6/run.ts';
+import { startK6 } from '../../harness/load/k6/run.ts';
+import { resultIn } from '../../harness/load/k6/summary.ts';
+import type { CrossCheckCounts } from '../../harness/model/cross-check.ts';
 import { type StreamEnd, streamPlanSchema } from '../../harness/model/load.ts';
 import { startFaultServer } from '../faults/fault-server.ts';
 import type { FaultName } from '../faults/faults.ts';
@@ -31,7 +34,7 @@ const ours: StreamEnd = {
 };
 
 test('differences are explained by what k6 cannot tell apart', () => {
-  const table: [string, Partial<StreamEnd>, K6Counts, RegExp[]][] = [
+  const table: [string, Partial<StreamEnd>, CrossCheckCounts, RegExp[]][] = [
     [
       'nothing to explain',
       { outcomes: { ok: 995 }, races: 0, shed: 0 },
@@ -43,11 +46,17 @@ test('differences are explained by what k6 cannot tell apart', () => {
       {},
       { attempts: 990, dropped: 10, outcomes: { ok: 978, refused: 5, uncoded: 7 } },
       [
-        /k6 gives 7 failures no code.*closed 8, protocol 2/,
+        /no code of their own: 7 of k6's; ours by name: closed 8, protocol 2/,
         /3 of our losses crossed a close/,
         /k6 dropped 10, we shed 5/,
         /we 15 of 995, k6 12 of 990/,
       ],
+    ],
+    [
+      'another schedule',
+      { outcomes: { ok: 995 }, races: 0, shed: 0 },
+      { attempts: 900, dropped: 0, outcomes: { ok: 900 } },
+      [/k6 was due 900 requests, we 1000/],
     ],
   ];
   for (const [name, changes, k6, expected] of table) {
@@ -118,6 +127,30 @@ test(
   },
   { skip: k6Version() ? undefined : 'no k6 on the PATH' },
 );
+
+test('the summary is found among other lines; without one there is a sentence', () => {
+  const table: [string, string, unknown][] = [
+    [
+      'counts',
+      '\n{"attempts":3,"dropped":1,"outcomes":{"ok":3}}\n',
+      { attempts: 3, dropped: 1, outcomes: { ok: 3 } },
+    ],
+    [
+      'before an error, and an attempt that counted nothing',
+      'x\n{"attempts":3,"dropped":0,"outcomes":{"ok":2}}\ntime="t" level=error msg="stopped"\n',
+      { attempts: 3, dropped: 0, outcomes: { ok: 2, uncoded: 1 } },
+    ],
+    [
+      'none',
+      'level=error msg="no such file"\n',
+      { problem: 'k6 ended with 107 and left no summary: level=error msg="no such file"' },
+    ],
+    ['cut off', '{"attempts":3,', { problem: 'k6 ended with 107 and left no summary: {"attempts":3,' }],
+    ['nothing', '', { problem: 'k6 ended with 107 and left no summary' }],
+  ];
+  for (const [name, output, expected] of table)
+    assert.equal(resultIn(output, 'ended with 107'), expected, name);
+});
 
 test('no k6: a sentence, not a failure', async () => {
   const path = process.env.PATH;

@@ -49,7 +49,7 @@ const experimentsAtOnce = (): number => {
 };
 
 function provide(cluster: EmbeddedCluster, { name, build }: ImageRequest): void {
-  if (build) {
+  if (build && 'bundle' in build) {
     cluster.images.add(name, { command: [process.execPath, build.bundle], env: build.env });
   } else if (!cluster.images.find(name)) {
     throw new FaultError(

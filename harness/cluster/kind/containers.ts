@@ -46,8 +46,8 @@ export function carries(container: NodeContainer, token: string): boolean {
   return container.mounts.includes(ownerMount(token));
 }
 
-/** Containers beside the cluster that were started for it (a load agent outside), which would hold its network. */
-export async function removeCompanions(run: RunCommand, token: string): Promise<void> {
+/** Containers beside the cluster that were started for it (load agents outside), which would hold its network. How many. */
+export async function removeCompanions(run: RunCommand, token: string): Promise<number> {
   const { stdout } = await run(
     'docker',
     ['ps', '--all', '--quiet', '--filter', `label=${ownerLabel}=${token}`],
@@ -57,4 +57,5 @@ export async function removeCompanions(run: RunCommand, token: string): Promise<
   );
   const ids = stdout.split('\n').filter(Boolean);
   if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { limitMs: LIMIT_MS });
+  return ids.length;
 }

@@ -14,7 +14,7 @@ import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { setAutoscalerPeriod } from './autoscaler-period.ts';
 import { whyNotAvailable } from './availability.ts';
 import { clusterConfig } from './cluster-config.ts';
-import { nodeContainers } from './containers.ts';
+import { nodeContainers, removeCompanions } from './containers.ts';
 import { provideImages } from './images.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { networkId } from './network.ts';
@@ -221,6 +221,7 @@ class Bringup {
       );
       kube = await this.seams.connect(kubeconfig);
       await clusterReady(kube, record.nodes, REUSE_LIMIT_MS, signal);
+      await removeCompanions(this.seams.run, record.token);
       await removeLeftovers(kube, progress);
       const current = await this.withAutoscalerPeriod(record, kube);
       const info = await this.describe(current, kube);

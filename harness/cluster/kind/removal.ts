@@ -71,6 +71,21 @@ export async function sweep(
   return did;
 }
 
+/** Load agents that a killed run left beside clusters that are kept and that nobody uses. One line per cluster. */
+export async function removeStrayCompanions(
+  run: RunCommand,
+  ownership: Ownership,
+): Promise<readonly string[]> {
+  return ownership.exclusively(async () => {
+    const did: string[] = [];
+    for (const record of ownership.list().filter((one) => standingOf(one) === 'kept')) {
+      const removed = await removeCompanions(run, record.token);
+      if (removed > 0) did.push(`removed ${removed} load agents beside cluster ${record.name}`);
+    }
+    return did;
+  });
+}
+
 /** A `kind create` goes on when the process that started it is killed, and would bring back what is deleted. */
 async function endCreator({ creator }: OwnershipRecord): Promise<void> {
   if (!creator || !isAlive(creator)) return;

@@ -1,18 +1,18 @@
 // Why k6's counts differ from ours: what its HTTP client hides and what its error codes cannot tell apart. Pure.
+import { type CrossCheckCounts, uncodedByK6 } from '../../model/cross-check.ts';
 import { isLost, type OutcomeCounts, outcomes, type StreamEnd } from '../../model/load.ts';
-import type { K6Counts } from './run.ts';
 
-/** Failures that k6 reports without a code of its own (measured against our fault server, docs/load.md). */
-export const uncodedByK6 = ['closed', 'unreachable', 'protocol', 'local', 'other'] as const;
+/** Starting and stopping at another moment makes a difference of a few arrivals; more than this share is explained. */
+const SAME_SCHEDULE_SHARE = 0.01;
 
 /** Sentences for a reader who sees both counts side by side; empty when there is nothing to explain. */
-export function explainK6(ours: StreamEnd, k6: K6Counts): string[] {
+export function explainK6(ours: StreamEnd, k6: CrossCheckCounts): string[] {
   const sentences: string[] = [];
   const uncoded = k6.outcomes.uncoded ?? 0;
   const oursUncoded = uncodedByK6.reduce((sum, outcome) => sum + (ours.outcomes[outcome] ?? 0), 0);
   if (uncoded > 0 || oursUncoded > 0) {
     sentences.push(
-      `k6 gives ${uncoded} failures no code of their own; ours say which they are: ${listed(ours.outcomes, uncodedByK6)}.`,
+      `Failures that k6 gives no code of their own: ${uncoded} of k6's; ours by name: ${listed(ours.outcomes, uncodedByK6)}.`,
     );
   }
   if (ours.lane === 'kept' && ours.races > 0) {
@@ -22,6 +22,12 @@ export function explainK6(ours: StreamEnd, k6: K6Counts): string[] {
   }
   if (k6.dropped > 0 || ours.shed > 0) {
     sentences.push(`Arrivals that found nothing free: k6 dropped ${k6.dropped}, we shed ${ours.shed}.`);
+  }
+  const due = k6.attempts + k6.dropped;
+  if (Math.abs(due - ours.scheduled) > SAME_SCHEDULE_SHARE * ours.scheduled) {
+    sentences.push(
+      `k6 was due ${due} requests, we ${ours.scheduled}: it does not begin and end at the same moment, and it keeps the plan's rate when a step changes ours.`,
+    );
   }
   const oursLost = outcomes.filter(isLost).reduce((sum, outcome) => sum + (ours.outcomes[outcome] ?? 0), 0);
   const k6Lost = k6.attempts - (k6.outcomes.ok ?? 0);

@@ -1,47 +1,28 @@
 // Runs k6 beside the agent with the same plan, as a process that is told to end when the load does. Where k6 is
 // missing the cross-check says so; nothing fails.
-import { spawn, spawnSync } from 'node:child_process';
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import { spawn } from 'node:child_process';
+import type { CrossCheckResult } from '../../model/cross-check.ts';
 import type { StreamPlan } from '../../model/load.ts';
-import { bundleForK6 } from '../bundle.ts';
-
-const countsSchema = z.object({
-  attempts: z.number().int(),
-  /** Arrivals for which no virtual user was free. */
-  dropped: z.number().int(),
-  /** By our names where k6 has a code for them; `uncoded`: a failure that k6 gives no code of its own. */
-  outcomes: z.record(z.string(), z.number().int()),
-});
-export type K6Counts = z.infer<typeof countsSchema>;
+import { k6Version, noK6 } from './binary.ts';
+import { bundledScript } from './bundled-script.ts';
+import { resultIn } from './summary.ts';
 
 export interface K6Run {
   readonly version: string;
   /** No iteration starts any more; resolves when those that run have ended, with one result per stream. */
-  stop(): Promise<ReadonlyMap<string, K6Counts | { readonly problem: string }>>;
+  stop(): Promise<ReadonlyMap<string, CrossCheckResult>>;
   /** Ends it without waiting. */
   kill(): void;
 }
 
-/** k6 in order: its longest request, then its summary. */
-const graceMs = 10_000;
-
-/** The version, or undefined when there is no k6 on the PATH. */
-export function k6Version(): string | undefined {
-  const { status, stdout } = spawnSync('k6', ['version'], { encoding: 'utf8', timeout: 10_000 });
-  return status === 0 ? (/v\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? stdout.trim()) : undefined;
-}
+/** For k6's summary, after its longest request. */
+export const k6GraceMs = 10_000;
 
 /** Starts k6, one process per stream. Returns a sentence when there is no k6. */
 export async function startK6(streams: readonly StreamPlan[]): Promise<K6Run | string> {
   const version = k6Version();
-  if (version === undefined) {
-    return 'Cross-check: no "k6" on the PATH, so that nothing is compared. Install it (https://grafana.com/docs/k6/latest/set-up/install-k6).';
-  }
-  const script = await bundleForK6(
-    join(dirname(fileURLToPath(import.meta.url)), `script${extname(fileURLToPath(import.meta.url))}`),
-  );
+  if (version === undefined) return noK6;
+  const script = await bundledScript();
   const processes = streams.map((stream) => startOne(stream, script));
   return {
     version,
@@ -75,19 +56,14 @@ function startOne(stream: StreamPlan, script: string) {
   child.stderr.on('data', (chunk) => {
     err = `${err}${chunk}`.slice(-2000);
   });
-  const ended = new Promise<K6Counts | { readonly problem: string }>((resolve) => {
+  const ended = new Promise<CrossCheckResult>((resolve) => {
     child.on('error', (error) => resolve({ problem: `k6 could not be started: ${error.message}` }));
-    child.on('close', (code) => {
-      const counts = countsSchema.safeParse(jsonIn(out));
-      if (counts.success) resolve(withUncoded(counts.data));
-      else
-        resolve({ problem: `k6 ended with ${code} and no summary: ${err.trim().split('\n').at(-1) ?? ''}` });
-    });
+    child.on('close', (code) => resolve(resultIn(out, `ended with ${code}`, err)));
   });
   return {
     async stop() {
       child.kill('SIGINT');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stream.timeoutMs + graceMs);
+      const timer = setTimeout(() => child.kill('SIGKILL'), stream.timeoutMs + k6GraceMs);
       const result = await ended;
       clearTimeout(timer);
       return result;
@@ -95,21 +71,4 @@ function startOne(stream: StreamPlan, script: string) {
     kill: () => child.kill('SIGKILL'),
     ended,
   };
-}
-
-/** An iteration in which k6's request threw has counted nothing: one more failure without a code. */
-function withUncoded(counts: K6Counts): K6Counts {
-  const told = Object.values(counts.outcomes).reduce((sum, count) => sum + count, 0);
-  if (told >= counts.attempts) return counts;
-  const uncoded = (counts.outcomes.uncoded ?? 0) + counts.attempts - told;
-  return { ...counts, outcomes: { ...counts.outcomes, uncoded } };
-}
-
-function jsonIn(text: string): unknown {
-  const start = text.lastIndexOf('{"attempts"');
-  try {
-    return JSON.parse(text.slice(start));
-  } catch {
-    return undefined;
-  }
 }

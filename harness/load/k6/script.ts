@@ -1,5 +1,5 @@
-// What k6 runs: one stream of a load plan (environment variable PLAN), counted by k6's own error codes. Built by
-// run.ts into one file; runs in k6's JavaScript, not in Node.
+// What k6 runs: one stream of a load plan (environment variable PLAN), counted by k6's own error codes. Built into one
+// file by bundled-script.ts; runs in k6's JavaScript, not in Node.
 import http, { type RefinedParams, type ResponseType } from 'k6/http';
 import { Counter } from 'k6/metrics';
 import type { Options, Scenario } from 'k6/options';
@@ -82,9 +82,9 @@ export function handleSummary(data: {
     const value = count(`outcome_${name}`);
     if (value > 0) outcomes[name] = value;
   }
-  return {
-    stdout: JSON.stringify({ attempts: count('iterations'), dropped: count('dropped_iterations'), outcomes }),
-  };
+  const summary = { attempts: count('iterations'), dropped: count('dropped_iterations'), outcomes };
+  // A line of its own, whatever else is said.
+  return { stdout: `\n${JSON.stringify(summary)}\n` };
 }
 
 function outcomeOf(status: number, errorCode: number): string {

@@ -1,0 +1,31 @@
+// The k6 of this machine: where its program lies, and which version it is.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const LIMIT_MS = 10_000;
+
+export const noK6 =
+  'Cross-check: no "k6" on the PATH, so that nothing is compared. Install it (https://grafana.com/docs/k6/latest/set-up/install-k6).';
+
+/** The program itself, links followed; undefined when there is none on the PATH. */
+export function k6Binary(path = process.env.PATH ?? ''): string | undefined {
+  for (const folder of path.split(delimiter).filter(Boolean)) {
+    try {
+      const file = realpathSync(join(folder, 'k6'));
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // not in this folder
+    }
+  }
+  return undefined;
+}
+
+/** The version, or undefined when there is no k6 on the PATH or it does not run. */
+export function k6Version(): string | undefined {
+  const { status, stdout } = spawnSync('k6', ['version'], { encoding: 'utf8', timeout: LIMIT_MS });
+  return status === 0 ? versionIn(stdout) : undefined;
+}
+
+export const versionIn = (text: string): string => /v\d+\.\d+\.\d+/.exec(text)?.[0] ?? text.trim();
