@@ -333,7 +333,7 @@ class Run {
             {
               name: 'l',
               image: 'exp/target:1',
-              command: [process.execPath, loadScript],
+              command: [process.execPath, '--input-type=module', '--eval', loadScript()],
               env: [
                 {
                   name: 'SERVICE',

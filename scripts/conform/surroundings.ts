@@ -1,5 +1,6 @@
 // What an emulation cannot know about the place where a recording was made and has to be told: how fast its machine
 // was, what its registry said, which nodes it had, what its images do.
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LocalImage, NodePlan } from '../../harness/cluster/embedded/index.ts';
@@ -7,7 +8,8 @@ import type { PullFailure } from '../../harness/cluster/embedded/node/images.ts'
 import { eventSchema, podSchema, type Recording } from './recording.ts';
 
 const images = join(dirname(fileURLToPath(import.meta.url)), 'images');
-export const loadScript = join(images, 'load.mjs');
+/** As text: a path below /tmp in a manifest's command would be the container's own. */
+export const loadScript = () => readFileSync(join(images, 'load.mjs'), 'utf8');
 
 /** The recordings' cluster: one control plane and three workers. */
 export const recordedNodes: readonly NodePlan[] = [
