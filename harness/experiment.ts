@@ -295,8 +295,8 @@ export async function runExperiment(
     recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
     crossCheck = await crossCheckOf(run, prepared, plans, journal, signal);
     journal.write({ type: 'milestone', name: 'ready-for-load' });
-    firing = await startLoad(run, prepared, clients, plans, journal);
-    await beside(crossCheck?.begin(), journal);
+    const alsoFire = () => beside(crossCheck?.begin(), journal);
+    firing = await startLoad(run, prepared, clients, plans, journal, alsoFire);
     await pause(prepared.key.scenario.warmUpMs, firing, signal);
     await runSteps(run, prepared, recorder, firing, journal, signal, (what, act) => undo.push({ what, act }));
     await untilOver(run, prepared, recorder, firing, journal, signal);
@@ -412,12 +412,14 @@ async function startLoad(
   clients: readonly AgentClient[],
   plans: readonly AgentPlan[],
   journal: JournalWriter,
+  alsoFire: () => Promise<void>,
 ): Promise<Firing> {
   const name = experimentName(prepared.key);
   const startedAt = performance.now();
   let stoppedAt: number | undefined;
   await Promise.all(clients.map((client, index) => client.prepare(plans[index] as AgentPlan)));
   await fireTogether(clients, () => journal.nowMs());
+  await alsoFire();
   for (const client of clients) {
     journal.write({ type: 'load', agent: client.name, event: 'started' });
   }

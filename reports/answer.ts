@@ -2,7 +2,7 @@
 import type { Lane } from '../harness/model/load.ts';
 import type { Cause, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
-import { beforeAfter, type Column, causesOf, cleanRuns, lanesOf, worst } from './comparison.ts';
+import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
 import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
 import { causeWords, laneWords } from './words.ts';
 
@@ -43,7 +43,7 @@ export function answerOf(scenario: ScenarioResult, results: Pick<Results, 'clust
   const { before, after } = beforeAfter(scenario);
   return {
     headline: headlineOf(scenario, before, after),
-    safe: safeLines(scenario, before, after),
+    safe: safeLines(scenario),
     why: whyLines(scenario, before),
     change: changeLines(scenario, before, after),
     sure: sureLines(scenario, results, before, after),
@@ -208,11 +208,8 @@ function settingsPhrase(column: Column): string {
   return n === 0 ? `variant ${column.variant}` : `the ${counted(n, 'setting')} of “${column.variant}”`;
 }
 
-function safeLines(
-  scenario: ScenarioResult,
-  before: Column | undefined,
-  after: Column | undefined,
-): readonly SafeLine[] {
+/** Each path for itself. */
+function safeLines(scenario: ScenarioResult): readonly SafeLine[] {
   const line = (column: Column, role: SafeLine['role']): SafeLine => ({
     column,
     role,
@@ -224,8 +221,10 @@ function safeLines(
       return [{ lane, lost, attempts, share: lossRate.share, valid }];
     }),
   });
-  if (before && after) return [line(before, 'before'), line(after, 'after')];
-  return before ? [line(before, 'only')] : [];
+  return comparisons(scenario).flatMap(({ before, after }) => {
+    if (before && after) return [line(before, 'before'), line(after, 'after')];
+    return before ? [line(before, 'only')] : [];
+  });
 }
 
 /** Causes in the variant before the change, lane by lane, the largest first. */

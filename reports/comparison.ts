@@ -48,27 +48,38 @@ export interface BeforeAfter {
   readonly after: Column | undefined;
 }
 
-export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): BeforeAfter {
-  const columns = columnsOf(scenario);
-  const bySettings = columns.toSorted((a, b) => a.settings.length - b.settings.length);
-  const before = columns.find((column) => column.variant === 'baseline') ?? bySettings[0];
-  const after =
-    columns.find((column) => column.variant === 'hardened' && column.path === before?.path) ??
-    bySettings.findLast((column) => column.path === before?.path);
-  if (!before || !after || after.variant === before.variant) return { before, after: undefined };
-  return { before, after };
+/** One for each path and number of agents: what went different ways is never compared. In the order in which they ran. */
+export function comparisons(scenario: Pick<ScenarioResult, 'experiments'>): readonly BeforeAfter[] {
+  const groups = new Map<string, Column[]>();
+  for (const column of columnsOf(scenario)) {
+    const key = JSON.stringify([column.path, column.agents]);
+    groups.set(key, [...(groups.get(key) ?? []), column]);
+  }
+  return [...groups.values()].map((columns) => {
+    const bySettings = columns.toSorted((a, b) => a.settings.length - b.settings.length);
+    const before = columns.find((column) => column.variant === 'baseline') ?? bySettings[0];
+    const after = columns.find((column) => column.variant === 'hardened') ?? bySettings.at(-1);
+    return { before, after: after?.variant === before?.variant ? undefined : after };
+  });
 }
+
+/** Of several comparisons the one that lost most after the change; the first of those that lost nothing. */
+export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): BeforeAfter {
+  const ranked = comparisons(scenario).toSorted(
+    (a, b) => mostLost(b.after) - mostLost(a.after) || mostLost(b.before) - mostLost(a.before),
+  );
+  return ranked[0] ?? { before: undefined, after: undefined };
+}
+
+const mostLost = (column: Column | undefined): number =>
+  Math.max(0, ...lanes.map((lane) => (column && worst(column, lane)?.result.lost) ?? 0));
 
 /** Columns that fit beside each other; the others are in the matrix and in the table of all experiments. */
 export function mainColumns(scenario: Pick<ScenarioResult, 'experiments'>, limit = 4): readonly Column[] {
   const columns = columnsOf(scenario);
   if (columns.length <= limit) return columns;
-  const { before, after } = beforeAfter(scenario);
-  return columns.filter(
-    (column) =>
-      (column.variant === before?.variant && column.path === before.path) ||
-      (column.variant === after?.variant && column.path === after?.path),
-  );
+  const main = new Set(comparisons(scenario).flatMap(({ before, after }) => [before?.label, after?.label]));
+  return columns.filter((column) => main.has(column.label));
 }
 
 /** The lanes that any experiment of the scenario has, in the usual order. */

@@ -82,7 +82,7 @@ export async function runExperiments(
         );
       }
     } finally {
-      for (const one of prepared) if (!(one instanceof Error)) await one.close();
+      for (const one of prepared) if (!(one instanceof Error)) await closed(one, progress);
       const last = at + TOGETHER >= pending.length || run.signal.aborted;
       // A cluster that goes away takes its namespaces with it.
       if (run.cluster.stays || !last) {
@@ -151,11 +151,15 @@ async function deployAndMeasure(
     prepared = ready;
     return await loaded.during(() => measure(run, key, ready, out, progress));
   } finally {
-    await prepared?.close();
+    if (prepared) await closed(prepared, progress);
     // Not awaited: pods that go away are no load.
     void remove(namespaces);
   }
 }
+
+/** What was measured counts, also when something cannot be taken away. */
+const closed = (prepared: PreparedExperiment, progress: Progress): Promise<void> =>
+  prepared.close().catch((error: unknown) => progress.note((error as Error).message));
 
 interface Stopwatch {
   /** Time in which at least one `act` was going on, ms. */

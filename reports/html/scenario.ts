@@ -4,6 +4,7 @@ import { type Answer, answerOf } from '../answer.ts';
 import { beforeAfter, columnsOf, lanesOf } from '../comparison.ts';
 import { count, counted, percent } from '../figures.ts';
 import { causeWords, laneWords, lossTone, settingMeans, toneSigns, verdictWords } from '../words.ts';
+import { crossCheckTable } from './cross-check.ts';
 import { figureOf, legend } from './figure.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { embeddedJson, packed } from './packing.ts';
@@ -108,7 +109,7 @@ export interface ScenarioInput {
 /** Time lines, causes, the rows behind them and the experiments: by far the larger part. */
 export function scenarioEvidence(input: ScenarioInput): Markup {
   const { scenario, journals } = input;
-  return html`${section(input, 'timeline', 'What happened, second by second', timelines(input))}${section(input, 'causes', 'Why attempts were lost', causes(input))}${scenario.experiments.length > 0 && section(input, 'experiments', 'Experiments and journals', html`${experimentsTable(scenario, journals)}${notes(scenario, journals)}`)}`;
+  return html`${section(input, 'timeline', 'What happened, second by second', timelines(input))}${section(input, 'causes', 'Why attempts were lost', causes(input))}${section(input, 'cross-check', 'Counted by another tool, too', crossChecks(scenario))}${scenario.experiments.length > 0 && section(input, 'experiments', 'Experiments and journals', html`${experimentsTable(scenario, journals)}${notes(scenario, journals)}`)}`;
 }
 
 /** `evidence`: as it is, or packed. */
@@ -147,11 +148,13 @@ function settingsDiffs(
     return view?.settingsDiff ? [{ column, diff: view.settingsDiff }] : [];
   });
   const main = diffs.find(({ column }) => column.label === after?.label);
-  const others = diffs.filter((entry) => entry !== main);
+  // One variant's change is the same over every path.
+  const variants = new Set([main?.column.variant]);
+  const others = diffs.filter(({ column }) => !variants.has(column.variant) && variants.add(column.variant));
   if (diffs.length === 0) return undefined;
   return html`${scenario.advice.length > 0 && html`<ul>${scenario.advice.map((line) => html`<li>${line}</li>`)}</ul>`}
-${main && html`<p>What “${main.column.label}” changes in the manifests. Lines with + are new, lines with − go.</p>${diffBlock(main.diff)}`}
-${others.map(({ column, diff }) => html`<details><summary>What “${column.label}” changes</summary>${diffBlock(diff)}</details>`)}`;
+${main && html`<p>What “${main.column.variant}” changes in the manifests. Lines with + are new, lines with − go.</p>${diffBlock(main.diff)}`}
+${others.map(({ column, diff }) => html`<details><summary>What “${column.variant}” changes</summary>${diffBlock(diff)}</details>`)}`;
 }
 
 function diffBlock(diff: string): Markup {
@@ -306,6 +309,14 @@ ${[...new Set(lossy.map(({ experiment }) => experiment))].map((experiment) => {
 })}`;
 }
 
+function crossChecks(scenario: ScenarioResult): Markup | undefined {
+  const tables = scenario.experiments.flatMap((experiment) => {
+    const shown = crossCheckTable(experiment, experimentName(scenario, experiment));
+    return shown ? [shown] : [];
+  });
+  return tables.length > 0 ? html`${tables}` : undefined;
+}
+
 const windowsShown = 40;
 
 function notes(scenario: ScenarioResult, journals: ReadonlyMap<string, JournalView>): Markup | undefined {
@@ -313,7 +324,7 @@ function notes(scenario: ScenarioResult, journals: ReadonlyMap<string, JournalVi
     const view = journals.get(experiment.journal);
     const texts = view?.notes.map((note) => `${note.level}: ${note.text}`) ?? [];
     if (view?.truncated) texts.push('warning: the journal reached its size bound and is cut off');
-    return texts.map((text) => `${experiment.variant} ${experiment.repeat}: ${text}`);
+    return texts.map((text) => `${experimentName(scenario, experiment)}: ${text}`);
   });
   if (all.length === 0) return undefined;
   return html`<details><summary>What the harness noted (${all.length})</summary><ul>${all.slice(0, 60).map((text) => html`<li>${text}</li>`)}</ul></details>`;

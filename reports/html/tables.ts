@@ -33,7 +33,7 @@ export function table({ caption, head, body, look = '' }: TableOptions): Markup 
 ${body.length > 0 && body[0]!.text.startsWith('<tbody') ? body : html`<tbody>${body}</tbody>`}</table></div>`;
 }
 
-const row = (head: Content, ...cells: readonly Content[]): Markup =>
+export const row = (head: Content, ...cells: readonly Content[]): Markup =>
   html`<tr><th scope="row">${head}</th>${cells.map((cell) => (cell instanceof Markup && cell.text.startsWith('<td') ? cell : html`<td>${cell}</td>`))}</tr>
 `;
 

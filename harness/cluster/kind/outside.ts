@@ -1,5 +1,6 @@
 // A load agent outside the cluster: a container on kind's Docker network, where an external balancer would stand.
-import { GenericContainer, Wait } from 'testcontainers';
+import { randomBytes } from 'node:crypto';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { FaultError } from '../../model/errors.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 import type { OutsideAgent } from '../provider.ts';
@@ -9,8 +10,11 @@ import { ownerLabel } from './cluster-config.ts';
 const NETWORK = 'kind';
 const CONTROL_PORT = 8080;
 const START_LIMIT_MS = 60_000;
-/** The agent ends by itself when nobody has asked it for this long: what a killed run leaves goes away. */
+const STOP_GRACE_MS = 1000;
+/** The agent ends by itself when nobody asks it for this long; its container goes with the next start or `cleanup`. */
 const IDLE_LIMIT_MS = 60_000;
+/** While another experiment is measured, nobody else asks it. */
+const HEARTBEAT_MS = 15_000;
 
 /**
  * Starts the agent's image, which Docker has because it was built there. `token`: of the cluster's record, so that the
@@ -21,24 +25,41 @@ export async function startOutsideAgent(image: string, token: string): Promise<O
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   try {
     const container = await new GenericContainer(image)
+      .withName(`rollproof-outside-${randomBytes(4).toString('hex')}`)
       .withNetworkMode(NETWORK)
       .withEnvironment({ PORT: String(CONTROL_PORT), ROLLPROOF_IDLE_LIMIT_MS: String(IDLE_LIMIT_MS) })
       .withLabels({ [label.managedBy]: managedBy, [label.role]: 'agent', [ownerLabel]: token })
       .withExposedPorts(CONTROL_PORT)
-      .withAutoRemove(true)
       .withWaitStrategy(Wait.forHttp('/healthz', CONTROL_PORT))
       .withStartupTimeout(START_LIMIT_MS)
       .start();
+    const controlUrl = `http://127.0.0.1:${container.getMappedPort(CONTROL_PORT)}`;
+    const heartbeat = setInterval(() => void fetch(`${controlUrl}/healthz`).catch(() => {}), HEARTBEAT_MS);
+    heartbeat.unref();
     return {
       name: container.getName().replace(/^\//, ''),
-      controlUrl: `http://127.0.0.1:${container.getMappedPort(CONTROL_PORT)}`,
-      async [Symbol.asyncDispose]() {
-        await container.stop({ remove: true, timeout: 1000 });
+      controlUrl,
+      [Symbol.asyncDispose]: () => {
+        clearInterval(heartbeat);
+        return remove(container);
       },
     };
   } catch (error) {
     throw new FaultError(
       `kind: the load agent outside the cluster (image ${image}, network ${NETWORK}) did not start: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+async function remove(container: StartedTestContainer): Promise<void> {
+  try {
+    await container.stop({ remove: true, timeout: STOP_GRACE_MS });
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return;
+    const name = container.getName().replace(/^\//, '');
+    throw new FaultError(
+      `kind: load agent ${name} could not be removed (${(error as Error).message}). Remove it with: docker rm -f -v ${name}`,
       { cause: error },
     );
   }
