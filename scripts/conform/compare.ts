@@ -296,6 +296,9 @@ function compareTimes(
   const byKey = (digest: Digest) => new Map(digest.milestones.map((timed) => [keyOf(timed), timed]));
   const actual = byKey(replayed);
   const repeats = timedRepeats.map(byKey);
+  // A client that was slow there: the change came somewhere in that time.
+  const clientMs = (step: number) =>
+    Math.max(0, (recorded.stepsMs[step] ?? 0) - (replayed.stepsMs[step] ?? 0));
   let compared = 0;
   let worst: { text: string; excessMs: number } | undefined;
   const rejecting = new Set(recorded.pods.filter(({ rejected }) => rejected).map(({ group }) => group));
@@ -333,7 +336,7 @@ function compareTimes(
     const excessMs = Math.min(
       ...known.map(
         (candidate) =>
-          Math.abs(found.sinceMs - candidate.sinceMs) -
+          distanceMs(found.sinceMs, candidate.sinceMs, clientMs(timed.step)) -
           toleranceMs(candidate) -
           (retried ? RETRY_JITTER_MS : 0),
       ),
@@ -346,6 +349,10 @@ function compareTimes(
     }
   }
   checks(check, `times of ${compared} milestones`, worst?.text);
+}
+
+function distanceMs(foundMs: number, recordedMs: number, clientMs: number): number {
+  return foundMs < recordedMs ? Math.max(0, recordedMs - foundMs - clientMs) : foundMs - recordedMs;
 }
 
 function checks(check: CheckFunction, what: string, difference: string | undefined): void {

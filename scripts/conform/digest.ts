@@ -40,6 +40,8 @@ export interface Digest {
   readonly maxPods: number;
   /** First time that the k-th pod of a group was in a state, that a condition came, and the like. */
   readonly milestones: readonly Timed[];
+  /** How long the client of each step was busy, ms. */
+  readonly stepsMs: readonly number[];
 }
 
 export function digest(recording: Recording): Digest {
@@ -52,6 +54,7 @@ export function digest(recording: Recording): Digest {
     events: eventsOf(recording),
     ...countsOf(recording),
     ...milestonesOf(recording, clock),
+    stepsMs: recording.header.steps.map(({ atMs, doneMs }) => (doneMs ?? atMs) - atMs),
   };
 }
 

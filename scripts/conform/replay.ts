@@ -18,6 +18,7 @@ import {
   pullFailure,
   recordedNodes,
   relistDelays,
+  retryDelay,
   START_CONTENTION,
 } from './surroundings.ts';
 
@@ -63,14 +64,18 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
   const logFile = join(folder, 'log.jsonl');
   const failure = pullFailure(recording);
   const defects: string[] = [];
-  const delays = relistDelays(recording);
-  let stepping = false;
+  const relists = relistDelays(recording);
+  const retry = retryDelay(recording);
+  let zeroMs: number | undefined;
   await using cluster = await startEmbedded({
     images: [(image) => localImage(image, logFile)],
     nodes: recordedNodes,
     latencyFactor: factor,
     startContention: START_CONTENTION,
-    relistAfterStart: () => (stepping ? delays.shift() : undefined),
+    chance: {
+      relistAfterStartMs: () => (zeroMs === undefined ? undefined : relists.shift()),
+      retryMs: () => (zeroMs === undefined ? undefined : retry(performance.now() - zeroMs)),
+    },
     onDefect: (text) => defects.push(text),
     ...(failure && { pullFailure: failure }),
   });
@@ -84,7 +89,7 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
   late.enable();
   try {
     const run = new Run(recording, kubectl, seen.events, options.progress, () => {
-      stepping = true;
+      zeroMs = performance.now();
     });
     await run.go();
     const zeroWallMs = run.zeroWallMs;

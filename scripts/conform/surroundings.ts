@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LocalImage, NodePlan } from '../../harness/cluster/embedded/index.ts';
 import type { PullFailure } from '../../harness/cluster/embedded/node/images.ts';
+import { LATER_SHARE } from '../../harness/cluster/embedded/node/latency.ts';
 import { eventSchema, podSchema, type Recording } from './recording.ts';
 
 const images = join(dirname(fileURLToPath(import.meta.url)), 'images');
@@ -34,10 +35,10 @@ const EMULATED_START_MS = 720;
 const LEAST_FACTOR = 0.8;
 const MOST_FACTOR = 4;
 /**
- * The recordings' nodes were containers on one machine with two cores: of pods that start together the first takes 0.7 s
- * as one alone does, the others wait for it: of three 0.7, 1.4 and 1.6 s, the median of eight is 2.4 s.
+ * The recordings' nodes were containers on one machine with two cores: one pod alone takes 0.7 s, the first of eight that
+ * start together 1.1 s, the last 3 s. Fitted to all starts of the recordings (least absolute error).
  */
-export const START_CONTENTION = 0.6;
+export const START_CONTENTION = 0.25;
 
 interface Start {
   readonly scheduledMs: number;
@@ -68,10 +69,13 @@ export function machineFactor({ events, header }: Recording): number {
   const factors = starts
     .filter(({ scheduledMs }) => scheduledMs >= 0 || header.createdAtFirstStep)
     .map((start) => {
-      const ahead = starts.filter(
-        (other) => other.startedMs < start.startedMs && other.startedMs > start.scheduledMs,
-      ).length;
-      return (start.startedMs - start.scheduledMs) / (EMULATED_START_MS * (1 + START_CONTENTION * ahead));
+      const together = starts.filter(
+        (other) =>
+          other !== start && other.scheduledMs < start.startedMs && other.startedMs > start.scheduledMs,
+      );
+      const ahead = together.filter(({ startedMs }) => startedMs < start.startedMs).length;
+      const crowd = 1 + START_CONTENTION * (ahead + LATER_SHARE * (together.length - ahead));
+      return (start.startedMs - start.scheduledMs) / (EMULATED_START_MS * crowd);
     })
     .sort((a, b) => a - b);
   const median = factors[Math.floor((factors.length - 1) / 2)] ?? 1;
@@ -106,6 +110,37 @@ export function relistDelays({ events, header }: Recording): (number | undefined
         ? undefined
         : Math.min(RELIST_MS, Math.max(1, seenMs - t - STATUS_WRITE_MS));
     });
+}
+
+const RETRY_MS = 10_000;
+const RETRY_STRETCH = 1.55;
+/** A failed sync of the replay is taken for the recorded one that is at most this far from it. */
+const SAME_RETRY_MS = 3000;
+
+/**
+ * How long the kubelet waited here before it tried a failed start again (10 s, stretched by chance): whether the next
+ * failure falls into the back-off depends on it. `atMs` since the first step. Undefined: not to be seen.
+ */
+export function retryDelay({ events }: Recording): (atMs: number) => number | undefined {
+  const tried = new Map<string, number[]>();
+  for (const { t, kind, type, object } of events) {
+    if (kind !== 'Event') continue;
+    const { reason, involvedObject } = eventSchema.parse(object);
+    if (type === 'DELETED' || !['BackOff', 'Pulled', 'Pulling'].includes(reason)) continue;
+    tried.set(involvedObject.name, [...(tried.get(involvedObject.name) ?? []), t]);
+  }
+  const retries = [...tried.values()].flatMap((times) =>
+    times.slice(1).flatMap((toMs, index) => {
+      const fromMs = times[index] as number;
+      const ms = toMs - fromMs;
+      return ms >= RETRY_MS && ms <= RETRY_MS * RETRY_STRETCH ? [{ fromMs, ms }] : [];
+    }),
+  );
+  return (atMs) => {
+    const away = (fromMs: number) => Math.abs(fromMs - atMs);
+    const [nearest] = retries.toSorted((a, b) => away(a.fromMs) - away(b.fromMs));
+    return nearest && away(nearest.fromMs) <= SAME_RETRY_MS ? nearest.ms : undefined;
+  };
 }
 
 /** What pulling a missing image said there, and how long it took to say it. */

@@ -9,6 +9,7 @@ import { startControllers } from './controllers/index.ts';
 import { type AddressBlock, claimAddresses } from './node/addresses.ts';
 import { systemClock } from './node/clock.ts';
 import { type ImageSource, Images, type PullFailure } from './node/images.ts';
+import type { Chance } from './node/node-context.ts';
 import { defaultNodes, emulatedVersion, type NodePlan } from './node/node-object.ts';
 import { type Kubelets, startKubelets } from './node/start-kubelets.ts';
 import { canListen, type Proxies, startProxies } from './proxy/start-proxies.ts';
@@ -22,8 +23,8 @@ export interface EmbeddedOptions {
   readonly latencyFactor?: number;
   /** By how much (a share) each pod that starts at the same time prolongs the others' start; 0 by default. */
   readonly startContention?: number;
-  /** Replays of recordings: how many ms after a container's start the node's next relist comes; undefined: anywhere. */
-  readonly relistAfterStart?: () => number | undefined;
+  /** Replays of recordings: how chance fell there. */
+  readonly chance?: Chance;
   /** Routing updates on the agent's node lag by this many ms from the start. */
   readonly proxyDelayMs?: number;
   /** How often the HorizontalPodAutoscaler controller looks, and how often usage is scraped; 15 s by default. */
@@ -116,7 +117,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       images,
       latencyFactor,
       startContention: options.startContention ?? 0,
-      relistAfterStart: options.relistAfterStart,
+      chance: options.chance,
       metricsResolutionMs,
       environment: (plan) => ({
         KUBERNETES_SERVICE_HOST: apiUrl.hostname,

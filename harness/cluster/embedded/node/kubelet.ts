@@ -72,7 +72,7 @@ export class Kubelet {
         statuses: this.statuses,
         newerThan: (uid, sinceMs) => this.newerThan(uid, sinceMs),
         started: () => {
-          const delayMs = this.node.relistAfterStart?.();
+          const delayMs = this.node.chance.relistAfterStartMs?.();
           if (delayMs !== undefined) this.relistIn(delayMs);
         },
         ended: (ended) => {

@@ -36,7 +36,7 @@ const medians = {
 export type Step = keyof typeof medians;
 
 export interface Latencies {
-  /** How long this step takes now, ms; of a pod that starts, also by how many started before it and still do. */
+  /** How long this step takes now, ms; of a pod that starts, also by how many start at the same time. */
   of(step: Step, start?: Start): number;
   /** A pod begins to start; it leaves the queue when it has started. */
   begin(): Start;
@@ -54,29 +54,29 @@ export interface Start {
   leave(): void;
 }
 
+/** A pod that began to start later slows one down by this share of what an earlier one does. */
+export const LATER_SHARE = 0.6;
+
 /**
- * `contention`: each pod that began to start earlier and has not started yet makes a start longer by this share; 0 where
- * every node is a machine of its own, about 0.6 where all nodes share two cores (kind).
+ * `contention`: each pod that began to start earlier and has not started yet makes a start longer by this share, each
+ * later one by LATER_SHARE of it; 0 where every node is a machine of its own, about 0.25 where all nodes share two cores
+ * (kind).
  *
  * `factor` 1: as measured; 0: no time is added to what the processes need themselves. It scales what a node needs for
  * its work, never what a manifest says (periods, thresholds, grace) nor Kubernetes' back-offs.
  */
 export function latencyModel(factor: number, random: () => number, contention = 0): Latencies {
   const starting = new Set<Start>();
-  const ahead = (start: Start) => {
-    let count = 0;
-    for (const other of starting) {
-      if (other === start) return count;
-      count++;
-    }
-    return 0;
+  const crowd = (start: Start) => {
+    const ahead = Math.max(0, [...starting].indexOf(start));
+    const behind = Math.max(0, starting.size - ahead - 1);
+    return 1 + contention * (ahead + LATER_SHARE * behind);
   };
   // A slower node does not look less often.
   const tickMs = Math.max(SHORTEST_TICK_MS, TICK_MS * Math.min(1, factor));
   return {
     of(step, start) {
-      const crowd = start ? 1 + contention * ahead(start) : 1;
-      return medians[step] * factor * crowd * (0.8 + 0.4 * random());
+      return medians[step] * factor * (start ? crowd(start) : 1) * (0.8 + 0.4 * random());
     },
     begin() {
       const start: Start = { leave: () => void starting.delete(start) };

@@ -8,6 +8,14 @@ import type { Latencies } from './latency.ts';
 import type { SilentAddresses } from './silent-addresses.ts';
 import type { Watchdog } from './watchdog.ts';
 
+/** What is chance on a real node and adds up later; replays of recordings say how it fell there. Undefined: chance. */
+export interface Chance {
+  /** After how many ms the node's next relist comes when a container has been started. */
+  relistAfterStartMs?(): number | undefined;
+  /** How long after a failed sync the kubelet tries again, ms: 10 s, stretched by up to a half. */
+  retryMs?(): number | undefined;
+}
+
 export interface NodeContext {
   readonly name: string;
   /** 0 is the control plane. */
@@ -29,7 +37,6 @@ export interface NodeContext {
   readonly nodeOptions: string;
   /** Variables that every container of this node is told: where routes and the API server are. */
   readonly environment: Readonly<Record<string, string>>;
-  /** After how many ms the node's next relist comes when a container has been started; undefined: as it happens. */
-  readonly relistAfterStart: (() => number | undefined) | undefined;
+  readonly chance: Chance;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }

@@ -25,6 +25,7 @@ import type { StatusWriter } from './status-writer.ts';
 const RETRY_MS = 10_000;
 const RESYNC_MS = 60_000;
 const JITTER = 0.5;
+const stretch = (random: () => number) => 1 + JITTER * random();
 const LEAST_GRACE_SECONDS = 2;
 const DEFAULT_GRACE_SECONDS = 30;
 
@@ -194,7 +195,7 @@ export class PodWorker {
       }
       this.lastSyncMs = clock.now();
       if (transition) this.dueMs = clock.now();
-      else this.dueMs = clock.now() + (failed ? RETRY_MS : RESYNC_MS) * (1 + JITTER * random());
+      else this.dueMs = clock.now() + (failed ? this.retryMs() : RESYNC_MS * stretch(random));
     }
     if (this.closed) return;
     this.probes.stop();
@@ -278,6 +279,11 @@ export class PodWorker {
     node.restartBackOff.forget(this.uid);
     node.pullBackOff.forget(this.uid);
     this.statuses.finish(this.pod);
+  }
+
+  private retryMs(): number {
+    const { chance, random } = this.options.node;
+    return chance.retryMs?.() ?? RETRY_MS * stretch(random);
   }
 
   private decide(snapshot: RuntimeSnapshot, podIsTerminal: boolean): PodStatus {

@@ -11,6 +11,7 @@ import type { Images } from './images.ts';
 import { Kubelet } from './kubelet.ts';
 import { kubeletHooks } from './kubelet-hooks.ts';
 import { latencyModel } from './latency.ts';
+import type { Chance } from './node-context.ts';
 import { type NodePlan, nodeDraft } from './node-object.ts';
 import { writePreload } from './pid-one.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
@@ -29,8 +30,7 @@ export interface KubeletsOptions {
   readonly latencyFactor: number;
   /** By how much pods that start at the same time slow each other down. */
   readonly startContention: number;
-  /** Replays of recordings: where a node's relist lay when a pod started, ms after that; undefined: anywhere. */
-  readonly relistAfterStart?: (() => number | undefined) | undefined;
+  readonly chance?: Chance | undefined;
   /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
   readonly metricsResolutionMs: number;
   /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
@@ -92,7 +92,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         pullBackOff: new BackOff(clock),
         folder,
         nodeOptions,
-        relistAfterStart: options.relistAfterStart,
+        chance: options.chance ?? {},
         environment: options.environment(plan),
         event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
       }),
