@@ -12,11 +12,14 @@ import {
 } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
 import { parseManifests, readManifests } from '../../harness/deploy/read-manifests.ts';
 import { loadPlan } from '../../harness/load-plan.ts';
+import { streamPlanSchema } from '../../harness/model/load.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
 import { mergeManifest } from '../../harness/model/merge-manifest.ts';
 import { defineScenario, targetSpecSchema } from '../../harness/model/scenario.ts';
+import { redactManifest } from '../../harness/record/redact.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('deploy');
@@ -74,6 +77,44 @@ test('every object and every pod carries run, role and experiment', () => {
   const template = templateOf(labelled(target.manifests, 'target', identity));
   assert.is(template.metadata.labels[label.role], 'target');
   assert.is(template.metadata.labels.app, 'target', "the workload's own labels stay");
+});
+
+test('k6: paused on the agents’ node, ends by itself, and its plan is in a Secret alone', () => {
+  const stream = streamPlanSchema.parse({
+    id: 'new',
+    lane: 'new',
+    url: 'http://10.0.0.1/',
+    headers: { authorization: 'planted-secret-4711' },
+    rate: { shape: 'constant', ratePerSecond: 1 },
+    connections: 1,
+    timeoutMs: 1000,
+    maxDurationMs: 1000,
+  });
+  const containers = k6Containers([stream, { ...stream, id: 'kept' }]);
+  const [secret, pod] = k6Manifests(identity, 'k6:1', 'node1', containers, 12_345);
+  const spec = pod?.spec as {
+    nodeSelector: Record<string, string>;
+    activeDeadlineSeconds: number;
+    containers: { name: string; args: string[] }[];
+  };
+  assert.is(pod?.metadata.labels?.[label.run], 'r1');
+  assert.is(pod?.metadata.labels?.[label.role], 'cross-check');
+  assert.equal(spec.nodeSelector, { 'kubernetes.io/hostname': 'node1' });
+  assert.is(spec.activeDeadlineSeconds, 13);
+  assert.equal(
+    spec.containers.map(({ name, args }) => [
+      name,
+      args.includes('--paused'),
+      args[args.indexOf('--address') + 1],
+    ]),
+    [
+      ['k6-new', true, ':6565'],
+      ['k6-kept', true, ':6566'],
+    ],
+  );
+  assert.not.match(JSON.stringify(pod), 'planted-secret-4711');
+  assert.match(JSON.stringify(secret), 'planted-secret-4711');
+  assert.not.match(JSON.stringify(redactManifest(secret as Manifest, true)), 'planted-secret-4711');
 });
 
 test('the phase link reaches the built-in target only', () => {

@@ -56,6 +56,20 @@ test('the environment is baked in as it is', () => {
   );
 });
 
+test('an image of any program: built from its Dockerfile and files, again only when one of them changed', async () => {
+  await using world = makeWorld();
+  const build = { dockerfile: 'FROM scratch\nCOPY a /\n', files: { a: world.bundle } };
+  const builds = () => world.docker.ran.filter((line) => line.startsWith('docker build')).length;
+  await world.provide([{ name: 'rollproof/k6:1', build }]);
+  await world.provide([{ name: 'rollproof/k6:1', build }]);
+  assert.is(builds(), 1);
+  await world.provide([{ name: 'rollproof/k6:1', build: { ...build, dockerfile: 'FROM scratch\n' } }]);
+  assert.is(builds(), 2);
+  writeFileSync(world.bundle, 'changed');
+  await world.provide([{ name: 'rollproof/k6:1', build }]);
+  assert.is(builds(), 3);
+});
+
 test('builds, pulls and loads only what is lacking, all at once', async () => {
   await using world = makeWorld();
   const images: ImageRequest[] = [

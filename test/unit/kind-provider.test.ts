@@ -367,6 +367,26 @@ test('a load agent outside that a killed run left goes with its cluster, another
   assert.ok(world.docker.network, 'which uses the network');
 });
 
+test('load agents that a killed run left beside a kept cluster go when it is used again, or by cleanup', async () => {
+  await using world = makeWorld();
+  await (await world.create({ keep: true }))[Symbol.asyncDispose]();
+  const { token } = world.ownership.read('rollproof') as OwnershipRecord;
+  world.docker.companions.set('agent', token).set('agent-2', token).set('of somebody', 'another');
+  assert.equal(await cleanup(world.docker.run, world.ownership, false), [
+    'removed 2 load agents beside cluster rollproof',
+    'Cluster rollproof is kept (rollproof cleanup --all removes it).',
+  ]);
+  assert.equal([...world.docker.companions.keys()], ['of somebody']);
+
+  world.docker.companions.set('agent', token);
+  const used = await world.create({ keep: true });
+  assert.equal([...world.docker.companions.keys()], ['of somebody']);
+  world.docker.companions.set('at work', token);
+  await cleanup(world.docker.run, world.ownership, false);
+  assert.ok(world.docker.companions.has('at work'), 'a cluster in use keeps its agents');
+  await used.destroy();
+});
+
 test('cleanup: says what it did; kept clusters go with --all only', async () => {
   await using world = makeWorld();
   const clean = (all: boolean) => cleanup(world.docker.run, world.ownership, all);

@@ -7,8 +7,15 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { runAgent } from '../../harness/load/agent.ts';
 import { agentEntry, bundle } from '../../harness/load/bundle.ts';
-import { type Bucket, type Frame, frameSchema, streamEndSchema } from '../../harness/model/load.ts';
+import {
+  agentPlanSchema,
+  type Bucket,
+  type Frame,
+  frameSchema,
+  streamEndSchema,
+} from '../../harness/model/load.ts';
 import { addBuckets } from '../../harness/model/merge-load.ts';
+import { agentAt, fireTogether } from '../../harness/record/agent-client.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('load agent', { timeoutMs: 40_000 });
@@ -139,6 +146,58 @@ test('a load from start to end: every attempt is in the frames, the numbers have
     assert.ok(frames.some((frame) => (frame.health?.rssBytes ?? 0) > 1e6));
   } finally {
     await agent.close();
+  }
+});
+
+test('agents that share a schedule begin together, and their sum is even', async () => {
+  await using web = await webServer();
+  const agents = await Promise.all(
+    [0, 1, 2].map(() => runAgent({ port: 0, phasePort: 0, host: '127.0.0.1' })),
+  );
+  const clients = agents.map((agent, index) => agentAt(`agent-${index}`, `http://127.0.0.1:${agent.port}`));
+  const fire = (port: number, atMs: number) => control(port)('POST', '/fire', { atMs });
+  try {
+    const first = agents[0]?.port ?? 0;
+    assert.is((await fire(first, 0)).status, 409, 'nothing is prepared');
+    for (const [index, client] of clients.entries()) {
+      const split = { index, of: clients.length };
+      await client.prepare(
+        agentPlanSchema.parse({
+          runId: 'r',
+          streams: [{ ...stream('a', `http://127.0.0.1:${web.port}/`), split }],
+        }),
+      );
+    }
+    assert.equal((await control(first)('GET', '/frames?after=0')).json, {
+      frames: [],
+      state: 'ready',
+      nextSeq: 1,
+    });
+    assert.is((await fire(first, performance.now() + 60_000)).status, 400, 'too far ahead');
+    const now = () => performance.now();
+    await fireTogether(clients, now);
+    assert.is((await fire(first, 0)).status, 409, 'it was fired');
+    const begins: number[] = [];
+    for (const client of clients) begins.push((await client.clock(now)).offsetMs);
+    // All on this process' clock; what differs is how well each clock was known.
+    assert.ok(Math.max(...begins) - Math.min(...begins) < 20, `began at ${begins.join(', ')} ms`);
+    await sleep(600);
+    const buckets = new Map<number, Bucket>();
+    const scheduled: number[] = [];
+    for (const client of clients) {
+      await client.stop();
+      await until('the end', async () => (await client.frames(0)).state === 'ended');
+      for (const frame of (await client.frames(0)).frames)
+        addBuckets(buckets, frame.streams.a?.buckets ?? []);
+      scheduled.push(...(await client.end()).ends.map((end) => end.scheduled));
+    }
+    for (let i = 0; i < 5; i++) assert.is(buckets.get(i)?.sent, 10, `bucket ${i}`);
+    assert.is(
+      scheduled.reduce((a, b) => a + b, 0),
+      [...buckets.values()].reduce((sum, bucket) => sum + bucket.sent, 0),
+    );
+  } finally {
+    await Promise.all(agents.map((agent) => agent.close()));
   }
 });
 

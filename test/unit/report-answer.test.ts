@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { ScenarioResult, Verdict } from '../../harness/model/results.ts';
 import { answerOf, limitsOf, suiteAnswer, suiteHeadline } from '../../reports/answer.ts';
-import { beforeAfter, columnsOf, mainColumns, worst } from '../../reports/comparison.ts';
+import { beforeAfter, columnsOf, comparisons, mainColumns, worst } from '../../reports/comparison.ts';
 import { at, clip, count, duration, listed, percent } from '../../reports/figures.ts';
 import { sampleRun, sampleSuite } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
@@ -185,6 +185,36 @@ test('limits: what was not measured is said', () => {
     ],
   };
   assert.match(text(unaligned), /clocks .* were not aligned/);
+});
+
+test('paths are shown apart, and the one that lost most decides what is said first', () => {
+  const over = (path: string, lost: number) =>
+    hardenedLoses(lost, 'refuted').experiments.map((experiment) => ({ ...experiment, path }));
+  const both = {
+    ...hardenedLoses(0, 'refuted'),
+    experiments: [...over('cluster-ip', 0), ...over('outside', 7)],
+  };
+  assert.equal(
+    comparisons(both).map(({ before, after }) => [before?.label, after?.label]),
+    [
+      ['baseline, cluster-ip', 'hardened, cluster-ip'],
+      ['baseline, outside', 'hardened, outside'],
+    ],
+  );
+  assert.is(beforeAfter(both).after?.label, 'hardened, outside');
+  const answer = answerOf(both, results);
+  assert.match(answer.headline, /^Not safe, even with .* kept connections lost 7 of/);
+  assert.equal(
+    answer.safe.map(({ column, role }) => `${role}: ${column.label}`),
+    [
+      'before: baseline, cluster-ip',
+      'after: hardened, cluster-ip',
+      'before: baseline, outside',
+      'after: hardened, outside',
+    ],
+  );
+  const three = { ...both, experiments: [...both.experiments, ...over('node-port', 0)] };
+  assert.is(mainColumns(three).length, 6, 'no path is left out');
 });
 
 test.run();

@@ -1,5 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { RunSummary } from '../../harness/model/run-summary.ts';
+import { count } from '../../reports/figures.ts';
+import { crossCheckTable } from '../../reports/html/cross-check.ts';
 import { html } from '../../reports/html/markup.ts';
 import { chooseForms } from '../../reports/html/packing.ts';
 import { renderHtml } from '../../reports/html/page.ts';
@@ -38,6 +40,29 @@ test('a pod named <script> stays text wherever it stands', () => {
   // In the embedded JSON no "<" can end the script element.
   for (const [, json] of hostile.matchAll(/<script type="application\/json"[^>]*>([^<]*)<\/script>/g))
     JSON.parse(json!);
+});
+
+test("another tool's counts stand beside ours, with why they differ, and a lane that was not compared says so", () => {
+  const [experiment] = fullResults().scenarios[0]!.experiments;
+  const shown = crossCheckTable(experiment!, 'baseline')?.text ?? '';
+  const ours = experiment!.lanes.new!;
+  const cells = [...shown.matchAll(/<th scope="row">(.*?)<\/th>((?:<td>.*?<\/td>)+)/g)].map(
+    ([, head, rest]) =>
+      [
+        head!,
+        ...rest!
+          .replace(/<[^>]*>/g, '|')
+          .split('|')
+          .filter(Boolean),
+      ] as const,
+  );
+  const rowOf = (head: string) => cells.find(([text]) => text.includes(head))?.slice(1);
+  assert.equal(rowOf('Requests sent'), [count(ours.attempts), '1,980']);
+  assert.equal(rowOf('refused'), [count(ours.outcomes.refused ?? 0), '3']);
+  assert.equal(rowOf('Not compared'), ['–', 'k6 ended with 107 and no summary']);
+  assert.match(rowOf('without a code in k6')?.at(-1) ?? '', /^2$/);
+  assert.match(shown, 'k6 gives 2 failures no code of their own');
+  assert.is(crossCheckTable({ ...experiment!, crossCheck: undefined } as never, 'baseline'), undefined);
 });
 
 test('nothing in the page points outside, and the policy forbids every request', () => {
