@@ -34,6 +34,8 @@ const TOLERANCE_MS = 1000;
 const TOLERANCE_SHARE = 0.25;
 /** workerBackOffPeriodJitterFactor: half of 10 s. */
 const RETRY_JITTER_MS = 5000;
+/** horizontal-pod-autoscaler-sync-period. */
+const AUTOSCALER_LOOK_MS = 15_000;
 
 export function compare(recorded: Digest, replayed: Digest, options: CompareOptions): Comparison {
   const checks: Check[] = [];
@@ -55,7 +57,7 @@ export function compare(recorded: Digest, replayed: Digest, options: CompareOpti
   const coalesced = compareSizes(recorded, replayed, options, check, free);
   comparePods(recorded, replayed, options, check, free);
   compareEndpoints(recorded, replayed, options, check, free);
-  compareConditions(recorded, replayed, options.repeats, coalesced, check);
+  compareConditions(recorded, replayed, options.repeats, coalesced, check, free);
   compareEvents(recorded, replayed, options, coalesced, check, free);
   const known = [recorded, ...options.repeats];
   const oneOf = (what: string, pick: (digest: Digest) => number) => {
@@ -220,16 +222,34 @@ function compareConditions(
   repeats: readonly Digest[],
   coalesced: boolean,
   check: CheckFunction,
+  free: Set<string>,
 ): void {
   for (const type of union(recorded.conditions, replayed.conditions)) {
     const text = (digest: Digest) =>
       (digest.conditions.get(type) ?? []).map((each) => (coalesced ? sizeless(each) : each));
-    const show = (digest: Digest) => fold(text(digest)).join(' → ');
+    const steady = (each: string) => {
+      const rule = chanceConditions.find((candidate) => candidate.text.test(each));
+      if (rule) free.add(rule.why);
+      return rule === undefined;
+    };
+    const show = (digest: Digest) => fold(text(digest).filter(steady)).join(' → ');
     const known = [recorded, ...repeats].map(show);
     const actual = show(replayed);
     check(type, known.includes(actual) ? actual : (known[0] ?? ''), actual);
   }
 }
+
+const firstMetrics =
+  'what an autoscaler says until its first metrics are there: which of them it looks at is chance';
+
+/** Reasons of conditions that come by chance: each with why. */
+const chanceConditions: readonly { readonly text: RegExp; readonly why: string }[] = [
+  { text: /FailedGetResourceMetric: .*did not receive metrics for any ready pods/, why: firstMetrics },
+  {
+    text: /^True TooManyReplicas:/,
+    why: 'whether an autoscaler wants more than its maximum: how much of the load a window of its metrics holds',
+  },
+];
 
 /** Events that come by chance: each with why. */
 const chanceEvents: readonly { readonly text: RegExp; readonly why: string }[] = [
@@ -238,6 +258,7 @@ const chanceEvents: readonly { readonly text: RegExp; readonly why: string }[] =
     text: /Unhealthy: Readiness probe failed: Get .*(connection refused|EOF|reset by peer|deadline exceeded)/,
     why: 'readiness probes that meet a process that starts or ends: whether one falls into that moment',
   },
+  { text: /did not receive metrics for any ready pods/, why: firstMetrics },
 ];
 
 function compareEvents(
@@ -296,6 +317,9 @@ function compareTimes(
   const byKey = (digest: Digest) => new Map(digest.milestones.map((timed) => [keyOf(timed), timed]));
   const actual = byKey(replayed);
   const repeats = timedRepeats.map(byKey);
+  const autoscaled = [...recorded.conditions.keys()].some((type) =>
+    type.startsWith('HorizontalPodAutoscaler'),
+  );
   // A client that was slow there: the change came somewhere in that time.
   const clientMs = (step: number) =>
     Math.max(0, (recorded.stepsMs[step] ?? 0) - (replayed.stepsMs[step] ?? 0));
@@ -332,13 +356,15 @@ function compareTimes(
     compared++;
     const known = [timed, ...repeats.flatMap((repeat) => repeat.get(keyOf(timed)) ?? [])];
     const retried = retrying.some((group) => timed.what.startsWith(`${group} `));
+    if (autoscaled) free.add('up to 15 s under an autoscaler: it looks every 15 s at metrics of 15 s');
     if (retried) free.add('up to 5 s where a failed start is retried: the kubelet does it after 10 to 15 s');
     const excessMs = Math.min(
       ...known.map(
         (candidate) =>
           distanceMs(found.sinceMs, candidate.sinceMs, clientMs(timed.step)) -
           toleranceMs(candidate) -
-          (retried ? RETRY_JITTER_MS : 0),
+          (retried ? RETRY_JITTER_MS : 0) -
+          (autoscaled ? AUTOSCALER_LOOK_MS : 0),
       ),
     );
     if (excessMs > (worst?.excessMs ?? 0)) {
