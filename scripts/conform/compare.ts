@@ -320,9 +320,9 @@ function compareTimes(
   const autoscaled = [...recorded.conditions.keys()].some((type) =>
     type.startsWith('HorizontalPodAutoscaler'),
   );
-  // A client that was slow there: the change came somewhere in that time.
-  const clientMs = (step: number) =>
-    Math.max(0, (recorded.stepsMs[step] ?? 0) - (replayed.stepsMs[step] ?? 0));
+  // A slow client or volumes that could not be mounted at once: what comes later there by that is no difference.
+  const heldUpMs = (step: number) =>
+    Math.max(0, (recorded.heldUpMs[step] ?? 0) - (replayed.heldUpMs[step] ?? 0));
   let compared = 0;
   let worst: { text: string; excessMs: number } | undefined;
   const rejecting = new Set(recorded.pods.filter(({ rejected }) => rejected).map(({ group }) => group));
@@ -361,7 +361,7 @@ function compareTimes(
     const excessMs = Math.min(
       ...known.map(
         (candidate) =>
-          distanceMs(found.sinceMs, candidate.sinceMs, clientMs(timed.step)) -
+          distanceMs(found.sinceMs, candidate.sinceMs, heldUpMs(timed.step)) -
           toleranceMs(candidate) -
           (retried ? RETRY_JITTER_MS : 0) -
           (autoscaled ? AUTOSCALER_LOOK_MS : 0),
@@ -377,8 +377,8 @@ function compareTimes(
   checks(check, `times of ${compared} milestones`, worst?.text);
 }
 
-function distanceMs(foundMs: number, recordedMs: number, clientMs: number): number {
-  return foundMs < recordedMs ? Math.max(0, recordedMs - foundMs - clientMs) : foundMs - recordedMs;
+function distanceMs(foundMs: number, recordedMs: number, heldUpMs: number): number {
+  return foundMs < recordedMs ? Math.max(0, recordedMs - foundMs - heldUpMs) : foundMs - recordedMs;
 }
 
 function checks(check: CheckFunction, what: string, difference: string | undefined): void {

@@ -40,8 +40,8 @@ export interface Digest {
   readonly maxPods: number;
   /** First time that the k-th pod of a group was in a state, that a condition came, and the like. */
   readonly milestones: readonly Timed[];
-  /** How long the client of each step was busy, ms. */
-  readonly stepsMs: readonly number[];
+  /** How long the client of each step was busy, and volumes that could not be mounted held pods up after it, ms. */
+  readonly heldUpMs: readonly number[];
 }
 
 export function digest(recording: Recording): Digest {
@@ -54,7 +54,7 @@ export function digest(recording: Recording): Digest {
     events: eventsOf(recording),
     ...countsOf(recording),
     ...milestonesOf(recording, clock),
-    stepsMs: recording.header.steps.map(({ atMs, doneMs }) => (doneMs ?? atMs) - atMs),
+    heldUpMs: heldUp(recording, clock),
   };
 }
 
@@ -69,6 +69,27 @@ function stepClock({ header, events }: Recording): StepClock {
     });
     return { step, sinceMs: t - (step < 0 ? begin : (header.steps[step]?.atMs ?? 0)) };
   };
+}
+
+/** From a pod's scheduling to its image, as measured where nothing holds it up. */
+const MOUNTED_MS = 560;
+
+function heldUp({ header, events }: Recording, clock: StepClock): number[] {
+  const heldUpMs = header.steps.map(({ atMs, doneMs }) => (doneMs ?? atMs) - atMs);
+  const scheduled = new Map<string, number>();
+  const failing = new Set<string>();
+  for (const { t, kind, object } of events) {
+    if (kind !== 'Event') continue;
+    const { reason, involvedObject } = eventSchema.parse(object);
+    const { name } = involvedObject;
+    if (reason === 'Scheduled') scheduled.set(name, t);
+    if (reason === 'FailedMount') failing.add(name);
+    const since = scheduled.get(name);
+    if (reason !== 'Pulled' || since === undefined || !failing.delete(name)) continue;
+    const { step } = clock(since);
+    if (step >= 0) heldUpMs[step] = (heldUpMs[step] ?? 0) + Math.max(0, t - since - MOUNTED_MS);
+  }
+  return heldUpMs;
 }
 
 function sizesOf({ events }: Recording): Map<string, number[]> {
