@@ -22,6 +22,7 @@ import {
   withScenario,
 } from './deploy/assemble.ts';
 import type { TargetDefinition } from './deploy/definition.ts';
+import { type QueueSpec, queueObjects, queuePort, withConsumers } from './deploy/queue.ts';
 import type { Kube } from './kube/client.ts';
 import { explainK6 } from './load/k6/explain.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
@@ -37,6 +38,7 @@ import type { SettingContext, Variant } from './model/setting.ts';
 import { type AgentClient, agentAt, agentInPod, fireTogether } from './record/agent-client.ts';
 import { type FramePuller, pullFrames } from './record/frame-puller.ts';
 import { createJournalWriter, type JournalWriter } from './record/journal-writer.ts';
+import { followQueue, queueCounters } from './record/queue.ts';
 import { type Recorder, startRecorder } from './record/recorder.ts';
 import { redactArguments, redactManifest, redactValue } from './record/redact.ts';
 import { applyVariant, settingsDiff } from './settings/index.ts';
@@ -88,6 +90,8 @@ export interface PreparedExperiment {
   readonly identity: Identity;
   readonly agents: readonly PreparedAgent[];
   readonly addresses: { readonly target: string; readonly control: string };
+  /** The pod of the queue that the target pulls from, where the scenario has one. */
+  readonly queuePod: string | undefined;
   readonly manifests: readonly Manifest[];
   /** Settings in effect, and those that this target cannot have, each with the reason. */
   readonly applied: readonly string[];
@@ -150,7 +154,10 @@ export async function prepareExperiment(
   const base = withScenario(target, key.scenario.target);
   const context = settingContext(run, key.variant);
   const variant = applyVariant(base, key.variant, context);
-  const manifests = labelled(withPhaseLink(variant.manifests, target, phases), 'target', identity);
+  const queue = target.builtIn ? key.scenario.target.queue : undefined;
+  const linked = withPhaseLink(variant.manifests, target, phases);
+  const consuming = queue && withConsumers(linked, target, await deployQueue(run, identity, queue), queue);
+  const manifests = labelled(consuming ?? linked, 'target', identity);
   const created = await createObjects(kube, [
     agentJob(identity, run.images.agent, agentNode, agentsInside),
     ...controlTarget(identity, run.images.control, agentNode),
@@ -160,10 +167,11 @@ export async function prepareExperiment(
   const ready = (role: string, count: number) =>
     podsReady(kube, identity.namespace, { [label.role]: role }, count, READY_LIMIT_MS, signal);
   const { replicas } = key.scenario.target;
-  const [agentPods, controlPods, targetPods] = await Promise.all([
+  const [agentPods, controlPods, targetPods, queuePods] = await Promise.all([
     ready('agent', agentsInside),
     ready('control', 1),
     ready('target', target.workload.kind === 'Deployment' ? replicas : 1),
+    queue ? ready('queue', 1) : [],
   ]);
   await podsAnswer(kube, identity.namespace, controlPods, 8080, '/', READY_LIMIT_MS, signal);
   await podsAnswer(
@@ -193,6 +201,7 @@ export async function prepareExperiment(
     identity,
     agents: preparedAgents(run, identity, agentPods, outside),
     addresses,
+    queuePod: queuePods[0]?.name,
     manifests,
     applied: variant.applied,
     notApplied: variant.notApplied,
@@ -200,6 +209,13 @@ export async function prepareExperiment(
     settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
     close: () => endAll(outside),
   };
+}
+
+/** Returns the queue's address. */
+async function deployQueue(run: RunContext, identity: Identity, queue: QueueSpec): Promise<string> {
+  const objects = queueObjects(identity, run.images.control, agentNodeOf(run.cluster), queue);
+  const [service] = await createObjects(run.kube, objects);
+  return `${clusterIpOf(service)}:80`;
 }
 
 /**
@@ -279,6 +295,7 @@ export async function runExperiment(
   let recorder: Recorder | undefined;
   let firing: Firing | undefined;
   let crossCheck: CrossCheck | undefined;
+  let queue: ReturnType<typeof followQueue> | undefined;
   let outcome: ExperimentOutcome = { status: 'complete' };
   try {
     const clients = prepared.agents.map((agent) => agent.client);
@@ -294,6 +311,7 @@ export async function runExperiment(
     }
     recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
     crossCheck = await crossCheckOf(run, prepared, plans, journal, signal);
+    queue = followQueueOf(run, prepared, journal);
     journal.write({ type: 'milestone', name: 'ready-for-load' });
     const alsoFire = () => beside(crossCheck?.begin(), journal);
     firing = await startLoad(run, prepared, clients, plans, journal, alsoFire);
@@ -310,6 +328,7 @@ export async function runExperiment(
     if (firing) await abandonLoad(firing, journal);
   } finally {
     recorder?.stop();
+    queue?.stop();
     firing?.stopPulling();
     await beside(crossCheck?.[Symbol.asyncDispose](), journal);
     for (const { what, act } of undo.reverse()) {
@@ -322,6 +341,12 @@ export async function runExperiment(
     await journal.end({ ...outcome, harness: { totalMs, loadMs: firing?.loadMs() ?? 0 } });
   }
   return outcome;
+}
+
+function followQueueOf({ kube }: RunContext, prepared: PreparedExperiment, journal: JournalWriter) {
+  const { identity, queuePod } = prepared;
+  if (queuePod === undefined) return undefined;
+  return followQueue(() => queueCounters(kube, identity.namespace, queuePod, queuePort), journal);
 }
 
 /** k6 with the target's streams, ready to fire. */
@@ -702,14 +727,17 @@ function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan
   };
 }
 
-/** A variant may carry a preStop length and a way to stop of its own. */
-function settingContext(run: RunContext, { preStopSeconds, stopMode }: Variant): SettingContext {
+/** A variant may carry figures and a way to stop of its own. */
+function settingContext(run: RunContext, variant: Variant): SettingContext {
+  const { preStopSeconds, minReadySeconds, maxSurge, stopMode } = variant;
   const { target } = run;
   return {
     kubernetesVersion: run.cluster.info.kubernetesVersion,
     workload: target.workload,
     health: target.health,
     preStopSeconds: preStopSeconds ?? run.preStopSeconds,
+    minReadySeconds,
+    maxSurge,
     gracefulEnv: stopMode === undefined ? target.gracefulEnv : target.stopModeEnv?.(stopMode),
   };
 }

@@ -2,10 +2,11 @@ import { defineScenario, type ScenarioInput } from '../harness/model/scenario.ts
 
 const documentation = 'Kubernetes documentation: rolling update, maxSurge and maxUnavailable';
 const light: ScenarioInput['load'] = [{ lane: 'new', rate: { shape: 'constant', ratePerSecond: 50 } }];
-const rollout: NonNullable<ScenarioInput['steps']> = [
+const rolloutWithin = (limitMs: number): NonNullable<ScenarioInput['steps']> => [
   { step: 'set-image', image: 'next' },
-  { step: 'wait', for: 'rollout', limitMs: 240_000 },
+  { step: 'wait', for: 'rollout', limitMs },
 ];
+const rollout = rolloutWithin(240_000);
 const strategy = (maxSurge: number | string, maxUnavailable: number | string) => ({
   kind: 'Deployment',
   patch: { spec: { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } } },
@@ -240,30 +241,82 @@ export const threeByOne = defineScenario({
   ],
 });
 
-/** `seconds`: minReadySeconds; each of the five pods waits for it. */
-function slowRolloutFields(seconds: number) {
+/** Items per second: five warm consumers can do 50. */
+const workload = { enqueuePerSecond: 30, coldPerSecond: 1, warmPerSecond: 10 };
+
+/** `seconds`: minReadySeconds; each of the five pods waits for it, and is warm by then. */
+function slowRolloutFields(seconds: number, warmUpMs: number) {
+  const atOnce = 'readinessProbe+gracefulShutdown';
+  const slowly = `${atOnce}+surge=1+minReadySeconds=${seconds}`;
+  const article = 'Rolling updates article: a workload that pulls from a queue, rolled out slowly';
   return {
-    target: {
-      replicas: 5,
-      patches: [strategy(1, 0), { kind: 'Deployment', patch: { spec: { minReadySeconds: seconds } } }],
-    },
+    target: { replicas: 5, startMs: 1000, queue: { ...workload, warmUpMs } },
+    variants: [atOnce, slowly],
+    // Until the first five are warm and at work.
+    warmUpMs: warmUpMs + 5000,
+    steps: [
+      ...rolloutWithin(600_000),
+      // Without minReadySeconds the rollout is over while the new pods are cold: the backlog is still growing.
+      { step: 'wait', for: 'time', ms: warmUpMs },
+    ],
     claims: [
       {
         id: 'one-after-another',
         text: `Five pods one after another, each ready for ${seconds} s: the rollout takes at least ${5 * seconds} s.`,
         source: 'Rolling updates article: minReadySeconds 60 with five replicas takes five minutes',
+        appliesTo: { variant: slowly },
         that: [{ measure: 'rolloutMs', atLeast: 5 * seconds * 1000 }],
       },
       {
-        id: 'traffic-at-once',
-        text: 'The Service sends traffic as soon as a pod is ready, whatever minReadySeconds says.',
+        id: 'work-goes-on',
+        text: 'Each new consumer is warm before the next old one goes: work is done as fast as it comes in, and hardly any waits.',
+        source: article,
+        appliesTo: { variant: slowly },
+        that: [
+          { measure: 'processedPerSecondMin', atLeast: 0.75 * workload.enqueuePerSecond },
+          { measure: 'maxBacklog', atMost: workload.enqueuePerSecond },
+        ],
+        builtInOnly: true,
+      },
+      {
+        id: 'work-piles-up',
+        text: 'With the default settings all are replaced by cold ones within seconds: less is done than comes in, and a backlog grows.',
+        source: article,
+        appliesTo: { variant: atOnce },
+        that: [
+          { measure: 'processedPerSecondMin', atMost: 0.75 * workload.enqueuePerSecond },
+          { measure: 'maxBacklog', atLeast: workload.enqueuePerSecond },
+        ],
+        builtInOnly: true,
+      },
+      {
+        id: 'nothing-undone',
+        text: 'No item is lost or done twice: a consumer finishes what it has in hand.',
+        source: 'Measured here',
+        that: [
+          { measure: 'itemsReturned', equals: 0 },
+          { measure: 'itemsRejected', equals: 0 },
+        ],
+        builtInOnly: true,
+      },
+      {
+        id: 'endpoint-at-once',
+        text: 'A pod is an endpoint of the Service as soon as it is ready, whatever minReadySeconds says.',
         source: 'Kubernetes documentation: minReadySeconds; recorded on v1.34.4',
         that: [{ measure: 'endpointAfterReadyMsMax', atMost: 1500 }],
+      },
+      {
+        id: 'traffic-at-once',
+        text: `The Service sends it traffic at once, not ${seconds} s later.`,
+        source: 'Kubernetes documentation: minReadySeconds',
+        appliesTo: { variant: slowly },
+        that: [{ measure: 'firstAnswerAfterReadyMsMax', atMost: 3000 }],
       },
       {
         id: 'capacity',
         text: 'All five stay ready throughout.',
         source: documentation,
+        appliesTo: { variant: slowly },
         that: [{ measure: 'minReady', atLeast: 5 }],
       },
     ],
@@ -274,18 +327,14 @@ export const slowRollout = defineScenario(
   {
     id: 'slow-rollout',
     title: 'A rollout slowed down by minReadySeconds',
-    question: 'How much time does minReadySeconds buy, and does it hold back traffic?',
+    question:
+      'What does minReadySeconds cost and save a workload that warms up, and does it hold back traffic?',
     source: 'Rolling updates article: minReadySeconds 60, maxSurge 1, maxUnavailable 0',
     group: 'rollout',
-    settings: ['minReadySeconds'],
-    variants: ['hardened'],
+    settings: ['surge', 'minReadySeconds'],
     load: light,
-    steps: [
-      { step: 'set-image', image: 'next' },
-      { step: 'wait', for: 'rollout', limitMs: 600_000 },
-    ],
     limitMs: 700_000,
-    ...slowRolloutFields(60),
+    ...slowRolloutFields(60, 30_000),
   },
-  slowRolloutFields(4),
+  slowRolloutFields(12, 10_000),
 );

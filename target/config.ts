@@ -4,7 +4,12 @@
 export const onTermModes = ['exit', 'graceful', 'drain', 'ignore'] as const;
 export type OnTerm = (typeof onTermModes)[number];
 
+/** `server`: answers HTTP. `consumer`: that, and it pulls items from a queue. `queue`: is that queue. */
+export const modes = ['server', 'consumer', 'queue'] as const;
+export type Mode = (typeof modes)[number];
+
 export interface TargetConfig {
+  readonly mode: Mode;
   readonly port: number;
   readonly adminPort: number;
   /** Address to listen on; undefined: all. */
@@ -29,12 +34,36 @@ export interface TargetConfig {
   readonly phases: string | undefined;
   /** The process ends when this one has. */
   readonly parentPid: number | undefined;
+  /** Mode `consumer`: host:port of the queue, and how fast it works. */
+  readonly queue: string;
+  readonly pace: ConsumerPace;
+  /** Mode `queue`. */
+  readonly queueing: QueueConfig;
+}
+
+/** Items per second of one consumer: from the cold to the warm rate in a straight line over the warm-up. */
+export interface ConsumerPace {
+  readonly coldPerSecond: number;
+  readonly warmPerSecond: number;
+  readonly warmUpMs: number;
+}
+
+export interface QueueConfig {
+  /** Items that come in by themselves, from `quietMs` after the first consumer came. */
+  readonly enqueuePerSecond: number;
+  readonly quietMs: number;
+  /** Items that wait at most; what comes on top is rejected. */
+  readonly limit: number;
+  /** An item that a consumer took and has not finished by then is handed out again, ms. */
+  readonly leaseMs: number;
 }
 
 /** Throws a sentence that names the variable. */
 export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
   const lingerMs = wholeNumber(env, 'LINGER_MS', 2000, 0, 600_000);
+  const mode = oneOf(env, 'MODE', modes, 'server');
   return {
+    mode,
     port: wholeNumber(env, 'PORT', 8080, 0, 65_535),
     adminPort: wholeNumber(env, 'ADMIN_PORT', 8081, 0, 65_535),
     bindAddress: env.ROLLPROOF_BIND_ADDRESS || undefined,
@@ -50,6 +79,18 @@ export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
     readyFile: env.READY_FILE || undefined,
     phases: env.ROLLPROOF_PHASES || undefined,
     parentPid: env.ROLLPROOF_PARENT_PID ? wholeNumber(env, 'ROLLPROOF_PARENT_PID', 0, 1, 2 ** 31) : undefined,
+    queue: mode === 'consumer' ? address(env, 'QUEUE') : '',
+    pace: {
+      coldPerSecond: wholeNumber(env, 'COLD_PER_SECOND', 1, 1, 10_000),
+      warmPerSecond: wholeNumber(env, 'WARM_PER_SECOND', 10, 1, 10_000),
+      warmUpMs: wholeNumber(env, 'WARM_UP_MS', 0, 0, 3_600_000),
+    },
+    queueing: {
+      enqueuePerSecond: wholeNumber(env, 'ENQUEUE_PER_SECOND', 10, 0, 10_000),
+      quietMs: wholeNumber(env, 'QUIET_MS', 0, 0, 3_600_000),
+      limit: wholeNumber(env, 'QUEUE_LIMIT', 10_000, 1, 1_000_000),
+      leaseMs: wholeNumber(env, 'LEASE_MS', 10_000, 1, 3_600_000),
+    },
   };
 }
 
@@ -61,6 +102,12 @@ function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback: number, lea
     throw new Error(`${name} is "${text}"; it must be a whole number from ${least} to ${most}.`);
   }
   return value;
+}
+
+function address(env: NodeJS.ProcessEnv, name: string): string {
+  const text = env[name] ?? '';
+  if (!/^.+:\d+$/.test(text)) throw new Error(`${name} is "${text}"; it must be host:port.`);
+  return text;
 }
 
 function oneOf<T extends string>(

@@ -2,67 +2,68 @@
 // variables (docs/settings.md). Runs as PID 1 of its container, so it must handle every signal that it cares about.
 import { writeFileSync } from 'node:fs';
 import { listenForAdmin } from './admin.ts';
-import { readTargetConfig } from './config.ts';
+import { readTargetConfig, type TargetConfig } from './config.ts';
+import { Consumer } from './consumer.ts';
 import { HttpListener } from './listener.ts';
+import { endWithParent, isAlive, PARENT_CHECK_MS } from './parent.ts';
 import { type ReportedPhase, reportPhases } from './phases.ts';
+import { serveQueue } from './queue-server.ts';
 
 /** A stop in mode `exit` may wait this long for the kernel to take the last words. */
 const LAST_WORDS_LIMIT_MS = 50;
-/** How often the process looks whether the one that it must not outlive is still there. */
-const PARENT_CHECK_MS = 500;
 
 const config = readConfigOrExit();
-const phases = reportPhases(config);
-const listener = new HttpListener(config);
-let stopping = false;
-
-function report(phase: ReportedPhase): void {
-  phases.report(phase);
-}
-
-report('starting');
 if (config.parentPid !== undefined) endWithParent(config.parentPid);
-process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => process.exit(130));
-listenForAdmin(config, {
-  crash: () => process.exit(1),
-  hang,
-  unready: () => {
-    listener.healthy = false;
-    report('unready');
-  },
-  ready: () => {
-    listener.healthy = true;
-    if (listener.listening) report('listening');
-  },
-});
-setTimeout(() => void startServing(), config.startMs);
+if (config.mode === 'queue') serveQueue(config).catch(cannotListen);
+else serve(config);
 
-async function startServing(): Promise<void> {
-  if (stopping) return;
-  try {
-    await listener.listen();
-  } catch (error) {
-    fail(`target: cannot listen on port ${config.port}: ${(error as Error).message}`);
+function serve({ startMs, mode, queue, pace }: TargetConfig): void {
+  const phases = reportPhases(config);
+  const listener = new HttpListener(config);
+  const consumer = mode === 'consumer' ? new Consumer(queue, pace) : undefined;
+  let stopping = false;
+  const report = (phase: ReportedPhase) => phases.report(phase);
+
+  report('starting');
+  process.on('SIGTERM', () => void stop());
+  listenForAdmin(config, {
+    crash: () => process.exit(1),
+    hang,
+    unready: () => {
+      listener.healthy = false;
+      report('unready');
+    },
+    ready: () => {
+      listener.healthy = true;
+      if (listener.listening) report('listening');
+    },
+  });
+  setTimeout(() => void startServing(), startMs);
+
+  async function startServing(): Promise<void> {
+    if (stopping) return;
+    await listener.listen().catch(cannotListen);
+    if (config.readyFile) writeFileSync(config.readyFile, 'ready\n');
+    process.stdout.write('listening\n');
+    report('listening');
+    consumer?.start();
+    if (config.crashAfterMs > 0) setTimeout(() => process.exit(1), config.crashAfterMs);
   }
-  if (config.readyFile) writeFileSync(config.readyFile, 'ready\n');
-  process.stdout.write('listening\n');
-  report('listening');
-  if (config.crashAfterMs > 0) setTimeout(() => process.exit(1), config.crashAfterMs);
-}
 
-/** SIGTERM. The exit code is 0 in every mode: the process was asked to go and went. */
-async function stop(): Promise<void> {
-  if (stopping) return;
-  process.stdout.write('SIGTERM\n');
-  report('sigterm');
-  if (config.onTerm === 'ignore') return;
-  stopping = true;
-  if (config.onTerm === 'graceful') await listener.linger();
-  if (config.onTerm === 'drain') await listener.drain();
-  report('closed');
-  await phases.flush(LAST_WORDS_LIMIT_MS);
-  process.exit(0);
+  /** SIGTERM. The exit code is 0 in every mode: the process was asked to go and went. */
+  async function stop(): Promise<void> {
+    if (stopping) return;
+    process.stdout.write('SIGTERM\n');
+    report('sigterm');
+    if (config.onTerm === 'ignore') return;
+    stopping = true;
+    if (config.onTerm === 'graceful') await Promise.all([listener.linger(), consumer?.stop()]);
+    if (config.onTerm === 'drain') await Promise.all([listener.drain(), consumer?.stop()]);
+    report('closed');
+    await phases.flush(LAST_WORDS_LIMIT_MS);
+    process.exit(0);
+  }
 }
 
 /**
@@ -77,28 +78,16 @@ function hang(): void {
   }
 }
 
-/** On a cluster without containers nothing else ends the process when its kubelet was killed. */
-function endWithParent(pid: number): void {
-  setInterval(() => {
-    if (!isAlive(pid)) process.exit(1);
-  }, PARENT_CHECK_MS);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-function readConfigOrExit() {
+function readConfigOrExit(): TargetConfig {
   try {
     return readTargetConfig(process.env);
   } catch (error) {
     fail(`target: ${(error as Error).message}`);
   }
+}
+
+function cannotListen(error: Error): never {
+  fail(`target: cannot listen on port ${config.port}: ${error.message}`);
 }
 
 function fail(message: string): never {

@@ -74,16 +74,23 @@ export function namespaceManifest(identity: Identity): Manifest {
 }
 
 /** The built-in target tells the agent its phases over this address (host:port). */
-export function withPhaseLink(
+export const withPhaseLink = (
   manifests: readonly Manifest[],
   target: TargetDefinition,
   address: string,
+): readonly Manifest[] => withOwnEnvironment(manifests, target, { ROLLPROOF_PHASES: address });
+
+/** Environment of the built-in target's container; a foreign target stays as it is. */
+export function withOwnEnvironment(
+  manifests: readonly Manifest[],
+  target: TargetDefinition,
+  env: Readonly<Record<string, string | number>>,
 ): readonly Manifest[] {
   if (!target.builtIn) return manifests;
   return manifests.map((manifest) => {
     if (!isWorkload(manifest, target)) return manifest;
     const changed = structuredClone(manifest);
-    setEnvironment(changed, target.workload.container, { ROLLPROOF_PHASES: address });
+    setEnvironment(changed, target.workload.container, env);
     return changed;
   });
 }
@@ -166,13 +173,16 @@ export function agentJob(identity: Identity, image: string, node: string, agents
 }
 
 /** A target that no step touches, on the agent's node: what it loses is the harness's own noise. */
-export function controlTarget(identity: Identity, image: string, node: string): readonly Manifest[] {
-  const selector = { [label.role]: 'control', [label.experiment]: identity.experiment };
-  const metadata = {
-    name: controlName,
-    namespace: identity.namespace,
-    labels: labelsOf('control', identity),
-  };
+export const controlTarget = (identity: Identity, image: string, node: string): readonly Manifest[] =>
+  ownPod(identity, { name: controlName, role: 'control', image, node, env: { START_MS: '0' } });
+
+/** One pod of the built-in target's image that no step touches, and its Service. */
+export function ownPod(
+  identity: Identity,
+  { name, role, image, node, env }: OwnPod,
+): readonly [service: Manifest, deployment: Manifest] {
+  const selector = { [label.role]: role, [label.experiment]: identity.experiment };
+  const metadata = { name, namespace: identity.namespace, labels: labelsOf(role, identity) };
   return [
     {
       apiVersion: 'v1',
@@ -188,7 +198,7 @@ export function controlTarget(identity: Identity, image: string, node: string): 
         replicas: 1,
         selector: { matchLabels: selector },
         template: {
-          metadata: { labels: labelsOf('control', identity) },
+          metadata: { labels: labelsOf(role, identity) },
           spec: {
             terminationGracePeriodSeconds: 1,
             enableServiceLinks: false,
@@ -201,7 +211,7 @@ export function controlTarget(identity: Identity, image: string, node: string): 
                 imagePullPolicy: 'IfNotPresent',
                 ports: [{ containerPort: 8080 }],
                 env: [
-                  { name: 'START_MS', value: '0' },
+                  ...Object.entries(env).map(([variable, value]) => ({ name: variable, value })),
                   { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                 ],
                 readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
@@ -212,6 +222,14 @@ export function controlTarget(identity: Identity, image: string, node: string): 
       },
     },
   ];
+}
+
+interface OwnPod {
+  readonly name: string;
+  readonly role: Role;
+  readonly image: string;
+  readonly node: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 const isWorkload = (manifest: Manifest, target: TargetDefinition): boolean =>

@@ -5,9 +5,10 @@ import { causes, type LaneResult } from '../model/results.ts';
 import type { Scene } from './causes/scene.ts';
 import type { Clocks } from './clocks.ts';
 import type { PodLife } from './pods.ts';
+import { queueMeasures } from './queue.ts';
 import type { Journal } from './read-journal.ts';
 import { type Rollout, within } from './rollout.ts';
-import type { Stream } from './streams.ts';
+import { BUCKET_MS, type Stream } from './streams.ts';
 
 export type Measure = number | string;
 export type Measures = Record<string, Measure>;
@@ -35,6 +36,7 @@ export function measure(context: MeasureContext): Measures {
   put(measures, podMeasures(context));
   put(measures, workloadMeasures(context));
   put(measures, autoscalerMeasures(context));
+  put(measures, queueMeasures(context.journal, context.clocks, context.rollout.fromMs, context.rollout.toMs));
   put(measures, eventMeasures(context));
   put(measures, stepMeasures(context));
   return measures;
@@ -188,6 +190,7 @@ function podMeasures({ scene, rollout, streams, journal, clocks, lastRouted }: M
       'readyAfterListeningMs',
       differences(later, phaseOf('listening'), (pod) => pod.ready),
     ),
+    ...range('firstAnswerAfterReadyMs', firstAnswers(later, streams)),
     ...range(
       'sigtermAfterDeletionMs',
       differences(going, (pod) => pod.terminating, phaseOf('sigterm')),
@@ -219,6 +222,15 @@ function podMeasures({ scene, rollout, streams, journal, clocks, lastRouted }: M
   );
   found.nodesCordoned = new Set(cordoned.map((watch) => watch.name)).size;
   return found;
+}
+
+/** From Ready to the pod's first answered new connection (to the end of a 100 ms bucket): when traffic reaches it. */
+function firstAnswers(pods: readonly PodLife[], streams: readonly Stream[]): number[] {
+  const ofLane = streams.filter((stream) => stream.lane === 'new' && !stream.control);
+  return pods.flatMap(({ name, ready }) => {
+    const first = ofLane.flatMap((stream) => stream.answers.get(name)?.firstMs ?? []);
+    return ready && first.length > 0 ? [Math.min(...first) + BUCKET_MS - ready.atMs] : [];
+  });
 }
 
 const sumOf = (pods: readonly PodLife[], of: (pod: PodLife) => number) =>

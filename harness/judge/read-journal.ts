@@ -27,6 +27,7 @@ export interface Journal {
   readonly frameGaps: readonly Lined<'frame-gap'>[];
   readonly streamEnds: readonly Lined<'stream-end'>[];
   readonly crossChecks: readonly Lined<'cross-check'>[];
+  readonly queue: readonly Lined<'queue'>[];
   readonly milestones: readonly Lined<'milestone'>[];
   readonly notes: readonly Lined<'note'>[];
   readonly end: Lined<'end'>;
@@ -62,6 +63,7 @@ export function createJournalReader(file: string): JournalReader {
     'frame-gap': [],
     'stream-end': [],
     'cross-check': [],
+    queue: [],
     milestone: [],
     note: [],
     end: [],
@@ -162,6 +164,7 @@ export function createJournalReader(file: string): JournalReader {
         frameGaps: lists['frame-gap'],
         streamEnds: lists['stream-end'],
         crossChecks: lists['cross-check'],
+        queue: lists.queue,
         milestones: lists.milestone,
         notes: lists.note,
         end,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { crossCheckResultSchema } from './cross-check.ts';
 import { factsSchema } from './facts.ts';
 import { agentPlanSchema, frameSchema, streamEndSchema } from './load.ts';
+import { queueCountersSchema } from './queue.ts';
 import { scenarioSchema, stepSchema } from './scenario.ts';
 
 export const journalSchemaVersion = 1;
@@ -107,6 +108,8 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
     name: z.enum(['ready-for-load', 'steps-done', 'rollout-complete', 'no-terminating', 'quiet']),
     detail: z.string().optional(),
   }),
+  /** What the queue of a consuming target counted. The answer came at `t`, `tookMs` after it was asked for. */
+  z.object({ type: z.literal('queue'), t, tookMs: z.number(), counters: queueCountersSchema }),
   z.object({ type: z.literal('note'), t, level: z.enum(['info', 'warning', 'fault']), text: z.string() }),
   z.object({
     type: z.literal('end'),

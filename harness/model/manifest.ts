@@ -21,4 +21,4 @@ export const label = {
 } as const;
 export const managedBy = 'rollproof';
 /** Values of the role label. */
-export type Role = 'target' | 'control' | 'agent' | 'cross-check';
+export type Role = 'target' | 'control' | 'agent' | 'queue' | 'cross-check';

@@ -130,6 +130,18 @@ export const targetSpecSchema = z.object({
   patches: z.array(z.object({ kind: z.string(), patch: z.record(z.string(), z.unknown()) })).default([]),
   /** Environment of the target's container. */
   env: z.record(z.string(), z.string()).default({}),
+  /**
+   * The built-in target also pulls items from a queue beside it: each pod slowly at first. Items per second; the rates of
+   * a consumer grow in a straight line over the warm-up. Not for a foreign target.
+   */
+  queue: z
+    .object({
+      enqueuePerSecond: z.number().int().positive(),
+      coldPerSecond: z.number().int().positive(),
+      warmPerSecond: z.number().int().positive(),
+      warmUpMs: z.number().int().nonnegative(),
+    })
+    .optional(),
   /** More objects to create beside it, as manifests. */
   extra: z.array(z.record(z.string(), z.unknown())).default([]),
 });

@@ -11,6 +11,9 @@ export interface SettingContext {
   readonly health: { readonly port: number | string; readonly path: string };
   /** preStop length in whole seconds. */
   readonly preStopSeconds: number;
+  /** What the variant's name says; undefined: the setting's own figure. */
+  readonly minReadySeconds?: number | undefined;
+  readonly maxSurge?: number | undefined;
   /** Environment variables that make the app shut down gracefully; undefined: a foreign app that has no such switch. */
   readonly gracefulEnv: Readonly<Record<string, string>> | undefined;
 }
@@ -33,6 +36,9 @@ export interface Variant {
   readonly settings: readonly string[];
   /** Length of the preStop sleep of this variant, whole seconds; undefined: the run's. */
   readonly preStopSeconds?: number;
+  /** Whole seconds, and pods; undefined: what the settings of these names set. */
+  readonly minReadySeconds?: number;
+  readonly maxSurge?: number;
   /** How the built-in target stops with setting gracefulShutdown; undefined: its recommended way. */
   readonly stopMode?: string;
 }

@@ -13,6 +13,7 @@ export const minReadySeconds: Setting = {
   conflictsWith: [],
   apply: (manifests, context) =>
     patchWorkload(manifests, context, (workload) => {
-      workload.spec.minReadySeconds ||= MIN_READY_SECONDS;
+      const present = workload.spec.minReadySeconds || MIN_READY_SECONDS;
+      workload.spec.minReadySeconds = context.minReadySeconds ?? present;
     }),
 };

@@ -14,13 +14,14 @@ export const surge: Setting = {
       if (workload.kind === 'DaemonSet') {
         workload.spec.updateStrategy = {
           type: 'RollingUpdate',
-          rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
+          rollingUpdate: { maxSurge: context.maxSurge ?? 1, maxUnavailable: 0 },
         };
         return;
       }
       const present = workload.spec.strategy?.rollingUpdate?.maxSurge;
       // 25 % is the default and rounds up to at least one pod; no surge at all would block the rollout.
-      const maxSurge = present === undefined || present === null || isZero(present) ? '25%' : present;
+      const none = present === undefined || present === null || isZero(present);
+      const maxSurge = context.maxSurge ?? (none ? '25%' : present);
       workload.spec.strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable: 0 } };
     }),
 };

@@ -15,8 +15,8 @@ export const hardened: Variant = {
 /**
  * A variant by what the user wrote: `baseline`, `hardened`, a name of the configuration, `only:preStop`,
  * `without:preStop` (hardened, less that one), or settings joined by `+` (`hardened` may be one of them:
- * `hardened+minReadySeconds`). Two settings take a value: `preStop=2` (seconds), `gracefulShutdown=drain` (a way of the
- * built-in target to stop). Throws UsageError with what there is.
+ * `hardened+minReadySeconds`). Some settings take a value: `preStop=2` and `minReadySeconds=60` (seconds), `surge=1`
+ * (pods), `gracefulShutdown=drain` (a way of the built-in target to stop). Throws UsageError with what there is.
  */
 export function variantNamed(
   name: string,
@@ -45,14 +45,15 @@ export function variantNamed(
 
 /** A variant whose name carries values: the same without them, and the values beside it. */
 function withValues(name: string, configured: Readonly<Record<string, readonly string[]>>): Variant {
-  let preStopSeconds: number | undefined;
-  let stopMode: string | undefined;
+  const values: { -readonly [field in keyof Values]: Values[field] } = {};
   const bare = name.replaceAll(/([A-Za-z]+)=([A-Za-z0-9]*)/g, (_, setting: string, value: string) => {
-    if (setting === 'preStop' && /^\d{1,3}$/.test(value)) preStopSeconds = Number(value);
-    else if (setting === 'gracefulShutdown' && stopModes.includes(value)) stopMode = value;
+    if (setting === 'preStop' && /^\d{1,3}$/.test(value)) values.preStopSeconds = Number(value);
+    else if (setting === 'minReadySeconds' && /^\d{1,4}$/.test(value)) values.minReadySeconds = Number(value);
+    else if (setting === 'surge' && /^[1-9]\d{0,2}$/.test(value)) values.maxSurge = Number(value);
+    else if (setting === 'gracefulShutdown' && stopModes.includes(value)) values.stopMode = value;
     else {
       throw new UsageError(
-        `variant "${name}": "${setting}=${value}" is not understood. Values are preStop=SECONDS and gracefulShutdown=${stopModes.join('|')}.`,
+        `variant "${name}": "${setting}=${value}" is not understood. Values are preStop=SECONDS, minReadySeconds=SECONDS, surge=PODS and gracefulShutdown=${stopModes.join('|')}.`,
       );
     }
     return setting;
@@ -60,12 +61,10 @@ function withValues(name: string, configured: Readonly<Record<string, readonly s
   const parts = bare.split('+');
   const single = parts.length === 1 && !bare.includes(':');
   const { settings } = single ? { settings: settingsOf(parts) } : variantNamed(bare, configured);
-  return {
-    ...variantOf(name, settings),
-    ...(preStopSeconds !== undefined && { preStopSeconds }),
-    ...(stopMode !== undefined && { stopMode }),
-  };
+  return { ...variantOf(name, settings), ...values };
 }
+
+type Values = Omit<Variant, 'name' | 'version' | 'settings'>;
 
 /** Ways to stop that the built-in target has beside the recommended one (target/config.ts). */
 const stopModes: readonly string[] = ['drain', 'ignore'];

@@ -232,6 +232,8 @@
     const ready = data.ready.findLast(([at]) => at <= ms);
     if (ready)
       say('ready', `${ready[1]}${ready[2] === undefined || ready[2] === null ? '' : ` of ${ready[2]}`};`);
+    const queue = data.queue.findLast(([at]) => at <= ms);
+    if (queue) say('queue', `${queue[1]} waiting, ${queue[2] ?? '?'} done per second;`);
     const within = (spans) => spans.find(([, from, to]) => from <= ms && ms < to)?.[0];
     const pods = data.pods
       .map((pod) => ({

@@ -5,7 +5,7 @@ import { lostOutcomes } from '../../harness/model/load.ts';
 import { at, clip, count, counted, duration, listed } from '../figures.ts';
 import { laneWords, outcomeWords } from '../words.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import type { LaneSeries, PodLane, Timeline } from './types.ts';
+import type { LaneSeries, PodLane, QueuePoint, Timeline } from './types.ts';
 
 export interface FigureOptions {
   readonly id: string;
@@ -22,6 +22,7 @@ const height = {
   lane: 54,
   slowest: 24,
   ready: 34,
+  queue: 44,
   pod: 32,
   events: 18,
   gap: 6,
@@ -36,6 +37,7 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   for (const lane of lanes) laneRow(rows, lane);
   for (const lane of lanes.filter((series) => !series.control)) slowestRow(rows, lane);
   if (timeline.ready.length > 0) readyRow(rows, timeline);
+  if (timeline.queue.length > 0) queueRow(rows, timeline.queue);
   for (const pod of timeline.pods) podRow(rows, pod, lanes);
   if (timeline.events.length > 0) eventRow(rows, timeline);
   marksBehind(rows, timeline, toMs);
@@ -69,6 +71,10 @@ export function describe(timeline: Timeline): string {
         ? `Lane ${lane.lane} lost nothing.`
         : `Lane ${lane.lane} lost ${count(lane.totals.lost)} between ${at(Math.min(...lossy) * lane.bucketMs)} and ${at((Math.max(...lossy) + 1) * lane.bucketMs)}.`,
     );
+  }
+  const fullest = timeline.queue.toSorted((a, b) => b.backlog - a.backlog)[0];
+  if (fullest) {
+    parts.push(`Of the queue’s items at most ${count(fullest.backlog)} waited, at ${at(fullest.atMs)}.`);
   }
   parts.push(
     `${counted(timeline.pods.length, 'pod')}; the rows behind the figure stand in the tables below it.`,
@@ -346,6 +352,35 @@ function readyRow(rows: Rows, timeline: Timeline): void {
     'wanted',
     known.map((span, i) => `${i === 0 ? 'M' : 'L'}${span.atMs} ${short(span.y)}H${span.untilMs}`).join(''),
   );
+}
+
+/**
+ * Items that wait, from the bottom up, on a scale of at least a second's work, so that a handful looks like one; and a
+ * line for the items finished per second.
+ */
+function queueRow(rows: Rows, queue: readonly QueuePoint[]): void {
+  const most = Math.max(0, ...queue.map((point) => point.backlog));
+  const fastest = Math.max(1, ...queue.map((point) => point.perSecond ?? 0));
+  const top = rows.add(
+    height.queue + height.gap,
+    html`<b>queue</b><small><i class="swatch q-backlog" aria-hidden="true"></i>waiting, at most ${count(most)}</small><small><i class="swatch q-rate" aria-hidden="true"></i>done/s, at most ${count(fastest)}</small>`,
+    '',
+  );
+  const bottom = top + height.queue;
+  const scale = (of: number) => (height.queue - 4) / of;
+  rows.boxes(
+    'q-backlog',
+    queue.map(({ atMs, backlog }, i) => {
+      const untilMs = queue[i + 1]?.atMs ?? rows.endMs;
+      const h = backlog * scale(Math.max(most, fastest));
+      return [atMs, untilMs, bottom - h, h] as const;
+    }),
+  );
+  rows.line('base', `M0 ${bottom}H${rows.endMs}`);
+  const points = queue.flatMap(({ atMs, perSecond }) =>
+    perSecond === undefined ? [] : [`${atMs} ${short(bottom - perSecond * scale(fastest))}`],
+  );
+  if (points.length > 0) rows.line('q-rate', `M${points.join('L')}`);
 }
 
 function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {

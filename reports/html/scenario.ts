@@ -254,6 +254,7 @@ function cursorData(timeline: Timeline): unknown {
       lost,
     })),
     ready: timeline.ready.map(({ atMs, ready, wanted }) => [atMs, ready, wanted]),
+    queue: timeline.queue.map(({ atMs, backlog, perSecond }) => [atMs, backlog, perSecond]),
     pods: timeline.pods.map(({ name, states, endpoint, phases }) => ({
       name,
       states: states.map(({ state, fromMs, toMs }) => [state, fromMs, toMs]),

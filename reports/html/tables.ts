@@ -52,7 +52,7 @@ export function beforeAfterTable(scenario: ScenarioResult): Markup {
           html`${column.label}<small>${column.settings.length === 0 ? 'no settings' : listed(column.settings)}</small>`,
       ),
     ],
-    body: [...groups, rolloutRows(columns)],
+    body: [...groups, rolloutRows(columns), queueRows(columns)],
   });
 }
 
@@ -102,6 +102,23 @@ ${row('Ready pods, lowest', ...cells((rollout) => count(rollout.minReady)))}
 ${row('Pods, highest (terminating ones too)', ...cells((rollout) => `${rollout.maxPodsNotTerminating} (${rollout.maxPods})`))}
 ${row('Capacity lost', ...cells((rollout) => `${count(rollout.capacityLostPodSeconds)} pod-seconds`))}
 ${row('Extra capacity used', ...cells((rollout) => `${count(rollout.extraPodSeconds)} pod-seconds`))}
+</tbody>`;
+}
+
+/** Only where the target pulls from a queue. */
+function queueRows(columns: readonly Column[]): Markup {
+  const value = (column: Column, measure: string): Content => {
+    const found = column.experiments[0]!.measures[measure];
+    return typeof found === 'number' ? count(found) : html`<span class="quiet">not measured</span>`;
+  };
+  const cells = (measure: string) => columns.map((column) => value(column, measure));
+  if (!columns.some((column) => column.experiments.some(({ measures }) => 'maxBacklog' in measures)))
+    return html``;
+  return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">The queue <small>the work that the target pulls</small></th></tr>
+${row('Items that came in per second', ...cells('enqueuedPerSecond'))}
+${row('Items finished per second, lowest', ...cells('processedPerSecondMin'))}
+${row('Items waiting, highest', ...cells('maxBacklog'))}
+${row('Items waiting at the end', ...cells('backlogAtEnd'))}
 </tbody>`;
 }
 

@@ -10,6 +10,7 @@ import {
   type RateProfile,
   type StreamPlan,
 } from '../../harness/model/load.ts';
+import { processedPerSecond } from '../../harness/model/queue.ts';
 import type { Results } from '../../harness/model/results.ts';
 import { clip } from '../figures.ts';
 import {
@@ -23,6 +24,7 @@ import {
   type PhaseMark,
   type PodLane,
   type PodState,
+  type QueuePoint,
   type ReadyPoint,
   type Span,
   type StepMark,
@@ -162,6 +164,7 @@ export function timeline(records: readonly LinedRecord[]): Timeline {
     events: shownEvents,
     lanes: series.finish(toMs),
     ready: pods.readiness(toMs),
+    queue: queuePoints(records, zero.t, toMs),
     pods: shownPods.lanes,
     omitted: {
       pods: shownPods.podsOmitted,
@@ -208,6 +211,28 @@ function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs:
     return;
   }
   steps.set(record.index, { ...known, toMs: atMs, failed: record.event === 'failed' });
+}
+
+/** The fullest queue of each stretch when there are too many readings. */
+function queuePoints(records: readonly LinedRecord[], zeroT: number, toMs: number): readonly QueuePoint[] {
+  const readings = records.filter((record) => record.type === 'queue');
+  const rates = processedPerSecond(readings.map(({ counters }) => counters));
+  const stretchMs = toMs / limits.queuePoints;
+  const fullest = new Map<number, QueuePoint>();
+  readings.forEach(({ t, tookMs, counters: { backlog } }, index) => {
+    const atMs = Math.round(t - tookMs / 2 - zeroT);
+    if (atMs < 0 || atMs > toMs) return;
+    const rate = rates[index];
+    const point = {
+      atMs,
+      backlog,
+      ...(rate === undefined ? {} : { perSecond: Math.round(rate * 10) / 10 }),
+    };
+    const key = Math.floor(atMs / stretchMs);
+    const known = fullest.get(key);
+    if (!known || backlog > known.backlog) fullest.set(key, point);
+  });
+  return [...fullest.values()];
 }
 
 function rateWords(rate: RateProfile, agents: number): string {

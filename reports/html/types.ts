@@ -50,6 +50,8 @@ export interface Timeline {
   readonly events: readonly EventMark[];
   readonly lanes: readonly LaneSeries[];
   readonly ready: readonly ReadyPoint[];
+  /** What the target's queue counted; empty where there is none. */
+  readonly queue: readonly QueuePoint[];
   readonly pods: readonly PodLane[];
   /** What was left out to keep the page small; 0 when nothing was. */
   readonly omitted: { readonly pods: number; readonly events: number; readonly spans: number };
@@ -119,6 +121,14 @@ export interface ReadyPoint {
   readonly wanted?: number;
 }
 
+export interface QueuePoint {
+  readonly atMs: number;
+  /** Items that waited. */
+  readonly backlog: number;
+  /** Items finished per second, as a mean over the last seconds; undefined until there are as many. */
+  readonly perSecond?: number;
+}
+
 export const podStates = ['pending', 'starting', 'not-ready', 'ready', 'terminating'] as const;
 /** pending: no node yet · starting: containers not running yet · not-ready: running · ready · terminating. */
 export type PodState = (typeof podStates)[number];
@@ -160,6 +170,7 @@ export const limits = {
   failures: 400,
   spansPerPod: 60,
   readyPoints: 600,
+  queuePoints: 600,
   cited: 150,
   citedChars: 360,
   notes: 60,

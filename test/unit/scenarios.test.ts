@@ -153,6 +153,10 @@ const values: readonly [string, Record<string, unknown>][] = [
     'hardened+preStop=8',
     { settings: ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge'], preStopSeconds: 8 },
   ],
+  [
+    'readinessProbe+surge=1+minReadySeconds=60',
+    { settings: ['readinessProbe', 'surge', 'minReadySeconds'], maxSurge: 1, minReadySeconds: 60 },
+  ],
   ['preStop+gracefulShutdown=drain', { settings: ['preStop', 'gracefulShutdown'], stopMode: 'drain' }],
 ];
 for (const [name, expected] of values) {
@@ -161,7 +165,14 @@ for (const [name, expected] of values) {
   });
 }
 
-for (const name of ['preStop=', 'preStop=soon', 'surge=1', 'gracefulShutdown=later', 'preStop=2+nothing']) {
+for (const name of [
+  'preStop=',
+  'preStop=soon',
+  'surge=0',
+  'noSurge=1',
+  'gracefulShutdown=later',
+  'preStop=2+nothing',
+]) {
   test(`variant ${name} is refused`, () => {
     assert.throws(
       () => variantNamed(name),

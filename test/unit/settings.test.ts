@@ -231,6 +231,17 @@ test('surge: what becomes of strategies that are there', () => {
   }
 });
 
+test('figures of a variant win over what is there and over the settings’ own', () => {
+  const manifests = ours();
+  specOf(manifests[1]).strategy = rolling('50%', '50%');
+  specOf(manifests[1]).minReadySeconds = 7;
+  const kept = specOf(apply(manifests, ['surge', 'minReadySeconds'], context)[1]);
+  assert.equal([kept.strategy, kept.minReadySeconds], [rolling('50%', 0), 7]);
+  const told = { ...context, maxSurge: 1, minReadySeconds: 60 };
+  const set = specOf(apply(manifests, ['surge', 'minReadySeconds'], told)[1]);
+  assert.equal([set.strategy, set.minReadySeconds], [rolling(1, 0), 60]);
+});
+
 test('a DaemonSet surges through its updateStrategy; what does not apply to it is said', () => {
   const manifests = ours().map((manifest) => ({
     ...manifest,

@@ -55,6 +55,10 @@ test('configuration: defaults, and the linger limit is never below the linger', 
     readyFile: undefined,
     phases: undefined,
     parentPid: undefined,
+    mode: 'server',
+    queue: '',
+    pace: { coldPerSecond: 1, warmPerSecond: 10, warmUpMs: 0 },
+    queueing: { enqueuePerSecond: 10, quietMs: 0, limit: 10_000, leaseMs: 10_000 },
   });
   assert.is(readTargetConfig({ LINGER_MS: '20000' }).lingerLimitMs, 20_000);
 });
