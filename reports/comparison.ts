@@ -87,12 +87,13 @@ export function lanesOf(scenario: Pick<ScenarioResult, 'experiments'>): readonly
   return lanes.filter((lane) => scenario.experiments.some((experiment) => experiment.lanes[lane]));
 }
 
-/** The repeat that lost most in this lane: what a column shows when there are several. */
+/** The valid repeat that lost most in this lane (of all, where none is valid): what a column shows when there are several. */
 export function worst(
   column: Column,
   lane: Lane,
 ): { readonly experiment: ExperimentResult; readonly result: LaneResult } | undefined {
-  return column.experiments
+  const valid = column.experiments.filter((experiment) => experiment.valid);
+  return (valid.length > 0 ? valid : column.experiments)
     .flatMap((experiment) => {
       const result = experiment.lanes[lane];
       return result ? [{ experiment, result }] : [];

@@ -41,6 +41,8 @@ const MOST_FACTOR = 4;
 export const START_CONTENTION = 0.25;
 
 interface Start {
+  /** A volume could not be mounted at first: how long that start took says nothing about the machine. */
+  readonly heldUp: boolean;
   readonly scheduledMs: number;
   readonly startedMs: number;
 }
@@ -51,6 +53,7 @@ interface Start {
  */
 export function machineFactor({ events, header }: Recording): number {
   const scheduled = new Map<string, number>();
+  const heldUp = new Set<string>();
   const starts: Start[] = [];
   for (const { t, type, kind, name, object } of events) {
     if (kind === 'Pod' && !scheduled.has(name)) {
@@ -63,11 +66,15 @@ export function machineFactor({ events, header }: Recording): number {
     }
     if (kind !== 'Event' || type !== 'ADDED') continue;
     const { reason, involvedObject } = eventSchema.parse(object);
-    const scheduledMs = scheduled.get(involvedObject.name);
-    if (reason === 'Started' && scheduledMs !== undefined) starts.push({ scheduledMs, startedMs: t });
+    const { name: pod } = involvedObject;
+    const scheduledMs = scheduled.get(pod);
+    if (reason === 'FailedMount') heldUp.add(pod);
+    if (reason === 'Started' && scheduledMs !== undefined) {
+      starts.push({ heldUp: heldUp.has(pod), scheduledMs, startedMs: t });
+    }
   }
   const factors = starts
-    .filter(({ scheduledMs }) => scheduledMs >= 0 || header.createdAtFirstStep)
+    .filter(({ heldUp, scheduledMs }) => !heldUp && (scheduledMs >= 0 || header.createdAtFirstStep))
     .map((start) => {
       const together = starts.filter(
         (other) =>

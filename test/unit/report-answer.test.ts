@@ -124,6 +124,15 @@ test('several repeats: the worst one speaks', () => {
   assert.is(worst(before!, 'new')!.result.lost, Math.max(...lost));
 });
 
+test('a run that was not valid does not speak while others are', () => {
+  const { before } = beforeAfter(sampleRun({ repeats: 3 }).results.scenarios[0]!);
+  const [most, ...others] = before!.experiments.toSorted((a, b) => b.lanes.new!.lost - a.lanes.new!.lost);
+  const column = { ...before!, experiments: [{ ...most!, valid: false }, ...others] };
+  assert.is(worst(column, 'new')!.experiment, others[0]);
+  const none = { ...before!, experiments: [{ ...most!, valid: false }] };
+  assert.is(worst(none, 'new')!.experiment.repeat, most!.repeat);
+});
+
 test('before is the variant without settings, after is hardened or the fullest', () => {
   const table: [string[], string | undefined, string | undefined][] = [
     [['baseline', 'hardened'], 'baseline', 'hardened'],
