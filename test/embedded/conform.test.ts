@@ -14,14 +14,15 @@ const files = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
 test(`${files.length} recordings of a real cluster are replayed alike`, async () => {
   assert.ok(files.length >= 10, `${files.length} recordings in ${folder}`);
   const paths = files.map((file) => join(folder, file));
-  // Replays are in real time: what differed while six ran on this machine has to match with less beside it.
+  // Replays are in real time: what differed while six ran on this machine has to match with less beside it. A machine
+  // that is still busy then (timers over 200 ms late) makes times late, nothing else.
   let left = paths;
   const outputs: string[] = [];
   for (const jobs of [6, 2, 1]) {
     if (left.length === 0) break;
     const output = await conform(left, jobs);
     outputs.push(output);
-    left = left.filter((file) => !matched(output, file));
+    left = left.filter((file) => !matched(output, file) && !(jobs === 1 && onlyLate(output, file)));
   }
   assert.equal(left, [], outputs.join('\n'));
 });
@@ -57,6 +58,14 @@ function conform(paths: readonly string[], jobs: number): Promise<string> {
 
 function matched(output: string, path: string): boolean {
   return output.split('\n').some((line) => line.startsWith(`ok    ${basename(path, '.jsonl')} `));
+}
+
+function onlyLate(output: string, path: string): boolean {
+  const row = new RegExp(
+    `^${basename(path, '.jsonl')} +\\d+/\\d+ +times of \\d+ milestones: .*\\n(?: +(?!also ).*\\n)* +this machine was busy: `,
+    'm',
+  );
+  return row.test(output);
 }
 
 test.run();
