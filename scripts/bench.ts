@@ -6,27 +6,36 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
+import { list, wholeNumber } from '../harness/commands/flags.ts';
 import { bundle } from '../harness/load/bundle.ts';
 import { selfTimes } from './bench/profile.ts';
 import { type Case, type Figures, otherTools, ownTools, runPinned, type Tool } from './bench/tools.ts';
+import { parseCommandLine } from './command-line.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '4' },
-    repeats: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'kept,new,open' },
-    out: { type: 'string', default: 'out/bench.json' },
-    profile: { type: 'string' },
-  },
-});
-const durationMs = Number(values.seconds) * 1000;
-const repeats = Number(values.repeats);
-if (!(durationMs >= 1000) || !Number.isInteger(repeats) || repeats < 1) {
-  process.stderr.write('bench: --seconds must be at least 1 and --repeats a whole number from 1 on.\n');
-  process.exit(4);
-}
+const command = parseCommandLine(
+  new Command('bench')
+    .description('the speed of the load beside raw autocannon, wrk, hey and k6')
+    .option('--seconds <n>', 'length of each measurement', atLeastASecond, 4)
+    .option('--repeats <n>', 'measurements of each; the median counts', wholeNumber(1, 100), 3)
+    .option('--only <groups>', 'of kept, new and open, separated by commas', chosenGroups, [
+      'kept',
+      'new',
+      'open',
+    ])
+    .option('--out <file>', 'where the figures go as JSON', 'out/bench.json')
+    .option('--profile <folder>', 'also profile the meter, and put the profile there'),
+);
+const values = command.opts<{
+  seconds: number;
+  repeats: number;
+  only: readonly Group[];
+  out: string;
+  profile?: string;
+}>();
+const durationMs = values.seconds * 1000;
+const { repeats } = values;
 
 const closedKept: Case = {
   name: 'closed loop, 50 kept connections',
@@ -56,12 +65,12 @@ const openNew: Case = {
   connections: 100,
   durationMs,
 };
-const groups: Readonly<Record<string, readonly Case[]>> = {
+const groups: Readonly<Record<Group, readonly Case[]>> = {
   kept: [closedKept],
   new: [closedNew],
   open: [openKept, openNew],
 };
-const cases = values.only.split(',').flatMap((name) => groups[name] ?? []);
+const cases = values.only.flatMap((name) => groups[name]);
 
 const pinning = spawnSync('taskset', ['-c', '0', 'true']).status === 0 && cpus().length > 1;
 const generatorCore = pinning ? 0 : undefined;
@@ -87,6 +96,22 @@ const present = otherTools.filter(
 const missing = otherTools.filter((tool) => !present.includes(tool)).map(({ name }) => name);
 const tools = [...ownTools(generator), ...present];
 if (missing.length > 0) process.stdout.write(`Not on the PATH, so not compared: ${missing.join(', ')}.\n`);
+
+type Group = 'kept' | 'new' | 'open';
+
+function chosenGroups(text: string): Group[] {
+  return list(text).map((name) => {
+    if (name === 'kept' || name === 'new' || name === 'open') return name;
+    throw new InvalidArgumentError(`There is no "${name}"; there are kept, new and open.`);
+  });
+}
+
+function atLeastASecond(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 1 && seconds <= 3600))
+    throw new InvalidArgumentError('It must be a number from 1 to 3600.');
+  return seconds;
+}
 
 interface Row {
   readonly tool: string;

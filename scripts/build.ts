@@ -5,6 +5,14 @@ import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { parseCommandLine } from './command-line.ts';
+
+parseCommandLine(
+  new Command('build').description(
+    'compile the sources into dist/, with the files that they read beside them',
+  ),
+);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist');

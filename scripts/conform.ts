@@ -2,8 +2,10 @@
 // Usage: npm run conform -- FILE… [--jobs N] [--all [FOLDER]] [--kubectl real|own] [--write FOLDER] [--verbose]
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../harness/commands/flags.ts';
 import { exitCode, RollproofError, UsageError } from '../harness/model/errors.ts';
+import { parseCommandLine, runScript } from './command-line.ts';
 import { type Comparison, compare } from './conform/compare.ts';
 import { digest } from './conform/digest.ts';
 import { kubectlIsThere } from './conform/kubectl.ts';
@@ -35,36 +37,37 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof RollproofError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.exitCode;
+const command = parseCommandLine(
+  new Command('conform')
+    .description('replay recordings of a real cluster on the embedded one, and say where they differ')
+    .argument('[recordings...]', 'FILE.jsonl …; with --all a folder')
+    .option('--all', `all recordings of the folder (default: ${DEFAULT_FOLDER})`)
+    .option('--jobs <n>', 'replays at a time', wholeNumber(1, MOST_JOBS), 1)
+    .addOption(
+      new Option(
+        '--kubectl <which>',
+        "do the steps with the real kubectl, or with kubectl's requests",
+      ).choices(['real', 'own']),
+    )
+    .option('--write <folder>', 'write the replays there')
+    .option('--verbose', 'say every difference'),
+);
+await runScript(() => main(command.args, command.opts<Flags>()));
+
+interface Flags {
+  readonly all?: boolean;
+  readonly jobs: number;
+  readonly kubectl?: 'real' | 'own';
+  readonly write?: string;
+  readonly verbose?: boolean;
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      all: { type: 'boolean', default: false },
-      jobs: { type: 'string', default: '1' },
-      kubectl: { type: 'string' },
-      write: { type: 'string' },
-      verbose: { type: 'boolean', default: false },
-    },
-  });
-  const jobs = Number(values.jobs);
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS) {
-    throw new UsageError(
-      `conform: --jobs is "${values.jobs}"; it must be a whole number from 1 to ${MOST_JOBS}.`,
-    );
-  }
-  const files = values.all ? allFiles(positionals[0] ?? DEFAULT_FOLDER) : positionals;
+async function main(positionals: readonly string[], flags: Flags): Promise<number> {
+  const files = flags.all ? allFiles(positionals[0] ?? DEFAULT_FOLDER) : positionals.map(existing);
   if (files.length === 0) {
     throw new UsageError('conform: name recordings (FILE.jsonl …), or --all for those of ../shared/traces.');
   }
-  const kubectl = await kubectlChoice(values.kubectl);
+  const kubectl = flags.kubectl ?? ((await kubectlIsThere()) ? 'real' : 'own');
   process.stdout.write(
     `emulated Kubernetes v1.34.4 against ${files.length} recordings; steps by ${kubectl === 'real' ? 'kubectl' : "kubectl's requests (no kubectl here)"}\n`,
   );
@@ -72,9 +75,9 @@ async function main(): Promise<number> {
   const rows: Row[] = [];
   const queue = [...scenarios];
   await Promise.all(
-    Array.from({ length: Math.min(jobs, queue.length) }, async () => {
+    Array.from({ length: Math.min(flags.jobs, queue.length) }, async () => {
       for (let next = queue.shift(); next && !interrupted.signal.aborted; next = queue.shift()) {
-        const done = await replayScenario(next, kubectl, values.write, values.verbose);
+        const done = await replayScenario(next, kubectl, flags.write, flags.verbose === true);
         rows.push(...done);
         for (const row of done) process.stdout.write(`${shortLine(row)}\n`);
       }
@@ -112,6 +115,11 @@ function isBusy(file: string): boolean {
   return file.endsWith('.load.jsonl');
 }
 
+function existing(file: string): string {
+  if (!existsSync(file)) throw new UsageError(`conform: there is no file ${file}.`);
+  return file;
+}
+
 function allFiles(folder: string): string[] {
   if (!existsSync(folder)) throw new UsageError(`conform: there is no folder ${folder}.`);
   return readdirSync(folder)
@@ -126,12 +134,6 @@ function repeatsOf(file: string): string[] {
   return readdirSync(dirname(file))
     .filter((name) => name.endsWith('.jsonl') && scenarioOf(name) === scenario && name !== basename(file))
     .map((name) => join(dirname(file), name));
-}
-
-async function kubectlChoice(asked: string | undefined): Promise<'real' | 'own'> {
-  if (asked === 'real' || asked === 'own') return asked;
-  if (asked !== undefined) throw new UsageError(`conform: --kubectl is "${asked}"; it must be real or own.`);
-  return (await kubectlIsThere()) ? 'real' : 'own';
 }
 
 async function replayScenario(

@@ -2,28 +2,24 @@
 // `rollproof verify` on both, judged without the knowledge of which pod was asked.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { readRun } from '../harness/commands/judge.ts';
 import { judgeRun } from '../harness/judge/run.ts';
-import { exitCode, RollproofError, UsageError } from '../harness/model/errors.ts';
+import { exitCode, UsageError } from '../harness/model/errors.ts';
 import type { Results } from '../harness/model/results.ts';
+import { parseCommandLine, runScript } from './command-line.ts';
 import { fidelityMark, fidelityOf, fidelityText } from './fidelity-text.ts';
 
 const file = fileURLToPath(new URL('../docs/embedded.md', import.meta.url));
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof RollproofError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.exitCode;
-}
+const command = parseCommandLine(
+  new Command('fidelity')
+    .description('write the table kind beside embedded into docs/embedded.md')
+    .argument('<folders...>', 'results of rollproof verify on kind and on embedded'),
+);
+await runScript(() => main(command.args));
 
-async function main(folders: readonly string[]): Promise<void> {
-  if (folders.length === 0 || folders.some((folder) => folder.startsWith('-'))) {
-    throw new UsageError(
-      'fidelity: name folders of rollproof verify on kind and on embedded (npm run fidelity -- DIR…).',
-    );
-  }
+async function main(folders: readonly string[]): Promise<number> {
   const results: Results[] = [];
   for (const folder of folders) {
     const { journals, facts } = await readRun(folder);
@@ -43,7 +39,7 @@ async function main(folders: readonly string[]): Promise<void> {
   process.stdout.write(
     `docs/embedded.md written: ${fidelity.scenarios.length} scenarios, ${fidelity.rows.length} lanes, ${different} of them different.\n`,
   );
-  if (fidelity.scenarios.some(({ same }) => !same)) process.exitCode = exitCode.refuted;
+  return fidelity.scenarios.every(({ same }) => same) ? exitCode.ok : exitCode.refuted;
 }
 
 function clusterText(runs: readonly Results[]): string {

@@ -4,30 +4,37 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { parseCommandLine } from './command-line.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values, tokens } = parseArgs({
-  strict: false,
-  tokens: true,
-  options: {
-    profile: { type: 'string', default: 'full' },
-    cluster: { type: 'string', default: 'kind' },
-    gate: { type: 'string', default: join(root, 'scripts', 'nightly-gate.yaml') },
-    folder: { type: 'string', default: join('out', 'nightly') },
-  },
-});
-const folder = String(values.folder);
-const profile = String(values.profile);
+const command = parseCommandLine(
+  new Command('nightly')
+    .description(
+      'the full profile, gated against its last green run; other flags are those of rollproof verify',
+    )
+    .option('--profile <profile>', 'quick or full', 'full')
+    .option('--cluster <kind>', 'where to run', 'kind')
+    .option('--gate <file>', 'bounds that the run must keep', join(root, 'scripts', 'nightly-gate.yaml'))
+    .option('--folder <dir>', 'where reports and history go', join('out', 'nightly'))
+    .allowUnknownOption()
+    .allowExcessArguments(),
+);
+const { profile, cluster, gate, folder } = command.opts<{
+  profile: string;
+  cluster: string;
+  gate: string;
+  folder: string;
+}>();
 const args = [
   'verify',
   ...['--profile', profile],
-  ...['--cluster', String(values.cluster)],
-  ...['--gate', String(values.gate)],
+  ...['--cluster', cluster],
+  ...['--gate', gate],
   // Each profile has its own history: their figures are not to be compared.
   ...['--history', join(folder, `history-${profile}.ndjson`)],
   ...['--out', unusedFolder(join(folder, new Date().toISOString().slice(0, 10)))],
-  ...passedOn(process.argv.slice(2)),
+  ...command.args,
 ];
 process.stderr.write(`rollproof ${args.join(' ')}\n`);
 process.argv = [process.argv[0] as string, join(root, 'harness', 'cli.ts'), ...args];
@@ -40,15 +47,4 @@ function unusedFolder(wanted: string): string {
     const name = n === 1 ? wanted : `${wanted}-${n}`;
     if (!existsSync(name)) return name;
   }
-}
-
-/** What is not a flag of nightly's own. */
-function passedOn(given: readonly string[]): string[] {
-  const own = new Set<number>();
-  for (const token of tokens ?? []) {
-    if (token.kind !== 'option' || !['profile', 'cluster', 'gate', 'folder'].includes(token.name)) continue;
-    own.add(token.index);
-    if (token.value !== undefined && !token.inlineValue) own.add(token.index + 1);
-  }
-  return given.filter((_, index) => !own.has(index));
 }

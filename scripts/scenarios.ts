@@ -3,12 +3,19 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { exitCode } from '../harness/model/errors.ts';
 import type { Results } from '../harness/model/results.ts';
 import { scenarios } from '../scenarios/index.ts';
+import { parseCommandLine } from './command-line.ts';
 import { definitionsText, measuredMark, measuredText, ofToday } from './scenarios-text.ts';
 
 const file = fileURLToPath(new URL('../docs/scenarios.md', import.meta.url));
-const folders = process.argv.slice(2);
+const folders = parseCommandLine(
+  new Command('scenarios')
+    .description('write docs/scenarios.md: the definitions, and what was measured')
+    .argument('[folders...]', 'results of rollproof verify; without any the measured part stays as it is'),
+).args;
 
 const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
 const kept = before.includes(measuredMark) ? before.slice(before.indexOf(measuredMark)) : measuredText([]);
@@ -21,7 +28,7 @@ function readResults(folder: string): Results {
   const path = join(folder, 'results.json');
   if (!existsSync(path)) {
     process.stderr.write(`scenarios: ${path} is not there; name folders that rollproof verify wrote.\n`);
-    process.exit(2);
+    process.exit(exitCode.usage);
   }
   return JSON.parse(readFileSync(path, 'utf8')) as Results;
 }

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
+import { list } from '../harness/commands/flags.ts';
+import { parseCommandLine } from './command-line.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -28,17 +30,14 @@ interface FileResult {
   readonly problem?: string;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { only: { type: 'string' } },
-});
-const chosen = (values.only?.split(',') ?? Object.keys(folders)) as Folder[];
-for (const folder of chosen) {
-  if (!(folder in folders)) {
-    console.error(`npm test: no folder "${folder}"; there are ${Object.keys(folders).join(', ')}.`);
-    process.exit(4);
-  }
-}
+const command = parseCommandLine(
+  new Command('npm test')
+    .description('run the test files whose path contains one of the names; all when there is none')
+    .argument('[names...]')
+    .option('--only <folders>', `of ${Object.keys(folders).join(', ')}, separated by commas`, chosenFolders),
+);
+const positionals = command.args;
+const chosen = command.opts<{ only?: Folder[] }>().only ?? (Object.keys(folders) as Folder[]);
 
 const reports = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
 const running = new Set<number>();
@@ -96,6 +95,13 @@ for (const reason of results.flatMap((result) => result.skipped)) console.log(`s
 if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
+
+function chosenFolders(text: string): Folder[] {
+  return list(text).map((name) => {
+    if (name in folders) return name as Folder;
+    throw new InvalidArgumentError(`There is no folder "${name}".`);
+  });
+}
 
 async function runFile(file: string, limitMs: number): Promise<FileResult & { output: string; ms: number }> {
   const report = join(reports, `${file.replaceAll('/', '-')}.json`);

@@ -1,0 +1,79 @@
+// The scripts behind `npm run`: help is told, and a wrong flag is a sentence with exit code 4, before anything is done.
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Ended, root } from '../rollproof.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('scripts', { timeoutMs: 90_000 });
+const names = ['bench', 'build', 'config-schema', 'conform', 'fidelity', 'nightly', 'scenarios', 'test'];
+
+function script(name: string, ...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, ['scripts/start.mjs', `scripts/${name}.ts`, ...args], { cwd: root });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
+  );
+}
+
+test('--help says what there is', async () => {
+  const { code, stdout } = await script('conform', '--help');
+  assert.is(code, 0);
+  assert.match(stdout, /^Usage: conform .*\n\n/);
+});
+
+test('what is wrong is one sentence, not a stack, and exit code 4', async () => {
+  const nowhere = join(tmpdir(), 'rollproof-no-such-folder');
+  const table: [string, string[], RegExp][] = [
+    ...names.map((name): [string, string[], RegExp] => [
+      name,
+      ['--no-such-flag'],
+      /unknown option '--no-such-flag'/,
+    ]),
+    ['bench', ['--only', 'kept,odd'], /^bench: .* There is no "odd"; there are kept, new and open\./],
+    ['conform', ['--jobs', '99', 'x'], /^conform: .* It must be a whole number from 1 to 16\./],
+    ['conform', [nowhere], /^conform: there is no file /],
+    ['scenarios', [nowhere], /^scenarios: .*results\.json is not there/],
+  ];
+  const check = async ([name, args, expected]: (typeof table)[number]) => {
+    const what = `${name} ${args.join(' ')}`;
+    const { code, stderr } = await script(name, ...args);
+    assert.is(code, 4, `${what}: ${stderr}`);
+    // The nightly run names the command that it starts.
+    assert.match(stderr.replace(/^rollproof verify .*\nerror: /, ''), expected, what);
+    assert.not.match(stderr, /^ {4}at /m, what);
+  };
+  const queue = [...table];
+  const inTurn = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) await check(next);
+  };
+  await Promise.all([inTurn(), inTurn(), inTurn()]);
+});
+
+test('the nightly run hands on what is not its own', async () => {
+  const { code, stderr } = await script(
+    'nightly',
+    '--repeat',
+    '3',
+    '--profile',
+    'quick',
+    '--config',
+    'no-such.yaml',
+  );
+  assert.is(code, 4, stderr);
+  assert.match(
+    stderr,
+    /^rollproof verify --profile quick --cluster kind .* --repeat 3 --config no-such\.yaml\n/,
+  );
+  assert.match(stderr, /no-such\.yaml/);
+});
+
+test.run();
