@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { OutsideAgent, RunningCluster } from './cluster/provider.ts';
 import { type CrossCheck, type CrossCheckMeans, prepareCrossCheck } from './cross-check.ts';
-import { createObjects, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
+import { createObjects, daemonSetSize, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
 import {
   agentJob,
   agentPort,
@@ -14,15 +14,20 @@ import {
   controlName,
   controlTarget,
   type Identity,
-  labelled,
+  isWorkload,
+  labelledTarget,
   namespaceManifest,
   nodePortService,
+  onOneNode,
   phasePort,
+  podsBeside,
   withPhaseLink,
   withScenario,
 } from './deploy/assemble.ts';
 import type { TargetDefinition } from './deploy/definition.ts';
 import { type QueueSpec, queueObjects, queuePort, withConsumers } from './deploy/queue.ts';
+import { scenarioTarget } from './deploy/scenario-target.ts';
+import { substitutionsOf } from './deploy/substitutions.ts';
 import type { Kube } from './kube/client.ts';
 import { explainK6 } from './load/k6/explain.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
@@ -30,7 +35,7 @@ import { describeStep } from './model/describe-step.ts';
 import { FaultError, InterruptedError } from './model/errors.ts';
 import type { HeaderRecord, RecordOf } from './model/journal.ts';
 import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from './model/load.ts';
-import { label, type Manifest } from './model/manifest.ts';
+import { label, type Manifest, type Role } from './model/manifest.ts';
 import { mergeStreamEnds } from './model/merge-load.ts';
 import { rolloutComplete, rolloutSettled } from './model/rollout.ts';
 import type { Scenario, Step } from './model/scenario.ts';
@@ -88,6 +93,8 @@ export interface ProgressEvent {
 export interface PreparedExperiment {
   readonly key: ExperimentKey;
   readonly identity: Identity;
+  /** The run's, or the scenario's own. */
+  readonly target: TargetDefinition;
   readonly agents: readonly PreparedAgent[];
   readonly addresses: { readonly target: string; readonly control: string };
   /** The pod of the queue that the target pulls from, where the scenario has one. */
@@ -97,6 +104,7 @@ export interface PreparedExperiment {
   readonly applied: readonly string[];
   readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
   readonly settingsDiff: string;
+  readonly substitutions: HeaderRecord['substitutions'];
   /** Ends what is not an object of the cluster (an agent outside it). */
   close(): Promise<void>;
 }
@@ -131,12 +139,14 @@ export const experimentName = ({ scenario, variant, path, agents, repeat }: Expe
 
 /** Deploys everything into a namespace of its own and waits until it can serve. */
 export async function prepareExperiment(
-  run: RunContext,
+  given: RunContext,
   key: ExperimentKey,
   /** Called before a namespace is created, so that it is removed whatever happens then. */
   onNamespace: (namespace: string) => void,
 ): Promise<PreparedExperiment> {
-  const { kube, target, signal } = run;
+  const target = scenarioTarget(given.target, key.scenario);
+  const run = { ...given, target };
+  const { kube, signal } = run;
   const name = experimentName(key);
   const identity: Identity = {
     namespace: namespaceOf(run.runId, name),
@@ -151,26 +161,43 @@ export async function prepareExperiment(
   await createObjects(kube, [namespaceManifest(identity)]);
   const [phaseService] = await createObjects(kube, [agentService(identity)]);
   const phases = `${clusterIpOf(phaseService)}:${phasePort}`;
-  const base = withScenario(target, key.scenario.target);
+  const { deployed, oneNode, replicas } = key.scenario.target;
+  const knobs = withScenario(target, key.scenario.target);
+  const base = oneNode ? onOneNode(knobs, target, workerOf(run.cluster)) : knobs;
   const context = settingContext(run, key.variant);
   const variant = applyVariant(base, key.variant, context);
   const queue = target.builtIn ? key.scenario.target.queue : undefined;
   const linked = withPhaseLink(variant.manifests, target, phases);
   const consuming = queue && withConsumers(linked, target, await deployQueue(run, identity, queue), queue);
-  const manifests = labelled(consuming ?? linked, 'target', identity);
+  const manifests = labelledTarget(consuming ?? linked, target, identity);
   const created = await createObjects(kube, [
     agentJob(identity, run.images.agent, agentNode, agentsInside),
     ...controlTarget(identity, run.images.control, agentNode),
-    ...manifests,
+    ...manifests.filter((manifest) => !isWorkload(manifest, target)),
   ]);
 
-  const ready = (role: string, count: number) =>
+  const ready = (role: Role, count: number) =>
     podsReady(kube, identity.namespace, { [label.role]: role }, count, READY_LIMIT_MS, signal);
-  const { replicas } = key.scenario.target;
+  // Where the target's pods go may depend on those beside it.
+  await ready('beside', podsBeside(manifests, target));
+  const targetReady = async () => {
+    if (!deployed) return [];
+    await createObjects(
+      kube,
+      manifests.filter((manifest) => isWorkload(manifest, target)),
+    );
+    const { kind, name: workload } = target.workload;
+    return ready(
+      'target',
+      kind === 'DaemonSet'
+        ? await daemonSetSize(kube, identity.namespace, workload, READY_LIMIT_MS, signal)
+        : replicas,
+    );
+  };
   const [agentPods, controlPods, targetPods, queuePods] = await Promise.all([
     ready('agent', agentsInside),
     ready('control', 1),
-    ready('target', target.workload.kind === 'Deployment' ? replicas : 1),
+    targetReady(),
     queue ? ready('queue', 1) : [],
   ]);
   await podsAnswer(kube, identity.namespace, controlPods, 8080, '/', READY_LIMIT_MS, signal);
@@ -199,6 +226,7 @@ export async function prepareExperiment(
   return {
     key,
     identity,
+    target,
     agents: preparedAgents(run, identity, agentPods, outside),
     addresses,
     queuePod: queuePods[0]?.name,
@@ -207,6 +235,7 @@ export async function prepareExperiment(
     notApplied: variant.notApplied,
     // Without values that are nobody's business: the lines around a change are shown, too.
     settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
+    substitutions: substitutionsOf(target, knobs, base, (list) => withoutSecrets(list, target)),
     close: () => endAll(outside),
   };
 }
@@ -282,10 +311,11 @@ async function nodePortAddress(
 
 /** Fires, steps, waits, records. Never throws for what goes wrong in the experiment: the journal's end says it. */
 export async function runExperiment(
-  run: RunContext,
+  given: RunContext,
   prepared: PreparedExperiment,
   journalFile: string,
 ): Promise<ExperimentOutcome> {
+  const run = { ...given, target: prepared.target };
   const journal = createJournalWriter(journalFile);
   const undo: { what: string; act: () => Promise<void> }[] = [];
   const startedAt = performance.now();
@@ -357,13 +387,14 @@ async function crossCheckOf(
   journal: JournalWriter,
   signal: AbortSignal,
 ): Promise<CrossCheck | undefined> {
-  if (!run.crossCheck) return undefined;
+  const streams = wholeStreams(plans).filter((stream) => stream.id !== controlStream);
+  if (!run.crossCheck || streams.length === 0) return undefined;
   run.progress({ experiment: experimentName(prepared.key), doing: 'starting k6 beside the load agents' });
   const starting = prepareCrossCheck(run.crossCheck, {
     kube: run.kube,
     identity: prepared.identity,
     node: agentNodeOf(run.cluster),
-    streams: wholeStreams(plans).filter((stream) => stream.id !== controlStream),
+    streams,
     limitMs: prepared.key.scenario.limitMs,
     signal,
   });
@@ -517,6 +548,9 @@ async function runSteps(
     workload: target.workload,
     images: target.images,
     adminPort: target.adminPort,
+    undeployed: prepared.key.scenario.target.deployed
+      ? undefined
+      : prepared.manifests.find((manifest) => isWorkload(manifest, target)),
     state: recorder.live,
     signal,
     async setRate(ratePerSecond, overMs, lane) {
@@ -541,7 +575,8 @@ async function runSteps(
     try {
       const detail = await Promise.race([runStep(step, context), firing.failed]);
       journal.write({ type: 'step', index, event: 'end', step, detail });
-      if (!passive.has(step.step)) await Promise.race([seenByWatch(context), firing.failed]);
+      if (!passive.has(step.step) && detail.refused !== true)
+        await Promise.race([seenByWatch(context), firing.failed]);
     } catch (error) {
       journal.write({ type: 'step', index, event: 'failed', step, detail: { error: messageOf(error) } });
       throw error;
@@ -557,6 +592,7 @@ const passive: ReadonlySet<Step['step']> = new Set([
   'load-rate',
   'proxy-delay',
   'expect-refusal',
+  'read-fields',
 ]);
 const WATCH_LIMIT_MS = 15_000;
 
@@ -688,7 +724,7 @@ async function pause(ms: number, firing: Firing, signal: AbortSignal): Promise<v
 }
 
 const withoutSecrets = (manifests: readonly Manifest[], target: TargetDefinition): Manifest[] =>
-  manifests.map((manifest) => redactManifest(manifest, target.builtIn));
+  manifests.map((manifest) => redactManifest(manifest, target.builtIn || target.published !== undefined));
 
 function planOf(run: RunContext, prepared: PreparedExperiment, { split, parts }: PreparedAgent): AgentPlan {
   return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
@@ -722,6 +758,7 @@ function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan
       .map((manifest) => stringify(manifest))
       .join('---\n'),
     settingsDiff: prepared.settingsDiff,
+    ...(prepared.substitutions?.length && { substitutions: prepared.substitutions }),
     configuration: redactValue(run.configuration) as Record<string, unknown>,
     arguments: redactArguments(run.arguments),
   };
@@ -748,6 +785,13 @@ export function agentNodeOf(cluster: RunningCluster): string {
   const chosen = agentNode ?? nodes.find((node) => node.role === 'control-plane')?.name ?? nodes[0]?.name;
   if (!chosen) throw new FaultError(`Cluster ${cluster.info.name} has no node for the load agent.`);
   return chosen;
+}
+
+/** A node that takes the target's pods. */
+function workerOf({ info }: RunningCluster): string {
+  const worker = info.nodes.find((node) => node.role !== 'control-plane') ?? info.nodes[0];
+  if (!worker) throw new FaultError(`Cluster ${info.name} has no node for the target.`);
+  return worker.name;
 }
 
 function outcomeOf(

@@ -20,6 +20,12 @@ function json(): string {
     source: full.source,
     group: full.group,
     variants: full.variants,
+    cases: Object.fromEntries(
+      Object.entries(full.cases).map(([name, { title, steps }]) => [
+        name,
+        { title, steps: steps ?? full.steps },
+      ]),
+    ),
     settings: full.settings,
     needs: full.needs,
     claims: full.claims,

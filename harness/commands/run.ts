@@ -64,8 +64,10 @@ export async function runExperiments(
     ran.push(...(await runSideBySide(run, together, lanes, out, progress, loaded, remove)));
   }
   const pending = together.length > 1 ? missing.filter((key) => !together.includes(key)) : missing;
-  for (let at = 0; at < pending.length && !run.signal.aborted; at += TOGETHER) {
-    const batch = pending.slice(at, at + TOGETHER);
+  const batches = batchesOf(pending);
+  for (const batch of batches) {
+    if (run.signal.aborted) break;
+    if (batch.some(({ scenario }) => scenario.needs.alone)) await Promise.allSettled(removals);
     const namespaces: string[] = [];
     let prepared: readonly (PreparedExperiment | Error)[] = [];
     try {
@@ -83,7 +85,7 @@ export async function runExperiments(
       }
     } finally {
       for (const one of prepared) if (!(one instanceof Error)) await closed(one, progress);
-      const last = at + TOGETHER >= pending.length || run.signal.aborted;
+      const last = batch === batches.at(-1) || run.signal.aborted;
       // A cluster that goes away takes its namespaces with it.
       if (run.cluster.stays || !last) {
         const removal = remove(namespaces);
@@ -98,8 +100,22 @@ export async function runExperiments(
   return { ran, removed, loadMs: loaded.ms() };
 }
 
+/** Neighbours are deployed together, but for those that must find the nodes empty. */
+function batchesOf(keys: readonly ExperimentKey[]): ExperimentKey[][] {
+  const batches: ExperimentKey[][] = [];
+  for (const key of keys) {
+    const open = batches.at(-1);
+    const fits =
+      open && open.length < TOGETHER && ![key, ...open].some(({ scenario }) => scenario.needs.alone);
+    if (fits) open.push(key);
+    else batches.push([key]);
+  }
+  return batches;
+}
+
 /** Steps that every pod of the cluster feels, and placement that other pods would change. */
 const needsClusterAlone = ({ scenario }: ExperimentKey): boolean =>
+  scenario.needs.alone ||
   scenario.needs.nodes > 1 ||
   scenario.steps.some(({ step }) => step === 'drain-node' || step === 'proxy-delay');
 

@@ -2,14 +2,21 @@
 import type { RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { withLoad } from '../config/scenario-load.ts';
+import { ownTarget } from '../deploy/scenario-target.ts';
 import type { ExperimentKey } from '../experiment.ts';
 import { UsageError } from '../model/errors.ts';
-import type { Profile, Scenario, ScenarioDefinition } from '../model/scenario.ts';
+import {
+  type Profile,
+  type Scenario,
+  type ScenarioDefinition,
+  scenarioOfVariant,
+} from '../model/scenario.ts';
 import type { Variant } from '../model/setting.ts';
 import { ablation, variantNamed } from '../settings/index.ts';
 
 export interface Selection {
   readonly scenarios: readonly Scenario[];
+  /** Their scenarios are as run: with what a case replaces. */
   readonly keys: readonly ExperimentKey[];
 }
 
@@ -42,17 +49,21 @@ export function select(
     ),
   );
   const keys = scenarios.flatMap((scenario) =>
-    variantsOf(scenario, configuration, request).flatMap((variant) =>
-      request.paths.flatMap((path) =>
+    variantsOf(scenario, configuration, request).flatMap((variant) => {
+      const asRun = scenarioOfVariant(scenario, variant.name);
+      if (asRun.target.own) ownTarget(asRun.target.own, `scenario ${scenario.id}, variant ${variant.name}`);
+      // Where nothing fires at the target, one agent watches the control target.
+      const agents = asRun.load.length > 0 ? request.agents : 1;
+      return request.paths.flatMap((path) =>
         Array.from({ length: request.repeat }, (_, repeat) => ({
-          scenario,
+          scenario: asRun,
           variant,
           path,
-          agents: request.agents,
+          agents,
           repeat,
         })),
-      ),
-    ),
+      );
+    }),
   );
   return { scenarios, keys };
 }
@@ -93,9 +104,16 @@ function variantsOf(
 ): readonly Variant[] {
   const names = request.variants.length > 0 ? request.variants : scenario.variants;
   const list = names.flatMap((name) =>
-    name === 'ablation' ? ablation() : [variantNamed(name, configuration.variants)],
+    name === 'ablation'
+      ? ablation()
+      : [caseVariant(scenario, name) ?? variantNamed(name, configuration.variants)],
   );
   return [...new Map(list.map((variant) => [variant.name, variant])).values()];
+}
+
+function caseVariant({ cases }: Scenario, name: string): Variant | undefined {
+  const { settings } = cases[name] ?? {};
+  return settings && { name, version: 1, settings };
 }
 
 /** Why a scenario cannot run on this cluster; undefined: it can. */
@@ -103,6 +121,8 @@ export function cannotRun(
   scenario: Scenario,
   cluster: RunningCluster,
   images: Readonly<Record<string, string>>,
+  /** Literal images that the cluster could not be given, with the reason. */
+  lacking: ReadonlyMap<string, string>,
   /** The cluster answers for CPU use, or can be made to. */
   metrics = true,
 ): string | undefined {
@@ -114,7 +134,9 @@ export function cannotRun(
   const workers = info.nodes.filter((node) => node.role !== 'control-plane').length || info.nodes.length;
   if (workers < needs.nodes)
     return `It needs ${needs.nodes} nodes for the target; this cluster has ${workers}.`;
-  const missing = imagesUsed(scenario).filter((name) => !images[name] && !/[/:.]/.test(name));
+  const lacked = needs.images.find((name) => lacking.has(name));
+  if (lacked) return `It needs the image ${lacked}. ${lacking.get(lacked)}`;
+  const missing = imagesUsed(scenario).filter((name) => !images[name] && !isLiteral(name));
   if (missing.length > 0)
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
   if (needs.metrics && !metrics)
@@ -125,8 +147,17 @@ export function cannotRun(
   return undefined;
 }
 
-/** Names (or literal images) that a scenario's steps change to. */
+/** Names (or literal images) that a scenario's steps change to, whatever the case. */
 export const imagesUsed = (scenario: Scenario): string[] => [
   ...scenario.needs.images,
-  ...scenario.steps.flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
+  ...[scenario, ...Object.values(scenario.cases)]
+    .flatMap(({ steps = [] }) => steps)
+    .flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
+];
+
+const isLiteral = (image: string): boolean => /[/:.]/.test(image);
+
+/** Images that scenarios need by their own names, not by a name of the target's. */
+export const literalImages = (scenarios: readonly Scenario[]): string[] => [
+  ...new Set(scenarios.flatMap(({ needs }) => needs.images.filter(isLiteral))),
 ];

@@ -1,13 +1,14 @@
 // What every command that runs experiments does around them: cluster up, images there, context made, all ended again.
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import type { CreateOptions, RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { hasMetrics, installMetricsServer } from '../deploy/metrics-server.ts';
 import type { RunContext } from '../experiment.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
-import { UsageError } from '../model/errors.ts';
+import { FaultError, UsageError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
 import { redactArguments } from '../record/redact.ts';
@@ -17,7 +18,7 @@ import { crossCheckMeans } from './cross-check.ts';
 import { neededRequests, ownImages } from './images.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { imagesUsed } from './selection.ts';
+import { imagesUsed, literalImages } from './selection.ts';
 import { toolVersion } from './tool-version.ts';
 
 export interface SessionRequest {
@@ -38,6 +39,8 @@ export type TimedProgress = Progress & Progress['stage'];
 export interface Session {
   readonly run: RunContext;
   readonly timed: TimedProgress;
+  /** Literal images that scenarios need and the cluster could not be given, with the reason. */
+  readonly lackingImages: ReadonlyMap<string, string>;
   /** What took how long so far. */
   readonly stages: RunFacts['stages'];
   readonly startedAt: string;
@@ -77,7 +80,11 @@ export async function withSession<T>(
     foreignImages.map(([, image]) => image),
     used,
   );
-  await timed('Images', (say) => cluster.provideImages(images, { progress: say, signal: interrupt.signal }));
+  const lackingImages = await timed('Images', async (say) => {
+    const options = { progress: say, signal: interrupt.signal };
+    await cluster.provideImages(images, options);
+    return provideWhereCan(cluster, literalImages(request.scenarios), options);
+  });
   const crossCheck =
     request.crossCheck &&
     (await timed('Cross-check by k6', (say) =>
@@ -108,11 +115,36 @@ export async function withSession<T>(
       crossCheck,
       progress: () => {},
     };
-    return await act({ run, timed, stages, startedAt, elapsedMs: () => performance.now() - from });
+    return await act({
+      run,
+      timed,
+      lackingImages,
+      stages,
+      startedAt,
+      elapsedMs: () => performance.now() - from,
+    });
   } finally {
     await removeMetrics();
     kube.close();
   }
+}
+
+/** A scenario whose image cannot be had is not run; the others are. Returns the images that lack, with the reason. */
+async function provideWhereCan(
+  cluster: RunningCluster,
+  names: readonly string[],
+  options: CreateOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const lacking = new Map<string, string>();
+  for (const name of names) {
+    try {
+      await cluster.provideImages([{ name }], options);
+    } catch (error) {
+      if (options.signal.aborted || !(error instanceof FaultError)) throw error;
+      lacking.set(name, error.message.split('\n', 1)[0] ?? '');
+    }
+  }
+  return lacking;
 }
 
 /** A cluster that stays is left as it was found; one that goes takes everything with it. */

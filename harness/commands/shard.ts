@@ -26,5 +26,8 @@ export function shardOf(selection: Selection, { index, of }: Shard): Selection {
     );
   }
   const chosen = scenarios.filter((_, at) => at % of === index - 1);
-  return { scenarios: chosen, keys: selection.keys.filter((key) => chosen.includes(key.scenario)) };
+  return {
+    scenarios: chosen,
+    keys: selection.keys.filter((key) => chosen.some(({ id }) => id === key.scenario.id)),
+  };
 }

@@ -108,7 +108,8 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
       arguments: args,
     },
     async (session) => {
-      const reason = cannotRun(scenario, session.run.cluster, session.run.target.images);
+      const { run, lackingImages } = session;
+      const reason = cannotRun(scenario, run.cluster, run.target.images, lackingImages);
       if (reason) throw new FaultError(`tune: scenario ${scenario.id} cannot run here. ${reason}`);
       mkdirSync(out, { recursive: true });
       const search = new Search(session, scenario, out, flags);

@@ -162,10 +162,12 @@ async function execute(
   // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
   const metrics = run.cluster.info.kind !== 'context' || (await hasMetrics(run.kube));
   const notRun = selection.scenarios.flatMap((scenario) => {
-    const reason = cannotRun(scenario, run.cluster, run.target.images, metrics);
+    const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
     return reason ? [{ scenario, reason }] : [];
   });
-  const keys = selection.keys.filter((key) => notRun.every(({ scenario }) => scenario !== key.scenario));
+  const keys = selection.keys.filter((key) =>
+    notRun.every(({ scenario }) => scenario.id !== key.scenario.id),
+  );
   mkdirSync(out, { recursive: true });
   const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
   const { ran, removed, loadMs } = await runExperiments(run, keys, out, timed, (key) => reuse.get(key));

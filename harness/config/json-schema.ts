@@ -6,6 +6,8 @@ export function configurationJsonSchema(): Record<string, unknown> {
   const { $schema, ...schema } = z.toJSONSchema(configurationSchema, {
     io: 'input',
     target: 'draft-7',
+    // Each part once: a case has the steps and the target of a scenario again.
+    reused: 'ref',
   });
   return {
     $schema,

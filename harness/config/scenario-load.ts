@@ -3,20 +3,28 @@ import { type LaneLoad, laneLoadSchema, type Scenario } from '../model/scenario.
 import type { LoadConfiguration } from './schema.ts';
 
 export function withLoad(scenario: Scenario, load: LoadConfiguration): Scenario {
-  const lanes = load.lanes ?? scenario.load.map((entry) => entry.lane);
+  const loadOf = (own: readonly LaneLoad[]) =>
+    (load.lanes ?? own.map((entry) => entry.lane)).map((lane) => laneOf(own, lane, load));
   const { warmUpMs, tailMs, limitMs } = load.durationLimits ?? {};
   return {
     ...scenario,
-    load: lanes.map((lane) => laneOf(scenario, lane, load)),
+    load: loadOf(scenario.load),
+    // A case that fires at nothing has nothing that could answer.
+    cases: Object.fromEntries(
+      Object.entries(scenario.cases).map(([name, one]) => [
+        name,
+        one.load?.length ? { ...one, load: loadOf(one.load) } : one,
+      ]),
+    ),
     ...(warmUpMs !== undefined && { warmUpMs }),
     ...(tailMs !== undefined && { tailMs }),
     ...(limitMs !== undefined && { limitMs }),
   };
 }
 
-function laneOf(scenario: Scenario, lane: LaneLoad['lane'], load: LoadConfiguration): LaneLoad {
+function laneOf(of: readonly LaneLoad[], lane: LaneLoad['lane'], load: LoadConfiguration): LaneLoad {
   const own =
-    scenario.load.find((entry) => entry.lane === lane) ??
+    of.find((entry) => entry.lane === lane) ??
     laneLoadSchema.parse({ lane, ...(lane === 'kept' && { connections: 20 }) });
   return {
     ...own,

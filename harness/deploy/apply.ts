@@ -67,7 +67,7 @@ export async function podsReady(
       query: { labelSelector },
       signal,
     });
-    const alive = items.filter((pod) => !pod.metadata.deletionTimestamp);
+    const alive = items.filter((pod) => !pod.metadata.deletionTimestamp && pod.status?.phase !== 'Succeeded');
     const ready = alive.filter((pod) =>
       pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
     );
@@ -103,6 +103,32 @@ function describe(pod: PodList['items'][number]): string {
     (c) => c.type === 'PodScheduled' && c.status === 'False',
   )?.message;
   return waiting ?? unscheduled ?? pod.status?.phase ?? 'unknown';
+}
+
+/** How many pods a DaemonSet wants, once its controller has counted the nodes. */
+export async function daemonSetSize(
+  kube: Kube,
+  namespace: string,
+  name: string,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const path = `/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}`;
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const { metadata, status } = await kube.json<{
+      metadata: { generation?: number };
+      status?: { observedGeneration?: number; desiredNumberScheduled?: number };
+    }>('GET', path, { signal });
+    const wanted = status?.desiredNumberScheduled ?? 0;
+    if ((status?.observedGeneration ?? 0) >= (metadata.generation ?? 0) && wanted > 0) return wanted;
+    if (performance.now() > deadline) {
+      throw new FaultError(
+        `Waited ${limitMs / 1000} s for DaemonSet ${name} to find a node; it wants ${wanted} pods.`,
+      );
+    }
+    await sleep(150, undefined, { signal });
+  }
 }
 
 /** Waits until each pod answers HTTP on its port, whatever the status: Ready alone does not say that it listens. */

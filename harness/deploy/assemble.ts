@@ -36,10 +36,50 @@ export function withScenario(target: TargetDefinition, spec: TargetSpec): readon
       manifest.kind === kind ? mergeManifest(manifest, patch) : manifest,
     );
   }
-  return [...manifests, ...spec.extra.map((object) => structuredClone(object) as unknown as Manifest)];
+  return [
+    ...manifests,
+    ...spec.extra.map((object) => withImages(structuredClone(object) as Manifest, target)),
+  ];
 }
 
-/** Puts an experiment's namespace and labels on manifests; pods of `target.workload` get the role too. */
+/** An image may be said by one of the target's names. */
+function withImages(manifest: Manifest, { images }: TargetDefinition): Manifest {
+  for (const container of podTemplateOf(manifest)?.spec.containers ?? []) {
+    container.image = images[container.image] ?? container.image;
+  }
+  return manifest;
+}
+
+/** A Deployment's strategy and number of replicas are not a DaemonSet's; everything else is. */
+export function asDaemonSet(target: TargetDefinition): TargetDefinition {
+  const manifests = target.manifests.map((manifest) => {
+    if (!isWorkload(manifest, target)) return manifest;
+    const {
+      replicas: _,
+      strategy: __,
+      progressDeadlineSeconds: ___,
+      ...spec
+    } = manifest.spec as Record<string, unknown>;
+    return { ...manifest, kind: 'DaemonSet', spec };
+  });
+  return { ...target, manifests, workload: { ...target.workload, kind: 'DaemonSet' } };
+}
+
+/** All pods of the workload on one node. */
+export function onOneNode(
+  manifests: readonly Manifest[],
+  target: TargetDefinition,
+  node: string,
+): readonly Manifest[] {
+  const nodeSelector = { 'kubernetes.io/hostname': node };
+  return manifests.map((manifest) =>
+    isWorkload(manifest, target)
+      ? mergeManifest(manifest, { spec: { template: { spec: { nodeSelector } } } })
+      : manifest,
+  );
+}
+
+/** Puts an experiment's namespace and labels on manifests and on their pods. */
 export function labelled(
   manifests: readonly Manifest[],
   role: Role,
@@ -56,6 +96,30 @@ export function labelled(
     }
     return manifest;
   });
+}
+
+/** The target's manifests: what runs pods and is not the workload under test stands beside it. */
+export function labelledTarget(
+  manifests: readonly Manifest[],
+  target: TargetDefinition,
+  identity: Identity,
+): readonly Manifest[] {
+  return manifests.flatMap((manifest) =>
+    labelled([manifest], isBeside(manifest, target) ? 'beside' : 'target', identity),
+  );
+}
+
+const isBeside = (manifest: Manifest, target: TargetDefinition): boolean =>
+  !isWorkload(manifest, target) && (manifest.kind === 'Pod' || podTemplateOf(manifest) !== undefined);
+
+/** How many pods the manifests put beside the target, as far as their objects say it. */
+export function podsBeside(manifests: readonly Manifest[], target: TargetDefinition): number {
+  return manifests
+    .filter((manifest) => isBeside(manifest, target))
+    .reduce((sum, { kind, spec }) => {
+      const { replicas = 1 } = (spec ?? {}) as { replicas?: number };
+      return sum + (kind === 'Deployment' || kind === 'StatefulSet' || kind === 'ReplicaSet' ? replicas : 1);
+    }, 0);
 }
 
 export const labelsOf = (role: Role | 'namespace', identity: Identity): Record<string, string> => ({
@@ -232,7 +296,7 @@ interface OwnPod {
   readonly env: Readonly<Record<string, string>>;
 }
 
-const isWorkload = (manifest: Manifest, target: TargetDefinition): boolean =>
+export const isWorkload = (manifest: Manifest, target: TargetDefinition): boolean =>
   manifest.kind === target.workload.kind && manifest.metadata.name === target.workload.name;
 
 function containerOf(manifest: Manifest, name: string) {

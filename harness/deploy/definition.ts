@@ -25,6 +25,15 @@ export interface TargetDefinition {
   readonly stopModeEnv?: (mode: string) => Readonly<Record<string, string>>;
   /** Port of the built-in target's admin server; undefined for foreign targets, which have none. */
   readonly adminPort: number | undefined;
+  /** A scenario's own target: its manifests are published with the scenario, and what was changed of them. */
+  readonly published?: { readonly substitutions: readonly AppliedSubstitution[] };
+}
+
+/** One change of published manifests: all of them before and after it. */
+export interface AppliedSubstitution {
+  readonly because: string;
+  readonly before: readonly Manifest[];
+  readonly after: readonly Manifest[];
 }
 
 export interface PodSpec {

@@ -11,9 +11,19 @@ interface ServicePort {
   targetPort?: number | string;
 }
 
+/** What a target is called in its manifests, and how clients ask it. */
+export type TargetNames = Omit<TargetConfiguration, 'manifests'>;
+
 /** `where` names the configuration in messages. Throws UsageError when names and manifests do not fit. */
 export function foreignTarget(configured: TargetConfiguration, where: string): TargetDefinition {
-  const manifests = readManifests(configured.manifests);
+  return targetOf(readManifests(configured.manifests), configured, where);
+}
+
+export function targetOf(
+  manifests: readonly Manifest[],
+  configured: TargetNames,
+  where: string,
+): TargetDefinition {
   const kind = configured.daemonSet ? 'DaemonSet' : 'Deployment';
   const name = configured.daemonSet ?? configured.deployment ?? '';
   const field = configured.daemonSet ? 'target.daemonSet' : 'target.deployment';
@@ -64,7 +74,7 @@ function find(manifests: readonly Manifest[], kind: string, name: string, where:
   );
 }
 
-function servicePort(service: Manifest, configured: TargetConfiguration, where: string): ServicePort {
+function servicePort(service: Manifest, configured: TargetNames, where: string): ServicePort {
   const ports = (service.spec as { ports?: ServicePort[] } | undefined)?.ports ?? [];
   const wanted = configured.port;
   const found =

@@ -1,4 +1,5 @@
 // Judges one experiment: a pure function of its journal.
+import type { HeaderRecord } from '../model/journal.ts';
 import type { Lane } from '../model/load.ts';
 import { lanes } from '../model/load.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
@@ -48,6 +49,8 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   return {
     variant: header.variant.name,
     settings: header.variant.settings,
+    ...caseOf(header),
+    ...(header.substitutions && { substitutions: header.substitutions }),
     path: header.path,
     agents: header.agents,
     repeat: header.repeat,
@@ -86,4 +89,11 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
       },
     }),
   };
+}
+
+function caseOf({ scenario, variant }: HeaderRecord): Pick<ExperimentResult, 'case'> {
+  const found = scenario.cases[variant.name];
+  if (!found) return {};
+  const { title, role } = found;
+  return { case: { title, ...(role && { role }) } };
 }

@@ -32,7 +32,7 @@ export function judgeScenario(
     question: scenario.question,
     verdict,
     reason: rounds ? `${reason} (${rounds.asVerdict} of ${rounds.of} repeats say ${verdict})` : reason,
-    advice: [...(ablation?.advice ?? []), ...advise(experiments, ablation?.settings)],
+    advice: [...(ablation?.advice ?? []), ...advise(comparable(experiments), ablation?.settings)],
     claims,
     experiments,
     ...(rounds && { rounds }),
@@ -40,6 +40,10 @@ export function judgeScenario(
     ...(ablation && { ablation }),
   };
 }
+
+/** Cases are different targets: what their settings save is no comparison, but the one to end with may still lose. */
+const comparable = (experiments: readonly ExperimentResult[]): readonly ExperimentResult[] =>
+  experiments.filter((experiment) => experiment.case === undefined || experiment.case.role === 'after');
 
 interface Decision {
   readonly verdict: Verdict;

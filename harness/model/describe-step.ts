@@ -9,7 +9,13 @@ export function describeStep(step: Step): string {
     case 'scale':
       return `scale to ${step.replicas}`;
     case 'wait':
-      return step.for === 'time' ? `wait ${(step.ms ?? 0) / 1000} s` : `wait for ${step.for}`;
+      return step.for === 'time'
+        ? `wait ${(step.ms ?? 0) / 1000} s`
+        : `wait for ${step.for}${step.of === 'beside' ? ' beside' : ''}`;
+    case 'patch':
+      return ['patch', step.kind, step.name].filter(Boolean).join(' ');
+    case 'deploy':
+      return step.refusedWith === undefined ? 'deploy' : 'deploy, which is refused';
     case 'rollback':
       return step.toRevision ? `undo to revision ${step.toRevision}` : 'undo';
     case 'load-rate':

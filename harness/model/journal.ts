@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { crossCheckResultSchema } from './cross-check.ts';
 import { factsSchema } from './facts.ts';
 import { agentPlanSchema, frameSchema, streamEndSchema } from './load.ts';
+import { substitutedSchema } from './own-target.ts';
 import { queueCountersSchema } from './queue.ts';
 import { scenarioSchema, stepSchema } from './scenario.ts';
 
@@ -46,6 +47,8 @@ export const headerRecordSchema = z.object({
   /** Manifests as applied, and the difference to the variant `baseline` as a unified diff of YAML. Redacted. */
   manifests: z.string(),
   settingsDiff: z.string(),
+  /** What was changed of published manifests to run them, in order. */
+  substitutions: z.array(substitutedSchema).optional(),
   /** Effective configuration and arguments, redacted. */
   configuration: z.record(z.string(), z.unknown()),
   arguments: z.array(z.string()),

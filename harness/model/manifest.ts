@@ -20,5 +20,5 @@ export const label = {
   experiment: 'rollproof.dev/experiment',
 } as const;
 export const managedBy = 'rollproof';
-/** Values of the role label. */
-export type Role = 'target' | 'control' | 'agent' | 'queue' | 'cross-check';
+/** Values of the role label. `beside`: pods that the target's manifests bring along and that are not under test. */
+export type Role = 'target' | 'beside' | 'control' | 'agent' | 'queue' | 'cross-check';

@@ -3,6 +3,7 @@ import type { CrossCheckResult } from './cross-check.ts';
 import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
+import type { Substituted } from './own-target.ts';
 
 export const resultsSchemaVersion = 1;
 
@@ -72,6 +73,10 @@ export interface LaneResult {
 export interface ExperimentResult {
   readonly variant: string;
   readonly settings: readonly string[];
+  /** The variant is one of the scenario's own: what it is, and whether it is one of the two to compare. */
+  readonly case?: { readonly title: string; readonly role?: 'before' | 'after' };
+  /** What was changed of published manifests to run them, in order, each with its difference. */
+  readonly substitutions?: readonly Substituted[];
   readonly path: string;
   readonly agents: number;
   readonly repeat: number;

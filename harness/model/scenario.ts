@@ -1,6 +1,7 @@
 // A scenario: what happens to the target while it is under load, and what is claimed about it. Data only.
 import { z } from 'zod';
 import { lanes, rateProfileSchema } from './load.ts';
+import { manifestSchema, ownTargetSchema } from './own-target.ts';
 
 export const clusterKinds = ['kind', 'embedded', 'context'] as const;
 export type ClusterKind = (typeof clusterKinds)[number];
@@ -22,6 +23,18 @@ export const stepSchema = z.discriminatedUnion('step', [
     patch: z.record(z.string(), z.unknown()),
   }),
   z.object({ step: z.literal('apply'), manifest: z.record(z.string(), z.unknown()) }),
+  /**
+   * Creates the target's workload, which `target.deployed: false` left out at the start. With `refusedWith` the API
+   * server must refuse it; its answer is recorded, and whether these words are in it.
+   */
+  z.object({ step: z.literal('deploy'), refusedWith: z.string().optional() }),
+  /** Records fields of an object as the API server has them, by names of one's own: {pullPolicy: "spec.template.spec.containers.0.imagePullPolicy"}. */
+  z.object({
+    step: z.literal('read-fields'),
+    kind: z.string().optional(),
+    name: z.string().optional(),
+    fields: z.record(z.string().regex(/^[A-Za-z]+$/), z.string()),
+  }),
   z.object({
     step: z.literal('autoscale'),
     min: z.number().int(),
@@ -70,7 +83,10 @@ export const stepSchema = z.discriminatedUnion('step', [
       'replicas',
       'time',
       'autoscaler-idle',
+      'no-terminating',
     ]),
+    /** `ready`, `replicas`, `no-terminating`: of the target's pods (the default), or of those beside it. */
+    of: z.enum(['target', 'beside']).optional(),
     /** `ready`, `updated`, `replicas`: at least this many. `time`: ms. */
     atLeast: z.number().optional(),
     atMost: z.number().optional(),
@@ -96,6 +112,8 @@ export const expectationSchema = z.object({
   equals: z.union([z.number(), z.string()]).optional(),
   atLeast: z.number().optional(),
   atMost: z.number().optional(),
+  /** A text that holds this one. */
+  contains: z.string().optional(),
 });
 export type Expectation = z.infer<typeof expectationSchema>;
 
@@ -120,6 +138,9 @@ export type ClaimDefinition = z.infer<typeof claimDefinitionSchema>;
 
 /** The built-in target's knobs; a foreign target takes only `replicas` and the manifest patches. */
 export const targetSpecSchema = z.object({
+  /** A target of the scenario's own, instead of the run's. */
+  own: ownTargetSchema.optional(),
+  /** `DaemonSet`: the Deployment's pods, one per node. */
   workload: z.enum(['Deployment', 'DaemonSet']).default('Deployment'),
   replicas: z.number().int().nonnegative().default(3),
   /** Delay from process start to listening, ms. */
@@ -142,8 +163,15 @@ export const targetSpecSchema = z.object({
       warmUpMs: z.number().int().nonnegative(),
     })
     .optional(),
-  /** More objects to create beside it, as manifests. */
-  extra: z.array(z.record(z.string(), z.unknown())).default([]),
+  /**
+   * More objects to create beside it, as manifests; their pods are ready before those of the target are created. An
+   * image may be one of the target's names (current).
+   */
+  extra: z.array(manifestSchema).default([]),
+  /** false: the workload is created by step `deploy`; such an experiment fires at nothing, so its `load` is empty. */
+  deployed: z.boolean().default(true),
+  /** All pods on one node, which the cluster's first worker is: shown among the substitutions. */
+  oneNode: z.boolean().default(false),
 });
 export type TargetSpec = z.infer<typeof targetSpecSchema>;
 
@@ -158,6 +186,30 @@ export const laneLoadSchema = z.object({
 });
 export type LaneLoad = z.infer<typeof laneLoadSchema>;
 
+/**
+ * A variant of one scenario alone: the same question of another target, or of other steps. It stands in `variants` by
+ * its name; the fields that it has replace the scenario's.
+ */
+export const caseSchema = z.object({
+  title: z.string(),
+  settings: z.array(z.string()).default([]),
+  /** The two that a reader should compare. */
+  role: z.enum(['before', 'after']).optional(),
+  target: targetSpecSchema.optional(),
+  load: z.array(laneLoadSchema).optional(),
+  steps: z.array(stepSchema).optional(),
+  until: z.enum(['rollout', 'no-terminating']).optional(),
+});
+export type Case = z.infer<typeof caseSchema>;
+
+const caseName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]*$/)
+  .refine(
+    (name) => name !== 'baseline' && name !== 'hardened',
+    'the name of a variant that every scenario has',
+  );
+
 export const scenarioSchema = z.object({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   title: z.string(),
@@ -169,6 +221,7 @@ export const scenarioSchema = z.object({
   /** Settings that matter to it (for ablation and advice). */
   settings: z.array(z.string()).default(['readinessProbe', 'preStop', 'gracefulShutdown', 'surge']),
   variants: z.array(z.string()).default(['baseline', 'hardened']),
+  cases: z.record(caseName, caseSchema).default({}),
   load: z
     .array(laneLoadSchema)
     .default(() => [
@@ -180,11 +233,14 @@ export const scenarioSchema = z.object({
   needs: z
     .object({
       nodes: z.number().int().positive().default(1),
+      /** Names of the target's images, or literal ones that the cluster must be able to have. */
       images: z.array(z.string()).default([]),
       clusters: z.array(z.enum(clusterKinds)).default([...clusterKinds]),
       metrics: z.boolean().default(false),
+      /** Nothing of another experiment may be on the nodes: it is about their ports, or about which pod goes where. */
+      alone: z.boolean().default(false),
     })
-    .default({ nodes: 1, images: [], clusters: [...clusterKinds], metrics: false }),
+    .default({ nodes: 1, images: [], clusters: [...clusterKinds], metrics: false, alone: false }),
   /** Quiet load before the first step and after the last event, ms. */
   warmUpMs: z.number().default(2000),
   tailMs: z.number().default(3000),
@@ -217,5 +273,19 @@ export function defineScenario(full: ScenarioInput, quick: Partial<ScenarioInput
     id: full.id,
     full: scenarioSchema.parse(full),
     quick: scenarioSchema.parse({ ...full, ...quick }),
+  };
+}
+
+/** The scenario as it is run with a variant: with the fields that the case of that name replaces. */
+export function scenarioOfVariant(scenario: Scenario, variant: string): Scenario {
+  const own = scenario.cases[variant];
+  if (!own) return scenario;
+  const { target, load, steps, until } = own;
+  return {
+    ...scenario,
+    ...(target && { target }),
+    ...(load && { load }),
+    ...(steps && { steps }),
+    ...(until && { until }),
   };
 }

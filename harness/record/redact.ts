@@ -8,13 +8,14 @@ const secretName =
   /pass(word|wd|phrase)?$|secret|token|api[-_]?key|credential|authorization|cookie|private[-_]?key/i;
 
 /**
- * A manifest fit for the journal: no Secret data, no copy of itself in annotations, and no environment values unless
- * `ownEnvironment` says that they are ours. Values that come `valueFrom` keep only their reference.
+ * A manifest fit for the journal: no Secret data, no copy of itself in annotations, and no values of environment, probe
+ * headers and ConfigMaps unless `disclosed` says that they are ours or published. Values that come `valueFrom` keep only their
+ * reference.
  */
-export function redactManifest(manifest: Manifest, ownEnvironment: boolean): Manifest {
+export function redactManifest(manifest: Manifest, disclosed: boolean): Manifest {
   const copy = structuredClone(manifest);
   delete copy.metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
-  if (copy.kind === 'Secret' || copy.kind === 'ConfigMap') {
+  if (copy.kind === 'Secret' || (copy.kind === 'ConfigMap' && !disclosed)) {
     for (const field of ['data', 'stringData', 'binaryData']) {
       const values = copy[field];
       if (values && typeof values === 'object') {
@@ -26,12 +27,14 @@ export function redactManifest(manifest: Manifest, ownEnvironment: boolean): Man
     if (!Array.isArray(node.env)) return;
     for (const variable of node.env as { name?: string; value?: string }[]) {
       if (variable.value === undefined) continue;
-      if (!ownEnvironment || secretName.test(variable.name ?? '')) variable.value = redacted;
+      if (!disclosed || secretName.test(variable.name ?? '')) variable.value = redacted;
     }
   });
   visit(copy, (node) => {
     if (!Array.isArray(node.httpHeaders)) return;
-    for (const header of node.httpHeaders as { value?: string }[]) header.value = redacted;
+    for (const header of node.httpHeaders as { name?: string; value?: string }[]) {
+      if (!disclosed || secretName.test(header.name ?? '')) header.value = redacted;
+    }
   });
   return copy;
 }

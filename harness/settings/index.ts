@@ -1,7 +1,6 @@
 // Applies a variant to manifests and shows what it changes. Pure.
-import { createTwoFilesPatch } from 'diff';
-import { stringify } from 'yaml';
 import type { Manifest } from '../model/manifest.ts';
+import { manifestsDiff } from '../model/manifests-diff.ts';
 import type { SettingContext, Variant } from '../model/setting.ts';
 import { settings } from './registry.ts';
 import { findWorkload, servingContainer } from './workload.ts';
@@ -45,19 +44,5 @@ export function applyVariant(
 }
 
 /** What the variant changes, as a unified diff of YAML; empty when it changes nothing. */
-export function settingsDiff(baseline: readonly Manifest[], variant: readonly Manifest[]): string {
-  const [before, after] = [toYaml(baseline), toYaml(variant)];
-  if (before === after) return '';
-  // The package heads its output with a line of "=" signs, which patch tools do not need.
-  return createTwoFilesPatch('baseline.yaml', 'variant.yaml', before, after, '', '', { context: 4 }).replace(
-    /^=+\n/,
-    '',
-  );
-}
-
-function toYaml(manifests: readonly Manifest[]): string {
-  // Without aliases: an object that two manifests share is written out in both.
-  return manifests
-    .map((manifest) => stringify(manifest, { aliasDuplicateObjects: false, lineWidth: 0 }))
-    .join('---\n');
-}
+export const settingsDiff = (baseline: readonly Manifest[], variant: readonly Manifest[]): string =>
+  manifestsDiff(baseline, variant, ['baseline.yaml', 'variant.yaml']);

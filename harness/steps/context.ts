@@ -2,12 +2,13 @@
 import type { Kube } from '../kube/client.ts';
 import type { DaemonSetFacts, DeploymentFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
 import type { Lane } from '../model/load.ts';
+import type { Manifest, Role } from '../model/manifest.ts';
 import type { StepInput } from '../model/scenario.ts';
 
 /** The part of the live state (harness/record/live.ts) that steps use; named here so that steps stand alone. */
 export interface ObservedState {
   all<K extends FactsKind>(kind: K): ReadonlyMap<string, Extract<Facts, { kind: K }>>;
-  pods(role: 'target' | 'control' | 'agent'): ReadonlyMap<string, PodFacts>;
+  pods(role: Role): ReadonlyMap<string, PodFacts>;
   until(
     what: string,
     met: () => boolean,
@@ -25,6 +26,8 @@ export interface StepContext {
   readonly images: Readonly<Record<string, string>>;
   /** Port of the target's admin server; undefined for foreign targets. */
   readonly adminPort: number | undefined;
+  /** The workload as step `deploy` creates it; undefined: it was there from the start. */
+  readonly undeployed: Manifest | undefined;
   readonly state: ObservedState;
   readonly signal: AbortSignal;
   /** Changes the rate of the target's streams (all lanes, or one). */

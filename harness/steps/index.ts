@@ -2,7 +2,7 @@
 import type { Step } from '../model/scenario.ts';
 import { chaos, deletePod, drainNode, proxyDelay, uncordon } from './chaos.ts';
 import type { StepContext, StepDetail } from './context.ts';
-import { applyObject, expectRefusal, patchObject } from './objects.ts';
+import { applyObject, deploy, expectRefusal, patchObject, readFields } from './objects.ts';
 import { history, pause, restart, resume, rollback } from './rollout.ts';
 import { autoscale, loadRate, scale } from './scale.ts';
 import { setEnv, setImage } from './set-image.ts';
@@ -35,6 +35,10 @@ export function runStep(step: Step, context: StepContext): Promise<StepDetail> {
       return patchObject(step, context);
     case 'apply':
       return applyObject(step, context);
+    case 'deploy':
+      return deploy(step, context);
+    case 'read-fields':
+      return readFields(step, context);
     case 'expect-refusal':
       return expectRefusal(step, context);
     case 'delete-pod':

@@ -1,7 +1,9 @@
-// Changes to objects by hand: a patch, an apply, and a request that the API server must refuse.
+// Objects by hand: a patch, an apply, the target's workload itself, fields as the API server has them, and requests that
+// it must refuse.
 import { apiMessage, apiStatus } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
-import type { StepContext, StepRunner } from './context.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { StepContext, StepDetail, StepRunner } from './context.ts';
 import { strategicMerge, workloadPath } from './context.ts';
 
 /** Server-side path of the kinds that scenarios patch. */
@@ -34,23 +36,59 @@ export const applyObject: StepRunner<'apply'> = async (step, context) => {
   return { path, created: !exists };
 };
 
+export const expectRefusal: StepRunner<'expect-refusal'> = (step, context) =>
+  refusal('expect-refusal', step.message, () =>
+    context.kube.json('PATCH', workloadPath(context), { contentType: strategicMerge, body: step.patch }),
+  );
+
+export const deploy: StepRunner<'deploy'> = async ({ refusedWith }, context) => {
+  const manifest = context.undeployed;
+  if (!manifest) {
+    throw new FaultError(
+      'Step deploy: the workload is there already; the scenario needs target.deployed: false.',
+    );
+  }
+  const path = collectionPath(manifest, context.namespace);
+  const create = () => context.kube.json('POST', path, { body: manifest });
+  if (refusedWith !== undefined) return { path, ...(await refusal('deploy', refusedWith, create)) };
+  await create();
+  return { path, created: true };
+};
+
 /** The refusal is the result: the answer goes into the journal, and no answer but a refusal is a fault. */
-export const expectRefusal: StepRunner<'expect-refusal'> = async (step, context) => {
+async function refusal(step: string, words: string, act: () => Promise<unknown>): Promise<StepDetail> {
   try {
-    await context.kube.json('PATCH', workloadPath(context), {
-      contentType: strategicMerge,
-      body: step.patch,
-    });
+    await act();
   } catch (error) {
     const status = apiStatus(error);
     if (status === undefined) throw error;
     const message = apiMessage(error);
-    return { refused: true, status, message, asExpected: message.includes(step.message) };
+    return { refused: true, status, message, asExpected: message.includes(words) };
   }
-  throw new FaultError(
-    `Step expect-refusal: the API server took the change that it should refuse with "${step.message}".`,
+  throw new FaultError(`Step ${step}: the API server took what it should refuse with "${words}".`);
+}
+
+/** Where an object of any version is created, served or not: the server's own answer says which. */
+function collectionPath({ apiVersion, kind }: Manifest, namespace: string): string {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  return `${root}/namespaces/${namespace}/${kind.toLowerCase()}s`;
+}
+
+export const readFields: StepRunner<'read-fields'> = async (step, context) => {
+  const object = await context.kube.json<unknown>('GET', objectPath(context, step.kind, step.name));
+  return Object.fromEntries(
+    Object.entries(step.fields).map(([name, path]) => [name, fieldText(object, path)]),
   );
 };
+
+/** Text, so that claims can compare it; what is not there is said. */
+function fieldText(object: unknown, path: string): string {
+  const value = path
+    .split('.')
+    .reduce<unknown>((inside, key) => (inside as Record<string, unknown> | undefined)?.[key], object);
+  if (value === undefined || value === null) return '(none)';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
 
 function objectPath(context: StepContext, kind: string | undefined, name: string | undefined): string {
   if (!kind && !name) return workloadPath(context);

@@ -28,19 +28,25 @@ export const wait: StepRunner<'wait'> = async (step, context) => {
       );
       break;
     case 'ready':
-      await until(`${bounds(step)} ready pods`, () =>
+      await until(`${bounds(step)} ready pods${beside(step)}`, () =>
         within(
           step,
-          count(context, (pod) => pod.ready && !pod.terminating),
+          count(context, step, (pod) => pod.ready && !pod.terminating),
         ),
       );
       break;
     case 'replicas':
-      await until(`${bounds(step)} pods`, () =>
+      await until(`${bounds(step)} pods${beside(step)}`, () =>
         within(
           step,
-          count(context, (pod) => !pod.terminating),
+          count(context, step, (pod) => !pod.terminating),
         ),
+      );
+      break;
+    case 'no-terminating':
+      await until(
+        `no pod${beside(step)} to be terminating`,
+        () => count(context, step, (pod) => pod.terminating) === 0,
       );
       break;
     case 'updated':
@@ -70,6 +76,9 @@ const within = (
   value: number,
 ) => value >= atLeast && value <= atMost;
 
+const beside = ({ of }: { of?: 'target' | 'beside' | undefined }): string =>
+  of === 'beside' ? ' beside the target' : '';
+
 const bounds = ({ atLeast, atMost }: { atLeast?: number; atMost?: number }): string =>
   [atLeast !== undefined && `at least ${atLeast}`, atMost !== undefined && `at most ${atMost}`]
     .filter(Boolean)
@@ -77,8 +86,9 @@ const bounds = ({ atLeast, atMost }: { atLeast?: number; atMost?: number }): str
 
 const count = (
   context: StepContext,
-  of: (pod: { ready: boolean; terminating: boolean }) => boolean,
-): number => [...context.state.pods('target').values()].filter(of).length;
+  { of = 'target' }: { of?: 'target' | 'beside' | undefined },
+  counts: (pod: { ready: boolean; terminating: boolean }) => boolean,
+): number => [...context.state.pods(of).values()].filter(counts).length;
 
 function unknownWait(what: never): never {
   throw new Error(`no wait for ${String(what)}`);
