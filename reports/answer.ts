@@ -255,7 +255,11 @@ function changeLines(
   if (scenario.advice.length > 0) return scenario.advice;
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
-    return [`Apply ${settingsPhrase(after)}: ${listed(after.settings)}.`];
+    return [
+      after.settings.length > 0
+        ? `Apply ${settingsPhrase(after)}: ${listed(after.settings)}.`
+        : `Do as ${settingsPhrase(after)} does.`,
+    ];
   }
   if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded')
     return ['Nothing, as far as this run shows.'];

@@ -56,6 +56,12 @@ export function comparisons(scenario: Pick<ScenarioResult, 'experiments'>): read
     groups.set(key, [...(groups.get(key) ?? []), column]);
   }
   return [...groups.values()].map((columns) => {
+    // Cases are different targets: the scenario says which two are to be compared, if any.
+    if (columns.some(caseOf)) {
+      const ofRole = (role: string) => columns.find((column) => caseOf(column)?.role === role);
+      const named = ofRole('before');
+      return { before: named ?? columns[0], after: named && ofRole('after') };
+    }
     const bySettings = columns.toSorted((a, b) => a.settings.length - b.settings.length);
     const before = columns.find((column) => column.variant === 'baseline') ?? bySettings[0];
     const after = columns.find((column) => column.variant === 'hardened') ?? bySettings.at(-1);
@@ -65,7 +71,9 @@ export function comparisons(scenario: Pick<ScenarioResult, 'experiments'>): read
 
 /** Of several comparisons the one that lost most after the change; the first of those that lost nothing. */
 export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): BeforeAfter {
-  const ranked = comparisons(scenario).toSorted(
+  const all = comparisons(scenario);
+  const whole = all.filter(({ after }) => after);
+  const ranked = (whole.length > 0 ? whole : all).toSorted(
     (a, b) => mostLost(b.after) - mostLost(a.after) || mostLost(b.before) - mostLost(a.before),
   );
   return ranked[0] ?? { before: undefined, after: undefined };
@@ -73,6 +81,9 @@ export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): Befo
 
 const mostLost = (column: Column | undefined): number =>
   Math.max(0, ...lanes.map((lane) => (column && worst(column, lane)?.result.lost) ?? 0));
+
+/** What the variant of a column is, where it is one of the scenario's own. */
+export const caseOf = (column: Column): ExperimentResult['case'] => column.experiments[0]?.case;
 
 /** Columns that fit beside each other; the others are in the matrix and in the table of all experiments. */
 export function mainColumns(scenario: Pick<ScenarioResult, 'experiments'>, limit = 4): readonly Column[] {

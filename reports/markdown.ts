@@ -3,6 +3,7 @@
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
+import { caseRows, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, causesOf, lanesOf, mainColumns, worst } from './comparison.ts';
 import { clip, count, day, duration, listed, lostOf, percent } from './figures.ts';
 import { causeWords, laneWords, outcomeWords, verdictWords } from './words.ts';
@@ -93,6 +94,11 @@ function scenarioSection(scenario: ScenarioResult, results: Results, level: numb
   const lines = [`${text(scenario.question)} ${text(scenario.reason)}`.trim(), ''];
   const table = comparisonTable(scenario);
   if (table) lines.push(table, '');
+  const cases = casesTable(scenario);
+  if (cases) lines.push(heading('Case by case'), '', cases, '');
+  const changes = substitutionsShown(scenario);
+  if (changes.length > 0)
+    lines.push(heading('What had to be changed to run it'), '', ...changes.map(changeText));
   if (answer.why.length > 0) {
     lines.push(heading('Why'), '');
     for (const line of answer.why) {
@@ -161,6 +167,33 @@ function comparisonTable(scenario: ScenarioResult): string | undefined {
     `| | ${columns.map((column) => text(column.label)).join(' | ')} |`,
     `|---|${columns.map(() => '---|').join('')}`,
     ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
+}
+
+function casesTable(scenario: ScenarioResult): string | undefined {
+  const rows = caseRows(scenario);
+  if (rows.length === 0) return undefined;
+  return [
+    '| Case | What it is | Lost | Rollout complete after | Ready pods, lowest | Pods per node, most first: at the start, after each rollout |',
+    '|---|---|---|---|---|---|',
+    ...rows.map(({ name, title, lost, complete, lowestReady, placements }) => {
+      const cells = [title, lost, complete, lowestReady, placements].map(text);
+      return `| ${[code(name), ...cells].join(' | ')} |`;
+    }),
+  ].join('\n');
+}
+
+function changeText({ because, diff, variants }: SubstitutionShown): string {
+  // A fence that is longer than any run of backquotes inside it.
+  const runs = [...diff.matchAll(/`+/g)].map(([run]) => run.length);
+  const fence = '`'.repeat(Math.max(2, ...runs) + 1);
+  return [
+    `- ${text(because)} Run with it: ${variants.map(code).join(', ')}.`,
+    '',
+    `${fence}diff`,
+    diff.trimEnd(),
+    fence,
+    '',
   ].join('\n');
 }
 

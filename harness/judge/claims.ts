@@ -44,8 +44,12 @@ export function evaluateClaim(claim: ClaimDefinition, experiments: readonly Expe
  */
 export function isExistential(claim: ClaimDefinition): boolean {
   return claim.that.every(
-    ({ measure, atLeast, atMost, equals }) =>
-      isLossMeasure(measure) && atLeast !== undefined && atMost === undefined && equals === undefined,
+    ({ measure, atLeast, atMost, equals, contains }) =>
+      isLossMeasure(measure) &&
+      atLeast !== undefined &&
+      atMost === undefined &&
+      equals === undefined &&
+      contains === undefined,
   );
 }
 
@@ -96,7 +100,10 @@ function check(expectation: Expectation, lane: Lane | undefined, experiment: Exp
   if (values.length === 0) return { result: 'undecided', text: `${measure} was not measured` };
   const text = values.map((value) => valueText(measure, value, experiment)).join(', ');
   const holds = values.map(({ value }) => meets(expectation, value));
-  const onlyAtLeast = expectation.atMost === undefined && expectation.equals === undefined;
+  const onlyAtLeast =
+    expectation.atMost === undefined &&
+    expectation.equals === undefined &&
+    expectation.contains === undefined;
   const all = values.length > 1 && onlyAtLeast ? holds.some(Boolean) : holds.every(Boolean);
   return { result: all ? 'holds' : 'fails', text };
 }
@@ -124,7 +131,8 @@ function valuesOf(measure: string, lane: Lane | undefined, { measures }: Experim
   });
 }
 
-function meets({ equals, atLeast, atMost }: Expectation, value: Measure): boolean {
+function meets({ equals, atLeast, atMost, contains }: Expectation, value: Measure): boolean {
+  if (contains !== undefined && !String(value).includes(contains)) return false;
   if (equals !== undefined && value !== equals) return false;
   if (atLeast !== undefined && !(typeof value === 'number' && value >= atLeast)) return false;
   if (atMost !== undefined && !(typeof value === 'number' && value <= atMost)) return false;
@@ -132,9 +140,10 @@ function meets({ equals, atLeast, atMost }: Expectation, value: Measure): boolea
   return true;
 }
 
-export function expectationText({ measure, equals, atLeast, atMost }: Expectation): string {
+export function expectationText({ measure, equals, atLeast, atMost, contains }: Expectation): string {
   const figure = (value: Measure) => (typeof value === 'number' ? count(value) : `"${value}"`);
   if (equals !== undefined) return `${measure} = ${figure(equals)}`;
+  if (contains !== undefined) return `${measure} contains "${contains}"`;
   if (atLeast !== undefined && atMost !== undefined) {
     return atLeast === atMost
       ? `${measure} = ${count(atLeast)}`

@@ -4,6 +4,7 @@ import { type Lane, lanes, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
 import type { Scene } from './causes/scene.ts';
 import type { Clocks } from './clocks.ts';
+import { placementMeasures } from './placement.ts';
 import type { PodLife } from './pods.ts';
 import { queueMeasures } from './queue.ts';
 import type { Journal } from './read-journal.ts';
@@ -31,7 +32,7 @@ export function measure(context: MeasureContext): Measures {
     if (result) put(measures, laneMeasures(result), `${lane}.`);
   }
   put(measures, rolloutMeasures(context.rollout));
-  put(measures, placementMeasures(context.rollout));
+  put(measures, placementMeasures(context));
   put(measures, endpointMeasures(context));
   put(measures, podMeasures(context));
   put(measures, workloadMeasures(context));
@@ -104,33 +105,6 @@ function countsText(rollout: Rollout): string {
     ({ ready, notReady, terminating }) => `${ready}/${notReady}/${terminating}`,
   );
   return texts.filter((text, index) => text !== texts[index - 1]).join(', ');
-}
-
-/** Skew: most minus fewest pods (not terminating) per node, over the nodes that ever carried one. */
-function placementMeasures(rollout: Rollout): Found {
-  const nodes = new Set(rollout.counts.flatMap((count) => [...count.perNode.keys()]));
-  if (nodes.size === 0) return {};
-  const skew = (perNode: ReadonlyMap<string, number>) => {
-    const numbers = [...nodes].map((node) => perNode.get(node) ?? 0);
-    return Math.max(...numbers) - Math.min(...numbers);
-  };
-  const inRange = within(rollout.counts, rollout.fromMs, rollout.toMs);
-  const last = inRange.at(-1);
-  const first = inRange[0];
-  const text = (perNode: ReadonlyMap<string, number>) =>
-    [...nodes]
-      .sort()
-      .map((node) => `${node} ${perNode.get(node) ?? 0}`)
-      .join(', ');
-  return {
-    nodesUsed: nodes.size,
-    placementSkewMax: Math.max(0, ...inRange.map((count) => skew(count.perNode))),
-    placementSkewStart: first && skew(first.perNode),
-    placementSkewEnd: last && skew(last.perNode),
-    podsPerNodeMax: Math.max(0, ...inRange.flatMap((count) => [...count.perNode.values()])),
-    podsPerNodeStart: first && text(first.perNode),
-    podsPerNodeEnd: last && text(last.perNode),
-  };
 }
 
 function endpointMeasures({ scene, rollout }: MeasureContext): Found {
@@ -359,6 +333,7 @@ function autoscalerMeasures({ journal, clocks, rollout }: MeasureContext): Found
 function eventMeasures({ journal, clocks, rollout }: MeasureContext): Found {
   const counts = new Map<string, number>();
   const seen = new Map<string, number>();
+  const messages = new Map<string, string>();
   for (const { facts, event, name, t } of journal.watches) {
     if (facts.kind !== 'Event' || event === 'DELETED') continue;
     const same = `${name}/${facts.reason}/${facts.message}`;
@@ -366,10 +341,12 @@ function eventMeasures({ journal, clocks, rollout }: MeasureContext): Found {
     seen.set(same, Math.max(before, facts.count));
     if (event === 'EXISTING' || clocks.fromHarness(t) < rollout.fromMs) continue;
     counts.set(facts.reason, (counts.get(facts.reason) ?? 0) + Math.max(0, facts.count - before));
+    messages.set(facts.reason, facts.message);
   }
   const found: Record<string, Measure> = { preStopCut: counts.get('FailedPreStopHook') ?? 0 };
   for (const reason of countedReasons) found[`event:${reason}`] = 0;
   for (const [reason, count] of counts) found[`event:${reason}`] = count;
+  for (const [reason, message] of messages) found[`eventMessage:${reason}`] = message;
   return found;
 }
 
@@ -396,10 +373,8 @@ function stepMeasures({ journal }: MeasureContext): Found {
       if (typeof text === 'number' || typeof text === 'string') found[`step:${index + 1}.${name}`] = text;
       else if (typeof text === 'boolean') found[`step:${index + 1}.${name}`] = text ? 1 : 0;
     }
-    if (step.step === 'expect-refusal') {
-      if (detail.refused === true) refusals++;
-      if (detail.refused === true && detail.asExpected === true) refusalsAsExpected++;
-    }
+    if (detail.refused === true) refusals++;
+    if (detail.refused === true && detail.asExpected === true) refusalsAsExpected++;
     if (step.step === 'drain-node' && typeof detail.refusals === 'number')
       found.evictionsRefused = detail.refusals;
     if (step.step === 'history' && Array.isArray(detail.revisions)) {

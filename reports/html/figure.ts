@@ -5,7 +5,7 @@ import { lostOutcomes } from '../../harness/model/load.ts';
 import { at, clip, count, counted, duration, listed } from '../figures.ts';
 import { laneWords, outcomeWords } from '../words.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import type { LaneSeries, PodLane, QueuePoint, Timeline } from './types.ts';
+import type { LaneSeries, NodeLane, PodLane, QueuePoint, Timeline } from './types.ts';
 
 export interface FigureOptions {
   readonly id: string;
@@ -23,6 +23,7 @@ const height = {
   slowest: 24,
   ready: 34,
   queue: 44,
+  node: 26,
   pod: 32,
   events: 18,
   gap: 6,
@@ -38,6 +39,8 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   for (const lane of lanes.filter((series) => !series.control)) slowestRow(rows, lane);
   if (timeline.ready.length > 0) readyRow(rows, timeline);
   if (timeline.queue.length > 0) queueRow(rows, timeline.queue);
+  // On one node there is nothing to compare.
+  if (timeline.nodes.length > 1) nodeRows(rows, timeline.nodes);
   for (const pod of timeline.pods) podRow(rows, pod, lanes);
   if (timeline.events.length > 0) eventRow(rows, timeline);
   marksBehind(rows, timeline, toMs);
@@ -76,6 +79,10 @@ export function describe(timeline: Timeline): string {
   if (fullest) {
     parts.push(`Of the queue’s items at most ${count(fullest.backlog)} waited, at ${at(fullest.atMs)}.`);
   }
+  if (timeline.nodes.length > 1) {
+    const last = timeline.nodes.map(({ name, counts }) => `${name} ${stayingIn(counts.at(-1))}`);
+    parts.push(`Pods per node at the end: ${last.join(', ')}.`);
+  }
   parts.push(
     `${counted(timeline.pods.length, 'pod')}; the rows behind the figure stand in the tables below it.`,
   );
@@ -91,6 +98,7 @@ export function legend(outcomes: readonly Outcome[]): Markup {
   return html`<ul class="legend" aria-label="Legend">
 ${key('a-ok', 'answered')}${outcomes.map((outcome) => key(`o-${outcome}`, outcomeWords[outcome]))}
 ${key('p-pending', 'pod pending')}${key('p-starting', 'starting')}${key('p-not-ready', 'running, not ready')}${key('p-ready', 'ready')}${key('p-terminating', 'terminating')}
+${key('n-0', 'pods on a node, first version')}${key('n-1', 'second')}${key('n-2', 'third (and on from the first)')}
 ${key('e-ready', 'Service sends connections here')}${key('e-serving', 'endpoint terminating')}${key('l-on', 'app listens')}${key('exposed-key', 'connections sent, app not listening')}
 ${dot('m-sigterm', 'SIGTERM')}${dot('m-closed', 'port closed')}
 </ul>`;
@@ -381,6 +389,38 @@ function queueRow(rows: Rows, queue: readonly QueuePoint[]): void {
     perSecond === undefined ? [] : [`${atMs} ${short(bottom - perSecond * scale(fastest))}`],
   );
   if (points.length > 0) rows.line('q-rate', `M${points.join('L')}`);
+}
+
+const stayingIn = (count: NodeLane['counts'][number] | undefined): number =>
+  (count?.staying ?? []).reduce((sum, value) => sum + value, 0);
+
+/** One row per node on one scale: what stays from the bottom up, oldest version first, what terminates on top. */
+function nodeRows(rows: Rows, nodes: readonly NodeLane[]): void {
+  const all = (count: NodeLane['counts'][number]) => stayingIn(count) + count.terminating;
+  const most = Math.max(1, ...nodes.flatMap(({ counts }) => counts.map(all)));
+  const scale = (height.node - 2) / most;
+  for (const { name, counts } of nodes) {
+    const highest = Math.max(0, ...counts.map(stayingIn));
+    const top = rows.add(
+      height.node + height.gap,
+      html`<span class="pod">${name}</span><small>${counted(highest, 'pod')} at most, ${stayingIn(counts.at(-1))} at the end</small>`,
+      'tl-small',
+    );
+    const bottom = top + height.node;
+    const boxes = new Map<string, [number, number, number, number][]>();
+    for (const { fromMs, toMs, staying, terminating } of counts) {
+      let below = 0;
+      const stack = (look: string, value: number) => {
+        below += value;
+        const box = [fromMs, toMs, bottom - below * scale, value * scale] as [number, number, number, number];
+        if (value > 0) boxes.set(look, [...(boxes.get(look) ?? []), box]);
+      };
+      for (const [version, value] of staying.entries()) stack(`n-${version % 3}`, value);
+      stack('p-terminating', terminating);
+    }
+    for (const [look, list] of boxes) rows.boxes(look, list);
+    rows.line('base', `M0 ${bottom}H${rows.endMs}`);
+  }
 }
 
 function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {

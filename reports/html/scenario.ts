@@ -1,7 +1,8 @@
 // One scenario on the page: the answer, then before and after, what to change, the time line, causes and claims.
 import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../harness/model/results.ts';
 import { type Answer, answerOf } from '../answer.ts';
-import { beforeAfter, columnsOf, lanesOf } from '../comparison.ts';
+import { substitutionsShown } from '../cases.ts';
+import { beforeAfter, caseOf, columnsOf, lanesOf, mainColumns } from '../comparison.ts';
 import { count, counted, percent } from '../figures.ts';
 import { causeWords, laneWords, lossTone, settingMeans, toneSigns, verdictWords } from '../words.ts';
 import { crossCheckTable } from './cross-check.ts';
@@ -10,6 +11,7 @@ import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { embeddedJson, packed } from './packing.ts';
 import {
   beforeAfterTable,
+  caseTable,
   causesTable,
   citedLinesTable,
   claimsTable,
@@ -88,7 +90,8 @@ function whyList(answer: Answer): Markup {
 function changeList(scenario: ScenarioResult, answer: Answer): Markup {
   const { after } = beforeAfter(scenario);
   const clean = after && !Object.values(after.experiments[0]!.lanes).some((lane) => lane.lost > 0);
-  if (scenario.verdict !== 'proven' || answer.why.length === 0 || !after || !clean) {
+  const settled = scenario.verdict === 'proven' && answer.why.length > 0 && clean;
+  if (!settled || !after || after.settings.length === 0) {
     return html`${answer.change.map((line) => html`<p>${line}</p>`)}`;
   }
   return html`<p>Apply ${after.settings.length === 1 ? 'this setting' : `these ${after.settings.length} settings`}:</p>
@@ -116,7 +119,10 @@ export function scenarioEvidence(input: ScenarioInput): Markup {
 export function scenarioBody(input: ScenarioInput, evidence: Markup): Markup {
   const { scenario, journals } = input;
   const measured = scenario.experiments.some((experiment) => Object.keys(experiment.lanes).length > 0);
-  return html`${measured && section(input, 'before-after', 'Before and after', beforeAfterTable(scenario))}
+  const sideBySide = beforeAfter(scenario).after ? 'Before and after' : 'Side by side';
+  return html`${measured && section(input, 'before-after', sideBySide, beforeAfterTable(scenario))}
+${section(input, 'cases', 'Case by case', caseTable(scenario))}
+${section(input, 'substitutions', 'What had to be changed to run it', substitutions(scenario))}
 ${section(input, 'change', 'The change as YAML', settingsDiffs(scenario, journals))}
 ${section(input, 'matrix', 'Setting by setting', matrixTable(scenario))}
 ${section(input, 'repeats', 'Run by run', repeatTable(scenario))}
@@ -157,6 +163,14 @@ ${main && html`<p>What “${main.column.variant}” changes in the manifests. Li
 ${others.map(({ column, diff }) => html`<details><summary>What “${column.variant}” changes</summary>${diffBlock(diff)}</details>`)}`;
 }
 
+/** Published manifests are run as they stand; every change that this took stands here with its reason. */
+function substitutions(scenario: ScenarioResult): Markup | undefined {
+  const shown = substitutionsShown(scenario);
+  if (shown.length === 0) return undefined;
+  return html`<p>Each change of the published manifests with its reason. Lines with + are new, lines with − go.</p>
+${shown.map(({ because, diff, variants }) => html`<p><b>${because}</b> <small>Run with it: ${variants.map((name, i) => html`${i > 0 && ', '}<code>${name}</code>`)}</small></p>${diffBlock(diff)}`)}`;
+}
+
 function diffBlock(diff: string): Markup {
   const lines = diff.replace(/\n$/, '').split('\n');
   return html`<pre class="diff" tabindex="0">${lines.map((line) => {
@@ -180,7 +194,8 @@ function timelines(input: ScenarioInput): Markup | undefined {
   });
   if (shown.length === 0) return undefined;
   const { before, after } = beforeAfter(scenario);
-  const first = [before, after].flatMap((column) => {
+  const open = before && caseOf(before) ? mainColumns(scenario) : [before, after];
+  const first = open.flatMap((column) => {
     const entry = shown.find(({ experiment }) => column?.experiments.includes(experiment));
     return entry ? [entry] : [];
   });

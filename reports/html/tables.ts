@@ -13,6 +13,7 @@ import type {
   SettingEffect,
   Verdict,
 } from '../../harness/model/results.ts';
+import { caseRows } from '../cases.ts';
 import { type Column, causesOf, cleanRuns, columnsOf, lanesOf, mainColumns, worst } from '../comparison.ts';
 import { at, count, counted, duration, listed, percent } from '../figures.ts';
 import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../words.ts';
@@ -120,6 +121,27 @@ ${row('Items finished per second, lowest', ...cells('processedPerSecondMin'))}
 ${row('Items waiting, highest', ...cells('maxBacklog'))}
 ${row('Items waiting at the end', ...cells('backlogAtEnd'))}
 </tbody>`;
+}
+
+/** A scenario's own cases, one per row; undefined: it has none. */
+export function caseTable(scenario: ScenarioResult): Markup | undefined {
+  const rows = caseRows(scenario);
+  if (rows.length === 0) return undefined;
+  return table({
+    look: 'small',
+    caption: 'Case by case.',
+    head: [
+      'Case',
+      'What it is',
+      'Lost',
+      'Rollout complete after',
+      'Ready pods, lowest',
+      'Pods per node, most first: at the start, after each rollout',
+    ],
+    body: rows.map(({ name, title, lost, complete, lowestReady, placements }) =>
+      row(html`<code>${name}</code>`, title, lost, complete, lowestReady, placements),
+    ),
+  });
 }
 
 /** The outcomes that were seen in any lane of a scenario, for legends. */

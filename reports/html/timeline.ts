@@ -13,6 +13,7 @@ import {
 import { processedPerSecond } from '../../harness/model/queue.ts';
 import type { Results } from '../../harness/model/results.ts';
 import { clip } from '../figures.ts';
+import { nodeLanes, workersOf } from './nodes.ts';
 import {
   type EndpointState,
   type EventMark,
@@ -155,7 +156,7 @@ export function timeline(records: readonly LinedRecord[]): Timeline {
 
   const toMs = Math.max(1000, Math.ceil((lastLoadMs > 0 ? lastLoadMs : lastMs) / 100) * 100);
   const shownEvents = mostTelling(events.filter((event) => event.atMs >= 0 && event.atMs <= toMs));
-  const shownPods = pods.lanes(toMs);
+  const { all, ...shownPods } = pods.lanes(toMs);
   return {
     fromMs: 0,
     toMs,
@@ -166,6 +167,7 @@ export function timeline(records: readonly LinedRecord[]): Timeline {
     ready: pods.readiness(toMs),
     queue: queuePoints(records, zero.t, toMs),
     pods: shownPods.lanes,
+    nodes: nodeLanes(all, workersOf(header), toMs),
     omitted: {
       pods: shownPods.podsOmitted,
       events: events.filter((event) => event.atMs >= 0).length - shownEvents.length,
@@ -553,7 +555,13 @@ class PodCollector {
     return [...lowest.values()];
   }
 
-  lanes(toMs: number): { lanes: readonly PodLane[]; podsOmitted: number; spansOmitted: number } {
+  lanes(toMs: number): {
+    lanes: readonly PodLane[];
+    /** Also those beyond the page's bounds. */
+    all: readonly PodLane[];
+    podsOmitted: number;
+    spansOmitted: number;
+  } {
     let spansOmitted = 0;
     const all = [...this.#pods.values()].map((pod): PodLane => {
       const states = closed(pod.states, pod.open, toMs).filter((span) => span.toMs > 0 && span.fromMs < toMs);
@@ -586,6 +594,7 @@ class PodCollector {
       );
     return {
       lanes: seen.slice(0, limits.pods),
+      all: seen,
       podsOmitted: Math.max(0, seen.length - limits.pods),
       spansOmitted,
     };

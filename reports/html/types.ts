@@ -53,6 +53,8 @@ export interface Timeline {
   /** What the target's queue counted; empty where there is none. */
   readonly queue: readonly QueuePoint[];
   readonly pods: readonly PodLane[];
+  /** Nodes that take pods of the target, by name: which versions each carried, and when. */
+  readonly nodes: readonly NodeLane[];
   /** What was left out to keep the page small; 0 when nothing was. */
   readonly omitted: { readonly pods: number; readonly events: number; readonly spans: number };
 }
@@ -162,6 +164,19 @@ export interface PodLane {
   readonly exposed: readonly Span<'exposed'>[];
 }
 
+export interface NodeLane {
+  readonly name: string;
+  readonly counts: readonly NodeCount[];
+}
+/** Pods on a node from `fromMs` to `toMs`: by version those that are there to stay, and all that terminate. */
+export interface NodeCount {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** By {@link PodLane.generation}; 0 where there is none. */
+  readonly staying: readonly number[];
+  readonly terminating: number;
+}
+
 /** Bounds of a view; chosen so that an hour's journal still makes a page that opens at once. */
 export const limits = {
   buckets: 600,
@@ -169,6 +184,8 @@ export const limits = {
   events: 120,
   failures: 400,
   spansPerPod: 60,
+  nodes: 12,
+  countsPerNode: 200,
   readyPoints: 600,
   queuePoints: 600,
   cited: 150,

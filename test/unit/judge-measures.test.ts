@@ -157,6 +157,7 @@ test('restarts, exit codes, cut hooks and events', async () => {
     graceExceeded: 1,
     preStopCut: 1,
     'event:BackOff': 3,
+    'eventMessage:BackOff': 'Back-off',
     'event:Unhealthy': 0,
     progressDeadlineExceeded: 1,
   });
@@ -224,6 +225,7 @@ test('every measure is documented in docs/claims.md', async () => {
     [/^cause:.*/, 'cause:CAUSE'],
     [/^exitCode:.*/, 'exitCode:N'],
     [/^event:.*/, 'event:REASON'],
+    [/^eventMessage:.*/, 'eventMessage:REASON'],
     [/^step:.*/, 'step:N.FIELD'],
     [/^history:.*/, 'history:NAME'],
     [/Min$/, 'Min/Max'],
