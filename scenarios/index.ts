@@ -4,6 +4,7 @@ import { autoscale, autoscaleReapply } from './autoscale.ts';
 import { badImage, crashAfterReady, neverReady } from './broken-version.ts';
 import { crash, forceDelete, nodeDrain, podDelete } from './chaos.ts';
 import { imageChange } from './image-change.ts';
+import { nginxPublished } from './nginx-published.ts';
 import {
   fencePosts,
   fencePostsBoth,
@@ -44,6 +45,7 @@ export const scenarios: readonly ScenarioDefinition[] = [
   nodeDrain,
   crash,
   slowProxy,
+  nginxPublished,
   fencePosts,
   fencePostsPercent,
   fencePostsWhole,

@@ -30,6 +30,7 @@ function scenarioText({ id, full, quick }: ScenarioDefinition): string {
   const needs = [
     full.needs.nodes > 1 && `${full.needs.nodes} nodes for the target`,
     full.needs.metrics && 'CPU metrics',
+    full.needs.images.length > 0 && `images ${full.needs.images.join(' and ')}`,
     full.needs.clusters.length < 3 && full.needs.clusters.join(' or '),
   ].filter(Boolean);
   const steps = (scenario: Scenario) => scenario.steps.map(describeStep).join('; ');
@@ -41,6 +42,10 @@ function scenarioText({ id, full, quick }: ScenarioDefinition): string {
     `- Steps: ${steps(full)}`,
     ...(steps(quick) === steps(full) ? [] : [`- Steps of profile quick: ${steps(quick)}`]),
     `- Variants: ${full.variants.join(', ')}`,
+    ...Object.entries(full.cases).map(
+      ([name, { title, steps: own }]) =>
+        `  - ${name}: ${title}${own ? `. Steps: ${own.map(describeStep).join('; ')}` : ''}`,
+    ),
     ...(needs.length > 0 ? [`- Needs: ${needs.join(', ')}`] : []),
     '',
     '| claim | measured by | variant, lane | source |',

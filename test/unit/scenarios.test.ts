@@ -2,13 +2,14 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { metricsServerManifests } from '../../harness/deploy/metrics-server.ts';
+import { ownTarget } from '../../harness/deploy/scenario-target.ts';
 import { expectationText } from '../../harness/judge/claims.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { DeploymentFacts } from '../../harness/model/facts.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
 import { causes, type Results } from '../../harness/model/results.ts';
 import { rolloutSettled } from '../../harness/model/rollout.ts';
-import { defineScenario, type Scenario } from '../../harness/model/scenario.ts';
+import { defineScenario, type Scenario, scenarioOfVariant } from '../../harness/model/scenario.ts';
 import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { definitionsText, measuredMark, measuredText, ofToday } from '../../scripts/scenarios-text.ts';
@@ -30,6 +31,7 @@ const families: readonly [string, RegExp][] = [
   ['cause:CAUSE', new RegExp(`^cause:(${causes.join('|')})$`)],
   ['exitCode:N', /^exitCode:\d+$/],
   ['event:REASON', /^event:[A-Z][A-Za-z]+$/],
+  ['eventMessage:REASON', /^eventMessage:[A-Z][A-Za-z]+$/],
   ['history:NAME', /^history:[a-z-]+$/],
   ['step:N.FIELD', /^step:\d+\.[A-Za-z]+$/],
 ];
@@ -83,9 +85,12 @@ test('a measure that is not documented would be found', () => {
 });
 
 test('settings and variants exist, and claims are about variants and lanes that run', () => {
-  each(({ settings, variants, claims, load }, name) => {
-    for (const setting of settings) settingNamed(setting);
-    for (const variant of variants) variantNamed(variant);
+  each(({ settings, variants, cases, claims, load }, name) => {
+    const own = Object.values(cases).flatMap((one) => one.settings);
+    for (const setting of [...settings, ...own]) settingNamed(setting);
+    for (const variant of variants) if (!cases[variant]) variantNamed(variant);
+    for (const one of Object.keys(cases))
+      assert.ok(variants.includes(one), `${name}: case ${one} does not run`);
     for (const { id, appliesTo } of claims) {
       const { variant, lane } = appliesTo;
       if (variant) assert.ok(variants.includes(variant), `${name}: ${id}: variant ${variant} does not run`);
@@ -105,13 +110,29 @@ test('a claim that is expected to fail says why, and no other does', () => {
   });
 });
 
-test('images are those that the built-in target has', () => {
-  each(({ steps, needs }, name) => {
-    const used = [
-      ...needs.images,
-      ...steps.flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
-    ];
-    for (const image of used) assert.ok(ownImageNames.includes(image), `${name}: ${image}`);
+test('images are those that the target has', () => {
+  each((scenario, name) => {
+    for (const variant of scenario.variants) {
+      const { target, steps, needs } = scenarioOfVariant(scenario, variant);
+      const names = target.own ? Object.keys(ownTarget(target.own, name).images) : ownImageNames;
+      for (const step of steps) {
+        if (step.step === 'set-image') assert.ok(names.includes(step.image), `${name}: ${step.image}`);
+      }
+      // What the cluster has to be given beforehand is what the manifests and the steps name.
+      const literal = Object.values(target.own?.images ?? {});
+      for (const image of literal) assert.ok(needs.images.includes(image), `${name}: ${image}`);
+    }
+  });
+});
+
+test('what is created by a step, and cannot serve, is fired at by nobody', () => {
+  each((scenario, name) => {
+    for (const variant of scenario.variants) {
+      const { target, load, steps } = scenarioOfVariant(scenario, variant);
+      const deploys = steps.some((step) => step.step === 'deploy');
+      assert.is(deploys, !target.deployed, `${name}, ${variant}`);
+      if (deploys) assert.equal(load, [], `${name}, ${variant}`);
+    }
   });
 });
 
