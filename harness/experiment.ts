@@ -436,6 +436,11 @@ function recordCrossCheck(
   if (prepared.key.path === 'outside' && run.crossCheck?.how === 'pod') {
     explained.push('k6 ran in the cluster, on the node whose NodePort the agents outside it asked.');
   }
+  if (run.crossCheck?.how === 'process') {
+    explained.push(
+      "k6 went by the emulated Service's front address, where a pod that refuses shows as a reset and one that hangs as a timeout; it began a moment later.",
+    );
+  }
   for (const [stream, counts] of results) {
     const ours = firing.ends.filter((end) => end.stream === stream);
     if ('problem' in counts || ours.length === 0) continue;
