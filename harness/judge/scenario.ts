@@ -183,11 +183,14 @@ function proof(claims: readonly ClaimResult[], experiments: readonly ExperimentR
   return parts.filter(Boolean).join(' ');
 }
 
-/** "baseline lost 320 of 6,000 (new) and 76 of 6,000 (kept); hardened lost 0 of 6,000 (new, at most 0.05 %) …" */
+/** "baseline lost 320 of 6,000 (new) and 76 of 6,000 (kept); hardened lost 0 of 6,000 (new, at most 0.05 %) …": valid runs, if there is one. */
 export function lossesOf(experiments: readonly ExperimentResult[]): string {
   const variants = [...new Set(experiments.map((experiment) => experiment.variant))];
-  const texts = variants.map((variant) => {
-    const ofVariant = experiments.filter((experiment) => experiment.variant === variant);
+  const told = variants.length <= MOST_VARIANTS_TOLD ? variants : ends(experiments);
+  const texts = told.map((variant) => {
+    const all = experiments.filter((experiment) => experiment.variant === variant);
+    const valid = all.filter((experiment) => experiment.valid);
+    const ofVariant = valid.length > 0 ? valid : all;
     const parts = lanes.flatMap((lane) => {
       const results = ofVariant
         .map((experiment) => experiment.lanes[lane])
@@ -201,7 +204,17 @@ export function lossesOf(experiments: readonly ExperimentResult[]): string {
     return parts.length > 0 ? `${variant} lost ${list(parts)}` : '';
   });
   const text = texts.filter(Boolean).join('; ');
-  return text ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.` : '';
+  const others = variants.length - told.length;
+  const rest = others > 0 ? ` ${plural(others, 'other combination')} of settings ran too.` : '';
+  return text ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.${rest}` : '';
+}
+
+const MOST_VARIANTS_TOLD = 4;
+
+/** The variants with the fewest and the most settings. */
+function ends(experiments: readonly ExperimentResult[]): string[] {
+  const bySettings = experiments.toSorted((a, b) => a.settings.length - b.settings.length);
+  return [...new Set([bySettings[0], bySettings.at(-1)].flatMap((one) => one?.variant ?? []))];
 }
 
 /** Each repeat judged alone: how many of them say what all together say. */

@@ -252,26 +252,25 @@ const effectWords: Readonly<Record<SettingEffect['effect'], readonly [look: stri
 
 /** What each setting does per lane, first in words, then the rows that it rests on. */
 function ablationTables(ablation: Ablation): Markup {
-  const { settings, lanes, effects, pairs, advice, rows } = ablation;
+  const { settings, lanes, effects, pairs, rows } = ablation;
   const effect = (setting: string, lane: Lane) =>
     effects.find((one) => one.setting === setting && one.lane === lane);
-  return html`${advice.length > 0 && html`<ul>${advice.map((line) => html`<li>${line}</li>`)}</ul>`}
-${table({
-  look: 'effects',
-  caption: 'What each setting does, lane by lane',
-  head: ['Setting', ...lanes.map((lane) => `Lane ${lane}`)],
-  body: settings.map((setting) =>
-    row(
-      html`<code>${setting}</code>`,
-      ...lanes.map((lane) => {
-        const found = effect(setting, lane);
-        if (!found) return '–';
-        const [look, words] = effectWords[found.effect];
-        return html`<td class="${look}"><b>${words}</b><small>${found.text}</small></td>`;
-      }),
+  return html`${table({
+    look: 'effects',
+    caption: 'What each setting does, lane by lane',
+    head: ['Setting', ...lanes.map((lane) => `Lane ${lane}`)],
+    body: settings.map((setting) =>
+      row(
+        html`<code>${setting}</code>`,
+        ...lanes.map((lane) => {
+          const found = effect(setting, lane);
+          if (!found) return '–';
+          const [look, words] = effectWords[found.effect];
+          return html`<td class="${look}"><b>${words}</b><small>${found.text}</small></td>`;
+        }),
+      ),
     ),
-  ),
-})}
+  })}
 ${pairs.length > 0 && html`<p>Only together:</p><ul>${pairs.map((pair) => html`<li>${pair.text}</li>`)}</ul>`}
 ${settingsMatrix(settings, lanes, rows)}`;
 }
