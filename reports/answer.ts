@@ -172,7 +172,7 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
   switch (scenario.verdict) {
     case 'proven':
       if (!after || lossyBefore.length === 0) {
-        return `Yes: ${scenario.claims.length === 1 ? 'the claim holds' : `all ${counted(scenario.claims.length, 'claim')} are as expected`}.`;
+        return asExpected(scenario);
       }
       if (lossyAfter.length === 0) {
         return `Not safe as it is. Safe with ${settingsPhrase(after)}: nothing was lost.`;
@@ -194,6 +194,15 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
     case 'not-run':
       return 'Not run: something that it needs is missing here.';
   }
+}
+
+/** "Yes" only answers a question that asks for it, and that no published claim answers otherwise. */
+function asExpected({ question, claims }: ScenarioResult): string {
+  const plain = claims.every(({ expected }) => expected === 'holds');
+  const yes = plain && /^(do|does|did|is|are|has|have|can|will)\b/i.test(question);
+  const all =
+    claims.length === 1 ? 'the claim holds' : `all ${counted(claims.length, 'claim')} are as expected`;
+  return yes ? `Yes: ${all}.` : `${all[0]!.toUpperCase()}${all.slice(1)}.`;
 }
 
 const lossyLanes = (scenario: ScenarioResult, column: Column): readonly Lane[] =>

@@ -1,6 +1,6 @@
 // A scenario's own cases side by side, and what was changed of published manifests to run them. Pure, from results alone.
 import type { Lane } from '../harness/model/load.ts';
-import type { ScenarioResult } from '../harness/model/results.ts';
+import type { ClaimResult, ScenarioResult } from '../harness/model/results.ts';
 import { type Column, caseOf, columnsOf, lanesOf, worst } from './comparison.ts';
 import { duration, lostOf } from './figures.ts';
 
@@ -9,6 +9,8 @@ export interface CaseRow {
   readonly title: string;
   /** "3 of 600 (new)"; "nothing fired at it" where no lane did. */
   readonly lost: string;
+  /** What is claimed of this case alone: the text, and whether it was so. */
+  readonly claims: readonly { readonly text: string; readonly result: ClaimResult['result'] }[];
   readonly complete: string;
   readonly lowestReady: string;
   /** Pods per node at the first step and after each rollout, most first: "1/1/1, 3/0/0". */
@@ -16,15 +18,17 @@ export interface CaseRow {
 }
 
 /** Empty: the scenario has no cases of its own. */
-export function caseRows(scenario: Pick<ScenarioResult, 'experiments'>): readonly CaseRow[] {
+export function caseRows(scenario: Pick<ScenarioResult, 'experiments' | 'claims'>): readonly CaseRow[] {
   const lanes = lanesOf(scenario);
   return columnsOf(scenario).flatMap((column) => {
     const own = caseOf(column);
-    return own ? [{ name: column.label, title: own.title, ...figuresOf(column, lanes) }] : [];
+    if (!own) return [];
+    const claims = scenario.claims.filter(({ appliesTo }) => appliesTo.variant === column.variant);
+    return [{ name: column.label, title: own.title, claims, ...figuresOf(column, lanes) }];
   });
 }
 
-function figuresOf(column: Column, lanes: readonly Lane[]): Omit<CaseRow, 'name' | 'title'> {
+function figuresOf(column: Column, lanes: readonly Lane[]): Omit<CaseRow, 'name' | 'title' | 'claims'> {
   const { rollout, measures } = column.experiments[0]!;
   const lost = lanes.flatMap((lane) => {
     const found = worst(column, lane);
@@ -37,6 +41,13 @@ function figuresOf(column: Column, lanes: readonly Lane[]): Omit<CaseRow, 'name'
     placements: String(measures.placements ?? '–'),
   };
 }
+
+/** In front of a claim's text: what it says, what it denies, what nobody knows. */
+export const claimSays: Readonly<Record<ClaimResult['result'], string>> = {
+  holds: '',
+  fails: 'Not so: ',
+  undecided: 'Undecided: ',
+};
 
 export interface SubstitutionShown {
   readonly because: string;

@@ -3,7 +3,7 @@
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
-import { caseRows, type SubstitutionShown, substitutionsShown } from './cases.ts';
+import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, causesOf, lanesOf, mainColumns, worst } from './comparison.ts';
 import { clip, count, day, duration, listed, lostOf, percent } from './figures.ts';
 import { causeWords, laneWords, outcomeWords, verdictWords } from './words.ts';
@@ -174,10 +174,11 @@ function casesTable(scenario: ScenarioResult): string | undefined {
   const rows = caseRows(scenario);
   if (rows.length === 0) return undefined;
   return [
-    '| Case | What it is | Lost | Rollout complete after | Ready pods, lowest | Pods per node, most first: at the start, after each rollout |',
-    '|---|---|---|---|---|---|',
-    ...rows.map(({ name, title, lost, complete, lowestReady, placements }) => {
-      const cells = [title, lost, complete, lowestReady, placements].map(text);
+    '| Case | What it is | Lost | Rollout complete after | Ready pods, lowest | Pods per node, most first: at the start, after each rollout | What showed |',
+    '|---|---|---|---|---|---|---|',
+    ...rows.map(({ name, title, lost, complete, lowestReady, placements, claims }) => {
+      const showed = claims.map((claim) => claimSays[claim.result] + claim.text).join(' ');
+      const cells = [title, lost, complete, lowestReady, placements, showed].map(text);
       return `| ${[code(name), ...cells].join(' | ')} |`;
     }),
   ].join('\n');

@@ -165,7 +165,8 @@ const recorded = 'Recorded on v1.34.4';
 export const nginxPublished = defineScenario({
   id: 'nginx-published',
   title: 'A published best-practice manifest, line by line',
-  question: 'Does the published manifest keep its promise that an image change loses no connection?',
+  question:
+    'What does it take until the published manifest keeps its promise, that an image change loses no connection?',
   source: 'Rolling updates article: nginx with readinessProbe, preStop sleep 30 and hostPort 80',
   group: 'connections',
   needs: { nodes: 2, images: [now, next], alone: true },
@@ -208,7 +209,7 @@ export const nginxPublished = defineScenario({
       ...watched,
     },
     'host-port': {
-      title: 'With a path that nginx answers, on one node: an image change, given up after 15 s',
+      title: 'With a path that nginx answers, on one node: an image change, undone after 15 s',
       target: target([version, selector, tag, path], { oneNode: true }),
       steps: [
         { step: 'set-image', image: 'next' },
@@ -218,7 +219,7 @@ export const nginxPublished = defineScenario({
       ],
     },
     'with-path': {
-      title: 'The same where the new pod finds another node: the published manifest as far as it runs',
+      title: 'The published manifest as far as it runs: the new pod finds another node',
       role: 'before',
     },
     repaired: {

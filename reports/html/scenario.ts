@@ -68,11 +68,13 @@ const sentence = (text: string): string =>
 
 function safeList(answer: Answer): Markup {
   const roles = { before: 'As it is', after: 'With the settings', only: 'As measured' } as const;
+  const roleOf = ({ role, column }: Answer['safe'][number]) =>
+    (role === 'after' && caseOf(column)?.title) || roles[role];
   const words = { bad: 'loses', warn: 'not measured well enough' } as const;
   return html`<dl class="safe">${answer.safe.map((line) => {
     const tones = line.lanes.map((lane) => lossTone(lane.lost, lane.valid));
     const tone = tones.includes('bad') ? 'bad' : tones.includes('warn') ? 'warn' : 'good';
-    return html`<div><dt><b class="${tone}">${toneSigns[tone]} ${roles[line.role]}: ${tone === 'good' ? 'nothing lost' : words[tone]}</b> <small>${line.column.label}</small></dt>
+    return html`<div><dt><b class="${tone}">${toneSigns[tone]} ${roleOf(line)}: ${tone === 'good' ? 'nothing lost' : words[tone]}</b> <small>${line.column.label}</small></dt>
 ${line.lanes.map((lane) => html`<dd><span>${laneWords[lane.lane].title}</span> <span><b class="${lossTone(lane.lost, lane.valid)}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
   })}</dl>`;
 }

@@ -13,8 +13,17 @@ import type {
   SettingEffect,
   Verdict,
 } from '../../harness/model/results.ts';
-import { caseRows } from '../cases.ts';
-import { type Column, causesOf, cleanRuns, columnsOf, lanesOf, mainColumns, worst } from '../comparison.ts';
+import { caseRows, claimSays } from '../cases.ts';
+import {
+  type Column,
+  caseOf,
+  causesOf,
+  cleanRuns,
+  columnsOf,
+  lanesOf,
+  mainColumns,
+  worst,
+} from '../comparison.ts';
 import { at, count, counted, duration, listed, percent } from '../figures.ts';
 import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../words.ts';
 import { type Content, html, idOf, Markup } from './markup.ts';
@@ -50,7 +59,7 @@ export function beforeAfterTable(scenario: ScenarioResult): Markup {
       html`<span class="hidden">Measure</span>`,
       ...columns.map(
         (column) =>
-          html`${column.label}<small>${column.settings.length === 0 ? 'no settings' : listed(column.settings)}</small>`,
+          html`${column.label}<small>${caseOf(column)?.title ?? (column.settings.length === 0 ? 'no settings' : listed(column.settings))}</small>`,
       ),
     ],
     body: [...groups, rolloutRows(columns), queueRows(columns)],
@@ -128,18 +137,27 @@ export function caseTable(scenario: ScenarioResult): Markup | undefined {
   const rows = caseRows(scenario);
   if (rows.length === 0) return undefined;
   return table({
-    look: 'small',
-    caption: 'Case by case.',
+    look: 'small cases',
+    caption: 'The cases of this scenario. Pods per node: most first, at the start and after each rollout.',
     head: [
       'Case',
       'What it is',
       'Lost',
       'Rollout complete after',
       'Ready pods, lowest',
-      'Pods per node, most first: at the start, after each rollout',
+      'Pods per node',
+      'What showed',
     ],
-    body: rows.map(({ name, title, lost, complete, lowestReady, placements }) =>
-      row(html`<code>${name}</code>`, title, lost, complete, lowestReady, placements),
+    body: rows.map(({ name, title, lost, complete, lowestReady, placements, claims }) =>
+      row(
+        html`<code>${name}</code>`,
+        title,
+        lost,
+        complete,
+        lowestReady,
+        placements,
+        html`<ul class="plain">${claims.map(({ text, result }) => html`<li>${claimSays[result]}${text}</li>`)}</ul>`,
+      ),
     ),
   });
 }

@@ -66,6 +66,23 @@ test('the headline says what the verdict says, and no more', () => {
     [{ ...scenario, verdict: 'faulted' }, /^No answer: the experiment failed/],
     [{ ...scenario, verdict: 'not-run', experiments: [] }, /^Not run/],
     [{ ...scenario, experiments: [], claims: scenario.claims.slice(0, 1) }, /^Yes: the claim holds\.$/],
+    [
+      {
+        ...scenario,
+        experiments: [],
+        claims: scenario.claims.slice(0, 1),
+        question: 'How long must it sleep?',
+      },
+      /^The claim holds\.$/,
+    ],
+    [
+      {
+        ...scenario,
+        experiments: [],
+        claims: scenario.claims.slice(0, 2).map((claim) => ({ ...claim, expected: 'fails' as const })),
+      },
+      /^All 2 claims are as expected\.$/,
+    ],
   ];
   for (const [given, expected] of table) assert.match(answerOf(given, results).headline, expected);
 });

@@ -45,6 +45,34 @@ const results: Results = {
 };
 const [scenario] = results.scenarios as [Results['scenarios'][number]];
 
+test('beside each case stands what showed of it alone', () => {
+  const claim = (id: string, variant: string, result: 'holds' | 'fails') => ({
+    id,
+    text: `${id} is so.`,
+    source: 's',
+    appliesTo: { variant },
+    expected: result,
+    expect: 'e',
+    measured: 'm',
+    result,
+    facts: [],
+  });
+  const claims = [
+    claim('a', 'refused', 'holds'),
+    claim('b', 'refused', 'fails'),
+    claim('c', 'runs', 'holds'),
+  ];
+  assert.match(
+    renderMarkdown({ ...results, scenarios: [{ ...scenario, claims }] }),
+    '| a is so. Not so: b is so. |',
+  );
+  const page = renderHtml({
+    results: { ...results, scenarios: [{ ...scenario, claims }] },
+    journals: new Map(),
+  });
+  assert.match(page, '<li>a is so.</li><li>Not so: b is so.</li>');
+});
+
 test('one row per case: what it is, what it lost, where the pods were', () => {
   assert.equal(
     caseRows(scenario).map(({ name, title, lost, complete, placements }) => [
@@ -117,7 +145,8 @@ test('HTML: the same, escaped, and no word of settings', () => {
     '<b>The version is gone.</b> <small>Run with it: <code>runs</code>, <code>repaired</code></small>',
   );
   assert.match(page, '+new &lt;b&gt;');
-  assert.match(page, '<caption>Case by case');
+  assert.match(page, '<caption>The cases of this scenario');
+  assert.match(page, 'Repaired: nothing lost');
   assert.not.match(page, 'Apply these 0 settings');
 });
 
