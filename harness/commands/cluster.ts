@@ -6,10 +6,11 @@ import { parse } from 'yaml';
 import { scenarios } from '../../scenarios/index.ts';
 import { defaultNodes, type LocalImage, type NodePlan, startEmbedded } from '../cluster/embedded/index.ts';
 import { fullImageName } from '../cluster/embedded/node/images.ts';
-import { type Configuration, loadConfiguration } from '../config/load.ts';
+import { loadConfiguration } from '../config/load.ts';
 import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
 import { settings } from '../settings/index.ts';
+import { userImages } from './clusters.ts';
 import { packageRoot } from './tool-version.ts';
 
 interface UpFlags {
@@ -64,7 +65,7 @@ async function up(flags: UpFlags): Promise<ExitCode> {
   const own = await ownCommands();
   const stop = untilStopped();
   await using cluster = await startEmbedded({
-    images: [userCommands(configuration), own],
+    images: [userImages(configuration), own],
     nodes: nodePlans(flags.workers),
     port: flags.port,
     proxyDelayMs: flags.proxyDelay,
@@ -117,13 +118,6 @@ async function ownCommands(): Promise<ReadonlyMap<string, LocalImage>> {
   }
   images.set('rollproof/agent:1', { command: [process.execPath, agent] });
   return images;
-}
-
-/** Commands that stand for image names, as the configuration maps them. */
-function userCommands(configuration: Configuration): ReadonlyMap<string, LocalImage> {
-  return new Map(
-    Object.entries(configuration.images).map(([name, { command, env }]) => [name, { command, env }]),
-  );
 }
 
 /** The default nodes are kind's: worker, worker2, worker3 … */

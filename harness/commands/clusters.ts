@@ -1,4 +1,5 @@
 // Which cluster a run uses, and why: kind where it can serve, else the embedded one; or what was asked for.
+import { resolve } from 'node:path';
 import { contextProvider } from '../cluster/context/provider.ts';
 import { embeddedProvider, type LocalImage } from '../cluster/embedded/index.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
@@ -78,9 +79,12 @@ async function required(provider: ClusterProvider, why: string): Promise<ChosenC
 }
 
 /** Commands that stand for image names on the embedded cluster, as the configuration maps them. */
-function userImages(configuration: Configuration): ReadonlyMap<string, LocalImage> {
+export function userImages({ images }: Configuration): ReadonlyMap<string, LocalImage> {
   return new Map(
-    Object.entries(configuration.images).map(([name, { command, env }]) => [name, { command, env }]),
+    Object.entries(images).map(([name, { command, env, folder }]) => [
+      name,
+      { command, env, workingDirectory: resolve(folder) },
+    ]),
   );
 }
 

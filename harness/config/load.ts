@@ -23,7 +23,9 @@ const SIZE_LIMIT_BYTES = 1_000_000;
 const PROBLEMS_SHOWN = 10;
 
 /** The effective configuration. Paths of files and folders are relative to the working directory it was loaded for. */
-export type Configuration = Omit<ParsedConfiguration, 'scenarios' | '$schema'> & {
+export type Configuration = Omit<ParsedConfiguration, 'scenarios' | 'images' | '$schema'> & {
+  /** `folder`: the configuration's own, where the command runs. */
+  readonly images: Readonly<Record<string, ParsedConfiguration['images'][string] & { folder: string }>>;
   /** Ids, or scenarios that the configuration itself brings. Undefined: the profile's choice. */
   readonly scenarios?: readonly (string | ScenarioDefinition)[];
 };
@@ -260,6 +262,9 @@ function resolvePaths(
   const { target, cluster, out } = parsed;
   return {
     ...parsed,
+    images: Object.fromEntries(
+      Object.entries(parsed.images).map(([name, image]) => [name, { ...image, folder: folder || '.' }]),
+    ),
     ...(target && {
       target: { ...target, manifests: target.manifests.map((file) => inFolder(folder, file)) },
     }),

@@ -85,6 +85,7 @@ test('every field is read; files are relative to the configuration', () => {
     assert.equal(configuration.target?.expectStatus, [204]);
     assert.is(configuration.target?.port, 'http');
     assert.is(configuration.out, 'deploy/results');
+    assert.is(configuration.images['web:1']?.folder, 'deploy', 'where its command runs');
     assert.equal(configuration.load.rate, { shape: 'constant', ratePerSecond: 50 });
     assert.equal(configuration.load.path, ['cluster-ip', 'node-port']);
     assert.equal(configuration.gate, {
