@@ -29,6 +29,7 @@ import { type QueueSpec, queueObjects, queuePort, withConsumers } from './deploy
 import { scenarioTarget } from './deploy/scenario-target.ts';
 import { substitutionsOf } from './deploy/substitutions.ts';
 import type { Kube } from './kube/client.ts';
+import { kubectlOnce } from './kube/kubectl.ts';
 import { explainK6 } from './load/k6/explain.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
 import { describeStep } from './model/describe-step.ts';
@@ -569,6 +570,7 @@ async function runSteps(
         ),
       );
     },
+    kubectl: kubectlOnce(() => cluster.kubeconfig(), prepared.identity.namespace, signal, defer),
     delayProxy:
       cluster.delayProxy && ((delayMs) => (cluster.delayProxy as (ms: number) => Promise<void>)(delayMs)),
     defer,
@@ -598,6 +600,9 @@ const passive: ReadonlySet<Step['step']> = new Set([
   'proxy-delay',
   'expect-refusal',
   'read-fields',
+  'twin',
+  'kubectl',
+  'compare-twin',
 ]);
 const WATCH_LIMIT_MS = 15_000;
 

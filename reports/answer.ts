@@ -200,8 +200,10 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
 function asExpected({ question, claims }: ScenarioResult): string {
   const plain = claims.every(({ expected }) => expected === 'holds');
   const yes = plain && /^(do|does|did|is|are|has|have|can|will)\b/i.test(question);
+  const tested = claims.filter(({ result }) => result !== 'not-run').length;
+  const which = tested < claims.length ? ' that could be tested here' : '';
   const all =
-    claims.length === 1 ? 'the claim holds' : `all ${counted(claims.length, 'claim')} are as expected`;
+    tested === 1 ? `the claim${which} holds` : `all ${counted(tested, 'claim')}${which} are as expected`;
   return yes ? `Yes: ${all}.` : `${all[0]!.toUpperCase()}${all.slice(1)}.`;
 }
 
@@ -299,9 +301,10 @@ function sureLines(
       (claim) => claim.result !== 'undecided' && claim.result === claim.expected,
     ).length;
     const undecided = claims.filter((claim) => claim.result === 'undecided').length;
+    const notRun = claims.filter((claim) => claim.result === 'not-run').length;
     lines.push({
       tone: asExpected === claims.length ? 'good' : 'warn',
-      text: `${asExpected} of ${counted(claims.length, 'claim')} came out as expected${undecided ? `, ${undecided} undecided` : ''}`,
+      text: `${asExpected} of ${counted(claims.length, 'claim')} came out as expected${undecided ? `, ${undecided} undecided` : ''}${notRun ? `, ${notRun} not run` : ''}`,
     });
   }
   if (scenario.rounds && scenario.rounds.of > 1) {

@@ -47,6 +47,7 @@ export const claimSays: Readonly<Record<ClaimResult['result'], string>> = {
   holds: '',
   fails: 'Not so: ',
   undecided: 'Undecided: ',
+  'not-run': 'Not run: ',
 };
 
 export interface SubstitutionShown {

@@ -99,6 +99,8 @@ function claimCase(claim: ClaimResult, scenario: ScenarioResult): Case {
   ].join('\n');
   // `unneeded`: that a baseline lost nothing fails the claim that it does, and refutes nothing.
   const unneeded = scenario.verdict === 'unneeded' && claim.result !== claim.expected;
+  if (claim.result === 'not-run')
+    return { name, kind: 'skipped', message: `not-run: ${claim.measured}`, detail };
   const undecided =
     claim.result === 'undecided' || scenario.verdict === 'not-run' || scenario.verdict === 'inconclusive';
   if (undecided || unneeded) {

@@ -206,8 +206,8 @@ function claimsTable(scenario: ScenarioResult): string {
     '|---|---|---|---|---|',
     ...scenario.claims.map((claim) => {
       const result =
-        claim.result === 'undecided'
-          ? '? undecided'
+        claim.result === 'undecided' || claim.result === 'not-run'
+          ? `${claim.result === 'undecided' ? '?' : '–'} ${claim.result}`
           : claim.result === claim.expected
             ? `✓ ${claim.result}${claim.expected === 'fails' ? ', as expected' : ''}`
             : `✕ ${claim.result}`;

@@ -70,6 +70,12 @@ export const autoscale = defineScenario(
   shorter,
 );
 
+const reapplied = (spec: object): NonNullable<ScenarioInput['steps']> => [
+  { step: 'apply', manifest: { apiVersion: 'apps/v1', kind: 'Deployment', spec } },
+  { step: 'wait', for: 'replicas', atMost: 1 },
+  { step: 'wait', for: 'ready', atLeast: 3 },
+];
+
 export const autoscaleReapply = defineScenario({
   id: 'autoscale-reapply',
   title: 'Applying spec.replicas fights the autoscaler',
@@ -80,9 +86,9 @@ export const autoscaleReapply = defineScenario({
   steps: [
     { step: 'autoscale', min: 3, max: 4, cpuPercent: 1000, behavior },
     { step: 'wait', for: 'time', ms: 2000 },
-    { step: 'apply', manifest: { apiVersion: 'apps/v1', kind: 'Deployment', spec: { replicas: 1 } } },
-    { step: 'wait', for: 'replicas', atMost: 1 },
-    { step: 'wait', for: 'ready', atLeast: 3 },
+    ...reapplied({ replicas: 1 }),
+    // What the last manifest said and this one leaves out is taken away, and the API server's default is 1.
+    ...reapplied({}),
     {
       step: 'apply',
       manifest: {
@@ -103,12 +109,18 @@ export const autoscaleReapply = defineScenario({
       source: 'Kubernetes documentation: migrating Deployments to horizontal autoscaling',
       that: [
         { measure: 'minReady', equals: 1 },
-        { measure: 'specReplicas', equals: '3>1>3' },
+        { measure: 'specReplicas', equals: '3>1>3>1>3' },
       ],
     },
     {
+      id: 'falls-once-more',
+      text: 'Leaving spec.replicas out of the manifest takes them away once more: what was applied before is removed, and the default is 1.',
+      source: 'Kubernetes documentation: migrating Deployments to horizontal autoscaling',
+      that: [{ measure: 'specReplicas', equals: '3>1>3>1>3' }],
+    },
+    {
       id: 'stays-without-replicas',
-      text: 'Applied without spec.replicas, the number stays the autoscaler’s.',
+      text: 'From then on, applied without spec.replicas, the number stays the autoscaler’s.',
       source: 'Kubernetes documentation: migrating Deployments to horizontal autoscaling',
       that: [{ measure: 'specReplicasEnd', equals: 3 }],
     },

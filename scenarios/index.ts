@@ -4,6 +4,7 @@ import { autoscale, autoscaleReapply } from './autoscale.ts';
 import { badImage, crashAfterReady, neverReady } from './broken-version.ts';
 import { crash, forceDelete, nodeDrain, podDelete } from './chaos.ts';
 import { imageChange } from './image-change.ts';
+import { kubectlParity } from './kubectl-parity.ts';
 import { nginxPublished } from './nginx-published.ts';
 import {
   fencePosts,
@@ -59,4 +60,5 @@ export const scenarios: readonly ScenarioDefinition[] = [
   placementAffinity,
   placementRequired,
   placementAlternatives,
+  kubectlParity,
 ];

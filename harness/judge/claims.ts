@@ -60,8 +60,12 @@ function combine(claim: ClaimDefinition, evaluations: readonly Evaluation[]): Re
   const has = (result: Result) => evaluations.some((one) => one.result === result);
   if (evaluations.length === 0) return 'undecided';
   if (isExistential(claim)) return has('holds') ? 'holds' : has('undecided') ? 'undecided' : 'fails';
-  return has('fails') ? 'fails' : has('undecided') ? 'undecided' : 'holds';
+  return worstOf(evaluations.map((one) => one.result));
 }
+
+/** What holds in one place and was not run in another was not run. */
+const worstOf = (results: readonly Result[]): Result =>
+  (['fails', 'undecided', 'not-run'] as const).find((one) => results.includes(one)) ?? 'holds';
 
 function evaluate(claim: ClaimDefinition, experiment: ExperimentResult, many: boolean): Evaluation {
   const parts = claim.that.map((expectation) => check(expectation, claim.appliesTo.lane, experiment));
@@ -74,9 +78,7 @@ function evaluate(claim: ClaimDefinition, experiment: ExperimentResult, many: bo
       measured: `${measured} (not valid: ${experiment.invalid[0] ?? experiment.status})`,
     };
   }
-  const results = parts.map((part) => part.result);
-  const result = results.includes('fails') ? 'fails' : results.includes('undecided') ? 'undecided' : 'holds';
-  return { experiment, result, measured };
+  return { experiment, result: worstOf(parts.map((part) => part.result)), measured };
 }
 
 function nameOf({ variant, path, agents, repeat }: ExperimentResult, claim: ClaimDefinition): string {
@@ -97,7 +99,12 @@ interface Part {
 function check(expectation: Expectation, lane: Lane | undefined, experiment: ExperimentResult): Part {
   const { measure } = expectation;
   const values = valuesOf(measure, lane, experiment);
-  if (values.length === 0) return { result: 'undecided', text: `${measure} was not measured` };
+  if (values.length === 0) {
+    const reason = experiment.notRun?.[measure];
+    return reason === undefined
+      ? { result: 'undecided', text: `${measure} was not measured` }
+      : { result: 'not-run', text: `${measure} was not measured: ${reason}` };
+  }
   const text = values.map((value) => valueText(measure, value, experiment)).join(', ');
   const holds = values.map(({ value }) => meets(expectation, value));
   const onlyAtLeast =

@@ -7,7 +7,7 @@ import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
 import { alignClocks } from './clocks.ts';
 import { judgeLane } from './lanes.ts';
-import { measure } from './measures.ts';
+import { measure, notRunMeasures } from './measures.ts';
 import type { Journal } from './read-journal.ts';
 import { followRollout } from './rollout.ts';
 import { sumStreams } from './streams.ts';
@@ -46,6 +46,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const { status, invalid } = judgeValidity(journal, clocks, streams, results, rollout);
   const control = streams.filter((stream) => stream.control);
   const crossCheck = journal.crossChecks.at(-1);
+  const notRun = notRunMeasures(journal);
   return {
     variant: header.variant.name,
     settings: header.variant.settings,
@@ -80,6 +81,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     loadMs,
     lanes: results,
     measures: measure({ journal, clocks, scene, streams, lanes: results, lastRouted, rollout }),
+    ...(Object.keys(notRun).length > 0 && { notRun }),
     ...(crossCheck && {
       crossCheck: {
         tool: crossCheck.tool,

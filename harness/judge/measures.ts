@@ -366,6 +366,7 @@ function stepMeasures({ journal }: MeasureContext): Found {
   const found: Record<string, Measure> = {};
   let refusals = 0;
   let refusalsAsExpected = 0;
+  const parity: Parity = { comparisons: 0, fieldsCompared: 0, found: [] };
   for (const { step, event, index, detail = {} } of journal.steps) {
     if (event !== 'end') continue;
     for (const [name, value] of Object.entries(detail)) {
@@ -377,9 +378,47 @@ function stepMeasures({ journal }: MeasureContext): Found {
     if (detail.refused === true && detail.asExpected === true) refusalsAsExpected++;
     if (step.step === 'drain-node' && typeof detail.refusals === 'number')
       found.evictionsRefused = detail.refusals;
+    if (step.step === 'twin' && typeof detail.kubectlVersion === 'string') {
+      found.kubectlVersion = detail.kubectlVersion;
+    }
+    if (step.step === 'compare-twin' && Array.isArray(detail.differences)) {
+      parity.comparisons++;
+      parity.fieldsCompared += typeof detail.compared === 'number' ? detail.compared : 0;
+      parity.found.push(...detail.differences.map((difference) => `${step.as}: ${difference}`));
+    }
     if (step.step === 'history' && Array.isArray(detail.revisions)) {
       found[`history:${step.as}`] = detail.revisions.join(',');
     }
   }
-  return { ...found, refusals, refusalsAsExpected };
+  return { ...found, refusals, refusalsAsExpected, ...parityMeasures(parity) };
+}
+
+interface Parity {
+  comparisons: number;
+  fieldsCompared: number;
+  readonly found: string[];
+}
+
+/** Where our steps and the real kubectl left two Deployments with the same history; none: kubectl did not take part. */
+function parityMeasures({ comparisons, fieldsCompared, found }: Parity): Found {
+  if (comparisons === 0) return {};
+  return {
+    comparisons,
+    fieldsCompared,
+    differences: found.length,
+    differenceList: found.join('; ') || 'none',
+  };
+}
+
+const parityNames = ['comparisons', 'fieldsCompared', 'differences', 'differenceList', 'kubectlVersion'];
+
+/** Measures that this machine cannot take, each with the reason: what steps say that they could not do. */
+export function notRunMeasures({ steps }: Journal): Readonly<Record<string, string>> {
+  const reasons = steps.flatMap(({ step, event, detail }) => {
+    const reason = detail?.notRun;
+    return event === 'end' && step.step === 'compare-twin' && typeof reason === 'string' ? [reason] : [];
+  });
+  const [reason] = reasons;
+  if (reason === undefined) return {};
+  return Object.fromEntries(parityNames.map((name) => [name, reason]));
 }

@@ -91,6 +91,10 @@ function decide(
         `The scenario claims nothing, so nothing was proven. Add claims to it. ${lossesOf(experiments)}`.trim(),
     };
   }
+  const [untested] = claims;
+  if (untested && claims.every((claim) => claim.result === 'not-run')) {
+    return { verdict: 'not-run', reason: `Claim ${quote(untested)}: ${untested.measured}.` };
+  }
   if (nothingLost.length > 0) return { verdict: 'unneeded', reason: unneeded(nothingLost, experiments) };
   return { verdict: 'proven', reason: proof(claims, experiments) };
 }
@@ -165,7 +169,9 @@ function unneeded(nothingLost: readonly ClaimResult[], experiments: readonly Exp
   return `Nothing was lost without the settings (${list(where)}), so there is no evidence that they are needed here. ${lossesOf(experiments)}`.trim();
 }
 
-function proof(claims: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
+function proof(all: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
+  const claims = all.filter((claim) => claim.result !== 'not-run');
+  const untested = all.filter((claim) => claim.result === 'not-run');
   const expectedToFail = claims.filter((claim) => claim.expected === 'fails');
   const contradicted = expectedToFail.filter((claim) => claim.result === 'fails').length;
   const surprising = expectedToFail.filter((claim) => claim.result === 'holds');
@@ -179,6 +185,7 @@ function proof(claims: readonly ClaimResult[], experiments: readonly ExperimentR
     surprising.length > 0 && surprising[0]
       ? `${plural(surprising.length, 'claim')} expected to fail held here: ${quote(surprising[0])}.`
       : '',
+    ...untested.map((claim) => `Not run: ${quote(claim)} (${claim.measured}).`),
   ];
   return parts.filter(Boolean).join(' ');
 }

@@ -18,6 +18,12 @@ export function describeStep(step: Step): string {
       return step.refusedWith === undefined ? 'deploy' : 'deploy, which is refused';
     case 'rollback':
       return step.toRevision ? `undo to revision ${step.toRevision}` : 'undo';
+    case 'kubectl':
+      return ['kubectl', ...step.args].join(' ');
+    case 'twin':
+      return 'create a twin for kubectl';
+    case 'compare-twin':
+      return `compare with kubectl’s twin after ${step.as}`;
     case 'load-rate':
       return `load ${step.ratePerSecond} req/s`;
     case 'chaos':

@@ -106,6 +106,8 @@ export interface ExperimentResult {
   readonly lanes: Partial<Record<Lane, LaneResult>>;
   /** Every measure that claims can use, by name. */
   readonly measures: Readonly<Record<string, number | string>>;
+  /** Measures that could not be taken on this machine, with the reason (a tool that is not there). */
+  readonly notRun?: Readonly<Record<string, string>>;
   /** Counts of another tool by stream, when a cross-check ran. */
   readonly crossCheck?: {
     readonly tool: string;
@@ -127,7 +129,8 @@ export interface ClaimResult {
   readonly expect: string;
   /** The figure, in words: "lost 0 of 6,000". */
   readonly measured: string;
-  readonly result: 'holds' | 'fails' | 'undecided';
+  /** `not-run`: this machine lacks what it needs; `measured` has the reason, and the verdict does not count it. */
+  readonly result: 'holds' | 'fails' | 'undecided' | 'not-run';
   readonly facts: readonly Fact[];
   /** In how many experiments it was looked at, and in how many it held (repeats, paths, numbers of agents). */
   readonly runs?: { readonly of: number; readonly holds: number; readonly undecided: number };

@@ -95,6 +95,20 @@ export const stepSchema = z.discriminatedUnion('step', [
   }),
   /** Records a revision history as `kubectl rollout history` shows it, under a name that claims can use. */
   z.object({ step: z.literal('history'), as: z.string() }),
+  /**
+   * A second Deployment, the same as the target but for its name and labels: the real kubectl changes it (`kubectl`) while
+   * steps change the target, and `compare-twin` says where the two differ. Without kubectl these steps do nothing, and
+   * what they would measure is not run.
+   */
+  z.object({ step: z.literal('twin') }),
+  /** `{twin}`, `{container}` and `{image:NAME}` in the arguments stand for names; `manifest` is read as `-f -`. */
+  z.object({
+    step: z.literal('kubectl'),
+    args: z.array(z.string()).min(1),
+    manifest: z.record(z.string(), z.unknown()).optional(),
+  }),
+  /** `as`: what was done before, for the list of differences. */
+  z.object({ step: z.literal('compare-twin'), as: z.string() }),
   /** A request that the API server must refuse; the answer is recorded. */
   z.object({
     step: z.literal('expect-refusal'),

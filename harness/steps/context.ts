@@ -1,5 +1,6 @@
 // What a step gets to do its work: the API, the target's names, and the experiment's present state.
 import type { Kube } from '../kube/client.ts';
+import type { Kubectl } from '../kube/kubectl.ts';
 import type { DaemonSetFacts, DeploymentFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
 import type { Lane } from '../model/load.ts';
 import type { Manifest, Role } from '../model/manifest.ts';
@@ -32,6 +33,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Changes the rate of the target's streams (all lanes, or one). */
   setRate(ratePerSecond: number, overMs: number, lane: Lane | undefined): Promise<void>;
+  /** The real kubectl on this cluster and namespace, opened once; undefined: there is none on the PATH. */
+  kubectl(): Promise<Kubectl | undefined>;
   /** undefined where the cluster cannot delay routing. */
   readonly delayProxy: ((delayMs: number) => Promise<void>) | undefined;
   /** Registers what must be undone on every way out; run in reverse order after the experiment. */

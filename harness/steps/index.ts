@@ -2,6 +2,7 @@
 import type { Step } from '../model/scenario.ts';
 import { chaos, deletePod, drainNode, proxyDelay, uncordon } from './chaos.ts';
 import type { StepContext, StepDetail } from './context.ts';
+import { compareTwin, kubectl, twin } from './kubectl.ts';
 import { applyObject, deploy, expectRefusal, patchObject, readFields } from './objects.ts';
 import { history, pause, restart, resume, rollback } from './rollout.ts';
 import { autoscale, loadRate, scale } from './scale.ts';
@@ -31,6 +32,12 @@ export function runStep(step: Step, context: StepContext): Promise<StepDetail> {
       return restart(step, context);
     case 'history':
       return history(step, context);
+    case 'twin':
+      return twin(step, context);
+    case 'kubectl':
+      return kubectl(step, context);
+    case 'compare-twin':
+      return compareTwin(step, context);
     case 'patch':
       return patchObject(step, context);
     case 'apply':

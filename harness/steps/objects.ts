@@ -5,6 +5,7 @@ import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { StepContext, StepDetail, StepRunner } from './context.ts';
 import { strategicMerge, workloadPath } from './context.ts';
+import { withDeletions } from './three-way.ts';
 
 /** Server-side path of the kinds that scenarios patch. */
 const pathOf: Readonly<Record<string, string>> = {
@@ -23,17 +24,38 @@ export const patchObject: StepRunner<'patch'> = async (step, context) => {
   return { path };
 };
 
-/** Creates the object, or changes it as `kubectl apply` would: what the manifest says wins, the rest stays. */
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+const kubectlApply = { fieldManager: 'kubectl-client-side-apply' };
+
+/**
+ * Creates the object, or changes it as `kubectl apply` does on the client's side: what the manifest says wins, what the
+ * last applied one said and this one does not is taken away, the rest stays. The object remembers the manifest.
+ */
 export const applyObject: StepRunner<'apply'> = async (step, context) => {
-  const { kind, metadata } = step.manifest as { kind?: string; metadata?: { name?: string } };
-  const path = objectPath(context, kind, metadata?.name);
-  const exists = (await context.kube.raw('GET', path)).status !== 404;
-  if (exists) {
-    await context.kube.json('PATCH', path, { contentType: strategicMerge, body: step.manifest });
-  } else {
-    await context.kube.json('POST', path.slice(0, path.lastIndexOf('/')), { body: step.manifest });
+  const { namespace, workload, kube } = context;
+  const { kind = workload.kind, metadata: given } = step.manifest as Partial<Manifest>;
+  const { name = workload.name, annotations = {} } = given ?? {};
+  const path = objectPath(context, kind, name);
+  const metadata = { ...given, name, namespace, annotations };
+  const applied = JSON.stringify({ ...step.manifest, kind, metadata });
+  const body = {
+    ...step.manifest,
+    kind,
+    metadata: { ...metadata, annotations: { ...annotations, [lastApplied]: `${applied}\n` } },
+  };
+  const found = await kube.raw('GET', path);
+  if (found.status === 404) {
+    await kube.json('POST', path.slice(0, path.lastIndexOf('/')), { query: kubectlApply, body });
+    return { path, created: true };
   }
-  return { path, created: !exists };
+  const present = JSON.parse(found.text) as Manifest;
+  const before = present.metadata.annotations?.[lastApplied];
+  await kube.json('PATCH', path, {
+    query: kubectlApply,
+    contentType: strategicMerge,
+    body: before === undefined ? body : withDeletions(JSON.parse(before), body),
+  });
+  return { path, created: false };
 };
 
 export const expectRefusal: StepRunner<'expect-refusal'> = (step, context) =>

@@ -1,9 +1,11 @@
 // pause, resume, restart, undo and history as `kubectl rollout` does them.
+import { isDeepStrictEqual } from 'node:util';
 import { FaultError } from '../model/errors.ts';
 import { jsonPatch, type StepContext, type StepRunner, strategicMerge, workloadPath } from './context.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const kubectlRollout = { fieldManager: 'kubectl-rollout' };
+const kubectl = { fieldManager: 'kubectl' };
 
 interface Revisioned {
   metadata: {
@@ -33,7 +35,10 @@ export const restart: StepRunner<'restart'> = async (_step, context) => {
   return { restartedAt };
 };
 
-/** Undo: the template of a former revision put back by a JSON patch; that revision then gets the highest number. */
+/**
+ * Undo: the template of a former revision put back by a JSON patch, together with that revision's annotations (its
+ * change-cause among them); the revision then gets the highest number.
+ */
 export const rollback: StepRunner<'rollback'> = async (step, context) => {
   const { deployment, owned } = await readRevisions(context);
   if (deployment.spec.paused) {
@@ -54,23 +59,53 @@ export const rollback: StepRunner<'rollback'> = async (step, context) => {
   }
   const template = structuredClone(chosen.set.spec.template);
   if (template.metadata?.labels) delete template.metadata.labels['pod-template-hash'];
-  const annotations = { ...deployment.metadata.annotations };
-  delete annotations['deprecated.deployment.rollback.to'];
+  const revisions = { fromRevision: numbered[0]?.revision, toRevision: chosen.revision };
+  if (isDeepStrictEqual(template, deployment.spec.template)) return { ...revisions, skipped: true };
   await context.kube.json('PATCH', workloadPath(context), {
     contentType: jsonPatch,
+    query: kubectl,
     body: [
       { op: 'replace', path: '/spec/template', value: template },
-      { op: 'replace', path: '/metadata/annotations', value: annotations },
+      { op: 'replace', path: '/metadata/annotations', value: annotationsAfterUndo(deployment, chosen.set) },
     ],
   });
-  return { fromRevision: numbered[0]?.revision, toRevision: chosen.revision };
+  return revisions;
 };
 
+/** Of the Deployment itself; all others come from the revision's ReplicaSet. */
+const kept: ReadonlySet<string> = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  revisionAnnotation,
+  'deployment.kubernetes.io/revision-history',
+  'deployment.kubernetes.io/desired-replicas',
+  'deployment.kubernetes.io/max-replicas',
+  'deprecated.deployment.rollback.to',
+]);
+
+function annotationsAfterUndo(deployment: Revisioned, set: Revisioned): Record<string, string> {
+  const of = ({ metadata }: Revisioned, own: boolean) =>
+    Object.entries(metadata.annotations ?? {}).filter(([name]) => kept.has(name) === own);
+  return Object.fromEntries([...of(deployment, true), ...of(set, false)]);
+}
+
 /** The revisions that `kubectl rollout history` would list, lowest first. */
-export const history: StepRunner<'history'> = async (step, context) => {
+export const history: StepRunner<'history'> = async (step, context) => ({
+  as: step.as,
+  revisions: (await revisionsOf(context)).map(({ revision }) => revision),
+});
+
+/** Lowest first. */
+export async function revisionsOf(
+  context: StepContext,
+): Promise<{ readonly revision: number; readonly changeCause: string | undefined }[]> {
   const { owned } = await readRevisions(context);
-  return { as: step.as, revisions: owned.map(revisionOf).sort((a, b) => a - b) };
-};
+  return owned
+    .map((set) => ({
+      revision: revisionOf(set),
+      changeCause: set.metadata.annotations?.['kubernetes.io/change-cause'],
+    }))
+    .sort((a, b) => a.revision - b.revision);
+}
 
 async function patch(context: StepContext, body: unknown): Promise<void> {
   await context.kube.json('PATCH', workloadPath(context), {

@@ -5,6 +5,7 @@ import { mergePatch, type StepRunner, workloadPath } from './context.ts';
 
 export const scale: StepRunner<'scale'> = async (step, context) => {
   await context.kube.json('PATCH', workloadPath(context, '/scale'), {
+    query: { fieldManager: 'kubectl' },
     contentType: mergePatch,
     body: { spec: { replicas: step.replicas } },
   });

@@ -194,6 +194,7 @@ function claimWords(
   verdict: Verdict,
 ): readonly [tone: Tone, word: string] {
   if (result === 'undecided') return ['warn', '? undecided'];
+  if (result === 'not-run') return ['quiet', '– not run'];
   if (result === expected) return ['good', expected === 'fails' ? '✓ fails, as expected' : '✓ holds'];
   if (expected === 'fails') return ['warn', '! holds, unexpectedly'];
   return verdict === 'unneeded' ? ['warn', '○ did not show'] : ['bad', '✕ fails'];

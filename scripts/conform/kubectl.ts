@@ -1,63 +1,30 @@
 // Runs a recording's steps: with the kubectl on the PATH, or, where there is none, by the requests that kubectl would
 // send for the verbs that recordings use.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { Exec } from '@kubernetes/client-node';
 import { ApiError, connectKube, type Kube } from '../../harness/kube/client.ts';
+import { openKubectl, type Printed, type Kubectl as Runner } from '../../harness/kube/kubectl.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 
-export interface Printed {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-export interface Kubectl extends AsyncDisposable {
-  run(args: readonly string[]): Promise<Printed>;
-  create(manifests: readonly object[]): Promise<Printed>;
-}
+export { kubectlIsThere } from '../../harness/kube/kubectl.ts';
+export type { Printed };
 
 const LIMIT_MS = 180_000;
 
-/** The real one, in a home of its own: it caches discovery by host and port. */
-export function realKubectl(kubeconfig: string, namespace: string): Kubectl {
-  const home = mkdtempSync(join(tmpdir(), 'conform-kubectl-'));
-  const config = join(home, 'config');
-  writeFileSync(config, kubeconfig);
-  const run = (args: readonly string[], input?: string) =>
-    new Promise<Printed>((resolve, reject) => {
-      const child = spawn('kubectl', ['--namespace', namespace, ...args], {
-        env: { ...process.env, HOME: home, KUBECONFIG: config },
-        stdio: ['pipe', 'pipe', 'pipe'],
-        timeout: LIMIT_MS,
-      });
-      let out = '';
-      let err = '';
-      child.stdout.on('data', (chunk) => (out += chunk));
-      child.stderr.on('data', (chunk) => (err += chunk));
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ code: code ?? 1, out, err }));
-      child.stdin.end(input ?? '');
-    });
-  return {
-    run: (args) => run(args),
-    create: (manifests) =>
-      run(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests })),
-    async [Symbol.asyncDispose]() {
-      rmSync(home, { recursive: true, force: true });
-    },
-  };
+export interface Kubectl extends Runner {
+  create(manifests: readonly object[]): Promise<Printed>;
 }
 
-export function kubectlIsThere(): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn('kubectl', ['version', '--client'], { stdio: 'ignore', timeout: LIMIT_MS });
-    child.once('error', () => resolve(false));
-    child.once('close', (code) => resolve(code === 0));
-  });
+export function realKubectl(kubeconfig: string, namespace: string): Kubectl {
+  const kubectl = openKubectl(kubeconfig, namespace);
+  return {
+    ...kubectl,
+    create: (manifests) =>
+      kubectl.run(
+        ['create', '-f', '-'],
+        JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests }),
+      ),
+  };
 }
 
 export async function ownKubectl(kubeconfig: string, namespace: string): Promise<Kubectl> {
