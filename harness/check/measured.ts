@@ -54,6 +54,27 @@ export function capacityLost(experiment: ExperimentResult): Measured {
   };
 }
 
+/** The API server refused the workload with this status. Experiments in which it took it have removed the risk. */
+export function refusedWith(status: number) {
+  return ({ variant, measures }: ExperimentResult): Measured => {
+    const step = Object.keys(measures).find(
+      (name) => /^step:\d+\.status$/.test(name) && measures[name] === status,
+    );
+    if (!step || measures[step.replace('status', 'refused')] !== 1) return undefined;
+    const words = measures[step.replace('status', 'message')];
+    return { confirmed: true, text: `the API server refused variant ${variant}: ${status}, “${words}”` };
+  };
+}
+
+/** An event of this reason said so. Without it an experiment cannot tell: its target may not have the risk any more. */
+export function eventSaid(reason: string, words: string) {
+  return ({ variant, measures }: ExperimentResult): Measured => {
+    const message = String(measures[`eventMessage:${reason}`] ?? '');
+    if (!message.includes(words)) return undefined;
+    return { confirmed: true, text: `variant ${variant}, event ${reason}: “${message.replace(/\.$/, '')}”` };
+  };
+}
+
 /** What no experiment can tell: the API server refuses it, or it shows only in time. */
 export function notMeasurable(): Measured {
   return undefined;

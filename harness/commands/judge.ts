@@ -78,13 +78,28 @@ export async function judgeFolder(folder: string, options: JudgeFolderOptions = 
 
 /** What the static check says of the manifests without settings, beside what was measured of them. */
 function withFindings(results: Results, journals: readonly RunJournal[]): Results {
-  const baseline = journals.find(({ journal }) => journal.header.variant.settings.length === 0);
+  const bare = journals.filter(({ journal }) => journal.header.variant.settings.length === 0);
+  const baseline = bare.find((one) => !hasOwnTarget(one)) ?? bare[0];
   if (!baseline) return results;
+  const own = hasOwnTarget(baseline) && baseline.journal.header.scenario.id;
+  const others = new Set(
+    journals
+      .filter((one) => hasOwnTarget(one) && one.journal.header.scenario.id !== own)
+      .map(({ journal }) => journal.header.scenario.id),
+  );
+  // What was measured of another target says nothing about these manifests.
+  const scenarios = results.scenarios.map((scenario) =>
+    others.has(scenario.name) || (own && scenario.name !== own)
+      ? { ...scenario, experiments: [], reason: 'it is about another target.' }
+      : scenario,
+  );
   const { findings } = checkManifests([
     { file: 'manifests of baseline', text: baseline.journal.header.manifests },
   ]);
-  return { ...results, findings: joinFindings(findings, results) };
+  return { ...results, findings: joinFindings(findings, { ...results, scenarios }) };
 }
+
+const hasOwnTarget = ({ journal }: RunJournal): boolean => journal.header.scenario.target.own !== undefined;
 
 /** The journals that run.json names, or all of a folder that has none. */
 export async function readRun(

@@ -150,8 +150,11 @@ test('refused, never ready, serving: the verdict, and each substitution once in 
     const out = join(folder, 'out');
     const { code, stdout, stderr } = await verify(write(folder, { images, scenarios: [scenario] }), out);
     assert.is(code, 0, `${stdout}\n${stderr}`);
-    const [result] = readResults(out).scenarios;
+    const { scenarios, findings = [] } = readResults(out);
+    const [result] = scenarios;
     assert.is(result?.verdict, 'proven', result?.reason);
+    const gone = findings.find(({ finding }) => finding.rule === 'removed-api-version');
+    assert.is(gone?.evidence, 'not-measured', 'the rule’s scenario is another one');
     assert.equal(
       result?.experiments.map(({ variant, lanes, substitutions }) => [
         variant,

@@ -53,6 +53,7 @@ interface Given {
   readonly valid?: boolean;
   readonly status?: ExperimentResult['status'];
   readonly rollout?: Partial<ExperimentResult['rollout']>;
+  readonly measures?: ExperimentResult['measures'];
 }
 const experiment = ({
   causes = {},
@@ -60,6 +61,7 @@ const experiment = ({
   valid = true,
   status = 'complete',
   rollout = {},
+  measures = {},
 }: Given): ExperimentResult => ({
   variant: settings.length > 0 ? 'hardened' : 'baseline',
   settings,
@@ -85,7 +87,7 @@ const experiment = ({
   durationMs: 30_000,
   loadMs: 20_000,
   lanes: { new: lane(causes) },
-  measures: {},
+  measures,
 });
 
 function results(name: string, experiments: readonly ExperimentResult[]): Results {
@@ -218,6 +220,44 @@ const table: [string, string, string, readonly ExperimentResult[], string, RegEx
     [experiment({})],
     'not-measured',
     /none of its experiments/,
+  ],
+  [
+    'the API server refuses it',
+    'removed-api-version',
+    'nginx-published',
+    [
+      experiment({}),
+      experiment({ measures: { 'step:1.status': 404, 'step:1.refused': 1, 'step:1.message': 'not found' } }),
+    ],
+    'confirmed',
+    /^The API server refused variant baseline: 404, “not found”\. Scenario nginx-published, shown by 1 of 1 experiment\.$/,
+  ],
+  [
+    'the API server refuses something else',
+    'removed-api-version',
+    'nginx-published',
+    [experiment({ measures: { 'step:1.status': 422, 'step:1.refused': 1, 'step:1.message': 'invalid' } })],
+    'not-measured',
+    /none of its experiments/,
+  ],
+  [
+    'the scheduler says so',
+    'surge-blocked-by-host-port',
+    'nginx-published',
+    [
+      experiment({ rollout: { completedMs: null } }),
+      experiment({ measures: { 'eventMessage:FailedScheduling': "1 node(s) didn't have free ports." } }),
+    ],
+    'confirmed',
+    /^Variant baseline, event FailedScheduling: “1 node\(s\) didn't have free ports”\. .* 1 of 1 experiment/,
+  ],
+  [
+    'the kubelet pulls',
+    'image-tag-latest',
+    'nginx-published',
+    [experiment({ measures: { 'eventMessage:Pulling': 'Pulling image "nginx"' } })],
+    'confirmed',
+    /event Pulling: “Pulling image "nginx"”/,
   ],
   [
     'a rule of another version',

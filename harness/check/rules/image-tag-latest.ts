@@ -2,7 +2,7 @@
 
 import { fields, list } from '../fields.ts';
 import { parseImage } from '../image.ts';
-import { notMeasurable } from '../measured.ts';
+import { eventSaid } from '../measured.ts';
 import { nameOf, type SourceObject } from '../objects.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
 import { containerName, type Workload } from '../workload.ts';
@@ -14,7 +14,7 @@ export const imageTagLatest: Rule = {
   why: 'The same name can mean another image tomorrow: pods of one revision run different code, a rollback to an earlier revision brings back the same image, a rollout to a new build is no change of the manifest, and every start pulls (imagePullPolicy Always) and fails when the registry does.',
   scenario: 'nginx-published',
   find: ({ workloads, objects }: CheckInput) => workloads.flatMap((workload) => findIn(workload, objects)),
-  measured: notMeasurable,
+  measured: eventSaid('Pulling', 'Pulling image'),
 };
 
 function findIn(workload: Workload, objects: readonly SourceObject[]): readonly Draft[] {

@@ -2,7 +2,7 @@
 import type { FieldPath } from '../../model/yaml-path.ts';
 import type { Change } from '../edit.ts';
 import { type Fields, fields, has, list, text } from '../fields.ts';
-import { notMeasurable } from '../measured.ts';
+import { refusedWith } from '../measured.ts';
 import { nameOf, type SourceObject } from '../objects.ts';
 import { removedApi } from '../removed-apis.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
@@ -15,7 +15,7 @@ export const removedApiVersion: Rule = {
   scenario: 'nginx-published',
   find: ({ objects, kubernetesMinor }: CheckInput) =>
     objects.flatMap((object) => findIn(object, kubernetesMinor)),
-  measured: notMeasurable,
+  measured: refusedWith(404),
 };
 
 function findIn(object: SourceObject, kubernetesMinor: number): readonly Draft[] {

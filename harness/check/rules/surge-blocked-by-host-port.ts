@@ -3,7 +3,7 @@
 import type { FieldPath } from '../../model/yaml-path.ts';
 import type { Change } from '../edit.ts';
 import { fields, has, integer, list, scaled } from '../fields.ts';
-import { rolloutStuck } from '../measured.ts';
+import { eventSaid } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
 import { type Container, rollingUpdateOf, type Workload } from '../workload.ts';
@@ -15,7 +15,7 @@ export const surgeBlockedByHostPort: Rule = {
   why: 'Two pods with the same hostPort cannot run on one node, and a terminating pod holds its port until it is gone. With maxUnavailable 0 the rollout must start a new pod first: without a node to spare it stays Pending until the progress deadline, and the rollout never ends.',
   scenario: 'nginx-published',
   find: ({ workloads }: CheckInput) => workloads.flatMap(findIn),
-  measured: rolloutStuck,
+  measured: eventSaid('FailedScheduling', "didn't have free ports"),
 };
 
 interface HostPort {
