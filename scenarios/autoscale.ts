@@ -2,21 +2,22 @@ import { defineScenario, type ScenarioInput } from '../harness/model/scenario.ts
 import { baselineBeforeListening, baselineLoses, hardenedSafe } from './claims.ts';
 import { shorter } from './profile.ts';
 
-const quietRate = 5;
+const quietRate = 2;
 const busyRate = 30;
 const documentation = 'Kubernetes documentation: HorizontalPodAutoscaler';
 /** Scale-down waits 300 s by default; nothing about connections depends on it. */
 const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } };
 /**
- * Two lanes of 30/s at 4 ms and what HTTP costs: about 0.33 cores, more than three pods may use at 50 % of 150m. One
- * pod alone still answers its readinessProbe then: one that does not is no endpoint, and no figure for the autoscaler.
+ * Two lanes of 30/s at 2 ms and what HTTP costs: about 0.17 cores, more than three pods may use at 50 % of 80m. One pod
+ * alone has to answer its readinessProbe all the while, on a busy machine too: one that does not is no endpoint, and no
+ * figure for the autoscaler.
  */
 const request: NonNullable<NonNullable<ScenarioInput['target']>['patches']> = [
   {
     kind: 'Deployment',
     patch: {
       spec: {
-        template: { spec: { containers: [{ name: 'target', resources: { requests: { cpu: '150m' } } }] } },
+        template: { spec: { containers: [{ name: 'target', resources: { requests: { cpu: '80m' } } }] } },
       },
     },
   },
@@ -29,7 +30,7 @@ export const autoscale = defineScenario(
     question: 'Does a HorizontalPodAutoscaler lose connections on the way up and on the way down?',
     source: 'Rolling updates article: change the number of replicas; HorizontalPodAutoscaler',
     group: 'connections',
-    target: { replicas: 1, cpuMs: 4, patches: request },
+    target: { replicas: 1, cpuMs: 2, patches: request },
     load: [
       { lane: 'new', rate: { shape: 'constant', ratePerSecond: quietRate } },
       { lane: 'kept', connections: 10, rate: { shape: 'constant', ratePerSecond: quietRate } },

@@ -18,7 +18,14 @@ export interface ChosenCluster {
 export interface ClusterNeeds {
   readonly proxyDelayMs?: number | undefined;
   /** A shorter cycle of the autoscaler (profile quick); undefined: Kubernetes' defaults. */
-  readonly autoscaler?: { readonly syncSeconds: number; readonly metricsSeconds: number } | undefined;
+  readonly autoscaler?:
+    | {
+        readonly syncSeconds: number;
+        readonly metricsSeconds: number;
+        /** On the embedded cluster; a metrics-server looks every 10 s at the most often. */
+        readonly emulatedMetricsSeconds: number;
+      }
+    | undefined;
 }
 
 /** Throws FaultError when the cluster that was asked for cannot serve here. No side effect. */
@@ -38,7 +45,7 @@ export async function chooseCluster(
     ...(needs.proxyDelayMs !== undefined && { proxyDelayMs: needs.proxyDelayMs }),
     ...(needs.autoscaler && {
       hpaSyncMs: needs.autoscaler.syncSeconds * 1000,
-      metricsResolutionMs: needs.autoscaler.metricsSeconds * 1000,
+      metricsResolutionMs: needs.autoscaler.emulatedMetricsSeconds * 1000,
     }),
   });
   const choice = cluster.kind ?? 'auto';

@@ -123,8 +123,8 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
 function autoscalerCycle(profile: Profile, scenarios: readonly Scenario[]): ClusterNeeds['autoscaler'] {
   if (!scenarios.some((scenario) => scenario.needs.metrics)) return undefined;
   return profile === 'quick'
-    ? { syncSeconds: 5, metricsSeconds: 10 }
-    : { syncSeconds: 15, metricsSeconds: 15 };
+    ? { syncSeconds: 5, metricsSeconds: 10, emulatedMetricsSeconds: 5 }
+    : { syncSeconds: 15, metricsSeconds: 15, emulatedMetricsSeconds: 15 };
 }
 
 /** Throws UsageError for an unknown path, and for one that the cluster asked for does not have. */

@@ -83,7 +83,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       allocateClusterIP: (taken) => addresses.allocateService(taken),
     });
     const images = new Images(options.images, options.pullFailure);
-    const notes = await notesOn(addresses);
+    const notes = [...(await notesOn(addresses)), ...cycleNotes(hpaSyncMs, metricsResolutionMs)];
     let kubelets: Kubelets | undefined;
     const hooks = later(() => kubelets?.hooks);
     const api = await createApiServer({ registry, version: emulatedVersion, ...hooks }).listen(port);
@@ -176,6 +176,14 @@ async function notesOn(addresses: AddressBlock): Promise<string[]> {
   if (await canListen(80, addresses.silentAddress)) return [];
   return [
     'this user may not listen on ports below 1024: Services on such ports have no front address (load agents need none).',
+  ];
+}
+
+function cycleNotes(hpaSyncMs: number, metricsResolutionMs: number): string[] {
+  if (hpaSyncMs === DEFAULT_PERIOD_MS && metricsResolutionMs === DEFAULT_PERIOD_MS) return [];
+  const seconds = (ms: number) => `${ms / 1000} s`;
+  return [
+    `The autoscaler looks every ${seconds(hpaSyncMs)} and usage is measured every ${seconds(metricsResolutionMs)} (the defaults are ${seconds(DEFAULT_PERIOD_MS)}).`,
   ];
 }
 
