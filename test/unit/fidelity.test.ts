@@ -35,7 +35,7 @@ test('runs of one cluster are added up, invalid ones left out', () => {
   assert.is(row?.emulated.lost, 120);
   assert.ok(row?.sameCauses);
   assert.ok(row?.sameOrder);
-  assert.is(row?.ratio?.toFixed(3), "0.800");
+  assert.is(row?.ratio?.toFixed(3), '0.800');
 });
 
 test('other causes, another order and another verdict are said', () => {

@@ -98,7 +98,10 @@ test('table and JSON: the fields that scripts rely on', async () => {
       [300, 'reset', 'body'],
     );
     // Which of the four carries the 31st request depends on how fast the ones before were answered.
-    assert.ok([1, 2, 3, 4].includes(json.failures[0].connection), `connection ${json.failures[0].connection}`);
+    assert.ok(
+      [1, 2, 3, 4].includes(json.failures[0].connection),
+      `connection ${json.failures[0].connection}`,
+    );
     assert.is(json.buckets.length, 10);
     assert.equal(
       [json.buckets[3].startMs, json.buckets[3].sent, json.buckets[3].outcomes],
