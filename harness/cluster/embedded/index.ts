@@ -42,10 +42,10 @@ function running(cluster: EmbeddedCluster): RunningCluster {
   };
 }
 
-/** Pods are processes of this machine: on two cores three experiments at once leave send lag and verdicts as they are. */
+/** Pods are processes of this machine: on two cores four experiments at once leave send lag and verdicts as they are. */
 const experimentsAtOnce = (): number => {
   const wanted = Number(process.env.ROLLPROOF_SIDE_BY_SIDE ?? Number.NaN);
-  return Number.isInteger(wanted) && wanted > 0 ? wanted : Math.min(6, 1 + availableParallelism());
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : Math.min(8, 2 * availableParallelism());
 };
 
 function provide(cluster: EmbeddedCluster, { name, build }: ImageRequest): void {
