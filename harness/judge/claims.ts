@@ -70,7 +70,7 @@ const worstOf = (results: readonly Result[]): Result =>
 function evaluate(claim: ClaimDefinition, experiment: ExperimentResult, many: boolean): Evaluation {
   const parts = claim.that.map((expectation) => check(expectation, claim.appliesTo.lane, experiment));
   const where = many ? `${nameOf(experiment, claim)}: ` : '';
-  const measured = where + parts.map((part) => part.text).join(', ');
+  const measured = where + [...new Set(parts.map((part) => part.text))].join(', ');
   if (!experiment.valid) {
     return {
       experiment,
@@ -103,7 +103,7 @@ function check(expectation: Expectation, lane: Lane | undefined, experiment: Exp
     const reason = experiment.notRun?.[measure];
     return reason === undefined
       ? { result: 'undecided', text: `${measure} was not measured` }
-      : { result: 'not-run', text: `${measure} was not measured: ${reason}` };
+      : { result: 'not-run', text: `not measured: ${reason}` };
   }
   const text = values.map((value) => valueText(measure, value, experiment)).join(', ');
   const holds = values.map(({ value }) => meets(expectation, value));
