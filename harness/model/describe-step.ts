@@ -1,6 +1,9 @@
 // A step in a few words, for progress lines and reports.
 import type { Step } from './scenario.ts';
 
+/** Steps in which nothing is done to the target: a time line leaves them out. */
+export const asideSteps: ReadonlySet<Step['step']> = new Set(['wait', 'twin', 'kubectl', 'compare-twin']);
+
 /** One line for progress and reports: "set image to next", "scale to 6". */
 export function describeStep(step: Step): string {
   switch (step.step) {

@@ -63,7 +63,7 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
 /** The figure in words, for those who cannot see it. */
 export function describe(timeline: Timeline): string {
   const parts = [`Time line from 0 to ${at(timeline.toMs)} after the load’s start.`];
-  const acted = timeline.steps.filter((step) => !step.label.startsWith('wait'));
+  const acted = timeline.steps.filter((step) => !step.aside);
   if (acted.length > 0) {
     parts.push(`Steps: ${listed(acted.map((step) => `${step.label} at ${at(step.fromMs)}`))}.`);
   }
@@ -194,7 +194,7 @@ const milestoneWords: Readonly<Record<string, string>> = {
 function steps(rows: Rows, timeline: Timeline, toMs: number): void {
   const marks = [
     ...timeline.steps
-      .filter((step) => !step.label.startsWith('wait') || step.failed)
+      .filter((step) => !step.aside || step.failed)
       .map((step) => ({
         ms: step.fromMs,
         text: `▸ ${clip(step.label, 40)}${step.failed ? ' (failed)' : ''}`,
@@ -233,9 +233,7 @@ function marksBehind(rows: Rows, timeline: Timeline, toMs: number): void {
       .filter((ms) => ms >= 0 && ms <= toMs)
       .map((ms) => `M${ms} ${height.axis}V${rows.height}`)
       .join('');
-  const acted = line(
-    timeline.steps.filter((step) => !step.label.startsWith('wait')).map((step) => step.fromMs),
-  );
+  const acted = line(timeline.steps.filter((step) => !step.aside).map((step) => step.fromMs));
   const reached = line(
     timeline.milestones.filter((mark) => milestoneWords[mark.name]).map((mark) => mark.atMs),
   );

@@ -1,5 +1,5 @@
 // Derives what the page shows of one experiment from its journal's records, in one pass and bounded in size.
-import { describeStep } from '../../harness/model/describe-step.ts';
+import { asideSteps, describeStep } from '../../harness/model/describe-step.ts';
 import type { PodFacts } from '../../harness/model/facts.ts';
 import type { HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
 import {
@@ -206,6 +206,7 @@ function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs:
     steps.set(record.index, {
       index: record.index,
       label: describeStep(record.step),
+      aside: asideSteps.has(record.step.step),
       fromMs: atMs,
       failed,
       line,

@@ -62,6 +62,8 @@ export interface Timeline {
 export interface StepMark {
   readonly index: number;
   readonly label: string;
+  /** Nothing was done to the target in it. */
+  readonly aside: boolean;
   readonly fromMs: number;
   /** Undefined: it never ended. */
   readonly toMs?: number;
