@@ -1,19 +1,27 @@
 // A few short scenarios end to end on the embedded cluster, as a user runs them: their verdicts, and what they rest on.
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { ScenarioResult } from '../../harness/model/results.ts';
 import { inTemporaryFolder, readResults, rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('scenarios on embedded', { timeoutMs: 240_000 });
+const test = suite('scenarios on embedded', { timeoutMs: 380_000 });
 
 /** Short ones that need neither a long wait nor the cluster for themselves. */
 const ids = ['scale-down', 'pod-delete', 'recreate', 'three-by-one'];
 
 test(`${ids.join(', ')} are proven, side by side`, () =>
   inTemporaryFolder(async (folder) => {
-    const args = ['verify', '--cluster', 'embedded', '--scenario', ids.join(','), '--out', folder];
-    const { code, stdout, stderr } = await rollproof(args);
-    const { scenarios } = readResults(folder);
+    const verify = (out: string) =>
+      rollproof(['verify', '--cluster', 'embedded', '--scenario', ids.join(','), '--out', out]);
+    let out = join(folder, 'first');
+    let { code, stdout, stderr } = await verify(out);
+    if (code === 2) {
+      // Inconclusive: this machine was too busy to measure.
+      out = join(folder, 'second');
+      ({ code, stdout, stderr } = await verify(out));
+    }
+    const { scenarios } = readResults(out);
     assert.is(code, 0, `${stdout}\n${stderr}`);
     assert.equal(
       scenarios.map(({ name, verdict }) => `${name} ${verdict}`),
