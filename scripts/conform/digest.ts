@@ -40,7 +40,7 @@ export interface Digest {
   readonly maxPods: number;
   /** First time that the k-th pod of a group was in a state, that a condition came, and the like. */
   readonly milestones: readonly Timed[];
-  /** How long the client of each step was busy, and volumes that could not be mounted held pods up after it, ms. */
+  /** How long the client of each step was busy, and failed mounts and slow starts held pods up after it, ms. */
   readonly heldUpMs: readonly number[];
 }
 
@@ -73,11 +73,14 @@ function stepClock({ header, events }: Recording): StepClock {
 
 /** From a pod's scheduling to its image, as measured where nothing holds it up. */
 const MOUNTED_MS = 560;
+/** A start that took longer than this many times the median of its recording was held up. */
+const USUAL_START = 1.5;
 
 function heldUp({ header, events }: Recording, clock: StepClock): number[] {
   const heldUpMs = header.steps.map(({ atMs, doneMs }) => (doneMs ?? atMs) - atMs);
   const scheduled = new Map<string, number>();
   const failing = new Set<string>();
+  const starts: { readonly sinceMs: number; readonly tookMs: number }[] = [];
   for (const { t, kind, object } of events) {
     if (kind !== 'Event') continue;
     const { reason, involvedObject } = eventSchema.parse(object);
@@ -85,9 +88,20 @@ function heldUp({ header, events }: Recording, clock: StepClock): number[] {
     if (reason === 'Scheduled') scheduled.set(name, t);
     if (reason === 'FailedMount') failing.add(name);
     const since = scheduled.get(name);
+    if (reason === 'Started' && since !== undefined && scheduled.delete(name)) {
+      starts.push({ sinceMs: since, tookMs: t - since });
+    }
     if (reason !== 'Pulled' || since === undefined || !failing.delete(name)) continue;
     const { step } = clock(since);
     if (step >= 0) heldUpMs[step] = (heldUpMs[step] ?? 0) + Math.max(0, t - since - MOUNTED_MS);
+    // Counted: not once more by its start.
+    scheduled.delete(name);
+  }
+  const took = starts.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+  const usualMs = (took[Math.floor((took.length - 1) / 2)] ?? 0) * USUAL_START;
+  for (const { sinceMs, tookMs } of starts) {
+    const { step } = clock(sinceMs);
+    if (step >= 0) heldUpMs[step] = (heldUpMs[step] ?? 0) + Math.max(0, tookMs - usualMs);
   }
   return heldUpMs;
 }
