@@ -89,6 +89,44 @@ export function measuredText(results: readonly Results[]): string {
   ].join('\n');
 }
 
+const earlierHeading = '### Earlier runs';
+
+/**
+ * What an older measured part says of scenarios that were not measured anew, word for word: its table's rows and its
+ * figures, below a heading of their own.
+ */
+export function earlierText(
+  measuredPart: string,
+  anew: ReadonlySet<string>,
+  defined: ReadonlySet<string>,
+): string {
+  const isKept = (name: string | undefined) => name !== undefined && defined.has(name) && !anew.has(name);
+  const sections = measuredPart.split(/^(?=### )/m);
+  const figures = sections.filter((text) => isKept(/^### (\S+), figures of the last run$/m.exec(text)?.[1]));
+  const tables = sections.filter((text) => !figures.includes(text)).flatMap(overviewOf);
+  const rows = tables.flatMap(({ head, body }) => {
+    const kept = body.filter((row) => isKept(/^\| (\S+) \|/.exec(row)?.[1]));
+    return kept.length > 0 ? [...head, ...kept, ''] : [];
+  });
+  if (rows.length === 0) return '';
+  return [
+    earlierHeading,
+    '',
+    'Not measured again since; figures of the runs before.',
+    '',
+    ...rows,
+    ...figures,
+  ].join('\n');
+}
+
+function overviewOf(text: string): { head: string[]; body: string[] }[] {
+  const lines = text.split('\n');
+  const from = lines.findIndex((line) => line.startsWith('| scenario |'));
+  if (from < 0) return [];
+  const rows = lines.slice(from).filter((line) => line.startsWith('|'));
+  return [{ head: rows.slice(0, 2), body: rows.slice(2) }];
+}
+
 type Bound = Pick<ClaimResult, 'id' | 'expect'> & { readonly appliesTo: ClaimDefinition['appliesTo'] };
 
 /** Results that stand for the scenarios as they are defined today: the same claims with the same bounds. */

@@ -1,5 +1,6 @@
 // Writes docs/scenarios.md: what every scenario asks and claims, from the definitions, and what was measured, from the
-// result folders given as arguments (those of its scenarios that still claim the same). Without folders the measured part stays as it is.
+// result folders given as arguments (those of its scenarios that still claim the same); what they do not hold is carried
+// over as earlier runs. Without folders the measured part stays as it is.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,7 @@ import { exitCode } from '../harness/model/errors.ts';
 import type { Results } from '../harness/model/results.ts';
 import { scenarios } from '../scenarios/index.ts';
 import { parseCommandLine } from './command-line.ts';
-import { definitionsText, measuredMark, measuredText, ofToday } from './scenarios-text.ts';
+import { definitionsText, earlierText, measuredMark, measuredText, ofToday } from './scenarios-text.ts';
 
 const file = fileURLToPath(new URL('../docs/scenarios.md', import.meta.url));
 const folders = parseCommandLine(
@@ -19,8 +20,10 @@ const folders = parseCommandLine(
 
 const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
 const kept = before.includes(measuredMark) ? before.slice(before.indexOf(measuredMark)) : measuredText([]);
-const measured =
-  folders.length > 0 ? measuredText(folders.map((folder) => ofToday(readResults(folder), scenarios))) : kept;
+const results = folders.map((folder) => ofToday(readResults(folder), scenarios));
+const anew = new Set(results.flatMap((one) => one.scenarios.map(({ name }) => name)));
+const defined = new Set(scenarios.map(({ full }) => full.id));
+const measured = folders.length > 0 ? `${measuredText(results)}\n${earlierText(kept, anew, defined)}` : kept;
 writeFileSync(file, `${definitionsText(scenarios)}\n${measured}`);
 process.stdout.write(`docs/scenarios.md written; ${folders.length} result folders read\n`);
 

@@ -12,7 +12,13 @@ import { rolloutSettled } from '../../harness/model/rollout.ts';
 import { defineScenario, type Scenario, scenarioOfVariant } from '../../harness/model/scenario.ts';
 import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
-import { definitionsText, measuredMark, measuredText, ofToday } from '../../scripts/scenarios-text.ts';
+import {
+  definitionsText,
+  earlierText,
+  measuredMark,
+  measuredText,
+  ofToday,
+} from '../../scripts/scenarios-text.ts';
 import { fullResults } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 
@@ -287,6 +293,25 @@ test('measured: a result whose claims have changed since does not count', () => 
   assert.is(ofToday(same, scenarios).scenarios.length, 1);
   const changed = { ...same, scenarios: [{ ...scenario, name: definition.id, claims: claims.slice(1) }] };
   assert.is(ofToday(changed, scenarios).scenarios.length, 0);
+});
+
+test('measured: what was not measured anew is carried over once, word for word', () => {
+  const embedded = fullResults();
+  const [scenario] = embedded.scenarios;
+  if (!scenario) throw new Error('the sample holds no scenario');
+  const named = (...names: string[]) => ({
+    ...embedded,
+    scenarios: names.map((name) => ({ ...scenario, name })),
+  });
+  const defined = new Set(['a', 'b']);
+  const before = measuredText([named('a', 'b', 'gone')]);
+  const earlier = earlierText(before, new Set(['a']), defined);
+  assert.match(earlier, /^\| b \| /m);
+  assert.match(earlier, /^### b, figures of the last run$/m);
+  assert.not.match(earlier, /^\| (a|gone) \| /m);
+  const next = `${measuredText([named('a')])}\n${earlier}`;
+  assert.is(earlierText(next, new Set(['a']), defined), earlier);
+  assert.is(earlierText(next, new Set(['a', 'b']), defined), '');
 });
 
 test('docs/scenarios.md is what the definitions say', () => {
