@@ -65,8 +65,7 @@ export function fidelityOf(real: readonly Results[], emulated: readonly Results[
       name,
       real: verdictText(verdicts[0]),
       emulated: verdictText(verdicts[1]),
-      same:
-        verdicts.every(({ size }) => size === 1) && [...verdicts[0].keys()][0] === [...verdicts[1].keys()][0],
+      same: sameVerdict(verdicts),
     });
     const sums = [laneSums(onReal), laneSums(onEmulated)] as const;
     for (const [key, realSum] of sums[0]) {
@@ -101,6 +100,12 @@ function verdictsOf(runs: readonly ScenarioResult[]): ReadonlyMap<string, number
   const counts = new Map<string, number>();
   for (const { verdict, rounds } of runs) counts.set(verdict, (counts.get(verdict) ?? 0) + (rounds?.of ?? 1));
   return counts;
+}
+
+/** One verdict on both; runs that were not measured well enough say nothing. */
+function sameVerdict(clusters: readonly ReadonlyMap<string, number>[]): boolean {
+  const said = clusters.map((counts) => [...counts.keys()].filter((verdict) => verdict !== 'inconclusive'));
+  return said.every((verdicts) => verdicts.length === 1 && verdicts[0] === said[0]?.[0]);
 }
 
 const verdictText = (counts: ReadonlyMap<string, number>) =>
@@ -152,7 +157,7 @@ export function fidelityText({ scenarios, rows }: Fidelity, clusters: readonly s
     'Written by `npm run fidelity -- DIR…` from folders of `rollproof verify` on kind and on embedded: the same scenarios,',
     'judged without the knowledge of which pod was asked, which only the embedded cluster has. Losses are the sum over all',
     `runs, in brackets those of the single ones; causes with less than ${CAUSE_SHARE * 100} % of a lane's losses are left out; of the same order is`,
-    `a share of losses within a factor of ${SAME_ORDER}, or none on both.`,
+    `a share of losses within a factor of ${SAME_ORDER}, or none on both. Inconclusive runs (a machine too busy to measure) say nothing.`,
     '',
     ...clusters.map((text) => `- ${text}`),
     '',

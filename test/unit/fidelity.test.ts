@@ -59,6 +59,13 @@ test('other causes, another order and another verdict are said', () => {
   );
 });
 
+test('an inconclusive run does not make verdicts differ, nothing but inconclusive ones does', () => {
+  const doubtful = emulated([baseline(1)], { verdict: 'inconclusive' });
+  const proven = emulated([baseline(1)]);
+  assert.ok(fidelityOf([real([baseline(1)])], [proven, doubtful]).scenarios[0]?.same);
+  assert.not(fidelityOf([real([baseline(1)])], [doubtful]).scenarios[0]?.same);
+});
+
 test('none lost on one of them alone is not the same order', () => {
   const none = fidelityOf([real([baseline(0)])], [emulated([baseline(0)])]).rows[0];
   const one = fidelityOf([real([baseline(0)])], [emulated([baseline(1)])]).rows[0];
