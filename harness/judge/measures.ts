@@ -37,7 +37,7 @@ export function measure(context: MeasureContext): Measures {
   put(measures, podMeasures(context));
   put(measures, workloadMeasures(context));
   put(measures, autoscalerMeasures(context));
-  put(measures, queueMeasures(context.journal, context.clocks, context.rollout.fromMs, context.rollout.toMs));
+  put(measures, queueMeasures(context.journal, context.clocks, context.rollout));
   put(measures, eventMeasures(context));
   put(measures, stepMeasures(context));
   return measures;

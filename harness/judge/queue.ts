@@ -2,19 +2,19 @@
 import { processedPerSecond } from '../model/queue.ts';
 import type { Clocks } from './clocks.ts';
 import type { Journal } from './read-journal.ts';
+import type { Rollout } from './rollout.ts';
 
 /** Readings that are further apart than this leave room for a backlog that nobody saw. */
 const GAP_LIMIT_MS = 2000;
 
 /**
- * From the first step's begin (`fromMs`) to the load's end (`toMs`). Where readings are missing for longer than 2 s only
+ * From the first step's begin to the load's end. Where readings are missing for longer than 2 s only
  * the gap is a figure, so that a claim on the others is undecided. Without readings: nothing.
  */
 export function queueMeasures(
   journal: Journal,
   clocks: Clocks,
-  fromMs: number,
-  toMs: number,
+  { fromMs, toMs, completedMs }: Pick<Rollout, 'fromMs' | 'toMs' | 'completedMs'>,
 ): Readonly<Record<string, number>> {
   const rates = processedPerSecond(journal.queue.map(({ counters }) => counters));
   const readings = journal.queue
@@ -31,8 +31,9 @@ export function queueMeasures(
   const times = [fromMs, ...readings.map(({ atMs }) => atMs), toMs];
   const queueGapMsMax = Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] as number)));
   if (queueGapMsMax > GAP_LIMIT_MS) return { queueGapMsMax };
-  const perSecond = (count: 'enqueued' | 'processed') =>
-    ((last.counters[count] - first.counters[count]) * 1000) / (last.counters.atMs - first.counters.atMs);
+  const perSecond = (count: 'enqueued' | 'processed', to: typeof first) =>
+    ((to.counters[count] - first.counters[count]) * 1000) / (to.counters.atMs - first.counters.atMs);
+  const complete = readings.findLast(({ atMs }) => completedMs !== null && atMs <= fromMs + completedMs);
   const known = readings.flatMap(({ rate }) => rate ?? []);
   return {
     queueGapMsMax,
@@ -42,9 +43,10 @@ export function queueMeasures(
     itemsReturned: last.counters.returned - first.counters.returned,
     itemsRejected: last.counters.rejected - first.counters.rejected,
     ...(last !== first && {
-      enqueuedPerSecond: perSecond('enqueued'),
-      processedPerSecond: perSecond('processed'),
+      enqueuedPerSecond: perSecond('enqueued', last),
+      processedPerSecond: perSecond('processed', last),
     }),
+    ...(complete && complete !== first && { processedPerSecondInRollout: perSecond('processed', complete) }),
     ...(known.length > 0 && { processedPerSecondMin: Math.min(...known) }),
   };
 }

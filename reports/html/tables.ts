@@ -126,6 +126,7 @@ function queueRows(columns: readonly Column[]): Markup {
     return html``;
   return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">The queue <small>the work that the target pulls</small></th></tr>
 ${row('Items that came in per second', ...cells('enqueuedPerSecond'))}
+${row('Items finished per second, during the rollout', ...cells('processedPerSecondInRollout'))}
 ${row('Items finished per second, lowest', ...cells('processedPerSecondMin'))}
 ${row('Items waiting, highest', ...cells('maxBacklog'))}
 ${row('Items waiting at the end', ...cells('backlogAtEnd'))}

@@ -102,6 +102,15 @@ test('a slump is judged by what waited and how little was done', async () => {
   assert.ok(Math.abs((measures.enqueuedPerSecond as number) - 30) < 0.5);
   assert.is(measures.itemsReturned, 0);
   assert.is(measures.queueGapMsMax, 250);
+  assert.is(measures.processedPerSecondInRollout, undefined, 'no rollout was complete');
+  const rolled = await measuresOf((journal) => {
+    slump(journal);
+    journal.deployment(2010, { generation: 2, observedGeneration: 1 });
+    journal.deployment(8000, { generation: 2, observedGeneration: 2 });
+  });
+  // 2 s at 30 per second and 4 s at 15.
+  const inRollout = rolled.processedPerSecondInRollout as number;
+  assert.ok(Math.abs(inRollout - 20) < 1, String(inRollout));
 });
 
 test('readings that are missing too long decide nothing; without a queue there is no measure', async () => {
