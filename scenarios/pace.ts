@@ -245,7 +245,7 @@ export const threeByOne = defineScenario({
 const workload = { enqueuePerSecond: 35, coldPerSecond: 1, warmPerSecond: 10 };
 /** What tells a workload that keeps up from one that does not, whatever a busy machine adds. */
 const nearlyAll = 0.9 * workload.enqueuePerSecond;
-const backlog = 1.5 * workload.enqueuePerSecond;
+const backlog = 2.5 * workload.enqueuePerSecond;
 
 /** `seconds`: minReadySeconds; each of the five pods waits for it, and is warm by then. */
 function slowRolloutFields(seconds: number, warmUpMs: number) {
