@@ -58,6 +58,8 @@ export interface ExperimentKey {
   readonly path: HeaderRecord['path'];
   readonly agents: number;
   readonly repeat: number;
+  /** How many times it was measured before, because something disturbed it; 0 when undefined. */
+  readonly attempt?: number;
 }
 
 /** What all experiments of a run share. */
@@ -150,7 +152,7 @@ export async function prepareExperiment(
   const { kube, signal } = run;
   const name = experimentName(key);
   const identity: Identity = {
-    namespace: namespaceOf(run.runId, name),
+    namespace: namespaceOf(run.runId, key.attempt ? `${name}.again-${key.attempt}` : name),
     runId: run.runId,
     experiment: labelValue(name),
   };

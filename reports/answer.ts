@@ -351,6 +351,12 @@ function sureLines(
       text: `the control target, which no step touches, lost ${lostOf({ lost: noise, attempts })}`,
     });
   }
+  for (const { variant, reasons, setAside } of scenario.measuredAgain ?? []) {
+    lines.push({
+      tone: 'note',
+      text: `${variant} was measured again: before, ${seenOf(reasons[0] ?? '')} (${setAside})`,
+    });
+  }
   const invalid = scenario.experiments.filter((experiment) => !experiment.valid).length;
   if (invalid > 0) {
     lines.push({
@@ -360,6 +366,13 @@ function sureLines(
   }
   lines.push(clusterLine(results.cluster));
   return lines;
+}
+
+/** A reason's first sentence, inside one of ours: what was seen, without what to change. */
+function seenOf(reason: string): string {
+  const end = reason.search(/[.:] (?=[A-Z])/);
+  const seen = end < 0 ? reason.replace(/\.$/, '') : reason.slice(0, end);
+  return `${seen.slice(0, 1).toLowerCase()}${seen.slice(1)}`;
 }
 
 /** What a run did not prove: said in every report, from what was and was not measured. */

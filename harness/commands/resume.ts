@@ -119,6 +119,13 @@ export function joinFacts(resumed: Resumed, now: RunFacts, asked: ReadonlySet<st
     stages: [...(before?.stages ?? []), ...now.stages],
     notRun: [...untouched(before?.notRun), ...now.notRun],
     undeployed: [...untouched(before?.undeployed), ...now.undeployed],
+    // What was set aside before stays told for as long as the journal in its place does.
+    measuredAgain: [
+      ...(before?.measuredAgain ?? []).filter(
+        (one) => kept.includes(one.journal) || now.journals.includes(one.journal),
+      ),
+      ...now.measuredAgain,
+    ],
     journals: [...kept, ...now.journals],
   };
 }

@@ -25,6 +25,23 @@ export interface Ran {
 const TOGETHER = 2;
 const REMOVE_LIMIT_MS = 90_000;
 
+export interface RunExperiments {
+  readonly ran: readonly Ran[];
+  /** Removal goes on while reports are made; to be awaited. */
+  readonly removed: Promise<void>;
+  /** Namespaces that nobody removes because the cluster goes away with them. */
+  readonly remaining: readonly string[];
+  /** Time in which load ran, ms. */
+  readonly loadMs: number;
+}
+
+export interface RunOptions {
+  /** The journal that stands for an experiment already. */
+  readonly reuse?: (key: ExperimentKey) => string | undefined;
+  /** Not side by side, also where the cluster would allow it. */
+  readonly oneByOne?: boolean;
+}
+
 export const journalFolder = 'journals';
 
 /** Relative to the output folder. ":" and "/" of a variant's name are in no file name that archives and uploads accept. */
@@ -33,18 +50,19 @@ export const journalFile = (key: ExperimentKey): string =>
 
 /**
  * Runs all experiments, each into `out`/journals/NAME.ndjson. Namespaces are removed before it returns, or by the
- * returned `removed`, which must be awaited: removal goes on while the reports are made.
+ * returned `removed`, or stay on a cluster that goes away.
  */
 export async function runExperiments(
   run: RunContext,
   keys: readonly ExperimentKey[],
   out: string,
   progress: Progress,
-  reuse: (key: ExperimentKey) => string | undefined = () => undefined,
-): Promise<{ ran: Ran[]; removed: Promise<void>; loadMs: number }> {
+  { reuse = () => undefined, oneByOne = false }: RunOptions = {},
+): Promise<RunExperiments> {
   mkdirSync(join(out, journalFolder), { recursive: true });
   const ran: Ran[] = [];
   const removals: Promise<void>[] = [];
+  const remaining: string[] = [];
   const remove = (namespaces: string[]) => {
     const removal = removeNamespaces(run.kube, namespaces, run.runId, REMOVE_LIMIT_MS);
     removal.catch(() => {});
@@ -58,7 +76,7 @@ export async function runExperiments(
     else missing.push(key);
   }
   const loaded = stopwatch();
-  const lanes = run.cluster.sideBySide ?? 1;
+  const lanes = oneByOne ? 1 : (run.cluster.sideBySide ?? 1);
   const together = lanes > 1 ? missing.filter((key) => !needsClusterAlone(key)) : [];
   if (together.length > 1) {
     ran.push(...(await runSideBySide(run, together, lanes, out, progress, loaded, remove)));
@@ -90,6 +108,8 @@ export async function runExperiments(
       if (run.cluster.stays || !last) {
         const removal = remove(namespaces);
         if (!last) await removal.catch(() => {});
+      } else {
+        remaining.push(...namespaces);
       }
     }
   }
@@ -97,7 +117,7 @@ export async function runExperiments(
   const removed = Promise.all(removals).then(() => {});
   // Whoever awaits it is told; on a cluster that goes away nobody does, and the API server may be gone first.
   removed.catch(() => {});
-  return { ran, removed, loadMs: loaded.ms() };
+  return { ran, removed, remaining, loadMs: loaded.ms() };
 }
 
 /** Neighbours are deployed together, but for those that must find the nodes empty. */

@@ -6,13 +6,14 @@ import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import { removeNamespaces } from '../deploy/apply.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
-import { type ExperimentKey, experimentName, namespaceOf } from '../experiment.ts';
+import type { ExperimentKey } from '../experiment.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
 import { readJournalFile } from '../judge/journal-file.ts';
 import { type ExitCode, exitCode, FaultError, InterruptedError } from '../model/errors.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
+import { measureAgain } from './measure-again.ts';
 import { runExperiments } from './run.ts';
 import { cannotRun, select } from './selection.ts';
 import { outputFolder, type Session, withSession } from './session.ts';
@@ -216,12 +217,18 @@ class Search {
       { length: repeats },
       (_, repeat): ExperimentKey => ({ scenario, variant, path: 'cluster-ip', agents: 1, repeat }),
     );
-    const { ran, removed } = await runExperiments({ ...run, preStopSeconds }, keys, this.out, timed);
+    const context = { ...run, preStopSeconds };
+    const first = await runExperiments(context, keys, this.out, timed);
+    const { ran, removed, remaining } = await measureAgain(context, first, {
+      times: 1,
+      out: this.out,
+      progress: timed,
+    });
     // A cluster that goes away keeps the last ones until then: here more is measured on it before that.
-    const namespaces = keys.map((key) => namespaceOf(run.runId, experimentName(key)));
-    await timed('Remove what was deployed', () =>
-      run.cluster.stays ? removed : removeNamespaces(run.kube, namespaces, run.runId, REMOVE_LIMIT_MS),
-    );
+    await timed('Remove what was deployed', async () => {
+      await removed;
+      await removeNamespaces(run.kube, remaining, run.runId, REMOVE_LIMIT_MS);
+    });
     if (run.signal.aborted) throw new InterruptedError();
     const results: ExperimentResult[] = [];
     for (const { journal, outcome } of ran) {

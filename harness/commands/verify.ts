@@ -16,6 +16,7 @@ import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wh
 import { concludeRun, type Keeping, keepingOf } from './gate.ts';
 import { defaultHistoryFile } from './history.ts';
 import { judgeFolder, runFile } from './judge.ts';
+import { measureAgain } from './measure-again.ts';
 import { joinFacts, type Resumed, readResumed, reuseOf } from './resume.ts';
 import { runExperiments } from './run.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
@@ -28,6 +29,7 @@ export interface VerifyFlags extends ClusterFlags {
   readonly profile: Profile;
   readonly out?: string;
   readonly repeat: number;
+  readonly measureAgain: number;
   readonly preStop?: number;
   readonly strict?: boolean;
   readonly path: readonly string[];
@@ -59,6 +61,12 @@ export function registerVerify(program: Command): void {
     .option('--out <dir>', 'folder for the reports (default: a new one under out/)');
   addClusterFlags(command)
     .option('--repeat <n>', 'run each experiment this many times', wholeNumber(1, 1000), 1)
+    .option(
+      '--measure-again <n>',
+      'measure an experiment again that something else disturbed, this many times at most',
+      wholeNumber(0, 10),
+      1,
+    )
     .option('--pre-stop <seconds>', 'length of the preStop sleep', wholeNumber(0, 600))
     .option('--path <paths>', `where load enters, separated by commas: ${paths.join(', ')}`, list, [])
     .option('--agents <n>', 'load agents that share the schedule', wholeNumber(1, 100))
@@ -115,7 +123,14 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
       arguments: args,
       crossCheck: flags.crossCheck,
     },
-    (session) => execute(session, selection, { out, strict: flags.strict === true, keeping, resumed }),
+    (session) =>
+      execute(session, selection, {
+        out,
+        strict: flags.strict === true,
+        keeping,
+        resumed,
+        measuringAgain: flags.measureAgain,
+      }),
   );
 }
 
@@ -151,12 +166,14 @@ interface Wanted {
   readonly strict: boolean;
   readonly keeping: Keeping | undefined;
   readonly resumed: Resumed | undefined;
+  /** How many times at most what was disturbed is measured again. */
+  readonly measuringAgain: number;
 }
 
 async function execute(
   session: Session,
   selection: Selection,
-  { out, strict, keeping, resumed }: Wanted,
+  { out, strict, keeping, resumed, measuringAgain }: Wanted,
 ): Promise<ExitCode> {
   const { run, timed, stages } = session;
   // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
@@ -170,7 +187,12 @@ async function execute(
   );
   mkdirSync(out, { recursive: true });
   const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
-  const { ran, removed, loadMs } = await runExperiments(run, keys, out, timed, (key) => reuse.get(key));
+  const first = await runExperiments(run, keys, out, timed, { reuse: (key) => reuse.get(key) });
+  const { ran, removed, loadMs, again } = await measureAgain(run, first, {
+    times: measuringAgain,
+    out,
+    progress: timed,
+  });
   const facts: RunFacts = {
     schemaVersion: 1,
     runId: run.runId,
@@ -192,6 +214,7 @@ async function execute(
         reason: outcome.reason ?? '',
       })),
     journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
+    measuredAgain: [...again],
   };
   const known = resumed ? joinFacts(resumed, facts, new Set(selection.scenarios.map(({ id }) => id))) : facts;
   writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`);

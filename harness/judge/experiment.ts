@@ -43,7 +43,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   }
   const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
   const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));
-  const { status, invalid } = judgeValidity(journal, clocks, streams, results, rollout);
+  const { status, invalid, disturbed } = judgeValidity(journal, clocks, streams, results, rollout);
   const control = streams.filter((stream) => stream.control);
   const crossCheck = journal.crossChecks.at(-1);
   const notRun = notRunMeasures(journal);
@@ -59,6 +59,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     status,
     valid: status === 'complete' && invalid.length === 0,
     invalid,
+    ...(disturbed && { disturbed }),
     rollout: {
       completedMs: rollout.completedMs,
       settledMs: rollout.settledMs,

@@ -52,6 +52,7 @@ export function judgeRun(
       judgeScenario(scenario, experiments, {
         ...(notRun !== undefined && experiments.length === 0 && { notRun }),
         undeployed: run?.undeployed.filter((one) => one.scenario.id === scenario.id) ?? [],
+        measuredAgain: run?.measuredAgain.filter((one) => one.scenario === scenario.id) ?? [],
       }),
     );
   }

@@ -2,6 +2,7 @@
 
 import { lanes } from '../model/load.ts';
 import type { ClaimResult, ExperimentResult, ScenarioResult, Verdict } from '../model/results.ts';
+import type { MeasuredAgain } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
 import { judgeAblation } from './ablation.ts';
 import { advise } from './advice.ts';
@@ -14,6 +15,7 @@ export interface ScenarioFaults {
   readonly notRun?: string;
   /** Experiments that left no journal, each with the reason. */
   readonly undeployed?: readonly { readonly variant: string; readonly reason: string }[];
+  readonly measuredAgain?: readonly MeasuredAgain[];
 }
 
 export function judgeScenario(
@@ -25,6 +27,12 @@ export function judgeScenario(
   const { verdict, reason } = decide(scenario, claims, experiments, faults);
   const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
   const ablation = judgeAblation(experiments);
+  const again = (faults.measuredAgain ?? []).map(({ variant, setAside, journal, reasons }) => ({
+    variant,
+    setAside,
+    journal,
+    reasons,
+  }));
   const cost = costOfSafety(experiments);
   return {
     name: scenario.id,
@@ -35,6 +43,7 @@ export function judgeScenario(
     advice: [...(ablation?.advice ?? []), ...advise(comparable(experiments), ablation?.settings)],
     claims,
     experiments,
+    ...(again.length > 0 && { measuredAgain: again }),
     ...(rounds && { rounds }),
     ...(cost && { cost }),
     ...(ablation && { ablation }),

@@ -21,6 +21,8 @@ const NOISE_MS = 100;
 export interface Validity {
   readonly status: 'complete' | 'faulted' | 'interrupted';
   readonly invalid: readonly string[];
+  /** Complete, not valid, and only for reasons that another run need not have. */
+  readonly disturbed: boolean;
 }
 
 export function judgeValidity(
@@ -46,19 +48,21 @@ export function judgeValidity(
         sentence(`Interrupted before its end${end.reason ? ` (${end.reason})` : ''}; run it again`),
         ...faults,
       ],
+      disturbed: false,
     };
   }
-  if (faults.length > 0) return { status: 'faulted', invalid: [...new Set(faults)] };
+  if (faults.length > 0) return { status: 'faulted', invalid: [...new Set(faults)], disturbed: false };
+  const lasting = [...truncation(journal), ...coverage(journal, streams, clocks, rollout)];
+  const passing = [
+    ...watchGaps(journal, clocks),
+    ...alignment(clocks),
+    ...load(streams, lanes),
+    ...noise(streams, lanes),
+  ];
   return {
     status: 'complete',
-    invalid: [
-      ...truncation(journal),
-      ...watchGaps(journal, clocks),
-      ...alignment(clocks),
-      ...coverage(journal, streams, clocks, rollout),
-      ...load(streams, lanes),
-      ...noise(streams, lanes),
-    ],
+    invalid: [...lasting, ...passing],
+    disturbed: lasting.length === 0 && passing.length > 0,
   };
 }
 

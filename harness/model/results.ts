@@ -86,6 +86,8 @@ export interface ExperimentResult {
   readonly valid: boolean;
   /** Why it is not valid and what to change; empty when valid. */
   readonly invalid: readonly string[];
+  /** Not valid, and only by what machine, cluster or clocks did meanwhile: measured again it may be. */
+  readonly disturbed?: true;
   readonly rollout: {
     /** From the first step to the rollout's completion, ms; null: it did not complete. */
     readonly completedMs: number | null;
@@ -146,6 +148,13 @@ export interface ScenarioResult {
   readonly advice: readonly string[];
   readonly claims: readonly ClaimResult[];
   readonly experiments: readonly ExperimentResult[];
+  /** Measurements that were disturbed and made once more; they count for nothing, and their journals are kept. */
+  readonly measuredAgain?: readonly {
+    readonly variant: string;
+    readonly setAside: string;
+    readonly journal: string;
+    readonly reasons: readonly string[];
+  }[];
   /** Verdicts of the single rounds of `--repeat N`, when there was more than one. */
   readonly rounds?: { readonly of: number; readonly asVerdict: number };
   /** What the settings cost: the variant with most of them against the one with none. Means over valid repeats. */

@@ -3,6 +3,17 @@ import { z } from 'zod';
 import { clusterInfoSchema } from './journal.ts';
 import { scenarioSchema } from './scenario.ts';
 
+const measuredAgainSchema = z.object({
+  scenario: z.string(),
+  variant: z.string(),
+  /** The journal that was set aside, and the one that stands in its place; relative to this file. */
+  setAside: z.string(),
+  journal: z.string(),
+  /** Why it was not valid. */
+  reasons: z.array(z.string()),
+});
+export type MeasuredAgain = z.infer<typeof measuredAgainSchema>;
+
 export const runFactsSchema = z.object({
   schemaVersion: z.literal(1),
   runId: z.string(),
@@ -24,5 +35,8 @@ export const runFactsSchema = z.object({
   undeployed: z.array(z.object({ scenario: scenarioSchema, variant: z.string(), reason: z.string() })),
   /** Journals in order, relative to this file. */
   journals: z.array(z.string()),
+  /** Measurements that something else disturbed and that were made once more; later versions only. */
+  measuredAgain: z.array(measuredAgainSchema).default([]),
 });
+/** As it is written; a file of an earlier version may lack what has a default. */
 export type RunFacts = z.infer<typeof runFactsSchema>;

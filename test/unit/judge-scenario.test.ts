@@ -480,6 +480,7 @@ test('nothing that ran is no pass', () => {
     interrupted: false,
     notRun: [{ scenario: scenario([]), reason: 'It needs 3 nodes.' }],
     undeployed: [],
+    measuredAgain: [],
     journals: [],
   };
   assert.is(judgeRun([], run).exitCode, 2);

@@ -19,6 +19,8 @@ interface Case {
   readonly status?: ExperimentResult['status'];
   /** None: valid. */
   readonly invalid: readonly RegExp[];
+  /** It is not valid for a reason that another run would have too. */
+  readonly lasting?: true;
 }
 
 const table: Readonly<Record<string, Case>> = {
@@ -77,6 +79,7 @@ const table: Readonly<Record<string, Case>> = {
   truncated: {
     setup: (journal) => journal.ends({ truncated: true }),
     invalid: [/size bound.*Shorten the experiment/],
+    lasting: true,
   },
   'a watch that lost events': {
     setup: (journal) =>
@@ -115,10 +118,15 @@ const table: Readonly<Record<string, Case>> = {
       journal.record(19_000, { type: 'clock', t: 0, agent: 'agent-0', offsetMs: 1900, errorMs: 2 }),
     invalid: [/clock of agent agent-0 moved by 396 ms more than its error/],
   },
-  'no attempt at all': { lane: { durationMs: 0 }, invalid: [/Stream new made no attempt/] },
+  'no attempt at all': {
+    lane: { durationMs: 0 },
+    invalid: [/Stream new made no attempt/],
+    lasting: true,
+  },
   'load that began after the first step': {
     setup: (journal) => journal.step(-300, { step: 'pause' }),
     invalid: [/The first step began 0\.30 s before the load\. Raise warmUpMs/],
+    lasting: true,
   },
   'a step that failed': {
     setup: (journal) =>
@@ -133,10 +141,12 @@ const table: Readonly<Record<string, Case>> = {
     invalid: [
       /^Step 2 \(pause\) failed at 4\.00 s: the Deployment is gone\. Repair what it names and run it again\.$/,
     ],
+    lasting: true,
   },
   'load that ended while a pod was terminating': {
     setup: (journal) => journal.pod('old').runningReady(-1000).terminating(19_500).deleted(20_050),
     invalid: [/ended while 1 pod\(s\) were still terminating \(old\)/],
+    lasting: true,
   },
   'attempts still in flight': {
     lane: { breakEnd: (end) => ({ ...end, inFlight: 2, outcomes: { ok: 3998 } }) },
@@ -193,7 +203,7 @@ const table: Readonly<Record<string, Case>> = {
   },
 };
 
-for (const [name, { options, lane, setup, status = 'complete', invalid }] of Object.entries(table)) {
+for (const [name, { options, lane, setup, status = 'complete', invalid, lasting }] of Object.entries(table)) {
   test(name, async () => {
     const journal = new JournalBuilder(options);
     journal.oldPod('a').unready(-200);
@@ -205,8 +215,20 @@ for (const [name, { options, lane, setup, status = 'complete', invalid }] of Obj
     assert.is(result.invalid.length, invalid.length, result.invalid.join(' '));
     for (const [index, pattern] of invalid.entries()) assert.match(result.invalid[index] as string, pattern);
     assert.is(result.valid, invalid.length === 0);
+    const disturbed = status === 'complete' && invalid.length > 0 && !lasting;
+    assert.is(result.disturbed, disturbed || undefined);
   });
 }
+
+test('a step that failed on a busy machine is not measured again: it would fail again', async () => {
+  const journal = new JournalBuilder();
+  journal.lane('new', { sendLagMs: { p99: 290 } });
+  const step = { step: 'pause' } as const;
+  journal.record(4000, { type: 'step', t: 0, index: 0, event: 'failed', step, detail: { error: 'no' } });
+  const result = judgeExperiment(await readJournal(journal.lines()));
+  assert.is(result.invalid.length, 2, result.invalid.join(' '));
+  assert.is(result.disturbed, undefined);
+});
 
 test('a frame that is missing without a record of it', async () => {
   const lines = new JournalBuilder().lane('new').lines();

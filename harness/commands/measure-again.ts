@@ -1,0 +1,108 @@
+// A measurement that something else disturbed (a busy machine, a clock, a control target that lost too) is made once
+// more. What decides is how well it was measured, never what was measured; what was set aside is kept and told.
+import { existsSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeNamespaces } from '../deploy/apply.ts';
+import { experimentName, type RunContext } from '../experiment.ts';
+import { judgeExperiment } from '../judge/experiment.ts';
+import { readJournalFile } from '../judge/journal-file.ts';
+import type { MeasuredAgain } from '../model/run.ts';
+import type { Progress } from './progress.ts';
+import { type Ran, type RunExperiments, runExperiments } from './run.ts';
+
+const REMOVE_LIMIT_MS = 90_000;
+
+interface Disturbed {
+  readonly one: Ran & { readonly journal: string };
+  readonly reasons: readonly string[];
+}
+
+interface SetAside extends Disturbed {
+  /** Where the journal of the disturbed measurement is now. */
+  readonly file: string;
+}
+
+export interface MeasuringAgain {
+  /** How many times at most. */
+  readonly times: number;
+  readonly out: string;
+  readonly progress: Progress;
+}
+
+/**
+ * `first` with what was disturbed measured anew, one experiment at a time where several ran side by side. When the new
+ * measurement does not come to its end, the old one stands.
+ */
+export async function measureAgain(
+  run: RunContext,
+  first: RunExperiments,
+  { times, out, progress }: MeasuringAgain,
+): Promise<RunExperiments & { readonly again: readonly MeasuredAgain[] }> {
+  let result = first;
+  const again: MeasuredAgain[] = [];
+  for (let attempt = 1; attempt <= times && !run.signal.aborted; attempt++) {
+    const disturbed = await disturbedOf(result.ran, out);
+    if (disturbed.length === 0) break;
+    // Pods that are left from the first time would be load, and in the way of scenarios that need empty nodes.
+    await progress.stage('Remove what was deployed', async () => {
+      await result.removed.catch((error: unknown) => progress.note((error as Error).message));
+      await removeNamespaces(run.kube, result.remaining, run.runId, REMOVE_LIMIT_MS);
+    });
+    for (const { one, reasons } of disturbed) {
+      progress.note(`Measuring ${experimentName(one.key)} again: ${reasons[0] ?? ''}`);
+    }
+    const aside = disturbed.map((each): SetAside => ({ ...each, file: setAside(out, each.one.journal) }));
+    const anew = await runExperiments(
+      run,
+      disturbed.map(({ one }) => ({ ...one.key, attempt })),
+      out,
+      progress,
+      { oneByOne: true },
+    );
+    const replaced = new Map<Ran, Ran>();
+    for (const each of aside) {
+      const { one, reasons, file } = each;
+      const found = anew.ran.find(({ journal }) => journal === one.journal);
+      if (found?.outcome.status !== 'complete') {
+        renameSync(join(out, file), join(out, one.journal));
+        continue;
+      }
+      replaced.set(one, { ...found, key: one.key });
+      again.push({
+        scenario: one.key.scenario.id,
+        variant: one.key.variant.name,
+        setAside: file,
+        journal: one.journal,
+        reasons: [...reasons],
+      });
+    }
+    result = {
+      ran: result.ran.map((one) => replaced.get(one) ?? one),
+      removed: anew.removed,
+      remaining: anew.remaining,
+      loadMs: result.loadMs + anew.loadMs,
+    };
+  }
+  return { ...result, again };
+}
+
+async function disturbedOf(ran: readonly Ran[], out: string): Promise<Disturbed[]> {
+  const found: Disturbed[] = [];
+  for (const one of ran) {
+    const { journal, outcome } = one;
+    if (journal === undefined || outcome.status !== 'complete') continue;
+    const { disturbed, invalid } = judgeExperiment(await readJournalFile(join(out, journal)));
+    if (disturbed) found.push({ one: { ...one, journal }, reasons: invalid });
+  }
+  return found;
+}
+
+/** The journal's new name: the first that is free. */
+function setAside(out: string, journal: string): string {
+  for (let n = 1; ; n++) {
+    const file = `${journal}.disturbed-${n}`;
+    if (existsSync(join(out, file))) continue;
+    renameSync(join(out, journal), join(out, file));
+    return file;
+  }
+}
