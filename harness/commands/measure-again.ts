@@ -6,6 +6,8 @@ import { removeNamespaces } from '../deploy/apply.ts';
 import { experimentName, type RunContext } from '../experiment.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
 import { readJournalFile } from '../judge/journal-file.ts';
+import { UsageError } from '../model/errors.ts';
+import type { ExperimentResult } from '../model/results.ts';
 import type { MeasuredAgain } from '../model/run.ts';
 import type { Progress } from './progress.ts';
 import { type Ran, type RunExperiments, runExperiments } from './run.ts';
@@ -13,7 +15,8 @@ import { type Ran, type RunExperiments, runExperiments } from './run.ts';
 const REMOVE_LIMIT_MS = 90_000;
 
 interface Disturbed {
-  readonly one: Ran & { readonly journal: string };
+  readonly one: Ran;
+  readonly journal: string;
   readonly reasons: readonly string[];
 }
 
@@ -40,9 +43,10 @@ export async function measureAgain(
 ): Promise<RunExperiments & { readonly again: readonly MeasuredAgain[] }> {
   let result = first;
   const again: MeasuredAgain[] = [];
-  for (let attempt = 1; attempt <= times && !run.signal.aborted; attempt++) {
-    const disturbed = await disturbedOf(result.ran, out);
-    if (disturbed.length === 0) break;
+  for (let attempt = 1; ; attempt++) {
+    const { ran, disturbed } = await look(result.ran, out);
+    result = { ...result, ran };
+    if (disturbed.length === 0 || attempt > times || run.signal.aborted) break;
     // Pods that are left from the first time would be load, and in the way of scenarios that need empty nodes.
     await progress.stage('Remove what was deployed', async () => {
       await result.removed.catch((error: unknown) => progress.note((error as Error).message));
@@ -51,7 +55,7 @@ export async function measureAgain(
     for (const { one, reasons } of disturbed) {
       progress.note(`Measuring ${experimentName(one.key)} again: ${reasons[0] ?? ''}`);
     }
-    const aside = disturbed.map((each): SetAside => ({ ...each, file: setAside(out, each.one.journal) }));
+    const aside = disturbed.map((each): SetAside => ({ ...each, file: setAside(out, each.journal) }));
     const anew = await runExperiments(
       run,
       disturbed.map(({ one }) => ({ ...one.key, attempt })),
@@ -61,10 +65,10 @@ export async function measureAgain(
     );
     const replaced = new Map<Ran, Ran>();
     for (const each of aside) {
-      const { one, reasons, file } = each;
-      const found = anew.ran.find(({ journal }) => journal === one.journal);
+      const { one, journal, reasons, file } = each;
+      const found = anew.ran.find((other) => other.journal === journal);
       if (found?.outcome.status !== 'complete') {
-        renameSync(join(out, file), join(out, one.journal));
+        renameSync(join(out, file), join(out, journal));
         continue;
       }
       replaced.set(one, { ...found, key: one.key });
@@ -72,7 +76,7 @@ export async function measureAgain(
         scenario: one.key.scenario.id,
         variant: one.key.variant.name,
         setAside: file,
-        journal: one.journal,
+        journal,
         reasons: [...reasons],
       });
     }
@@ -86,16 +90,36 @@ export async function measureAgain(
   return { ...result, again };
 }
 
-async function disturbedOf(ran: readonly Ran[], out: string): Promise<Disturbed[]> {
-  const found: Disturbed[] = [];
-  for (const one of ran) {
+/**
+ * What was disturbed; and `ran`, in which an experiment whose journal cannot be read is a failed one: it must not take
+ * the evidence of all others with it.
+ */
+async function look(given: readonly Ran[], out: string): Promise<{ ran: Ran[]; disturbed: Disturbed[] }> {
+  const ran: Ran[] = [];
+  const disturbed: Disturbed[] = [];
+  for (const one of given) {
     const { journal, outcome } = one;
-    if (journal === undefined || outcome.status !== 'complete') continue;
-    const { disturbed, invalid } = judgeExperiment(await readJournalFile(join(out, journal)));
-    if (disturbed) found.push({ one: { ...one, journal }, reasons: invalid });
+    const result = journal === undefined ? undefined : await judged(join(out, journal));
+    if (result instanceof UsageError) {
+      const reason = `left a journal that cannot be read: ${result.message}`;
+      ran.push({ key: one.key, journal: undefined, outcome: { status: 'faulted', reason } });
+      continue;
+    }
+    ran.push(one);
+    if (journal !== undefined && result?.disturbed && outcome.status === 'complete') {
+      disturbed.push({ one, journal, reasons: result.invalid });
+    }
   }
-  return found;
+  return { ran, disturbed };
 }
+
+const judged = (file: string): Promise<ExperimentResult | UsageError> =>
+  readJournalFile(file)
+    .then((journal) => judgeExperiment(journal))
+    .catch((error: unknown) => {
+      if (error instanceof UsageError) return error;
+      throw error;
+    });
 
 /** The journal's new name: the first that is free. */
 function setAside(out: string, journal: string): string {

@@ -262,5 +262,9 @@ async function measure(
 
 /** An experiment that could not be deployed leaves no journal; run.json keeps the reason. */
 function undeployed(key: ExperimentKey, error: Error): Ran {
-  return { key, journal: undefined, outcome: { status: 'faulted', reason: error.message } };
+  return {
+    key,
+    journal: undefined,
+    outcome: { status: 'faulted', reason: `could not be deployed: ${error.message}` },
+  };
 }

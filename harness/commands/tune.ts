@@ -232,7 +232,7 @@ class Search {
     if (run.signal.aborted) throw new InterruptedError();
     const results: ExperimentResult[] = [];
     for (const { journal, outcome } of ran) {
-      if (!journal) throw new FaultError(`tune: the target could not be deployed: ${outcome.reason ?? ''}`);
+      if (!journal) throw new FaultError(`tune: the target ${outcome.reason ?? 'left no journal'}`);
       const file = join(this.out, journal);
       const result = judgeExperiment(await readJournalFile(file), { journalName: journal });
       if (result.valid) results.push(result);

@@ -71,7 +71,7 @@ function decide(
   if (undeployed) {
     return {
       verdict: 'faulted',
-      reason: `Variant ${undeployed.variant} could not be deployed: ${undeployed.reason}`,
+      reason: `Variant ${undeployed.variant} ${undeployed.reason}`,
     };
   }
   if (experiments.length === 0) return { verdict: 'not-run', reason: 'No experiment of it ran.' };

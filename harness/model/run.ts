@@ -31,7 +31,7 @@ export const runFactsSchema = z.object({
   interrupted: z.boolean(),
   /** Scenarios that this cluster cannot run, with the reason. */
   notRun: z.array(z.object({ scenario: scenarioSchema, reason: z.string() })),
-  /** Experiments that could not be deployed, with the reason. */
+  /** Experiments without a journal that can be judged, with the reason: "could not be deployed: ...". */
   undeployed: z.array(z.object({ scenario: scenarioSchema, variant: z.string(), reason: z.string() })),
   /** Journals in order, relative to this file. */
   journals: z.array(z.string()),

@@ -23,6 +23,19 @@ export interface ApiObject {
 
 /** `undefined`: nothing of this object is recorded. */
 export function reduceObject(kind: FactsKind, object: ApiObject): Facts | undefined {
+  const facts = reduce(kind, object);
+  return facts && withoutNulls(facts);
+}
+
+/** The API says null for a time that it does not know (startedAt of a container that never ran): it is not there. */
+function withoutNulls<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutNulls) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const known = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
+  return Object.fromEntries(known.map(([name, inner]) => [name, withoutNulls(inner)])) as T;
+}
+
+function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
   const { metadata: meta, spec = {}, status = {} } = object;
   const role = meta.labels?.[label.role];
   const workload = {

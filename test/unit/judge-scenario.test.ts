@@ -321,7 +321,7 @@ test('what the cluster cannot run and what could not be deployed', () => {
   });
   assert.equal([verdict, reason], ['not-run', 'It needs 3 nodes; there is 1.']);
   const undeployed = judgeScenario(scenario([hardenedSafe]), [experiment({ variant: 'hardened' })], {
-    undeployed: [{ variant: 'baseline', reason: 'ErrImagePull.' }],
+    undeployed: [{ variant: 'baseline', reason: 'could not be deployed: ErrImagePull.' }],
   });
   assert.equal(
     [undeployed.verdict, undeployed.reason],

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { factsSchema } from '../../harness/model/facts.ts';
 import { redactArguments, redacted, redactManifest, redactValue } from '../../harness/record/redact.ts';
 import { reduceObject } from '../../harness/record/reduce.ts';
 import { suite } from '../suite.ts';
@@ -117,6 +118,18 @@ test('what is recorded of a pod has no environment at all', () => {
   });
   assert.not.match(JSON.stringify(facts), planted);
   assert.is(facts?.kind === 'Pod' && facts.ready, true);
+});
+
+test('null, which the API says for a time that it does not know, is no fact', () => {
+  const state = {
+    terminated: { reason: 'ContainerStatusUnknown', exitCode: 137, startedAt: null, finishedAt: null },
+  };
+  const facts = reduceObject('Pod', {
+    metadata: { name: 'p' },
+    status: { phase: 'Failed', containerStatuses: [{ name: 'app', image: 'a:1', state }] },
+  });
+  const read = factsSchema.parse(JSON.parse(JSON.stringify(facts)));
+  assert.is(read.kind === 'Pod' && read.containers[0]?.state, 'terminated');
 });
 
 test.run();
