@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { OutsideAgent, RunningCluster } from './cluster/provider.ts';
 import { type CrossCheck, type CrossCheckMeans, prepareCrossCheck } from './cross-check.ts';
+import { agentCpuMillis } from './deploy/agent-cpu.ts';
 import { createObjects, daemonSetSize, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
 import {
   agentJob,
@@ -173,8 +174,13 @@ export async function prepareExperiment(
   const linked = withPhaseLink(variant.manifests, target, phases);
   const consuming = queue && withConsumers(linked, target, await deployQueue(run, identity, queue), queue);
   const manifests = labelledTarget(consuming ?? linked, target, identity);
+  // Only on a cluster of ours: elsewhere it may cross a quota, and who looks after the cluster has set priorities.
+  const agentCpu =
+    run.cluster.info.kind === 'kind'
+      ? await agentCpuMillis(kube, agentNode, agentsInside, signal)
+      : undefined;
   const created = await createObjects(kube, [
-    agentJob(identity, run.images.agent, agentNode, agentsInside),
+    agentJob(identity, run.images.agent, agentNode, agentsInside, agentCpu),
     ...controlTarget(identity, run.images.control, agentNode),
     ...manifests.filter((manifest) => !isWorkload(manifest, target)),
   ]);

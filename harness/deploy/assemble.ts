@@ -197,8 +197,17 @@ export function agentService(identity: Identity): Manifest {
   };
 }
 
-/** The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. */
-export function agentJob(identity: Identity, image: string, node: string, agents: number): Manifest {
+/**
+ * The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. `cpuMillis`: what
+ * each of them asks for.
+ */
+export function agentJob(
+  identity: Identity,
+  image: string,
+  node: string,
+  agents: number,
+  cpuMillis?: number,
+): Manifest {
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -228,6 +237,7 @@ export function agentJob(identity: Identity, image: string, node: string, agents
                 { name: 'PHASE_PORT', value: String(phasePort) },
               ],
               readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
+              ...(cpuMillis !== undefined && { resources: { requests: { cpu: `${cpuMillis}m` } } }),
             },
           ],
         },

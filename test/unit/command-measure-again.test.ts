@@ -30,7 +30,10 @@ test('a journal that cannot be read is a failed experiment, the others stay', ()
     };
     const run = { signal: new AbortController().signal } as RunContext;
     const notes: string[] = [];
-    const progress = { stage: () => Promise.reject(new Error('nothing to do')), note: (text: string) => void notes.push(text) };
+    const progress = {
+      stage: () => Promise.reject(new Error('nothing to do')),
+      note: (text: string) => void notes.push(text),
+    };
     const { ran, again } = await measureAgain(run, first, { times: 1, out, progress });
     assert.equal([ran[0]?.journal, ran[0]?.outcome.status], ['good.ndjson', 'complete']);
     assert.equal([ran[1]?.journal, ran[1]?.outcome.status], [undefined, 'faulted']);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { configurationSchema } from '../../harness/config/schema.ts';
+import { millis, shareOf } from '../../harness/deploy/agent-cpu.ts';
 import {
   agentJob,
   controlTarget,
@@ -44,7 +45,7 @@ type Inside = {
   spec: {
     template: {
       metadata: { labels: Record<string, string> };
-      spec: { containers: { image: string; env: { name: string; value: string }[] }[] };
+      spec: { containers: { image: string; env: { name: string; value: string }[]; resources?: unknown }[] };
     };
   };
 };
@@ -62,6 +63,23 @@ test('the scenario sets replicas, image and the target’s knobs; the files stay
   assert.is(env.START_MS, '700');
   assert.ok('POD_NAME' in env);
   assert.is(JSON.stringify(target.manifests), before);
+});
+
+test('load agents ask for a share of the CPU that nobody asked for', () => {
+  assert.equal(['2', '250m', '0', undefined, '1u', 'x'].map(millis), [2000, 250, 0, 0, 0, 0]);
+  const spare: [number, number, number | undefined][] = [
+    [1150, 1, 500],
+    [1150, 3, 191],
+    [50, 1, 25],
+    [50, 3, undefined],
+    [-100, 1, undefined],
+  ];
+  for (const [of, agents, each] of spare) assert.is(shareOf(of, agents), each, `${of} for ${agents}`);
+  const resourcesOf = (cpu?: number) =>
+    (agentJob(identity, 'agent', 'node1', 1, cpu) as unknown as Inside).spec.template.spec.containers[0]
+      ?.resources;
+  assert.equal(resourcesOf(191), { requests: { cpu: '191m' } });
+  assert.is(resourcesOf(), undefined);
 });
 
 test('every object and every pod carries run, role and experiment', () => {

@@ -17,8 +17,9 @@ const SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 const WATCH_RETRY_MS = 200;
 
 /**
- * A change that comes while none waits is applied after delayMs; those that come after it, together with it. So the lag
- * of a change is at most delayMs, and that of the first of each burst is exactly that. Takes over `kube` and closes it.
+ * A change of what is routed that comes while none waits is applied after delayMs; those that come after it, together
+ * with it. So the lag of a change is at most delayMs, and that of the first of each burst is exactly that. Takes over
+ * `kube` and closes it.
  */
 export async function delayProxyOn(node: string, delayMs: number, kube: Kube): Promise<ProxyDelay> {
   let opening: NodeJS.Timeout | undefined;
@@ -58,24 +59,25 @@ interface HeldProxy {
 
 /**
  * Stops kube-proxy; a line on its input lets it catch up. The end of its input, by whatever death of ours, lets it run
- * again. It is up to date when its metrics say that no sync is queued that has not been done; it looks at what has
- * happened within a moment and syncs at most once a second (minSyncPeriod), hence the 1.5 s.
+ * again. It is up to date when its metrics say that it has synced since it was let go and that no sync is queued that has
+ * not been done; it looks at what has happened within a moment and syncs at most once a second (minSyncPeriod). A change
+ * that comes while it runs does not lag, so it runs for as short as that allows; when there was nothing to sync, 2 s.
  */
 const HOLD_SCRIPT = `
 pid=$(pidof kube-proxy) || { echo none; exit 3; }
 trap 'kill -CONT $pid' EXIT
 synced() {
-  curl --silent --max-time 1 http://127.0.0.1:10249/metrics | awk '
-    /^kubeproxy_sync_proxy_rules_last_timestamp_seconds/ { done[$1] = $2 }
+  curl --silent --max-time 1 http://127.0.0.1:10249/metrics | awk -v since="$1" '
+    /^kubeproxy_sync_proxy_rules_last_timestamp_seconds/ { done[$1] = $2; if ($2 >= since) fresh = 1 }
     /^kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds/ { sub("queued_", "", $1); queued[$1] = $2 }
-    END { for (family in queued) if (done[family] < queued[family]) exit 1 }'
+    END { if (!fresh) exit 1; for (family in queued) if (done[family] < queued[family]) exit 1 }'
 }
 kill -STOP $pid
 echo held
 while read -r _; do
+  since=$EPOCHREALTIME
   kill -CONT $pid || exit 4
-  sleep 1.5
-  for _ in $(seq 50); do synced && break; sleep 0.1; done
+  for _ in $(seq 20); do sleep 0.1; synced "$since" && break; done
   kill -STOP $pid || exit 4
 done
 `;
@@ -112,37 +114,70 @@ async function holdProxy(node: string): Promise<HeldProxy> {
   };
 }
 
-/** Calls back for every change of an EndpointSlice from now on; a change may be reported twice, none is missed. */
+interface Slice {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+  readonly endpoints?:
+    | readonly {
+        readonly addresses: readonly string[];
+        readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean };
+      }[]
+    | null;
+}
+
+/** The addresses that kube-proxy routes to: the ready ones, or those that serve while they terminate if none is. */
+function routed({ endpoints }: Slice): string {
+  const all = endpoints ?? [];
+  const ready = all.filter(({ conditions }) => conditions?.ready !== false);
+  const those = ready.length > 0 ? ready : all.filter(({ conditions }) => conditions?.serving === true);
+  return those
+    .flatMap(({ addresses }) => addresses)
+    .sort()
+    .join();
+}
+
+/** Calls back when an EndpointSlice changes so that other addresses are routed to; no such change is missed. */
 async function watchSlices(kube: Kube, changed: () => void): Promise<{ stop(): void }> {
   const watch = new Watch(kube.config);
   let stopped = false;
   let request: AbortController | undefined;
-  const version = async () => {
-    const list = await kube.json<{ metadata: { resourceVersion: string } }>('GET', SLICES);
-    return list.metadata.resourceVersion;
+  const known = new Map<string, string>();
+  const nameOf = ({ metadata: { namespace, name } }: Slice) => `${namespace}/${name}`;
+  const see = (slice: string, now: string | undefined) => {
+    const before = known.get(slice) ?? '';
+    if (now === undefined) known.delete(slice);
+    else known.set(slice, now);
+    if ((now ?? '') !== before) changed();
   };
+  const list = () => kube.json<{ metadata: { resourceVersion: string }; items: Slice[] }>('GET', SLICES);
   /** One watch, to its end. */
   const follow = (resourceVersion: string) =>
     new Promise<void>((resolve) => {
       const end = () => resolve();
-      watch.watch(SLICES, { resourceVersion }, changed, end).then((controller) => {
+      const happened = (type: string, slice: Slice) => {
+        if (type === 'DELETED') see(nameOf(slice), undefined);
+        else if (type === 'ADDED' || type === 'MODIFIED') see(nameOf(slice), routed(slice));
+      };
+      watch.watch(SLICES, { resourceVersion }, happened, end).then((controller) => {
         request = controller;
         if (stopped) controller.abort();
       }, end);
     });
-  const first = await version();
+  const { metadata, items } = await list();
+  for (const slice of items) known.set(nameOf(slice), routed(slice));
   void (async () => {
-    for (let from = first; !stopped; ) {
+    for (let from = metadata.resourceVersion; !stopped; ) {
       await follow(from);
       if (stopped) return;
       await delay(WATCH_RETRY_MS);
       try {
-        from = await version();
+        const now = await list();
+        from = now.metadata.resourceVersion;
+        const there = new Set(now.items.map(nameOf));
+        for (const name of known.keys()) if (!there.has(name)) see(name, undefined);
+        for (const slice of now.items) see(nameOf(slice), routed(slice));
       } catch {
         // The API server does not answer: try again, until stop().
       }
-      // What happened while no watch was open counts as a change.
-      changed();
     }
   })();
   return {

@@ -93,6 +93,9 @@ export class StatusWriter {
                 exitCode: 137,
                 reason: 'ContainerStatusUnknown',
                 message: 'The container could not be located when the pod was terminated',
+                // As on the wire: a time that is not known is null there, not left out.
+                startedAt: null as unknown as string,
+                finishedAt: null as unknown as string,
               },
             },
           },
