@@ -1,6 +1,7 @@
 // Test suites on uvu with what uvu lacks: a time limit per test, skips that say why, and a tally that the runner
 // (scripts/test.ts) compares with the exit code. Every file ends with `<suite>.run()`.
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite as uvuSuite } from 'uvu';
 
 const tally = { declared: 0, passed: 0, failed: 0, skipped: [] as string[] };
@@ -72,5 +73,16 @@ async function withLimit(body: () => void | Promise<void>, timeoutMs: number, ti
     await Promise.race([body(), limit]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** What else runs on this machine can stall it for longer than what is measured here: then it is measured once more. */
+export async function twice(measure: () => Promise<void>): Promise<void> {
+  try {
+    await measure();
+  } catch (error) {
+    console.error(`measured once more: ${(error as Error).message}`);
+    await sleep(5000);
+    await measure();
   }
 }

@@ -1,34 +1,14 @@
-// What depends on time: the smallest outage that is seen, pacing at high and low rates, memory over a minute.
-import { spawn } from 'node:child_process';
+// What depends on time: the smallest outage that is seen, and pacing at high and low rates.
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { z } from 'zod';
-import { agentEntry, bundle } from '../../harness/load/bundle.ts';
 import { Meter } from '../../harness/load/meter.ts';
-import {
-  type Bucket,
-  frameSchema,
-  type LostInterval,
-  streamEndSchema,
-  streamPlanSchema,
-} from '../../harness/model/load.ts';
+import { type Bucket, type LostInterval, streamPlanSchema } from '../../harness/model/load.ts';
 import { addBuckets } from '../../harness/model/merge-load.ts';
-import { suite } from '../suite.ts';
+import { suite, twice } from '../suite.ts';
 
 const test = suite('load timing', { timeoutMs: 300_000 });
 const response = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
-
-/** What else runs on this machine can stall it for longer than what is measured here: then it is measured once more. */
-async function twice(measure: () => Promise<void>): Promise<void> {
-  try {
-    await measure();
-  } catch (error) {
-    console.error(`measured once more: ${(error as Error).message}`);
-    await sleep(5000);
-    await measure();
-  }
-}
 
 /**
  * A server that can be away: it resets what it accepts meanwhile. (A port that nobody listens on would not do: a SYN
@@ -171,102 +151,5 @@ test('pacing: every bucket of due time has its share, from 0.5 to 5,000 per seco
     }),
   );
 });
-
-const seconds = Number(process.env.ROLLPROOF_LOAD_SECONDS ?? 60);
-
-test(`memory is flat over ${seconds} s at 2,000 per second, with losses`, () => twice(memoryIsFlat), {
-  timeoutMs: 2 * (seconds + 60) * 1000,
-});
-
-async function memoryIsFlat(): Promise<void> {
-  const file = await bundle(agentEntry);
-  const server = createServer((socket) => {
-    let count = 0;
-    socket.on('error', () => undefined);
-    socket.on('data', (request) => {
-      if (request.includes('Connection: close')) socket.end(response);
-      // One in a hundred is lost, so that the lists of failures and intervals are in play.
-      else if (++count % 100 === 0) socket.resetAndDestroy();
-      else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Rollproof-Pod: web-1\r\n\r\nok');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 }, resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const child = spawn(process.execPath, [file], {
-    env: {
-      PATH: process.env.PATH,
-      PORT: '0',
-      PHASE_PORT: '0',
-      ROLLPROOF_BIND_ADDRESS: '127.0.0.1',
-      ROLLPROOF_PARENT_PID: String(process.pid),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  try {
-    const port = await new Promise<string>((resolve) =>
-      child.stdout.on('data', (chunk) => resolve(/control on port (\d+)/.exec(String(chunk))?.[1] ?? '')),
-    );
-    const call = async (method: string, path: string, body?: unknown) => {
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-        method,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      return { status: answer.status, json: await answer.json() };
-    };
-    const stream = (lane: 'new' | 'kept', ratePerSecond: number) => ({
-      id: lane,
-      lane,
-      url,
-      rate: { shape: 'constant', ratePerSecond },
-      connections: lane === 'kept' ? 20 : 2000,
-      timeoutMs: 3000,
-      maxDurationMs: 3_600_000,
-    });
-    const started = await call('POST', '/start', {
-      runId: 'r',
-      streams: [stream('new', 200), stream('kept', 1800)],
-    });
-    assert.is(started.status, 200, JSON.stringify(started.json));
-    const memory: { atMs: number; bytes: number }[] = [];
-    let after = 0;
-    const pull = async () => {
-      const answer = z
-        .object({ frames: z.array(frameSchema), state: z.string() })
-        .parse((await call('GET', `/frames?after=${after}`)).json);
-      for (const frame of answer.frames) {
-        assert.is(frame.seq, after + 1);
-        after = frame.seq;
-        if (frame.health) memory.push({ atMs: frame.atMs, bytes: frame.health.rssBytes });
-      }
-      return answer.state;
-    };
-    for (
-      const startedMs = performance.now();
-      performance.now() - startedMs < seconds * 1000;
-      await sleep(250)
-    )
-      await pull();
-    await call('POST', '/stop', {});
-    while ((await pull()) !== 'ended') await sleep(100);
-    const { ends } = z.object({ ends: z.array(streamEndSchema) }).parse((await call('GET', '/end')).json);
-    for (const end of ends) assert.equal(end.brokenIdentities, []);
-    const total = ends.reduce((sum, end) => sum + end.scheduled, 0);
-    assert.ok(total > 2000 * (seconds - 2), `${total} scheduled`);
-    const highest = (fromMs: number, toMs: number) =>
-      memory
-        .filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
-        .map(({ bytes }) => bytes)
-        .sort((a, b) => a - b)
-        .at(-1) ?? 0;
-    const lastMs = memory.at(-1)?.atMs ?? 0;
-    // The first quarter fills heap and caches.
-    const warm = highest(lastMs / 8, lastMs / 4);
-    const last = highest(lastMs * 0.875, lastMs);
-    assert.ok(last - warm < 20e6, `grew from ${warm / 1e6} to ${last / 1e6} MB`);
-  } finally {
-    child.kill('SIGKILL');
-    server.close();
-  }
-}
 
 test.run();
