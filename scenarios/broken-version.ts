@@ -1,5 +1,5 @@
 import { defineScenario, type ScenarioInput } from '../harness/model/scenario.ts';
-import { baselineAfterStop, baselineLoses, hardenedSafe } from './claims.ts';
+import { baselineBeforeListening, baselineLoses, hardenedSafe } from './claims.ts';
 
 /** A deadline that a run can wait for; the default is 600 s. */
 const deadline = (seconds: number): NonNullable<NonNullable<ScenarioInput['target']>['patches']> => [
@@ -23,7 +23,7 @@ export const badImage = defineScenario({
   ],
   claims: [
     baselineLoses('a broken version is rolled out and undone'),
-    baselineAfterStop,
+    baselineBeforeListening,
     hardenedSafe('a broken version is rolled out and undone'),
     hardenedSafe('a broken version is rolled out and undone', 'kept'),
     {
