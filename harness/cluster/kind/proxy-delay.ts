@@ -60,8 +60,9 @@ interface HeldProxy {
 /**
  * Stops kube-proxy; a line on its input lets it catch up. The end of its input, by whatever death of ours, lets it run
  * again. It is up to date when its metrics say that it has synced since it was let go and that no sync is queued that has
- * not been done; it looks at what has happened within a moment and syncs at most once a second (minSyncPeriod). A change
- * that comes while it runs does not lag, so it runs for as short as that allows; when there was nothing to sync, 2 s.
+ * not been done. The first 0.5 s are for reading what has happened: a sync that was due anyway may come before that, and
+ * then the next one only a second later (minSyncPeriod). A change that comes while it runs does not lag, so it runs for
+ * as short as that allows; when there was nothing to sync, 2.5 s.
  */
 const HOLD_SCRIPT = `
 pid=$(pidof kube-proxy) || { echo none; exit 3; }
@@ -77,7 +78,8 @@ echo held
 while read -r _; do
   since=$EPOCHREALTIME
   kill -CONT $pid || exit 4
-  for _ in $(seq 20); do sleep 0.1; synced "$since" && break; done
+  sleep 0.5
+  for _ in $(seq 20); do synced "$since" && break; sleep 0.1; done
   kill -STOP $pid || exit 4
 done
 `;
