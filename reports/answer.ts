@@ -85,7 +85,11 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
   const lossy = compared.filter(({ scenario, before }) => before && lossyLanes(scenario, before).length > 0);
   const stopped = compared.filter(
     ({ scenario, before, after }) =>
-      scenario.verdict === 'proven' && before && after && lossyLanes(scenario, before).length > 0,
+      scenario.verdict === 'proven' &&
+      before &&
+      after &&
+      lossyLanes(scenario, before).length > 0 &&
+      lossyLanes(scenario, after).length === 0,
   );
   const both = lossy.filter(({ after }) => after?.experiments.every((experiment) => experiment.valid));
   const still = both.filter(({ scenario, after }) => after && lossyLanes(scenario, after).length > 0);
@@ -126,6 +130,7 @@ function suiteSureLines({ cluster, scenarios }: Pick<Results, 'cluster' | 'scena
   const experiments = scenarios.flatMap((scenario) => scenario.experiments);
   const valid = experiments.filter((experiment) => experiment.valid).length;
   const runs = Math.max(0, ...experiments.map((experiment) => experiment.repeat));
+  const again = scenarios.reduce((sum, scenario) => sum + (scenario.measuredAgain?.length ?? 0), 0);
   return [
     ...(claims.length > 0
       ? [
@@ -139,6 +144,9 @@ function suiteSureLines({ cluster, scenarios }: Pick<Results, 'cluster' | 'scena
       tone: valid === experiments.length ? 'good' : 'warn',
       text: `${valid} of ${counted(experiments.length, 'experiment')} ${valid === 1 ? 'was' : 'were'} valid`,
     },
+    ...(again > 0
+      ? [{ tone: 'note', text: `${counted(again, 'experiment')} disturbed and measured again` } as const]
+      : []),
     {
       tone: 'note',
       text: runs > 1 ? `up to ${runs} runs per variant` : 'one run per variant (use --repeat for more)',

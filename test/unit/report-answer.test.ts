@@ -191,6 +191,32 @@ test('a suite is counted in scenarios, the worst named first', () => {
   assert.equal(answer.settings, ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge']);
 });
 
+test('a suite advises only settings behind which nothing was lost, and counts what was measured again', () => {
+  const lossy = { ...hardenedLoses(3, 'proven'), name: 'lossy' };
+  const settings = lossy.experiments.map((one) => ({
+    ...one,
+    settings: one.settings.length ? ['noSurge'] : [],
+  }));
+  const again = {
+    variant: 'hardened',
+    setAside: 'a.disturbed-1',
+    journal: 'a',
+    reasons: ['Sent late. Slow down.'],
+  };
+  const { results: sample } = sampleRun();
+  const answer = suiteAnswer({
+    ...sample,
+    scenarios: [scenario, { ...lossy, experiments: settings, measuredAgain: [again] }],
+  });
+  assert.not.ok(answer.settings.includes('noSurge'), answer.settings.join());
+  assert.ok(answer.settings.includes('preStop'));
+  assert.ok(answer.sure.some(({ text }) => text === '1 experiment disturbed and measured again'));
+  const [single] = [answerOf({ ...scenario, measuredAgain: [again] }, sample)];
+  assert.ok(
+    single.sure.some(({ text }) => text === 'hardened was measured again: before, sent late (a.disturbed-1)'),
+  );
+});
+
 test('limits: what was not measured is said', () => {
   const text = (given: typeof results) => limitsOf(given).join('\n');
   assert.match(text(results), /Measured on one cluster: rollproof/);
