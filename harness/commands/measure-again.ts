@@ -2,7 +2,6 @@
 // more. What decides is how well it was measured, never what was measured; what was set aside is kept and told.
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeNamespaces } from '../deploy/apply.ts';
 import { experimentName, type RunContext } from '../experiment.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
 import { readJournalFile } from '../judge/journal-file.ts';
@@ -10,9 +9,7 @@ import { UsageError } from '../model/errors.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { MeasuredAgain } from '../model/run.ts';
 import type { Progress } from './progress.ts';
-import { type Ran, type RunExperiments, runExperiments } from './run.ts';
-
-const REMOVE_LIMIT_MS = 90_000;
+import { type Ran, type RunExperiments, removeAll, runExperiments } from './run.ts';
 
 interface Disturbed {
   readonly one: Ran;
@@ -43,15 +40,15 @@ export async function measureAgain(
 ): Promise<RunExperiments & { readonly again: readonly MeasuredAgain[] }> {
   let result = first;
   const again: MeasuredAgain[] = [];
+  const seen: Seen = new Map();
   for (let attempt = 1; ; attempt++) {
-    const { ran, disturbed } = await look(result.ran, out);
+    const { ran, disturbed } = await look(result.ran, out, seen);
     result = { ...result, ran };
     if (disturbed.length === 0 || attempt > times || run.signal.aborted) break;
     // Pods that are left from the first time would be load, and in the way of scenarios that need empty nodes.
-    await progress.stage('Remove what was deployed', async () => {
-      await result.removed.catch((error: unknown) => progress.note((error as Error).message));
-      await removeNamespaces(run.kube, result.remaining, run.runId, REMOVE_LIMIT_MS);
-    });
+    await progress.stage('Remove what was deployed', () =>
+      removeAll(run, result).catch((error: unknown) => progress.note((error as Error).message)),
+    );
     for (const { one, reasons } of disturbed) {
       progress.note(`Measuring ${experimentName(one.key)} again: ${reasons[0] ?? ''}`);
     }
@@ -91,27 +88,34 @@ export async function measureAgain(
 }
 
 /**
- * What was disturbed; and `ran`, in which an experiment whose journal cannot be read is a failed one: it must not take
+ * What was disturbed, each journal judged once; and `ran`, in which an experiment whose journal cannot be read is a failed one: it must not take
  * the evidence of all others with it.
  */
-async function look(given: readonly Ran[], out: string): Promise<{ ran: Ran[]; disturbed: Disturbed[] }> {
+async function look(
+  given: readonly Ran[],
+  out: string,
+  seen: Seen,
+): Promise<{ ran: Ran[]; disturbed: Disturbed[] }> {
   const ran: Ran[] = [];
   const disturbed: Disturbed[] = [];
   for (const one of given) {
     const { journal, outcome } = one;
-    const result = journal === undefined ? undefined : await judged(join(out, journal));
+    const result = journal === undefined ? undefined : (seen.get(one) ?? (await judged(join(out, journal))));
     if (result instanceof UsageError) {
       const reason = `left a journal that cannot be read: ${result.message}`;
       ran.push({ key: one.key, journal: undefined, outcome: { status: 'faulted', reason } });
       continue;
     }
     ran.push(one);
+    if (result) seen.set(one, result);
     if (journal !== undefined && result?.disturbed && outcome.status === 'complete') {
       disturbed.push({ one, journal, reasons: result.invalid });
     }
   }
   return { ran, disturbed };
 }
+
+type Seen = Map<Ran, Pick<ExperimentResult, 'disturbed' | 'invalid'>>;
 
 const judged = (file: string): Promise<ExperimentResult | UsageError> =>
   readJournalFile(file)

@@ -120,6 +120,14 @@ export async function runExperiments(
   return { ran, removed, remaining, loadMs: loaded.ms() };
 }
 
+/** Waits until nothing of these experiments is left, also on a cluster that goes away and has more to measure. */
+export async function removeAll(
+  run: RunContext,
+  { removed, remaining }: Pick<RunExperiments, 'removed' | 'remaining'>,
+): Promise<void> {
+  await Promise.all([removed, removeNamespaces(run.kube, remaining, run.runId, REMOVE_LIMIT_MS)]);
+}
+
 /** Neighbours are deployed together, but for those that must find the nodes empty. */
 function batchesOf(keys: readonly ExperimentKey[]): ExperimentKey[][] {
   const batches: ExperimentKey[][] = [];

@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
-import { removeNamespaces } from '../deploy/apply.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
 import type { ExperimentKey } from '../experiment.ts';
@@ -14,7 +13,7 @@ import type { ExperimentResult } from '../model/results.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
 import { measureAgain } from './measure-again.ts';
-import { runExperiments } from './run.ts';
+import { removeAll, runExperiments } from './run.ts';
 import { cannotRun, select } from './selection.ts';
 import { outputFolder, type Session, withSession } from './session.ts';
 import {
@@ -58,7 +57,6 @@ interface Tuned {
 const FIRST_SECONDS = 8;
 /** No app that outlasts its own sleep by itself: what protects the connections is the sleep alone. */
 const confirming = ['readinessProbe', 'preStop', 'gracePeriod', 'surge'];
-const REMOVE_LIMIT_MS = 90_000;
 const measuring = [...confirming, 'gracefulShutdown'];
 
 export function registerTune(program: Command): void {
@@ -219,19 +217,11 @@ class Search {
     );
     const context = { ...run, preStopSeconds };
     const first = await runExperiments(context, keys, this.out, timed);
-    const { ran, removed, remaining } = await measureAgain(context, first, {
-      times: 1,
-      out: this.out,
-      progress: timed,
-    });
-    // A cluster that goes away keeps the last ones until then: here more is measured on it before that.
-    await timed('Remove what was deployed', async () => {
-      await removed;
-      await removeNamespaces(run.kube, remaining, run.runId, REMOVE_LIMIT_MS);
-    });
+    const measured = await measureAgain(context, first, { times: 1, out: this.out, progress: timed });
+    await timed('Remove what was deployed', () => removeAll(run, measured));
     if (run.signal.aborted) throw new InterruptedError();
     const results: ExperimentResult[] = [];
-    for (const { journal, outcome } of ran) {
+    for (const { journal, outcome } of measured.ran) {
       if (!journal) throw new FaultError(`tune: the target ${outcome.reason ?? 'left no journal'}`);
       const file = join(this.out, journal);
       const result = judgeExperiment(await readJournalFile(file), { journalName: journal });

@@ -27,12 +27,7 @@ export function judgeScenario(
   const { verdict, reason } = decide(scenario, claims, experiments, faults);
   const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
   const ablation = judgeAblation(experiments);
-  const again = (faults.measuredAgain ?? []).map(({ variant, setAside, journal, reasons }) => ({
-    variant,
-    setAside,
-    journal,
-    reasons,
-  }));
+  const again = (faults.measuredAgain ?? []).map(({ scenario: _, ...told }) => told);
   const cost = costOfSafety(experiments);
   return {
     name: scenario.id,

@@ -4,6 +4,7 @@ import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
 import type { Substituted } from './own-target.ts';
+import type { MeasuredAgain } from './run.ts';
 
 export const resultsSchemaVersion = 1;
 
@@ -149,12 +150,7 @@ export interface ScenarioResult {
   readonly claims: readonly ClaimResult[];
   readonly experiments: readonly ExperimentResult[];
   /** Measurements that were disturbed and made once more; they count for nothing, and their journals are kept. */
-  readonly measuredAgain?: readonly {
-    readonly variant: string;
-    readonly setAside: string;
-    readonly journal: string;
-    readonly reasons: readonly string[];
-  }[];
+  readonly measuredAgain?: readonly Omit<MeasuredAgain, 'scenario'>[];
   /** Verdicts of the single rounds of `--repeat N`, when there was more than one. */
   readonly rounds?: { readonly of: number; readonly asVerdict: number };
   /** What the settings cost: the variant with most of them against the one with none. Means over valid repeats. */

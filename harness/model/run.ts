@@ -38,5 +38,4 @@ export const runFactsSchema = z.object({
   /** Measurements that something else disturbed and that were made once more; later versions only. */
   measuredAgain: z.array(measuredAgainSchema).default([]),
 });
-/** As it is written; a file of an earlier version may lack what has a default. */
 export type RunFacts = z.infer<typeof runFactsSchema>;
