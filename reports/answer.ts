@@ -2,9 +2,9 @@
 import type { Lane } from '../harness/model/load.ts';
 import type { Cause, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
+import { count, counted, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
+import { causeWords, laneWords } from '../harness/words/names.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
-import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
-import { causeWords, laneWords } from './words.ts';
 
 export interface Answer {
   /** One sentence. */

@@ -1,8 +1,8 @@
 // A scenario's own cases side by side, and what was changed of published manifests to run them. Pure, from results alone.
 import type { Lane } from '../harness/model/load.ts';
 import type { ClaimResult, ScenarioResult } from '../harness/model/results.ts';
+import { duration, lostOf } from '../harness/words/figures.ts';
 import { type Column, caseOf, columnsOf, lanesOf, worst } from './comparison.ts';
-import { duration, lostOf } from './figures.ts';
 
 export interface CaseRow {
   readonly name: string;

@@ -2,11 +2,11 @@
 
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import { clip, count, day, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
+import { causeWords, laneWords, outcomeWords, verdictWords } from '../harness/words/names.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
 import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, causesOf, lanesOf, mainColumns, worst } from './comparison.ts';
-import { clip, count, day, duration, listed, lostOf, percent } from './figures.ts';
-import { causeWords, laneWords, outcomeWords, verdictWords } from './words.ts';
 
 /** A comment on GitHub takes 65,536 characters; room is left for what a workflow adds around it. */
 const limitChars = 60_000;

@@ -1,10 +1,17 @@
 // The summary on a terminal: the verdicts, what was lost per lane before and after, why, and what to change.
 import { stripVTControlCharacters } from 'node:util';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import { count, counted, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
+import {
+  causeWords,
+  laneWords,
+  lossTone,
+  type Tone,
+  toneSigns,
+  verdictWords,
+} from '../harness/words/names.ts';
 import { answerOf, suiteHeadline } from './answer.ts';
 import { beforeAfter, lanesOf, worst } from './comparison.ts';
-import { count, counted, duration, listed, lostOf, percent } from './figures.ts';
-import { causeWords, laneWords, lossTone, type Tone, toneSigns, verdictWords } from './words.ts';
 
 export interface TerminalOptions {
   /** From {@link wantsColour}. */

@@ -16,7 +16,7 @@ parseCommandLine(
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist');
-const rooms = ['harness', 'scenarios', 'reports', 'target'];
+const rooms = ['emulator', 'harness', 'scenarios', 'reports', 'target'];
 
 rmSync(out, { recursive: true, force: true });
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');

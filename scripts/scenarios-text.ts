@@ -1,8 +1,8 @@
 // The text of docs/scenarios.md. Pure.
 import { expectationText } from '../harness/judge/claims.ts';
-import { describeStep } from '../harness/model/describe-step.ts';
 import type { ClaimResult, Results, ScenarioResult } from '../harness/model/results.ts';
 import type { ClaimDefinition, Scenario, ScenarioDefinition } from '../harness/model/scenario.ts';
+import { describeStep } from '../harness/words/steps.ts';
 
 /** What follows is kept when the definitions are written anew. */
 export const measuredMark = '<!-- measured -->';

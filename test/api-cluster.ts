@@ -3,10 +3,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { KubeletHooks } from '../harness/cluster/embedded/api/hooks.ts';
-import { type ApiRegistry, createRegistry } from '../harness/cluster/embedded/api/registry.ts';
-import { createApiServer } from '../harness/cluster/embedded/api/server.ts';
-import type { Deployment, Kinds, Pod } from '../harness/cluster/embedded/api/types.ts';
+import type { KubeletHooks } from '../emulator/api/hooks.ts';
+import { type ApiRegistry, createRegistry } from '../emulator/api/registry.ts';
+import { createApiServer } from '../emulator/api/server.ts';
+import type { Deployment, Kinds, Pod } from '../emulator/api/types.ts';
 
 export interface ApiCluster extends AsyncDisposable {
   readonly registry: ApiRegistry;

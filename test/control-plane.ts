@@ -1,9 +1,9 @@
 // A control plane in a test: the real registry, controllers and scheduler on a clock that the test turns, and nodes whose
 // pods start, become ready and stop after as many ms as the test says.
-import { type ApiRegistry, createRegistry } from '../harness/cluster/embedded/api/registry.ts';
-import type { Change, Draft, Pod } from '../harness/cluster/embedded/api/types.ts';
-import { type ControllersOptions, startControllers } from '../harness/cluster/embedded/controllers/index.ts';
-import type { Clock } from '../harness/cluster/embedded/controllers/runtime/clock.ts';
+import { type ApiRegistry, createRegistry } from '../emulator/api/registry.ts';
+import type { Change, Draft, Pod } from '../emulator/api/types.ts';
+import { type ControllersOptions, startControllers } from '../emulator/controllers/index.ts';
+import type { Clock } from '../emulator/controllers/runtime/clock.ts';
 
 export interface TurnedClock extends Clock {
   /** Turns on, timer by timer; whatever awaits one goes on before the next. */

@@ -1,13 +1,13 @@
 // What tests of the embedded cluster share: a small cluster that is fast, pods on it, and waiting for them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import type { Pod } from '../harness/cluster/embedded/api/types.ts';
+import type { Pod } from '../emulator/api/types.ts';
 import {
   type EmbeddedCluster,
   type EmbeddedOptions,
   type LocalImage,
   startEmbedded,
-} from '../harness/cluster/embedded/index.ts';
+} from '../emulator/index.ts';
 
 /** Latencies of a node twenty times faster than a real one. */
 export const FAST = 0.05;

@@ -1,12 +1,7 @@
 // A Docker and a kind that exist only in memory, behind the one seam through which both are run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import {
-  CommandError,
-  type CommandOptions,
-  commandLine,
-  type RunCommand,
-} from '../harness/cluster/command.ts';
+import { CommandError, type CommandOptions, commandLine, type RunCommand } from '../harness/exec/command.ts';
 import { InterruptedError } from '../harness/model/errors.ts';
 
 export interface FakeContainer {

@@ -9,7 +9,7 @@ import type {
   Pod,
   ReplicaSet,
   Service,
-} from '../harness/cluster/embedded/api/types.ts';
+} from '../emulator/api/types.ts';
 
 export const t0 = '2026-01-01T00:00:00Z';
 export const t0Ms = Date.parse(t0);

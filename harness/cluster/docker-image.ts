@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError, type RunCommand } from '../exec/command.ts';
 import { FaultError } from '../model/errors.ts';
-import { CommandError, type RunCommand } from './command.ts';
 import { packageFile } from './package-root.ts';
 import type { BundleBuild, CreateOptions, FilesBuild, ImageRequest } from './provider.ts';
 

@@ -13,7 +13,7 @@ import { findingsAsSarif } from '../check/sarif.ts';
 import { findingsAsText } from '../check/text.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import { findingSchema } from '../model/finding.ts';
-import { toolVersion } from './tool-version.ts';
+import { toolVersion } from '../run/tool-version.ts';
 
 interface CheckOptions {
   readonly json?: boolean;

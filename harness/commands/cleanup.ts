@@ -1,10 +1,10 @@
 // `rollproof cleanup`: removes what runs that were killed have left, and says what it did.
 import type { Command } from 'commander';
-import { CommandError, type RunCommand, runCommand } from '../cluster/command.ts';
 import { removeOwnImages } from '../cluster/docker-image.ts';
 import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/ownership.ts';
 import { removeStrayCompanions, sweep } from '../cluster/kind/removal.ts';
 import { removeAbandonedFolders } from '../cluster/temporary-folder.ts';
+import { CommandError, type RunCommand, runCommand } from '../exec/command.ts';
 
 export function registerCleanup(program: Command): void {
   program

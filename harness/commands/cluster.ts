@@ -3,15 +3,20 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
+import {
+  defaultNodes,
+  fullImageName,
+  type LocalImage,
+  type NodePlan,
+  startEmbedded,
+} from '../../emulator/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
-import { defaultNodes, type LocalImage, type NodePlan, startEmbedded } from '../cluster/embedded/index.ts';
-import { fullImageName } from '../cluster/embedded/node/images.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
+import { userImages } from '../run/clusters.ts';
+import { packageRoot } from '../run/tool-version.ts';
 import { settings } from '../settings/index.ts';
-import { userImages } from './clusters.ts';
-import { packageRoot } from './tool-version.ts';
 
 interface UpFlags {
   readonly cluster: 'embedded';

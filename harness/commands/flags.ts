@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Configuration, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import { overrideConfiguration } from '../config/override.ts';
+import type { ClusterChoice } from '../run/clusters.ts';
 import { settings } from '../settings/index.ts';
-import type { ClusterChoice } from './clusters.ts';
 
 /** Where to run, what against, and with which load. */
 export interface ClusterFlags {

@@ -9,13 +9,13 @@ import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
 import { parseFormats, type ReportFormat, reportFormats, writeReports } from '../../reports/write.ts';
 import { checkManifests } from '../check/check.ts';
 import { joinFindings } from '../check/join.ts';
-import { readJournalFile } from '../judge/journal-file.ts';
+import { readJournalFile } from '../journal/file.ts';
 import { judgeRun, type RunJournal } from '../judge/run.ts';
 import { type ExitCode, UsageError } from '../model/errors.ts';
 import { type JournalRecord, journalRecordSchema } from '../model/journal.ts';
 import type { Results } from '../model/results.ts';
 import { type RunFacts, runFactsSchema } from '../model/run.ts';
-import { journalFolder } from './run.ts';
+import { journalFolder } from '../run/experiments.ts';
 
 export const runFile = 'run.json';
 

@@ -5,17 +5,16 @@ import type { Command } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
-import type { ExperimentKey } from '../experiment.ts';
+import { readJournalFile } from '../journal/file.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
-import { readJournalFile } from '../judge/journal-file.ts';
 import { type ExitCode, exitCode, FaultError, InterruptedError } from '../model/errors.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
-import { measureAgain } from './measure-again.ts';
-import { removeAll, runExperiments } from './run.ts';
-import { cannotRun, select } from './selection.ts';
-import { outputFolder, type Session, withSession } from './session.ts';
+import type { ExperimentKey } from '../run/experiment/index.ts';
+import { removeAll, runExperiments } from '../run/experiments.ts';
+import { measureAgain } from '../run/measure-again.ts';
+import { cannotRun, select } from '../run/selection.ts';
+import { outputFolder, type Session, withSession } from '../run/session.ts';
 import {
   candidateSeconds,
   type GraceCheck,
@@ -24,7 +23,8 @@ import {
   MARGIN_MS,
   type Routing,
   routingOf,
-} from './tune-advice.ts';
+} from '../run/tune-advice.ts';
+import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
 
 interface TuneFlags extends ClusterFlags {
   readonly scenario: string;

@@ -8,8 +8,8 @@ import type {
   ExperimentResult,
   SettingEffect,
 } from '../model/results.ts';
+import { count, list } from '../words/judged-figures.ts';
 import { because } from './advice.ts';
-import { count, list } from './figures.ts';
 import { isMoreLost, isSurelyMoreLost } from './statistics.ts';
 
 /** undefined: the experiments hold no single setting, neither alone nor left out. */

@@ -1,7 +1,7 @@
 // What a reader should do, in plain words, from the causes that were found.
 import { type Lane, lanes } from '../model/load.ts';
 import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
-import { count, duration, list } from './figures.ts';
+import { count, duration, list } from '../words/judged-figures.ts';
 
 /**
  * First what is still lost in the variant with most settings, then what its settings save against the variant with

@@ -10,7 +10,7 @@ import type {
   ScenarioChange,
   VariantFigures,
 } from '../model/run-summary.ts';
-import { count, duration } from './figures.ts';
+import { count, duration } from '../words/judged-figures.ts';
 import { isMoreLost } from './statistics.ts';
 
 /** Outages differ by this much at least: one bucket and a quarter. */

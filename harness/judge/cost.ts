@@ -1,6 +1,6 @@
 // What safety costs: time and pods that the settings add to a rollout.
 import type { ExperimentResult, ScenarioResult } from '../model/results.ts';
-import { duration } from './figures.ts';
+import { duration } from '../words/judged-figures.ts';
 
 /** undefined: there is no valid experiment without settings, or none with. */
 export function costOfSafety(experiments: readonly ExperimentResult[]): ScenarioResult['cost'] {

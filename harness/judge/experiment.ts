@@ -1,16 +1,17 @@
 // Judges one experiment: a pure function of its journal.
+
+import { alignClocks } from '../journal/clocks.ts';
+import type { Journal } from '../journal/read.ts';
+import { followRollout } from '../journal/rollout.ts';
+import { sumStreams } from '../journal/streams.ts';
 import type { HeaderRecord } from '../model/journal.ts';
 import type { Lane } from '../model/load.ts';
 import { lanes } from '../model/load.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
 import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
-import { alignClocks } from './clocks.ts';
 import { judgeLane } from './lanes.ts';
 import { measure, notRunMeasures } from './measures.ts';
-import type { Journal } from './read-journal.ts';
-import { followRollout } from './rollout.ts';
-import { sumStreams } from './streams.ts';
 import { judgeValidity } from './validity.ts';
 
 export interface JudgeOptions {

@@ -3,8 +3,8 @@ import { type ExitCode, exitCode } from '../model/errors.ts';
 import { type Lane, lanes } from '../model/load.ts';
 import type { ExperimentResult, Results } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
+import { count, duration, list } from '../words/judged-figures.ts';
 import { compareRuns } from './compare.ts';
-import { count, duration, list } from './figures.ts';
 import { summarizeRun } from './summarize.ts';
 
 /** The section `gate` of the configuration. */

@@ -1,11 +1,11 @@
 // The result of one lane: counts merged over agents, windows, outage, rates and causes.
 
+import { addOutcomes, BUCKET_MS, countLost, type Stream } from '../journal/streams.ts';
 import { isLost, type Lane, type OutcomeCounts, type Percentiles } from '../model/load.ts';
 import type { Cause, LaneResult, LossWindow } from '../model/results.ts';
 import { attributeWindows } from './causes/attribute.ts';
 import type { Scene } from './causes/scene.ts';
 import { lossRate } from './statistics.ts';
-import { addOutcomes, BUCKET_MS, countLost, type Stream } from './streams.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
 export interface JudgedLane {

@@ -1,15 +1,16 @@
 // The table of measures that claims can name (docs/claims.md): one number or text per name. Names of lane measures
 // carry the lane in front ("new.lost"); a claim names the lane apart and the measure without it.
+
+import type { Clocks } from '../journal/clocks.ts';
+import type { PodLife } from '../journal/pods.ts';
+import type { Journal } from '../journal/read.ts';
+import { type Rollout, within } from '../journal/rollout.ts';
+import { BUCKET_MS, type Stream } from '../journal/streams.ts';
 import { type Lane, lanes, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
 import type { Scene } from './causes/scene.ts';
-import type { Clocks } from './clocks.ts';
 import { placementMeasures } from './placement.ts';
-import type { PodLife } from './pods.ts';
 import { queueMeasures } from './queue.ts';
-import type { Journal } from './read-journal.ts';
-import { type Rollout, within } from './rollout.ts';
-import { BUCKET_MS, type Stream } from './streams.ts';
 
 export type Measure = number | string;
 export type Measures = Record<string, Measure>;

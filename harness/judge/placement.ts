@@ -1,7 +1,7 @@
 // Where the pods were: per node, how uneven, and how that changed from one rollout to the next.
-import type { Clocks } from './clocks.ts';
-import type { Journal } from './read-journal.ts';
-import { type PodCounts, type Rollout, within } from './rollout.ts';
+import type { Clocks } from '../journal/clocks.ts';
+import type { Journal } from '../journal/read.ts';
+import { type PodCounts, type Rollout, within } from '../journal/rollout.ts';
 
 type PerNode = PodCounts['perNode'];
 

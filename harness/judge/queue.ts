@@ -1,8 +1,9 @@
 // Measures of the queue that a consuming target pulls from: what waited, and how fast work was done.
+
+import type { Clocks } from '../journal/clocks.ts';
+import type { Journal } from '../journal/read.ts';
+import type { Rollout } from '../journal/rollout.ts';
 import { processedPerSecond } from '../model/queue.ts';
-import type { Clocks } from './clocks.ts';
-import type { Journal } from './read-journal.ts';
-import type { Rollout } from './rollout.ts';
 
 /** Readings that are further apart than this leave room for a backlog that nobody saw. */
 const GAP_LIMIT_MS = 2000;

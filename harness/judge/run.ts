@@ -1,11 +1,12 @@
 // Judges a run: all its journals, scenario by scenario, into results.json. A pure function of journals and run.json.
+
+import type { Journal } from '../journal/read.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { ClusterInfo } from '../model/journal.ts';
 import { type Results, resultsSchemaVersion, type ScenarioResult } from '../model/results.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { judgeExperiment } from './experiment.ts';
-import type { Journal } from './read-journal.ts';
 import { judgeScenario } from './scenario.ts';
 
 export interface RunJournal {

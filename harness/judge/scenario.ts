@@ -4,11 +4,11 @@ import { lanes } from '../model/load.ts';
 import type { ClaimResult, ExperimentResult, ScenarioResult, Verdict } from '../model/results.ts';
 import type { MeasuredAgain } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
+import { count, list, plural, share } from '../words/judged-figures.ts';
 import { judgeAblation } from './ablation.ts';
 import { advise } from './advice.ts';
 import { evaluateClaim, isExistential } from './claims.ts';
 import { costOfSafety } from './cost.ts';
-import { count, list, plural, share } from './figures.ts';
 
 export interface ScenarioFaults {
   /** The cluster cannot run it; the reason. */

@@ -1,9 +1,10 @@
 // Was the measurement good enough for a verdict? Each reason says what was seen, the limit, and what to change.
+
+import type { Clocks } from '../journal/clocks.ts';
+import type { Journal } from '../journal/read.ts';
+import type { Rollout } from '../journal/rollout.ts';
+import type { Stream } from '../journal/streams.ts';
 import type { LaneResult } from '../model/results.ts';
-import type { Clocks } from './clocks.ts';
-import type { Journal } from './read-journal.ts';
-import type { Rollout } from './rollout.ts';
-import type { Stream } from './streams.ts';
 
 /** A quarter of the gap between two windows: sent later than that, load comes in bursts that hide short outages; ms. */
 export const SEND_LAG_P99_LIMIT_MS = 250;

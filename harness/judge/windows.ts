@@ -1,5 +1,5 @@
 // Loss windows and outages, from the exact runs of lost attempts. Pure interval arithmetic.
-import type { LostRun } from './streams.ts';
+import type { LostRun } from '../journal/streams.ts';
 
 /** Losses with at least this much time between them are of different windows. */
 export const WINDOW_GAP_MS = 1000;

@@ -2,8 +2,8 @@
 import { type CrossCheckCounts, uncodedByK6 } from '../../harness/model/cross-check.ts';
 import { type Lane, lanes, outcomes } from '../../harness/model/load.ts';
 import type { ExperimentResult, LaneResult } from '../../harness/model/results.ts';
-import { count, percent } from '../figures.ts';
-import { laneWords, outcomeWords } from '../words.ts';
+import { count, percent } from '../../harness/words/figures.ts';
+import { laneWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { row, table } from './tables.ts';
 

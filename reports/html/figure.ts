@@ -2,8 +2,8 @@
 // The drawing is stretched to any width (times are its x units), so all text stands beside it as HTML and stays legible.
 import type { Outcome } from '../../harness/model/load.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
-import { at, clip, count, counted, duration, listed } from '../figures.ts';
-import { laneWords, outcomeWords } from '../words.ts';
+import { at, clip, count, counted, duration, listed } from '../../harness/words/figures.ts';
+import { laneWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import type { LaneSeries, NodeLane, PodLane, QueuePoint, Timeline } from './types.ts';
 

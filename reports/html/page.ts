@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Results, ScenarioResult } from '../../harness/model/results.ts';
+import { count, counted, day, duration, lostOf } from '../../harness/words/figures.ts';
+import { causeWords, lossTone, settingMeans, verdictWords } from '../../harness/words/names.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, lanesOf, worst } from '../comparison.ts';
-import { count, counted, day, duration, lostOf } from '../figures.ts';
-import { causeWords, lossTone, settingMeans, verdictWords } from '../words.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
 import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';

@@ -1,10 +1,17 @@
 // One scenario on the page: the answer, then before and after, what to change, the time line, causes and claims.
 import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../harness/model/results.ts';
+import { count, counted, percent } from '../../harness/words/figures.ts';
+import {
+  causeWords,
+  laneWords,
+  lossTone,
+  settingMeans,
+  toneSigns,
+  verdictWords,
+} from '../../harness/words/names.ts';
 import { type Answer, answerOf } from '../answer.ts';
 import { substitutionsShown } from '../cases.ts';
 import { beforeAfter, caseOf, columnsOf, lanesOf, mainColumns } from '../comparison.ts';
-import { count, counted, percent } from '../figures.ts';
-import { causeWords, laneWords, lossTone, settingMeans, toneSigns, verdictWords } from '../words.ts';
 import { crossCheckTable } from './cross-check.ts';
 import { figureOf, legend } from './figure.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';

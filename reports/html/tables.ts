@@ -13,6 +13,8 @@ import type {
   SettingEffect,
   Verdict,
 } from '../../harness/model/results.ts';
+import { at, count, counted, duration, listed, percent } from '../../harness/words/figures.ts';
+import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
 import { caseRows, claimSays } from '../cases.ts';
 import {
   type Column,
@@ -24,8 +26,6 @@ import {
   mainColumns,
   worst,
 } from '../comparison.ts';
-import { at, count, counted, duration, listed, percent } from '../figures.ts';
-import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../words.ts';
 import { type Content, html, idOf, Markup } from './markup.ts';
 import type { JournalView, LaneSeries, Timeline } from './types.ts';
 

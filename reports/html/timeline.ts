@@ -1,5 +1,5 @@
 // Derives what the page shows of one experiment from its journal's records, in one pass and bounded in size.
-import { asideSteps, describeStep } from '../../harness/model/describe-step.ts';
+
 import type { PodFacts } from '../../harness/model/facts.ts';
 import type { HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
 import {
@@ -12,7 +12,8 @@ import {
 } from '../../harness/model/load.ts';
 import { processedPerSecond } from '../../harness/model/queue.ts';
 import type { Results } from '../../harness/model/results.ts';
-import { clip } from '../figures.ts';
+import { clip } from '../../harness/words/figures.ts';
+import { asideSteps, describeStep } from '../../harness/words/steps.ts';
 import { nodeLanes, workersOf } from './nodes.ts';
 import {
   type EndpointState,

@@ -2,8 +2,8 @@
 import { lanes } from '../../harness/model/load.ts';
 import type { Verdict } from '../../harness/model/results.ts';
 import type { Comparison, RunSummary, VariantFigures } from '../../harness/model/run-summary.ts';
-import { count, counted, day, duration } from '../figures.ts';
-import { laneWords, type Tone, verdictWords } from '../words.ts';
+import { count, counted, day, duration } from '../../harness/words/figures.ts';
+import { laneWords, type Tone, verdictWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { document } from './page.ts';
 import { verdictBadge } from './scenario.ts';

@@ -1,5 +1,5 @@
 // Recordings that an emulation without containers cannot replay, each with the reason.
-import { notEmulated } from '../../harness/cluster/embedded/node/admission.ts';
+import { notEmulated } from '../../emulator/node/admission.ts';
 import type { Recording } from './recording.ts';
 import { localImage } from './surroundings.ts';
 

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { startEmbedded } from '../../harness/cluster/embedded/index.ts';
+import { startEmbedded } from '../../emulator/index.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { podState } from './digest.ts';
 import { type Kubectl, ownKubectl, type Printed, realKubectl } from './kubectl.ts';

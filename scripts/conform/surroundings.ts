@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LocalImage, NodePlan } from '../../harness/cluster/embedded/index.ts';
-import type { PullFailure } from '../../harness/cluster/embedded/node/images.ts';
-import { LATER_SHARE } from '../../harness/cluster/embedded/node/latency.ts';
+import type { LocalImage, NodePlan } from '../../emulator/index.ts';
+import type { PullFailure } from '../../emulator/node/images.ts';
+import { LATER_SHARE } from '../../emulator/node/latency.ts';
 import { eventSchema, podSchema, type Recording } from './recording.ts';
 
 const images = join(dirname(fileURLToPath(import.meta.url)), 'images');

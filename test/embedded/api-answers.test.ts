@@ -1,7 +1,7 @@
 // The API server's answers against those of a real one: 540 requests, each answer equal or its difference known.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { equalObjects } from '../../harness/cluster/embedded/api/objects.ts';
+import { equalObjects } from '../../emulator/api/objects.ts';
 import { type ApiCluster, startApi } from '../api-cluster.ts';
 import { normalize, type Recorded } from '../kubernetes-answers.ts';
 import { suite } from '../suite.ts';

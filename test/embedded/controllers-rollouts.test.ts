@@ -2,13 +2,9 @@
 // become ready and stop after random times. What a recording's repeats agree on must come out for every seed.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import type { Deployment, Pod, ReplicaSet } from '../../harness/cluster/embedded/api/types.ts';
-import { controllerOf } from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
-import {
-  isReady,
-  isTerminal,
-  isTerminating,
-} from '../../harness/cluster/embedded/controllers/runtime/pods.ts';
+import type { Deployment, Pod, ReplicaSet } from '../../emulator/api/types.ts';
+import { controllerOf } from '../../emulator/controllers/runtime/ownership.ts';
+import { isReady, isTerminal, isTerminating } from '../../emulator/controllers/runtime/pods.ts';
 import { type ControlPlane, controlPlane, type PodLife } from '../control-plane.ts';
 import { suite } from '../suite.ts';
 

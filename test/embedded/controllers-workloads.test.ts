@@ -1,18 +1,12 @@
 // DaemonSets, Jobs, autoscaling, drains, scheduling and ownership on the controllers alone, the clock turned by hand; what
 // recordings of Kubernetes v1.34.4 show is named where it is compared.
 import * as assert from 'uvu/assert';
-import { evictPod } from '../../harness/cluster/embedded/api/eviction.ts';
-import type { PodUsage } from '../../harness/cluster/embedded/api/hooks.ts';
-import type {
-  Deployment,
-  EndpointSlice,
-  Job,
-  Pod,
-  ReplicaSet,
-} from '../../harness/cluster/embedded/api/types.ts';
-import { StatusError } from '../../harness/cluster/embedded/api/types.ts';
-import { controllerOf } from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
-import { isReady, isTerminating } from '../../harness/cluster/embedded/controllers/runtime/pods.ts';
+import { evictPod } from '../../emulator/api/eviction.ts';
+import type { PodUsage } from '../../emulator/api/hooks.ts';
+import type { Deployment, EndpointSlice, Job, Pod, ReplicaSet } from '../../emulator/api/types.ts';
+import { StatusError } from '../../emulator/api/types.ts';
+import { controllerOf } from '../../emulator/controllers/runtime/ownership.ts';
+import { isReady, isTerminating } from '../../emulator/controllers/runtime/pods.ts';
 import { type ControlPlane, controlPlane, type PodLife } from '../control-plane.ts';
 import { suite } from '../suite.ts';
 

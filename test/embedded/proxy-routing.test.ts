@@ -3,7 +3,7 @@
 import { get } from 'node:http';
 import { createInterface } from 'node:readline';
 import * as assert from 'uvu/assert';
-import type { EmbeddedCluster } from '../../harness/cluster/embedded/index.ts';
+import type { EmbeddedCluster } from '../../emulator/index.ts';
 import { createPod, fastCluster, isReady, knock, needsLinux, podOf, until } from '../embedded-pods.ts';
 import { suite } from '../suite.ts';
 

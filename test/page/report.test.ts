@@ -1,6 +1,6 @@
 // The report as a reader sees it, in a real browser.
 import * as assert from 'uvu/assert';
-import { count } from '../../reports/figures.ts';
+import { count } from '../../harness/words/figures.ts';
 import { renderHtml } from '../../reports/html/page.ts';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import { renderTrend } from '../../reports/html/trend.ts';

@@ -1,20 +1,20 @@
 // The forms that the API server reads and writes: quantities, selectors, protobuf, fields of kinds, tables.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { parseFieldSelector } from '../../harness/cluster/embedded/api/field-selector.ts';
+import { parseFieldSelector } from '../../emulator/api/field-selector.ts';
 import {
   formatLabelSelector,
   parseLabelSelector,
   selectorMatches,
-} from '../../harness/cluster/embedded/api/label-selector.ts';
-import type { JsonObject, KubeObject } from '../../harness/cluster/embedded/api/objects.ts';
-import { decodeProtobuf } from '../../harness/cluster/embedded/api/protobuf/decoder.ts';
-import { canonicalQuantity, parseQuantity } from '../../harness/cluster/embedded/api/quantity.ts';
-import { DecodeError, decodeFields } from '../../harness/cluster/embedded/api/schema/decode.ts';
-import { generateSchema } from '../../harness/cluster/embedded/api/schema/generate.ts';
-import { humanDuration } from '../../harness/cluster/embedded/api/tables/durations.ts';
-import { toTable } from '../../harness/cluster/embedded/api/tables/table.ts';
-import { StatusError } from '../../harness/cluster/embedded/api/types.ts';
+} from '../../emulator/api/label-selector.ts';
+import type { JsonObject, KubeObject } from '../../emulator/api/objects.ts';
+import { decodeProtobuf } from '../../emulator/api/protobuf/decoder.ts';
+import { canonicalQuantity, parseQuantity } from '../../emulator/api/quantity.ts';
+import { DecodeError, decodeFields } from '../../emulator/api/schema/decode.ts';
+import { generateSchema } from '../../emulator/api/schema/generate.ts';
+import { humanDuration } from '../../emulator/api/tables/durations.ts';
+import { toTable } from '../../emulator/api/tables/table.ts';
+import { StatusError } from '../../emulator/api/types.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('api forms');
@@ -266,11 +266,11 @@ test('fields of a kind: unknown ones are named, wrong types refused, times cut t
 });
 
 test('the schema is the one that is generated from the installed client-node', () => {
-  const file = new URL('../../harness/cluster/embedded/api/schema/kubernetes.schema.json', import.meta.url);
+  const file = new URL('../../emulator/api/schema/kubernetes.schema.json', import.meta.url);
   assert.equal(
     JSON.parse(readFileSync(file, 'utf8')),
     JSON.parse(JSON.stringify(generateSchema())),
-    'run node --import tsx harness/cluster/embedded/api/schema/generate.ts',
+    'run node --import tsx emulator/api/schema/generate.ts',
   );
 });
 

@@ -6,13 +6,13 @@ import {
   fromFieldsV1,
   showPath,
   toFieldsV1,
-} from '../../harness/cluster/embedded/api/field-sets.ts';
-import type { JsonObject, KubeObject } from '../../harness/cluster/embedded/api/objects.ts';
-import { mergeApplied, prune } from '../../harness/cluster/embedded/api/patch/apply.ts';
-import { jsonPatch } from '../../harness/cluster/embedded/api/patch/json.ts';
-import { mergePatch } from '../../harness/cluster/embedded/api/patch/merge.ts';
-import { strategicMergePatch } from '../../harness/cluster/embedded/api/patch/strategic.ts';
-import { StatusError } from '../../harness/cluster/embedded/api/types.ts';
+} from '../../emulator/api/field-sets.ts';
+import type { JsonObject, KubeObject } from '../../emulator/api/objects.ts';
+import { mergeApplied, prune } from '../../emulator/api/patch/apply.ts';
+import { jsonPatch } from '../../emulator/api/patch/json.ts';
+import { mergePatch } from '../../emulator/api/patch/merge.ts';
+import { strategicMergePatch } from '../../emulator/api/patch/strategic.ts';
+import { StatusError } from '../../emulator/api/types.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('api patches');

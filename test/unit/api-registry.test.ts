@@ -1,7 +1,7 @@
 // The registry: names, versions, generations, graceful deletion, garbage collection, events.
 import * as assert from 'uvu/assert';
-import { createRegistry } from '../../harness/cluster/embedded/api/registry.ts';
-import { type Change, StatusError } from '../../harness/cluster/embedded/api/types.ts';
+import { createRegistry } from '../../emulator/api/registry.ts';
+import { type Change, StatusError } from '../../emulator/api/types.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('registry');

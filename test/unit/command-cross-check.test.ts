@@ -3,11 +3,11 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { CommandError, type RunCommand } from '../../harness/cluster/command.ts';
 import type { ImageRequest, RunningCluster } from '../../harness/cluster/provider.ts';
-import { crossCheckMeans } from '../../harness/commands/cross-check.ts';
+import { CommandError, type RunCommand } from '../../harness/exec/command.ts';
 import { k6Binary } from '../../harness/load/k6/binary.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
+import { crossCheckMeans } from '../../harness/run/k6-means.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('command: cross-check');

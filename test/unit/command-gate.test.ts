@@ -1,11 +1,11 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { concludeRun, keepingOf } from '../../harness/commands/gate.ts';
-import { appendHistory, greenFor, readHistory } from '../../harness/commands/history.ts';
 import { summarizeRun } from '../../harness/judge/summarize.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Results } from '../../harness/model/results.ts';
+import { concludeRun, keepingOf } from '../../harness/run/gate.ts';
+import { appendHistory, greenFor, readHistory } from '../../harness/run/history.ts';
 import { runResults } from '../data/experiment-result.ts';
 import { inTemporaryFolder } from '../rollproof.ts';
 import { suite } from '../suite.ts';

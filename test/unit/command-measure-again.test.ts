@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { measureAgain } from '../../harness/commands/measure-again.ts';
-import type { Ran } from '../../harness/commands/run.ts';
-import type { ExperimentKey, RunContext } from '../../harness/experiment.ts';
+import type { ExperimentKey, RunContext } from '../../harness/run/experiment/index.ts';
+import type { Ran } from '../../harness/run/experiments.ts';
+import { measureAgain } from '../../harness/run/measure-again.ts';
 import { JournalBuilder } from '../data/journal-builder.ts';
 import { inTemporaryFolder } from '../rollproof.ts';
 import { suite } from '../suite.ts';

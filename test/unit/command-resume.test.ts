@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
-import { readResumed } from '../../harness/commands/resume.ts';
-import { select } from '../../harness/commands/selection.ts';
-import { parseShard, shardOf } from '../../harness/commands/shard.ts';
 import { configurationSchema } from '../../harness/config/schema.ts';
 import { UsageError } from '../../harness/model/errors.ts';
+import { readResumed } from '../../harness/run/resume.ts';
+import { select } from '../../harness/run/selection.ts';
+import { parseShard, shardOf } from '../../harness/run/shard.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { inTemporaryFolder } from '../rollproof.ts';
 import { suite } from '../suite.ts';

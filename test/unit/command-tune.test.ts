@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { candidateSeconds, graceCheck, isCutOff, routingOf } from '../../harness/commands/tune-advice.ts';
+import { candidateSeconds, graceCheck, isCutOff, routingOf } from '../../harness/run/tune-advice.ts';
 import { experimentResult } from '../data/experiment-result.ts';
 import { suite } from '../suite.ts';
 

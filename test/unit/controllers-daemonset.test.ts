@@ -1,19 +1,15 @@
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../harness/cluster/embedded/api/types.ts';
+import type { Pod } from '../../emulator/api/types.ts';
 import {
   findRevision,
   nextRevisionNumber,
   type Revision,
   revisionDraft,
   surplusRevisions,
-} from '../../harness/cluster/embedded/controllers/daemonset/history.ts';
-import {
-  pinToNode,
-  placementOn,
-  targetNodeOf,
-} from '../../harness/cluster/embedded/controllers/daemonset/placement.ts';
-import { limitsOf, nextUpdateStep } from '../../harness/cluster/embedded/controllers/daemonset/rolling.ts';
-import { daemonSetStatus } from '../../harness/cluster/embedded/controllers/daemonset/status.ts';
+} from '../../emulator/controllers/daemonset/history.ts';
+import { pinToNode, placementOn, targetNodeOf } from '../../emulator/controllers/daemonset/placement.ts';
+import { limitsOf, nextUpdateStep } from '../../emulator/controllers/daemonset/rolling.ts';
+import { daemonSetStatus } from '../../emulator/controllers/daemonset/status.ts';
 import { daemonSet, node, type PodShape, pod, t0Ms, template } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

@@ -1,20 +1,20 @@
 import * as assert from 'uvu/assert';
-import type { ReplicaSet } from '../../harness/cluster/embedded/api/types.ts';
+import type { ReplicaSet } from '../../emulator/api/types.ts';
 import {
   conditionIn,
   deploymentCondition,
   pauseCondition,
   setCondition,
-} from '../../harness/cluster/embedded/controllers/deployment/conditions.ts';
+} from '../../emulator/controllers/deployment/conditions.ts';
 import {
   maxSurge,
   maxUnavailable,
   newReplicaSetSize,
   resolveFenceposts,
-} from '../../harness/cluster/embedded/controllers/deployment/fenceposts.ts';
-import { proportionalSizes } from '../../harness/cluster/embedded/controllers/deployment/proportional.ts';
-import { oldPodsRemain } from '../../harness/cluster/embedded/controllers/deployment/recreate.ts';
-import { activeOrLatest } from '../../harness/cluster/embedded/controllers/deployment/replica-sets.ts';
+} from '../../emulator/controllers/deployment/fenceposts.ts';
+import { proportionalSizes } from '../../emulator/controllers/deployment/proportional.ts';
+import { oldPodsRemain } from '../../emulator/controllers/deployment/recreate.ts';
+import { activeOrLatest } from '../../emulator/controllers/deployment/replica-sets.ts';
 import {
   annotateNewReplicaSet,
   appendHistory,
@@ -22,8 +22,8 @@ import {
   nextRevision,
   setDeploymentRevision,
   surplusHistory,
-} from '../../harness/cluster/embedded/controllers/deployment/revision.ts';
-import { nextNewSize, nextOldSizes } from '../../harness/cluster/embedded/controllers/deployment/rolling.ts';
+} from '../../emulator/controllers/deployment/revision.ts';
+import { nextNewSize, nextOldSizes } from '../../emulator/controllers/deployment/rolling.ts';
 import {
   hasProgressed,
   hasTimedOut,
@@ -31,12 +31,9 @@ import {
   rolloutStatusOf,
   statusOf,
   stuckCheckAfterMs,
-} from '../../harness/cluster/embedded/controllers/deployment/status.ts';
-import {
-  safeEncode,
-  templateHash,
-} from '../../harness/cluster/embedded/controllers/deployment/template-hash.ts';
-import { controllerReference } from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
+} from '../../emulator/controllers/deployment/status.ts';
+import { safeEncode, templateHash } from '../../emulator/controllers/deployment/template-hash.ts';
+import { controllerReference } from '../../emulator/controllers/runtime/ownership.ts';
 import { after, deployment, pod, replicaSet, t0, t0Ms, template } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

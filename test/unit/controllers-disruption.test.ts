@@ -4,8 +4,8 @@ import {
   failedBudgetStatus,
   needsScale,
   recheckAfterMs,
-} from '../../harness/cluster/embedded/controllers/disruption/budget.ts';
-import { decideEviction } from '../../harness/cluster/embedded/controllers/disruption/eviction.ts';
+} from '../../emulator/controllers/disruption/budget.ts';
+import { decideEviction } from '../../emulator/controllers/disruption/eviction.ts';
 import { after, budget, type PodShape, pod, t0Ms } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

@@ -1,12 +1,8 @@
 import * as assert from 'uvu/assert';
-import type { EndpointSlice, Node, Pod, Service } from '../../harness/cluster/embedded/api/types.ts';
-import {
-  endpointOf,
-  isListed,
-  portsOf,
-} from '../../harness/cluster/embedded/controllers/endpointslice/endpoints.ts';
-import { reconcileSlices } from '../../harness/cluster/embedded/controllers/endpointslice/slices.ts';
-import { createTriggerTimes } from '../../harness/cluster/embedded/controllers/endpointslice/trigger-time.ts';
+import type { EndpointSlice, Node, Pod, Service } from '../../emulator/api/types.ts';
+import { endpointOf, isListed, portsOf } from '../../emulator/controllers/endpointslice/endpoints.ts';
+import { reconcileSlices } from '../../emulator/controllers/endpointslice/slices.ts';
+import { createTriggerTimes } from '../../emulator/controllers/endpointslice/trigger-time.ts';
 import { after, meta, node, type PodShape, pod, service } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

@@ -7,18 +7,15 @@ import {
   scaleDownLimit,
   scaleUpLimit,
   withDefaultRules,
-} from '../../harness/cluster/embedded/controllers/hpa/behavior.ts';
-import {
-  type AutoscalerCondition,
-  setCondition,
-} from '../../harness/cluster/embedded/controllers/hpa/conditions.ts';
-import { evaluateMetric } from '../../harness/cluster/embedded/controllers/hpa/metrics.ts';
+} from '../../emulator/controllers/hpa/behavior.ts';
+import { type AutoscalerCondition, setCondition } from '../../emulator/controllers/hpa/conditions.ts';
+import { evaluateMetric } from '../../emulator/controllers/hpa/metrics.ts';
 import {
   defaultCalculatorOptions,
   groupPods,
   type PodMetric,
   resourceReplicas,
-} from '../../harness/cluster/embedded/controllers/hpa/replica-calculator.ts';
+} from '../../emulator/controllers/hpa/replica-calculator.ts';
 import { after, type PodShape, pod, t0Ms } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

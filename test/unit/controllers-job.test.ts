@@ -5,13 +5,8 @@ import {
   indexKey,
   missingIndexes,
   parseIndexes,
-} from '../../harness/cluster/embedded/controllers/job/indexes.ts';
-import {
-  outcomeOf,
-  tallyOf,
-  trackingFinalizer,
-  wantedActive,
-} from '../../harness/cluster/embedded/controllers/job/tally.ts';
+} from '../../emulator/controllers/job/indexes.ts';
+import { outcomeOf, tallyOf, trackingFinalizer, wantedActive } from '../../emulator/controllers/job/tally.ts';
 import { after, job, type PodShape, pod, t0Ms } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

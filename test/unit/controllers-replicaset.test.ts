@@ -1,12 +1,9 @@
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../harness/cluster/embedded/api/types.ts';
-import { podsToDelete } from '../../harness/cluster/embedded/controllers/replicaset/deletion-rank.ts';
-import { slowStart } from '../../harness/cluster/embedded/controllers/replicaset/slow-start.ts';
-import {
-  nextAvailabilityMs,
-  replicaSetStatus,
-} from '../../harness/cluster/embedded/controllers/replicaset/status.ts';
-import { isActive, isAvailable } from '../../harness/cluster/embedded/controllers/runtime/pods.ts';
+import type { Pod } from '../../emulator/api/types.ts';
+import { podsToDelete } from '../../emulator/controllers/replicaset/deletion-rank.ts';
+import { slowStart } from '../../emulator/controllers/replicaset/slow-start.ts';
+import { nextAvailabilityMs, replicaSetStatus } from '../../emulator/controllers/replicaset/status.ts';
+import { isActive, isAvailable } from '../../emulator/controllers/runtime/pods.ts';
 import { type PodShape, pod, replicaSet, t0Ms } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

@@ -1,31 +1,15 @@
 import * as assert from 'uvu/assert';
-import { createRegistry } from '../../harness/cluster/embedded/api/registry.ts';
-import { taintsOf, toleratedForMs } from '../../harness/cluster/embedded/controllers/node-lifecycle.ts';
-import { createClient } from '../../harness/cluster/embedded/controllers/runtime/client.ts';
-import { stoppable } from '../../harness/cluster/embedded/controllers/runtime/clock.ts';
-import { createExpectations } from '../../harness/cluster/embedded/controllers/runtime/expectations.ts';
-import {
-  createInformers,
-  keyOf,
-  splitKey,
-} from '../../harness/cluster/embedded/controllers/runtime/informers.ts';
-import { scaledValue } from '../../harness/cluster/embedded/controllers/runtime/int-or-string.ts';
-import {
-  drawMs,
-  measuredLatencies,
-  scaleLatencies,
-} from '../../harness/cluster/embedded/controllers/runtime/latencies.ts';
-import {
-  adopt,
-  claim,
-  controllerReference,
-  release,
-} from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
-import { matchesSelector } from '../../harness/cluster/embedded/controllers/runtime/selectors.ts';
-import {
-  createWorkQueue,
-  defaultRetryDelayMs,
-} from '../../harness/cluster/embedded/controllers/runtime/work-queue.ts';
+import { createRegistry } from '../../emulator/api/registry.ts';
+import { taintsOf, toleratedForMs } from '../../emulator/controllers/node-lifecycle.ts';
+import { createClient } from '../../emulator/controllers/runtime/client.ts';
+import { stoppable } from '../../emulator/controllers/runtime/clock.ts';
+import { createExpectations } from '../../emulator/controllers/runtime/expectations.ts';
+import { createInformers, keyOf, splitKey } from '../../emulator/controllers/runtime/informers.ts';
+import { scaledValue } from '../../emulator/controllers/runtime/int-or-string.ts';
+import { drawMs, measuredLatencies, scaleLatencies } from '../../emulator/controllers/runtime/latencies.ts';
+import { adopt, claim, controllerReference, release } from '../../emulator/controllers/runtime/ownership.ts';
+import { matchesSelector } from '../../emulator/controllers/runtime/selectors.ts';
+import { createWorkQueue, defaultRetryDelayMs } from '../../emulator/controllers/runtime/work-queue.ts';
 import { seeded, turnedClock } from '../control-plane.ts';
 import { after, node, pod, replicaSet, t0 } from '../kube-objects.ts';
 import { suite } from '../suite.ts';

@@ -1,18 +1,11 @@
 import * as assert from 'uvu/assert';
-import type { Node, Pod, ReplicaSet, Service } from '../../harness/cluster/embedded/api/types.ts';
-import { controllerReference } from '../../harness/cluster/embedded/controllers/runtime/ownership.ts';
-import {
-  plugins,
-  schedule,
-  totalScores,
-} from '../../harness/cluster/embedded/controllers/scheduler/framework.ts';
-import { nodeStates } from '../../harness/cluster/embedded/controllers/scheduler/node-state.ts';
-import type {
-  ClusterEvent,
-  Snapshot,
-} from '../../harness/cluster/embedded/controllers/scheduler/plugins/plugin.ts';
-import { tolerates } from '../../harness/cluster/embedded/controllers/scheduler/plugins/taints.ts';
-import { amountOf, requestsOf } from '../../harness/cluster/embedded/controllers/scheduler/resources.ts';
+import type { Node, Pod, ReplicaSet, Service } from '../../emulator/api/types.ts';
+import { controllerReference } from '../../emulator/controllers/runtime/ownership.ts';
+import { plugins, schedule, totalScores } from '../../emulator/controllers/scheduler/framework.ts';
+import { nodeStates } from '../../emulator/controllers/scheduler/node-state.ts';
+import type { ClusterEvent, Snapshot } from '../../emulator/controllers/scheduler/plugins/plugin.ts';
+import { tolerates } from '../../emulator/controllers/scheduler/plugins/taints.ts';
+import { amountOf, requestsOf } from '../../emulator/controllers/scheduler/resources.ts';
 import { node, type PodShape, pod, replicaSet, service } from '../kube-objects.ts';
 import { suite } from '../suite.ts';
 

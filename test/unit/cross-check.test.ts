@@ -1,10 +1,10 @@
 // k6 as a pod, against an API server that answers from a script: what is asked of it, in which order, and that the pod is
 // removed on every way out.
 import * as assert from 'uvu/assert';
-import { type CrossCheckRequest, prepareCrossCheck } from '../../harness/cross-check.ts';
 import type { Answer, Kube, RequestOptions } from '../../harness/kube/client.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
+import { type CrossCheckRequest, prepareCrossCheck } from '../../harness/run/experiment/k6-beside.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('cross-check');

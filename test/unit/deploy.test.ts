@@ -15,12 +15,12 @@ import { builtInTarget } from '../../harness/deploy/built-in.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
 import { parseManifests, readManifests } from '../../harness/deploy/read-manifests.ts';
-import { loadPlan } from '../../harness/load-plan.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
 import { mergeManifest } from '../../harness/model/merge-manifest.ts';
 import { defineScenario, targetSpecSchema } from '../../harness/model/scenario.ts';
 import { redactManifest } from '../../harness/record/redact.ts';
+import { loadPlan } from '../../harness/run/experiment/load-plan.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('deploy');

@@ -11,36 +11,41 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
  * file decides its room. A room may always import from itself.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
+  emulator: ['harness/model/errors.ts', 'harness/model/journal.ts'],
   'harness/model': [],
-  'harness/kube': ['harness/model'],
+  'harness/exec': ['harness/model'],
+  'harness/words': ['harness/model'],
+  'harness/kube': ['harness/model', 'harness/exec'],
   'harness/config': ['harness/model'],
-  'harness/cluster': ['harness/model', 'harness/kube'],
-  'harness/cluster/embedded': ['harness/model', 'harness/cluster'],
+  'harness/cluster': ['harness/model', 'harness/kube', 'harness/exec'],
+  'harness/cluster/embedded': ['harness/model', 'harness/cluster', 'emulator/index.ts'],
   'harness/settings': ['harness/model'],
-  'harness/load': ['harness/model'],
-  'harness/steps': ['harness/model', 'harness/kube'],
-  'harness/record': ['harness/model', 'harness/kube'],
-  'harness/deploy': ['harness/model', 'harness/kube', 'harness/config'],
-  'harness/judge': ['harness/model'],
+  'harness/load': ['harness/model', 'harness/exec'],
+  'harness/steps': ['harness/model', 'harness/kube', 'harness/exec'],
+  'harness/control': ['harness/model', 'harness/kube'],
+  'harness/record': ['harness/model', 'harness/kube', 'harness/control'],
+  'harness/deploy': ['harness/model', 'harness/kube', 'harness/config', 'harness/exec'],
+  'harness/journal': ['harness/model'],
+  'harness/judge': ['harness/model', 'harness/journal', 'harness/words'],
   'harness/check': ['harness/model'],
-  'harness/experiment.ts': [
+  'harness/run': ['harness', 'scenarios', 'reports', 'target', 'emulator/index.ts'],
+  'harness/run/experiment': [
     'harness/model',
+    'harness/words',
+    'harness/exec',
     'harness/kube',
     'harness/cluster',
     'harness/settings',
     'harness/load',
-    'harness/load-plan.ts',
-    'harness/cross-check.ts',
     'harness/steps',
+    'harness/control',
     'harness/record',
     'harness/deploy',
   ],
-  'harness/cross-check.ts': ['harness/model', 'harness/kube', 'harness/deploy', 'harness/load'],
-  'harness/load-plan.ts': ['harness/model', 'harness/deploy'],
-  'harness/commands': ['harness', 'scenarios', 'reports', 'target'],
+  'harness/commands': ['harness', 'scenarios', 'reports', 'target', 'emulator/index.ts'],
   'harness/cli.ts': ['harness/model', 'harness/commands'],
   scenarios: ['harness/model'],
-  reports: ['harness/model'],
+  reports: ['harness/model', 'harness/words', 'harness/journal'],
   target: [],
 };
 
@@ -52,10 +57,12 @@ const remedy: Readonly<Record<string, string>> = {
   'harness/judge': 'The judge sees journals alone: record the fact in the journal, then judge it.',
 };
 const generalRemedy =
-  'Hand the value in as an argument from harness/experiment.ts or a command, or move a shared type into harness/model.';
+  'Hand the value in as an argument from harness/run/experiment or a command, or move a shared type into harness/model.';
 
 const test = suite('imports');
-const files = ['harness', 'scenarios', 'reports', 'target'].flatMap((folder) => sources(join(root, folder)));
+const files = ['emulator', 'harness', 'scenarios', 'reports', 'target'].flatMap((folder) =>
+  sources(join(root, folder)),
+);
 
 test('every source file belongs to a room', () => {
   const homeless = files.map((file) => relative(root, file)).filter((file) => !roomOf(file));
@@ -87,7 +94,9 @@ test('a wrong import would be found', () => {
     ['harness/steps', 'harness/record/live.ts', false],
     ['harness/model', 'harness/kube/client.ts', false],
     ['harness/cluster/embedded', 'harness/kube/client.ts', false],
-    ['harness/experiment.ts', 'harness/steps/index.ts', true],
+    ['emulator', 'harness/kube/client.ts', false],
+    ['harness/cluster/embedded', 'emulator/cluster.ts', false],
+    ['harness/run/experiment', 'harness/steps/index.ts', true],
     ['reports', 'harness/model/results.ts', true],
   ];
   for (const [room, to, expected] of cases) assert.is(mayImport(room, to), expected, `${room} -> ${to}`);

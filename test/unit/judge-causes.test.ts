@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
-import { readJournal } from '../../harness/judge/read-journal.ts';
 import type { Lane } from '../../harness/model/load.ts';
 import type { CauseShare, ExperimentResult } from '../../harness/model/results.ts';
 import { type BuilderOptions, JournalBuilder, type Loss, lossesBetween } from '../data/journal-builder.ts';

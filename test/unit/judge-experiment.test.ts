@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
-import { readJournal } from '../../harness/judge/read-journal.ts';
 import { JournalBuilder, lossesBetween } from '../data/journal-builder.ts';
 import { suite } from '../suite.ts';
 

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { readJournalFile } from '../../harness/journal/file.ts';
+import { isSoundFrame, readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
-import { readJournalFile } from '../../harness/judge/journal-file.ts';
-import { isSoundFrame, readJournal } from '../../harness/judge/read-journal.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import { journalRecordSchema } from '../../harness/model/journal.ts';
 import { JournalBuilder, lossesBetween } from '../data/journal-builder.ts';

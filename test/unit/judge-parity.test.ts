@@ -1,7 +1,7 @@
 // What compare-twin steps recorded becomes measures; what this machine could not measure is not-run, with the reason.
 import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
-import { readJournal } from '../../harness/judge/read-journal.ts';
 import { judgeScenario } from '../../harness/judge/scenario.ts';
 import { type ScenarioInput, scenarioSchema } from '../../harness/model/scenario.ts';
 import { answerOf } from '../../reports/answer.ts';

@@ -1,9 +1,9 @@
 // Pods per node as a claim can name them: shapes without names, skew with the nodes that stayed empty.
 import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
 import { evaluateClaim } from '../../harness/judge/claims.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import type { Measures } from '../../harness/judge/measures.ts';
-import { readJournal } from '../../harness/judge/read-journal.ts';
 import { claimDefinitionSchema } from '../../harness/model/scenario.ts';
 import { timeline } from '../../reports/html/timeline.ts';
 import { JournalBuilder } from '../data/journal-builder.ts';

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
-import { readJournal } from '../../harness/judge/read-journal.ts';
 import { judgeRun, type RunJournal } from '../../harness/judge/run.ts';
 import { judgeScenario } from '../../harness/judge/scenario.ts';
 import type { ExperimentResult, LaneResult, Verdict } from '../../harness/model/results.ts';

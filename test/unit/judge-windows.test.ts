@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import type { LostRun } from '../../harness/journal/streams.ts';
 import { apportion, lossRate } from '../../harness/judge/statistics.ts';
-import type { LostRun } from '../../harness/judge/streams.ts';
 import { longestOutage, lossWindows } from '../../harness/judge/windows.ts';
 import { suite } from '../suite.ts';
 

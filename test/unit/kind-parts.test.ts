@@ -8,11 +8,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
-import { CommandError, commandLine, runCommand } from '../../harness/cluster/command.ts';
 import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
 import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
 import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
 import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
+import { CommandError, commandLine, runCommand } from '../../harness/exec/command.ts';
 import { InterruptedError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 

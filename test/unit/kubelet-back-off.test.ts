@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { BackOff } from '../../harness/cluster/embedded/node/back-off.ts';
+import { BackOff } from '../../emulator/node/back-off.ts';
 import { manualClock } from '../manual-clock.ts';
 import { suite } from '../suite.ts';
 

@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../harness/cluster/embedded/api/types.ts';
-import type { RunSnapshot, RuntimeSnapshot } from '../../harness/cluster/embedded/node/pod-runtime.ts';
+import type { Pod } from '../../emulator/api/types.ts';
+import type { RunSnapshot, RuntimeSnapshot } from '../../emulator/node/pod-runtime.ts';
 import {
   isToBeStarted,
   type PodStatus,
   podStatus,
   type StartFailure,
-} from '../../harness/cluster/embedded/node/pod-status.ts';
+} from '../../emulator/node/pod-status.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('kubelet pod status');

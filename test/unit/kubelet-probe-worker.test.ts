@@ -1,7 +1,7 @@
 // Schedules of probes against what recordings of v1.34.4 show (docs/embedded.md).
 import * as assert from 'uvu/assert';
-import type { Probe } from '../../harness/cluster/embedded/node/probe.ts';
-import { type ProbedContainer, ProbeWorker } from '../../harness/cluster/embedded/node/probe-worker.ts';
+import type { Probe } from '../../emulator/node/probe.ts';
+import { type ProbedContainer, ProbeWorker } from '../../emulator/node/probe-worker.ts';
 import { manualClock } from '../manual-clock.ts';
 import { suite } from '../suite.ts';
 

@@ -1,14 +1,14 @@
 // Image names, variable references, own /tmp, log ring, usage arithmetic, refusals: one table each.
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../harness/cluster/embedded/api/types.ts';
-import { notEmulated, refusalOf } from '../../harness/cluster/embedded/node/admission.ts';
-import { apiTime } from '../../harness/cluster/embedded/node/clock.ts';
-import { ContainerLog } from '../../harness/cluster/embedded/node/container-log.ts';
-import { expandReferences, expandToldNames } from '../../harness/cluster/embedded/node/environment.ts';
-import { fullImageName, Images } from '../../harness/cluster/embedded/node/images.ts';
-import { latencyModel } from '../../harness/cluster/embedded/node/latency.ts';
-import { inOwnTmp } from '../../harness/cluster/embedded/node/pod-runtime.ts';
-import { Metrics, parsePsTime, type Usage } from '../../harness/cluster/embedded/node/resource-usage.ts';
+import type { Pod } from '../../emulator/api/types.ts';
+import { notEmulated, refusalOf } from '../../emulator/node/admission.ts';
+import { apiTime } from '../../emulator/node/clock.ts';
+import { ContainerLog } from '../../emulator/node/container-log.ts';
+import { expandReferences, expandToldNames } from '../../emulator/node/environment.ts';
+import { fullImageName, Images } from '../../emulator/node/images.ts';
+import { latencyModel } from '../../emulator/node/latency.ts';
+import { inOwnTmp } from '../../emulator/node/pod-runtime.ts';
+import { Metrics, parsePsTime, type Usage } from '../../emulator/node/resource-usage.ts';
 import { manualClock } from '../manual-clock.ts';
 import { suite } from '../suite.ts';
 

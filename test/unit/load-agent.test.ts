@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
+import { agentAt, fireTogether } from '../../harness/control/agent-client.ts';
 import { runAgent } from '../../harness/load/agent.ts';
 import { agentEntry, bundle } from '../../harness/load/bundle.ts';
 import {
@@ -15,7 +16,6 @@ import {
   streamEndSchema,
 } from '../../harness/model/load.ts';
 import { addBuckets } from '../../harness/model/merge-load.ts';
-import { agentAt, fireTogether } from '../../harness/record/agent-client.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('load agent', { timeoutMs: 40_000 });

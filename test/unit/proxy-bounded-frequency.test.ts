@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { BoundedFrequencyRunner } from '../../harness/cluster/embedded/proxy/bounded-frequency.ts';
+import { BoundedFrequencyRunner } from '../../emulator/proxy/bounded-frequency.ts';
 import { manualClock } from '../manual-clock.ts';
 import { suite } from '../suite.ts';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import type { EndpointSlice, Service } from '../../harness/cluster/embedded/api/types.ts';
-import { serviceTable } from '../../harness/cluster/embedded/proxy/service-table.ts';
+import type { EndpointSlice, Service } from '../../emulator/api/types.ts';
+import { serviceTable } from '../../emulator/proxy/service-table.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('service table');

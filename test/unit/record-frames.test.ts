@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { createAgentClient } from '../../harness/record/agent-client.ts';
-import { pullFrames } from '../../harness/record/frame-puller.ts';
+import { createAgentClient } from '../../harness/control/agent-client.ts';
+import { pullFrames } from '../../harness/control/frame-puller.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { suite } from '../suite.ts';
 

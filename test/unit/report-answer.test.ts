@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import type { ScenarioResult, Verdict } from '../../harness/model/results.ts';
+import { at, clip, count, duration, listed, percent } from '../../harness/words/figures.ts';
 import { answerOf, limitsOf, suiteAnswer, suiteHeadline } from '../../reports/answer.ts';
 import { beforeAfter, columnsOf, comparisons, mainColumns, worst } from '../../reports/comparison.ts';
-import { at, clip, count, duration, listed, percent } from '../../reports/figures.ts';
 import { sampleRun, sampleSuite } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 

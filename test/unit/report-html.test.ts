@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { RunSummary } from '../../harness/model/run-summary.ts';
-import { count } from '../../reports/figures.ts';
+import { count } from '../../harness/words/figures.ts';
 import { crossCheckTable } from '../../reports/html/cross-check.ts';
 import { html } from '../../reports/html/markup.ts';
 import { chooseForms } from '../../reports/html/packing.ts';

@@ -1,7 +1,5 @@
 // Targets that a scenario brings along, and the run's target in another form; which experiments a scenario's cases make.
 import * as assert from 'uvu/assert';
-import { cannotRun, literalImages, select } from '../../harness/commands/selection.ts';
-import { parseShard, shardOf } from '../../harness/commands/shard.ts';
 import { configurationSchema } from '../../harness/config/schema.ts';
 import { labelledTarget, onOneNode, podsBeside, withScenario } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
@@ -12,6 +10,8 @@ import { label, type Manifest } from '../../harness/model/manifest.ts';
 import { ownTargetSchema } from '../../harness/model/own-target.ts';
 import { defineScenario, type ScenarioInput, targetSpecSchema } from '../../harness/model/scenario.ts';
 import { redactManifest } from '../../harness/record/redact.ts';
+import { cannotRun, literalImages, select } from '../../harness/run/selection.ts';
+import { parseShard, shardOf } from '../../harness/run/shard.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('scenario target');

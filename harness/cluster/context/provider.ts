@@ -2,9 +2,9 @@
 // docs/rbac.yaml says what that needs.
 import { rmSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
+import { type RunCommand, runCommand } from '../../exec/command.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
-import { type RunCommand, runCommand } from '../command.ts';
 import { describeCluster } from '../describe.ts';
 import { buildImage, failureOf } from '../docker-image.ts';
 import type { ClusterProvider, CreateOptions, ImageRequest, RunningCluster } from '../provider.ts';

@@ -1,8 +1,8 @@
 // Changes how often the autoscaler looks, on a cluster that is up: a flag of the controller manager's static pod.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RunCommand } from '../../exec/command.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError } from '../../model/errors.ts';
-import type { RunCommand } from '../command.ts';
 
 const FLAG = '--horizontal-pod-autoscaler-sync-period';
 const MANIFEST = '/etc/kubernetes/manifests/kube-controller-manager.yaml';

@@ -1,5 +1,5 @@
 // Can kind serve here? One sentence with what was seen and what to do, found out without changing anything.
-import { CommandError, type RunCommand } from '../command.ts';
+import { CommandError, type RunCommand } from '../../exec/command.ts';
 import { chooseNodeImage, nodeImageProblem } from './node-image.ts';
 
 const LIMIT_MS = 15_000;

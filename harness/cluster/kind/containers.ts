@@ -1,6 +1,6 @@
 // The Docker containers that are a cluster's nodes, and whose they are.
 
-import type { RunCommand } from '../command.ts';
+import type { RunCommand } from '../../exec/command.ts';
 import { ownerLabel, ownerMount } from './cluster-config.ts';
 
 const LIMIT_MS = 20_000;

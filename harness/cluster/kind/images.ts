@@ -1,7 +1,7 @@
 // Makes images available on the nodes: builds ours, pulls what Docker lacks, and loads what the nodes lack.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunCommand } from '../command.ts';
+import type { RunCommand } from '../../exec/command.ts';
 import { buildImage, canonicalName, failureOf, imageId, pullImage } from '../docker-image.ts';
 import type { CreateOptions, ImageRequest } from '../provider.ts';
 

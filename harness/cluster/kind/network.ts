@@ -1,6 +1,6 @@
 // Docker's network "kind": kind makes it with the first cluster and leaves it behind. It goes with the last cluster of
 // ours when there was none before, and nobody else uses it.
-import { CommandError, type RunCommand } from '../command.ts';
+import { CommandError, type RunCommand } from '../../exec/command.ts';
 import type { Ownership, OwnershipRecord } from './ownership.ts';
 
 const NETWORK = 'kind';

@@ -1,5 +1,5 @@
 // Which image the nodes run: the one that is named, else the newest that is present, else kind's own default.
-import { CommandError, type RunCommand } from '../command.ts';
+import { CommandError, type RunCommand } from '../../exec/command.ts';
 
 export interface NodeImage {
   /** undefined: kind's default, which it pulls. */

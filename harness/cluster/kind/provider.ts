@@ -2,10 +2,10 @@
 // nothing behind on any way out. Several rollproofs at once get clusters of their own: rollproof, rollproof-2 …
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError, type RunCommand, runCommand } from '../../exec/command.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
-import { CommandError, type RunCommand, runCommand } from '../command.ts';
 import { describeCluster, nodeStates } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
 import { identify } from '../process-identity.ts';

@@ -1,7 +1,7 @@
 // Takes a cluster of ours down with all that belongs to it, and sweeps away what dead processes left.
 import { setTimeout as delay } from 'node:timers/promises';
+import { killGroup, type RunCommand } from '../../exec/command.ts';
 import { FaultError } from '../../model/errors.ts';
-import { killGroup, type RunCommand } from '../command.ts';
 import { isAlive } from '../process-identity.ts';
 import { carries, nodeContainers, removeCompanions } from './containers.ts';
 import { releaseRecord } from './network.ts';

@@ -1,7 +1,7 @@
 // Was a pod able to take a connection at a moment? From what its process said (exact) or, for an app that does not
 // speak, from what the watches saw of its containers (late by the kubelet's and the watch's latency).
-import { lastIndexAtOrBefore } from '../endpoints.ts';
-import type { Moment, PodLife, ProcessPhase } from '../pods.ts';
+import { lastIndexAtOrBefore } from '../../journal/endpoints.ts';
+import type { Moment, PodLife, ProcessPhase } from '../../journal/pods.ts';
 import { PHASE_EARLY_MS, type Scene } from './scene.ts';
 
 export interface Acceptance {

@@ -1,5 +1,5 @@
 // Answers that say no, and what is no answer at all: garbage, TLS and name errors.
-import type { PodLife } from '../pods.ts';
+import type { PodLife } from '../../journal/pods.ts';
 import { acceptanceAt, seconds } from './acceptance.ts';
 import { type LostAttempt, type Share, unknown } from './attempt.ts';
 import { killed, stopAround } from './cut-off.ts';

@@ -1,7 +1,8 @@
 // A lost attempt, the shares of its causes, and what the rows of the decision table pass on to one another.
+
+import type { PodLife } from '../../journal/pods.ts';
 import type { Outcome, Phase } from '../../model/load.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
-import type { PodLife } from '../pods.ts';
 import type { Acceptance, Stop } from './acceptance.ts';
 import type { Scene } from './scene.ts';
 

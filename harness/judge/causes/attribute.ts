@@ -1,5 +1,7 @@
 // Attributes every lost attempt of a lane to causes, window by window, so that each window's causes add up to its losses
 // exactly, including losses beyond the agents' bounded list of failures.
+
+import { BUCKET_MS, type Stream } from '../../journal/streams.ts';
 import {
   isLost,
   type Lane,
@@ -10,7 +12,6 @@ import {
 } from '../../model/load.ts';
 import type { Cause, CauseShare, Confidence, Fact, LossWindow } from '../../model/results.ts';
 import { apportion } from '../statistics.ts';
-import { BUCKET_MS, type Stream } from '../streams.ts';
 import type { Window } from '../windows.ts';
 import type { LostAttempt, Share } from './attempt.ts';
 import { decideCause } from './decide.ts';

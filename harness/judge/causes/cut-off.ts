@@ -1,7 +1,8 @@
 // A new connection that was accepted, and then cut or left alone: the end of which pod did it.
+
+import { LAG_BOUND_MS } from '../../journal/endpoints.ts';
+import type { PodLife } from '../../journal/pods.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
-import { LAG_BOUND_MS } from '../endpoints.ts';
-import type { PodLife } from '../pods.ts';
 import { acceptanceAt, exitWords, type Stop, seconds, stopsOf } from './acceptance.ts';
 import { type Candidate, type Cut, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { sharesOf } from './routed-shares.ts';

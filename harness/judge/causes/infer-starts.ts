@@ -1,7 +1,8 @@
 // An app that does not say when it listens, rolled out without a readinessProbe: the losses that only its fresh pod
 // explains tell until when it did not listen. Without such losses it is taken to listen from its start.
+
+import type { Stream } from '../../journal/streams.ts';
 import { isLost } from '../../model/load.ts';
-import type { Stream } from '../streams.ts';
 import { onlyFreshPod } from './not-accepted.ts';
 import type { Scene } from './scene.ts';
 

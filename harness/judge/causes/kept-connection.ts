@@ -1,6 +1,7 @@
 // A connection that carried requests before: it is pinned to its pod, wherever the Service routes new ones.
+
+import type { PodLife } from '../../journal/pods.ts';
 import type { Fact } from '../../model/results.ts';
-import type { PodLife } from '../pods.ts';
 import { acceptanceAt } from './acceptance.ts';
 import { type Candidate, type Cut, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { killed, stopAround } from './cut-off.ts';

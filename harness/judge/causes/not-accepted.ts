@@ -1,6 +1,6 @@
 // A new connection that no pod accepted: which pods may have been asked, and which of them could not accept.
-import { LAG_BOUND_MS, type RoutingState, SYNC_MS } from '../endpoints.ts';
-import type { PodLife } from '../pods.ts';
+import { LAG_BOUND_MS, type RoutingState, SYNC_MS } from '../../journal/endpoints.ts';
+import type { PodLife } from '../../journal/pods.ts';
 import { type Acceptance, acceptanceAt, seconds } from './acceptance.ts';
 import { type Candidate, knownPod, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { noEndpoint, sharesOf } from './routed-shares.ts';

@@ -1,7 +1,8 @@
 // Shares of the causes when the pods are found that were routed to and could not accept, with their facts.
+
+import type { RoutingState } from '../../journal/endpoints.ts';
+import type { PodLife } from '../../journal/pods.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
-import type { RoutingState } from '../endpoints.ts';
-import type { PodLife } from '../pods.ts';
 import { seconds } from './acceptance.ts';
 import type { Candidate, LostAttempt, Share } from './attempt.ts';
 import type { Scene } from './scene.ts';

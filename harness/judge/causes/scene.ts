@@ -1,11 +1,11 @@
 // Everything that the decision of a cause may look at, and how precise it is.
 
-import type { Clocks } from '../clocks.ts';
-import { type Routing, routing } from '../endpoints.ts';
-import type { PodLife } from '../pods.ts';
-import { type NodeTrouble, nodeTroubles, podLives } from '../pods.ts';
-import type { Journal } from '../read-journal.ts';
-import type { AnswerSpan, PlacedFailure, Stream } from '../streams.ts';
+import type { Clocks } from '../../journal/clocks.ts';
+import { type Routing, routing } from '../../journal/endpoints.ts';
+import type { PodLife } from '../../journal/pods.ts';
+import { type NodeTrouble, nodeTroubles, podLives } from '../../journal/pods.ts';
+import type { Journal } from '../../journal/read.ts';
+import type { AnswerSpan, PlacedFailure, Stream } from '../../journal/streams.ts';
 
 /** From a change of an object to its watch event, at most, ms (measured: 7 to 116 ms for most). */
 export const WATCH_LATENCY_MS = 100;

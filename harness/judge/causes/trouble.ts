@@ -1,6 +1,7 @@
 // What stands behind a pod's end or silence without the rollout: its node, its kubelet, chaos on the app.
+
+import type { PodLife } from '../../journal/pods.ts';
 import type { Fact } from '../../model/results.ts';
-import type { PodLife } from '../pods.ts';
 import { seconds } from './acceptance.ts';
 import type { LostAttempt, Share } from './attempt.ts';
 import type { Scene } from './scene.ts';

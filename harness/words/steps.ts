@@ -1,5 +1,5 @@
 // A step in a few words, for progress lines and reports.
-import type { Step } from './scenario.ts';
+import type { Step } from '../model/scenario.ts';
 
 /** Steps in which nothing is done to the target: a time line leaves them out. */
 export const asideSteps: ReadonlySet<Step['step']> = new Set(['wait', 'twin', 'kubectl', 'compare-twin']);

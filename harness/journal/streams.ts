@@ -12,7 +12,7 @@ import {
   type Percentiles,
 } from '../model/load.ts';
 import type { Clocks } from './clocks.ts';
-import type { Journal } from './read-journal.ts';
+import type { Journal } from './read.ts';
 
 export const BUCKET_MS = 100;
 

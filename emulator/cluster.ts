@@ -1,7 +1,7 @@
 // One embedded cluster, top to bottom: addresses, store, API server, controllers, routing, nodes; and down again in the
 // opposite order, with nothing left.
-import { FaultError } from '../../model/errors.ts';
-import type { ClusterInfo } from '../../model/journal.ts';
+import { FaultError } from '../harness/model/errors.ts';
+import type { ClusterInfo } from '../harness/model/journal.ts';
 import type { KubeletHooks } from './api/hooks.ts';
 import { type ApiRegistry, createRegistry } from './api/registry.ts';
 import { createApiServer } from './api/server.ts';

@@ -2,14 +2,14 @@
 // more. What decides is how well it was measured, never what was measured; what was set aside is kept and told.
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { experimentName, type RunContext } from '../experiment.ts';
+import { readJournalFile } from '../journal/file.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
-import { readJournalFile } from '../judge/journal-file.ts';
 import { UsageError } from '../model/errors.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { MeasuredAgain } from '../model/run.ts';
+import { experimentName, type RunContext } from './experiment/index.ts';
+import { type Ran, type RunExperiments, removeAll, runExperiments } from './experiments.ts';
 import type { Progress } from './progress.ts';
-import { type Ran, type RunExperiments, removeAll, runExperiments } from './run.ts';
 
 interface Disturbed {
   readonly one: Ran;

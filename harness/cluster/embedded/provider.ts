@@ -1,12 +1,8 @@
 // The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
 import { availableParallelism } from 'node:os';
+import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from '../../../emulator/index.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
-import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './cluster.ts';
-
-export { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './cluster.ts';
-export type { ImageSource, LocalImage } from './node/images.ts';
-export { defaultNodes, type NodePlan } from './node/node-object.ts';
 
 export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
   return {

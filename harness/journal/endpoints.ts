@@ -3,7 +3,7 @@
 import type { EndpointSliceFacts } from '../model/facts.ts';
 import type { Clocks } from './clocks.ts';
 import type { Moment } from './pods.ts';
-import type { Journal } from './read-journal.ts';
+import type { Journal } from './read.ts';
 
 /** kube-proxy's minSyncPeriod: later changes are coalesced to one sync per second. */
 export const SYNC_MS = 1000;

@@ -11,7 +11,7 @@ import {
   prepareExperiment,
   type RunContext,
   runExperiment,
-} from '../experiment.ts';
+} from './experiment/index.ts';
 import type { Progress } from './progress.ts';
 
 export interface Ran {

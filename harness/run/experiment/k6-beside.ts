@@ -1,15 +1,15 @@
 // The cross-check: k6 fires an experiment's plan beside the agents, as a pod of the cluster or, where pods are emulated,
 // as a process. What goes wrong with it is a sentence in the journal, never a failure of the experiment.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createObjects } from './deploy/apply.ts';
-import type { Identity } from './deploy/assemble.ts';
-import { type K6Container, k6Containers, k6Manifests, k6Name } from './deploy/k6-pod.ts';
-import { type Kube, podProxyPath, toApiError } from './kube/client.ts';
-import { type K6Run, k6GraceMs, startK6 } from './load/k6/run.ts';
-import { resultIn } from './load/k6/summary.ts';
-import type { CrossCheckResult } from './model/cross-check.ts';
-import { FaultError } from './model/errors.ts';
-import type { StreamPlan } from './model/load.ts';
+import { createObjects } from '../../deploy/apply.ts';
+import type { Identity } from '../../deploy/assemble.ts';
+import { type K6Container, k6Containers, k6Manifests, k6Name } from '../../deploy/k6-pod.ts';
+import { type Kube, podProxyPath, toApiError } from '../../kube/client.ts';
+import { type K6Run, k6GraceMs, startK6 } from '../../load/k6/run.ts';
+import { resultIn } from '../../load/k6/summary.ts';
+import type { CrossCheckResult } from '../../model/cross-check.ts';
+import { FaultError } from '../../model/errors.ts';
+import type { StreamPlan } from '../../model/load.ts';
 
 /** How k6 can be run on this cluster, found out once per run. */
 export type CrossCheckMeans =

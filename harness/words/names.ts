@@ -1,6 +1,6 @@
 // What verdicts, causes, outcomes, lanes and settings are called in plain words, in every report.
-import type { Lane, Outcome } from '../harness/model/load.ts';
-import type { Cause, Verdict } from '../harness/model/results.ts';
+import type { Lane, Outcome } from '../model/load.ts';
+import type { Cause, Verdict } from '../model/results.ts';
 
 /** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
 export const verdictWords: Record<

@@ -3,7 +3,6 @@ import type { RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { withLoad } from '../config/scenario-load.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
-import type { ExperimentKey } from '../experiment.ts';
 import { UsageError } from '../model/errors.ts';
 import {
   type Profile,
@@ -13,6 +12,7 @@ import {
 } from '../model/scenario.ts';
 import type { Variant } from '../model/setting.ts';
 import { ablation, variantNamed } from '../settings/index.ts';
+import type { ExperimentKey } from './experiment/index.ts';
 
 export interface Selection {
   readonly scenarios: readonly Scenario[];

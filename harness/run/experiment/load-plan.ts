@@ -1,8 +1,8 @@
 // The load plan of one experiment: the scenario's lanes against the target's address, and a trickle against the
 // control target. Pure.
-import type { TargetDefinition } from './deploy/definition.ts';
-import type { AgentPlan, RateProfile } from './model/load.ts';
-import type { LaneLoad, Scenario } from './model/scenario.ts';
+import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { AgentPlan, RateProfile } from '../../model/load.ts';
+import type { LaneLoad, Scenario } from '../../model/scenario.ts';
 
 export const controlStream = 'control';
 /** Enough to see a pause of the harness of a tenth of a second, too little to be a load. */

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import type { OutsideAgent, RunningCluster } from './cluster/provider.ts';
-import { type CrossCheck, type CrossCheckMeans, prepareCrossCheck } from './cross-check.ts';
-import { agentCpuMillis } from './deploy/agent-cpu.ts';
-import { createObjects, daemonSetSize, type PodReady, podsAnswer, podsReady } from './deploy/apply.ts';
+import type { OutsideAgent, RunningCluster } from '../../cluster/provider.ts';
+import { type AgentClient, agentAt, agentInPod, fireTogether } from '../../control/agent-client.ts';
+import { type FramePuller, pullFrames } from '../../control/frame-puller.ts';
+import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
+import { createObjects, daemonSetSize, type PodReady, podsAnswer, podsReady } from '../../deploy/apply.ts';
 import {
   agentJob,
   agentPort,
@@ -24,33 +25,32 @@ import {
   podsBeside,
   withPhaseLink,
   withScenario,
-} from './deploy/assemble.ts';
-import type { TargetDefinition } from './deploy/definition.ts';
-import { type QueueSpec, queueObjects, queuePort, withConsumers } from './deploy/queue.ts';
-import { scenarioTarget } from './deploy/scenario-target.ts';
-import { substitutionsOf } from './deploy/substitutions.ts';
-import type { Kube } from './kube/client.ts';
-import { kubectlOnce } from './kube/kubectl.ts';
-import { explainK6 } from './load/k6/explain.ts';
+} from '../../deploy/assemble.ts';
+import type { TargetDefinition } from '../../deploy/definition.ts';
+import { type QueueSpec, queueObjects, queuePort, withConsumers } from '../../deploy/queue.ts';
+import { scenarioTarget } from '../../deploy/scenario-target.ts';
+import { substitutionsOf } from '../../deploy/substitutions.ts';
+import type { Kube } from '../../kube/client.ts';
+import { kubectlOnce } from '../../kube/kubectl.ts';
+import { explainK6 } from '../../load/k6/explain.ts';
+import { FaultError, InterruptedError } from '../../model/errors.ts';
+import type { HeaderRecord, RecordOf } from '../../model/journal.ts';
+import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from '../../model/load.ts';
+import { label, type Manifest, type Role } from '../../model/manifest.ts';
+import { mergeStreamEnds } from '../../model/merge-load.ts';
+import { rolloutComplete, rolloutSettled } from '../../model/rollout.ts';
+import type { Scenario, Step } from '../../model/scenario.ts';
+import type { SettingContext, Variant } from '../../model/setting.ts';
+import { createJournalWriter, type JournalWriter } from '../../record/journal-writer.ts';
+import { followQueue, queueCounters } from '../../record/queue.ts';
+import { type Recorder, startRecorder } from '../../record/recorder.ts';
+import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
+import { applyVariant, settingsDiff } from '../../settings/index.ts';
+import { type StepContext, workloadFacts, workloadPath } from '../../steps/context.ts';
+import { runStep } from '../../steps/index.ts';
+import { describeStep } from '../../words/steps.ts';
+import { type CrossCheck, type CrossCheckMeans, prepareCrossCheck } from './k6-beside.ts';
 import { controlStream, loadPlan } from './load-plan.ts';
-import { describeStep } from './model/describe-step.ts';
-import { FaultError, InterruptedError } from './model/errors.ts';
-import type { HeaderRecord, RecordOf } from './model/journal.ts';
-import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from './model/load.ts';
-import { label, type Manifest, type Role } from './model/manifest.ts';
-import { mergeStreamEnds } from './model/merge-load.ts';
-import { rolloutComplete, rolloutSettled } from './model/rollout.ts';
-import type { Scenario, Step } from './model/scenario.ts';
-import type { SettingContext, Variant } from './model/setting.ts';
-import { type AgentClient, agentAt, agentInPod, fireTogether } from './record/agent-client.ts';
-import { type FramePuller, pullFrames } from './record/frame-puller.ts';
-import { createJournalWriter, type JournalWriter } from './record/journal-writer.ts';
-import { followQueue, queueCounters } from './record/queue.ts';
-import { type Recorder, startRecorder } from './record/recorder.ts';
-import { redactArguments, redactManifest, redactValue } from './record/redact.ts';
-import { applyVariant, settingsDiff } from './settings/index.ts';
-import { type StepContext, workloadFacts, workloadPath } from './steps/context.ts';
-import { runStep } from './steps/index.ts';
 
 /** What distinguishes one experiment from the others of a run. */
 export interface ExperimentKey {

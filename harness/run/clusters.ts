@@ -1,7 +1,8 @@
 // Which cluster a run uses, and why: kind where it can serve, else the embedded one; or what was asked for.
 import { resolve } from 'node:path';
+import type { LocalImage } from '../../emulator/index.ts';
 import { contextProvider } from '../cluster/context/provider.ts';
-import { embeddedProvider, type LocalImage } from '../cluster/embedded/index.ts';
+import { embeddedProvider } from '../cluster/embedded/provider.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';

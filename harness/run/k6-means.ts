@@ -2,12 +2,12 @@
 // of the program on the PATH and our script. A k6 that is missing or does not run is a sentence, no failure.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { CommandError, type RunCommand, runCommand } from '../cluster/command.ts';
 import type { CreateOptions, ImageRequest, RunningCluster } from '../cluster/provider.ts';
-import type { CrossCheckMeans } from '../cross-check.ts';
+import { CommandError, type RunCommand, runCommand } from '../exec/command.ts';
 import { k6Binary, k6Version, noK6, versionIn } from '../load/k6/binary.ts';
 import { bundledScript } from '../load/k6/bundled-script.ts';
 import { FaultError } from '../model/errors.ts';
+import type { CrossCheckMeans } from './experiment/k6-beside.ts';
 
 const VERSION_LIMIT_MS = 30_000;
 

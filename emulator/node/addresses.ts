@@ -1,7 +1,7 @@
 // Addresses of one embedded cluster: a block of the loopback network (Linux answers on all of 127.0.0.0/8 without
 // configuration), so that every pod, Service and node has its own as on a real cluster.
 import { createServer, type Server } from 'node:net';
-import { FaultError } from '../../../model/errors.ts';
+import { FaultError } from '../../harness/model/errors.ts';
 
 /** Held for as long as the cluster lives, so that two clusters on one machine never share a block. */
 const CLAIM_PORT = 16_443;
