@@ -48,3 +48,6 @@ export class InterruptedError extends RollproofError {
     super(message, exitCode.interrupted);
   }
 }
+
+/** What was thrown, as text. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Watch } from '@kubernetes/client-node';
 import type { Kube } from '../kube/client.ts';
+import { messageOf } from '../model/errors.ts';
 import type { ApiObject } from './reduce.ts';
 
 export type WatchEvent = 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -162,5 +163,3 @@ function atLeast(known: ApiObject | undefined, wanted: ApiObject): boolean {
   if (!have || !want) return false;
   return have === want || Number(have) >= Number(want);
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

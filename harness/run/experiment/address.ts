@@ -1,0 +1,60 @@
+// Where load enters, read from the objects as they were created.
+import { createObjects } from '../../deploy/apply.ts';
+import { agentServiceName, type Identity, nodePortService } from '../../deploy/assemble.ts';
+import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { Kube } from '../../kube/client.ts';
+import { FaultError } from '../../model/errors.ts';
+import type { Manifest } from '../../model/manifest.ts';
+
+/** host:port of the target's NodePort on the agent's node, which no step touches. */
+export async function nodePortAddress(
+  kube: Kube,
+  identity: Identity,
+  service: Manifest,
+  port: number,
+  node: string,
+): Promise<string> {
+  const [created] = await createObjects(kube, [nodePortService(identity, service, port)]);
+  const nodePort = (created?.spec as { ports?: { nodePort?: number }[] } | undefined)?.ports?.[0]?.nodePort;
+  const { status } = await kube.json<{ status: { addresses?: { type: string; address: string }[] } }>(
+    'GET',
+    `/api/v1/nodes/${node}`,
+  );
+  const address = status.addresses?.find((one) => one.type === 'InternalIP')?.address;
+  if (!nodePort || !address)
+    throw new FaultError(`Path node-port: node ${node} or its Service has no address.`);
+  return `${address}:${nodePort}`;
+}
+
+export function containerPortOf(target: TargetDefinition, manifests: readonly Manifest[]): number {
+  const service = manifests.find(
+    (manifest) => manifest.kind === 'Service' && manifest.metadata.name === target.service.name,
+  );
+  const ports =
+    (service?.spec as { ports?: { port: number; targetPort?: number | string }[] } | undefined)?.ports ?? [];
+  const wanted = ports.find((port) => port.port === target.service.port)?.targetPort ?? target.service.port;
+  if (typeof wanted === 'number') return wanted;
+  const workload = manifests.find(
+    (manifest) => manifest.metadata.name === target.workload.name && manifest.kind === target.workload.kind,
+  );
+  const containers =
+    (
+      workload?.spec as {
+        template?: { spec?: { containers?: { ports?: { name?: string; containerPort: number }[] }[] } };
+      }
+    )?.template?.spec?.containers ?? [];
+  const named = containers.flatMap((container) => container.ports ?? []).find((port) => port.name === wanted);
+  if (!named)
+    throw new FaultError(`Service ${target.service.name}: no container has a port named "${wanted}".`);
+  return named.containerPort;
+}
+
+export function clusterIpOf(service: Manifest | undefined): string {
+  const address = (service?.spec as { clusterIP?: string } | undefined)?.clusterIP;
+  if (!address || address === 'None') {
+    throw new FaultError(
+      `Service ${service?.metadata.name ?? agentServiceName} has no ClusterIP; load needs one.`,
+    );
+  }
+  return address;
+}

@@ -1,0 +1,75 @@
+// What an experiment is given, what it prepares and what it yields: the types that its parts share.
+import type { RunningCluster } from '../../cluster/provider.ts';
+import type { AgentClient } from '../../control/agent-client.ts';
+import type { Identity } from '../../deploy/assemble.ts';
+import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { Kube } from '../../kube/client.ts';
+import type { HeaderRecord } from '../../model/journal.ts';
+import type { Lane } from '../../model/load.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { CrossCheckMeans } from './k6-beside.ts';
+import type { ExperimentKey } from './key.ts';
+
+/** What all experiments of a run share. */
+export interface RunContext {
+  readonly kube: Kube;
+  readonly cluster: RunningCluster;
+  readonly runId: string;
+  readonly tool: HeaderRecord['tool'];
+  readonly profile: HeaderRecord['profile'];
+  readonly seed: number;
+  readonly target: TargetDefinition;
+  /** Images of the load agent and of the control target. */
+  readonly images: { readonly agent: string; readonly control: string };
+  readonly preStopSeconds: number;
+  readonly configuration: Readonly<Record<string, unknown>>;
+  readonly arguments: readonly string[];
+  readonly signal: AbortSignal;
+  /** Fire the same plan with k6 beside the agents and record its counts. */
+  readonly crossCheck?: CrossCheckMeans | undefined;
+  readonly progress: (event: ProgressEvent) => void;
+}
+
+/** What is going on, for people who wait. */
+export interface ProgressEvent {
+  readonly experiment: string;
+  readonly doing: string;
+  readonly lost?: Partial<Record<Lane, number>>;
+  /** ms since the load began, and how long an experiment like this takes at most. */
+  readonly loadMs?: number;
+  readonly limitMs?: number;
+}
+
+/** An experiment whose target, control target and agents can serve; nothing fires yet. */
+export interface PreparedExperiment {
+  readonly key: ExperimentKey;
+  readonly identity: Identity;
+  /** The run's, or the scenario's own. */
+  readonly target: TargetDefinition;
+  readonly agents: readonly PreparedAgent[];
+  readonly addresses: { readonly target: string; readonly control: string };
+  /** The pod of the queue that the target pulls from, where the scenario has one. */
+  readonly queuePod: string | undefined;
+  readonly manifests: readonly Manifest[];
+  /** Settings in effect, and those that this target cannot have, each with the reason. */
+  readonly applied: readonly string[];
+  readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
+  readonly settingsDiff: string;
+  readonly substitutions: HeaderRecord['substitutions'];
+  /** Ends what is not an object of the cluster (an agent outside it). */
+  close(): Promise<void>;
+}
+
+/** One agent, and what it fires at. */
+export interface PreparedAgent {
+  readonly client: AgentClient;
+  readonly split: { readonly index: number; readonly of: number };
+  readonly parts: { readonly target: boolean; readonly control: boolean };
+}
+
+export interface ExperimentOutcome {
+  readonly status: 'complete' | 'faulted' | 'interrupted';
+  readonly reason?: string;
+}
+
+export const READY_LIMIT_MS = 120_000;
