@@ -6,6 +6,8 @@ import type { KubeletHooks } from './api/hooks.ts';
 import { type ApiRegistry, createRegistry } from './api/registry.ts';
 import { createApiServer } from './api/server.ts';
 import { startControllers } from './controllers/index.ts';
+import { Lifetime } from './lifetime.ts';
+import { machineLimits, tooLittle } from './machine-limits.ts';
 import { type AddressBlock, claimAddresses } from './node/addresses.ts';
 import { systemClock } from './node/clock.ts';
 import { type ImageSource, Images, type PullFailure } from './node/images.ts';
@@ -70,13 +72,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const [first] = nodes;
   if (!first) throw new FaultError('embedded: a cluster needs at least one node.');
   const clock = systemClock;
-  const closers: (() => Promise<void> | void)[] = [];
-  const close = once(async () => {
-    for (const closer of closers.reverse()) await closer();
-  });
+  const lacking = tooLittle(machineLimits());
+  if (lacking) throw new FaultError(lacking);
+  const lifetime = new Lifetime();
+  const close = () => lifetime.close();
   try {
     const addresses = await claimAddresses(nodes.length, random());
-    closers.push(() => addresses.close());
+    lifetime.add(() => addresses.close());
     const registry = createRegistry({
       now: () => Date.now(),
       random,
@@ -87,7 +89,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     let kubelets: Kubelets | undefined;
     const hooks = later(() => kubelets?.hooks);
     const api = await createApiServer({ registry, version: emulatedVersion, ...hooks }).listen(port);
-    closers.push(() => api.close());
+    lifetime.add(() => api.close());
     const nodeNames = nodes.map((plan, index) => ({
       name: plan.name,
       address: addresses.nodeAddress(index),
@@ -105,8 +107,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       },
       silent: addresses.ownAddresses ? { ip: addresses.silentAddress, port: 9 } : undefined,
       note: (text) => void notes.push(text),
+      onDefect,
     });
-    closers.push(() => proxies.close());
+    lifetime.add(() => proxies.close());
     const apiUrl = new URL(api.url);
     const started = startKubelets({
       registry,
@@ -119,6 +122,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       startContention: options.startContention ?? 0,
       chance: options.chance,
       metricsResolutionMs,
+      onDefect,
       environment: (plan) => ({
         KUBERNETES_SERVICE_HOST: apiUrl.hostname,
         KUBERNETES_SERVICE_PORT: apiUrl.port,
@@ -126,7 +130,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       }),
     });
     kubelets = started;
-    closers.push(() => started.close());
+    lifetime.add(() => started.close());
     const controllers = startControllers({
       registry,
       random,
@@ -138,7 +142,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
           `embedded: defect in controller ${controller} (${key}): ${(error as Error)?.stack ?? error}`,
         ),
     });
-    closers.push(() => controllers.stop());
+    lifetime.add(() => controllers.stop());
     if (options.proxyDelayMs) proxies.delay(first.name, options.proxyDelayMs);
     return {
       info: {
@@ -161,7 +165,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await close();
+    // What failed first is what is told.
+    await close().catch(() => {});
     throw error;
   }
 }
@@ -215,12 +220,4 @@ export function kubeconfigFor(url: string): string {
     undefined,
     2,
   );
-}
-
-function once(run: () => Promise<void>): () => Promise<void> {
-  let result: Promise<void> | undefined;
-  return () => {
-    result ??= run();
-    return result;
-  };
 }

@@ -2,6 +2,7 @@
 // node and second, as a real kubelet has them.
 import type { Change, Pod, Registry } from '../api/types.ts';
 import { refusalOf } from './admission.ts';
+import { guarded } from './background.ts';
 import type { NodeContext } from './node-context.ts';
 import { emptySnapshot, type RuntimeSnapshot } from './pod-runtime.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -22,7 +23,9 @@ export class Kubelet {
   constructor(node: NodeContext) {
     this.node = node;
     this.statuses = new StatusWriter(node);
-    this.unsubscribe = node.registry.subscribe((change) => this.onChange(change));
+    this.unsubscribe = node.registry.subscribe((change) =>
+      guarded('a change of the API', () => this.onChange(change), node.onDefect),
+    );
     for (const pod of node.registry.list('pods')) {
       if (pod.spec?.nodeName === node.name) this.add(pod);
     }
@@ -141,7 +144,7 @@ export class Kubelet {
     this.cancelRelist = this.node.clock.after(delayMs, () => {
       if (this.closed) return;
       this.relistIn(this.node.latencies.relistMs);
-      this.relist();
+      guarded('a relist', () => this.relist(), this.node.onDefect);
     });
   }
 
@@ -149,7 +152,7 @@ export class Kubelet {
     this.cancelSync = this.node.clock.after(delayMs, () => {
       if (this.closed) return;
       this.syncIn(this.node.latencies.syncTickMs);
-      this.syncDue();
+      guarded('a sync', () => this.syncDue(), this.node.onDefect);
     });
   }
 }

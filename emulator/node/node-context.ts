@@ -2,6 +2,7 @@
 import type { Pod, Registry } from '../api/types.ts';
 import type { AddressBlock } from './addresses.ts';
 import type { BackOff } from './back-off.ts';
+import type { OnDefect } from './background.ts';
 import type { Clock } from './clock.ts';
 import type { Images } from './images.ts';
 import type { Latencies } from './latency.ts';
@@ -38,5 +39,6 @@ export interface NodeContext {
   /** Variables that every container of this node is told: where routes and the API server are. */
   readonly environment: Readonly<Record<string, string>>;
   readonly chance: Chance;
+  readonly onDefect: OnDefect;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }

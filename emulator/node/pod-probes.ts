@@ -93,6 +93,7 @@ export class PodProbes {
       kind,
       probe,
       clock: node.clock,
+      onDefect: node.onDefect,
       restartPolicy: pod().spec?.restartPolicy ?? 'Always',
       look: () => {
         const seen = status();

@@ -4,9 +4,10 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Pod } from '../api/types.ts';
+import { inBackground } from './background.ts';
 import { pause } from './clock.ts';
 import { ContainerLog } from './container-log.ts';
-import { ContainerProcess } from './container-process.ts';
+import { ContainerProcess, LaunchError } from './container-process.ts';
 import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
 import type { LocalImage } from './images.ts';
 import type { Start } from './latency.ts';
@@ -150,9 +151,8 @@ export class PodRuntime {
     const { clock, watchdog } = this.node;
     // A restarted container has a fresh file system.
     const tmp = this.tmpOf(container.name);
-    rmSync(tmp, { recursive: true, force: true });
-    mkdirSync(tmp, { recursive: true });
     try {
+      makeEmpty(tmp);
       run.process = await ContainerProcess.start(
         this.launchOf(pod, container, image),
         run.log,
@@ -165,9 +165,10 @@ export class PodRuntime {
     }
     run.state = 'running';
     run.startedAtMs = clock.wall();
-    void run.process.exited.then(({ exitCode, finishedAtMs }) => {
+    const ended = run.process.exited.then(({ exitCode, finishedAtMs }) => {
       this.ended(run, exitCode, finishedAtMs, exitCode === 0 ? 'Completed' : 'Error', undefined);
     });
+    inBackground(`the end of container ${container.name}`, ended, this.node.onDefect);
   }
 
   /** Stops a run: the image's stop signal, then SIGKILL after `graceMs`. Resolves when it has ended. */
@@ -205,9 +206,10 @@ export class PodRuntime {
     await pause(node.clock, node.latencies.of('networkDown'));
     const address = this.address;
     if (address && node.addresses.ownAddresses && !pod.spec?.hostNetwork) {
-      void node.silent.hold(address, portsThatMatter(pod), 'timeout', () =>
+      const held = node.silent.hold(address, portsThatMatter(pod), 'timeout', () =>
         node.addresses.releasePod(address),
       );
+      inBackground(`the address ${address} of a pod that is gone`, held, node.onDefect);
     }
     await pause(node.clock, node.latencies.of('sandboxDown'));
     this.sandboxReady = false;
@@ -216,7 +218,11 @@ export class PodRuntime {
   /** Kills what still runs and forgets everything. */
   dispose(): void {
     for (const list of this.runs.values()) for (const run of list) run.process?.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    try {
+      rmSync(this.folder, { recursive: true, force: true });
+    } catch {
+      // It is in the cluster's folder, which goes with the cluster; a program may still be writing there.
+    }
   }
 
   /** Every process has ended. */
@@ -277,6 +283,18 @@ export class PodRuntime {
       env,
       workingDirectory: container.workingDir ?? image.workingDirectory ?? tmp,
     };
+  }
+}
+
+/** Throws LaunchError: a container whose folder cannot be made is one that cannot be started. */
+function makeEmpty(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new LaunchError(
+      `failed to create containerd task: failed to prepare rootfs: ${(error as Error).message}`,
+    );
   }
 }
 

@@ -2,6 +2,7 @@
 // SyncTerminatingPod and SyncTerminatedPod of pkg/kubelet/kubelet.go. Timings that recordings show (status one sync
 // late, readiness within a second of listening, retries after 10 to 15 s) follow from this structure.
 import type { Pod } from '../api/types.ts';
+import { inBackground } from './background.ts';
 import { pause } from './clock.ts';
 import { LaunchError } from './container-process.ts';
 import { ContainerConfigError } from './environment.ts';
@@ -103,7 +104,7 @@ export class PodWorker {
   start(): void {
     if (this.pod.metadata.deletionTimestamp) this.terminate(graceOf(this.pod));
     this.poke();
-    void this.loop();
+    this.run();
   }
 
   /** Never run: the API object says Failed. Its removal still goes through the worker. */
@@ -111,7 +112,7 @@ export class PodWorker {
     this.rejected = true;
     this.node.event(this.pod, 'Warning', reason, message);
     this.statuses.reject(this.pod, reason, message);
-    void this.loop();
+    this.run();
   }
 
   /** The API object changed. */
@@ -169,6 +170,10 @@ export class PodWorker {
     this.poke();
   }
 
+  private run(): void {
+    inBackground(`pod ${this.key}`, this.loop(), this.node.onDefect);
+  }
+
   private async loop(): Promise<void> {
     const { clock, latencies, random } = this.node;
     while (!this.closed && this.work !== 'ended') {
@@ -190,7 +195,8 @@ export class PodWorker {
       try {
         transition = await this.syncOnce(snapshot, this.cancel.signal);
       } catch (error) {
-        if (!(error instanceof SyncError)) throw error;
+        // A pod whose sync fails is tried again; the kubelet and the other pods go on whatever it was.
+        if (!(error instanceof SyncError)) this.failedSync(error as Error);
         failed = true;
       }
       this.lastSyncMs = clock.now();
@@ -200,6 +206,15 @@ export class PodWorker {
     if (this.closed) return;
     this.probes.stop();
     this.options.ended(this);
+  }
+
+  private failedSync(error: Error): void {
+    if (this.closed) return;
+    this.node.event(this.pod, 'Warning', 'FailedSync', `error syncing pod: ${error.message}`);
+    // The system's own refusals (no space, no right, no process) are the machine's, everything else is ours.
+    if ((error as NodeJS.ErrnoException).code === undefined) {
+      inBackground(`pod ${this.key}`, Promise.reject(error), this.node.onDefect);
+    }
   }
 
   /** Returns true when the pod has gone on to its next kind of work. */
@@ -502,11 +517,16 @@ export class PodWorker {
         if (!this.closed) node.event(pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
       })
       .then(abort);
-    void done;
+    inBackground(`the preStop hook of ${container.name}`, done, node.onDefect);
     await pause(node.clock, graceSeconds * 1000, over.signal);
     signal.removeEventListener('abort', abort);
     const process = this.runtime.processOf(container.name);
-    void process?.exited.then(() => hookOver.abort());
+    if (process)
+      inBackground(
+        'a hook',
+        process.exited.then(() => hookOver.abort()),
+        node.onDefect,
+      );
     return Math.trunc((node.clock.now() - startedMs) / 1000);
   }
 

@@ -1,5 +1,6 @@
 // Runs one probe of one container on its schedule, as pkg/kubelet/prober/worker.go does: when it ticks, when it is
 // poked, what it skips, and when a result counts.
+import { inBackground, type OnDefect } from './background.ts';
 import type { Clock } from './clock.ts';
 import type { Probe, ProbeOutcome } from './probe.ts';
 
@@ -21,6 +22,7 @@ export interface ProbeWorkerOptions {
   readonly kind: ProbeKind;
   readonly probe: Probe;
   readonly clock: Clock;
+  readonly onDefect: OnDefect;
   /** Undefined: the kubelet has no status of this pod yet. */
   readonly look: () =>
     | { readonly finished: boolean; readonly container: ProbedContainer | undefined }
@@ -63,7 +65,7 @@ export class ProbeWorker {
   start(): void {
     this.nextTickMs = this.options.clock.now();
     this.schedule();
-    void this.loop();
+    inBackground(`a ${this.options.kind} probe`, this.loop(), this.options.onDefect);
   }
 
   stop(): void {

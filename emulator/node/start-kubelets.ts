@@ -6,6 +6,7 @@ import type { KubeletHooks } from '../api/hooks.ts';
 import type { Pod, Registry } from '../api/types.ts';
 import type { AddressBlock } from './addresses.ts';
 import { BackOff } from './back-off.ts';
+import { inBackground, type OnDefect } from './background.ts';
 import type { Clock } from './clock.ts';
 import type { Images } from './images.ts';
 import { Kubelet } from './kubelet.ts';
@@ -33,6 +34,7 @@ export interface KubeletsOptions {
   readonly chance?: Chance | undefined;
   /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
   readonly metricsResolutionMs: number;
+  readonly onDefect: OnDefect;
   /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
   readonly environment: (node: NodePlan) => Readonly<Record<string, string>>;
 }
@@ -56,7 +58,8 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
   const watchdog = new Watchdog([folder]);
   const silent = new SilentAddresses(clock);
   const nowhere = { ip: addresses.silentAddress, port: DISCARD_PORT };
-  if (addresses.ownAddresses) void silent.hold(nowhere.ip, [nowhere.port], 'close');
+  if (addresses.ownAddresses)
+    inBackground('the silent address', silent.hold(nowhere.ip, [nowhere.port], 'close'), options.onDefect);
   const { cpus, memoryBytes } = machine();
   nodes.forEach((plan, index) => {
     registry.create(
@@ -93,6 +96,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         folder,
         nodeOptions,
         chance: options.chance ?? {},
+        onDefect: options.onDefect,
         environment: options.environment(plan),
         event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
       }),

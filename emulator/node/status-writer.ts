@@ -1,6 +1,7 @@
 // Keeps the status that the kubelet decided for each pod and writes it to the API a moment later, newest state only,
 // as pkg/kubelet/status/status_manager.go does; the last write of a deleted pod is its removal.
 import type { Pod } from '../api/types.ts';
+import { guarded } from './background.ts';
 import { apiTime } from './clock.ts';
 import type { NodeContext } from './node-context.ts';
 import {
@@ -205,7 +206,7 @@ export class StatusWriter {
   private later(delayMs: number, run: () => void): void {
     const cancel = this.node.clock.after(delayMs, () => {
       this.cancels.delete(cancel);
-      if (!this.closed) run();
+      if (!this.closed) guarded('a status write', run, this.node.onDefect);
     });
     this.cancels.add(cancel);
   }

@@ -1,18 +1,21 @@
 // Runs a sync at most once per interval: the first change after a quiet time at once, later ones an interval after the
 // run before has finished (kube-proxy: pkg/proxy/runner/bounded_frequency_runner.go, minSyncPeriod 1 s).
+import { inBackground, type OnDefect } from '../node/background.ts';
 import type { Clock } from '../node/clock.ts';
 
 export class BoundedFrequencyRunner {
   private readonly clock: Clock;
   private readonly intervalMs: number;
   private readonly sync: () => Promise<void>;
+  private readonly onDefect: OnDefect;
   private finishedMs = Number.NEGATIVE_INFINITY;
   private running = false;
   private wanted = false;
   private cancel: (() => void) | undefined;
   private closed = false;
 
-  constructor(clock: Clock, intervalMs: number, sync: () => Promise<void>) {
+  constructor(clock: Clock, intervalMs: number, sync: () => Promise<void>, onDefect: OnDefect) {
+    this.onDefect = onDefect;
     this.clock = clock;
     this.intervalMs = intervalMs;
     this.sync = sync;
@@ -34,7 +37,7 @@ export class BoundedFrequencyRunner {
     const waitMs = Math.max(0, this.finishedMs + this.intervalMs - this.clock.now());
     this.cancel = this.clock.after(waitMs, () => {
       this.cancel = undefined;
-      void this.run();
+      inBackground('a sync of the proxy', this.run(), this.onDefect);
     });
   }
 

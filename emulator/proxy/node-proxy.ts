@@ -1,5 +1,6 @@
 // kube-proxy of one node: watches Services and EndpointSlices, and a moment later routes by what they say.
 import type { Change, Registry } from '../api/types.ts';
+import type { OnDefect } from '../node/background.ts';
 import { type Clock, pause } from '../node/clock.ts';
 import { BoundedFrequencyRunner } from './bounded-frequency.ts';
 import { type ServicePort, serviceTable } from './service-table.ts';
@@ -11,6 +12,7 @@ export interface NodeProxyOptions {
   readonly node: string;
   readonly registry: Registry;
   readonly clock: Clock;
+  readonly onDefect: OnDefect;
   /** How long a change needs to reach the proxy, and one run to write its rules, ms. */
   readonly watchMs: number;
   readonly syncMs: number;
@@ -31,7 +33,7 @@ export class NodeProxy {
   constructor(options: NodeProxyOptions) {
     this.options = options;
     const { clock, registry, watchMs } = options;
-    this.runner = new BoundedFrequencyRunner(clock, MIN_SYNC_MS, () => this.sync());
+    this.runner = new BoundedFrequencyRunner(clock, MIN_SYNC_MS, () => this.sync(), options.onDefect);
     this.unsubscribe = registry.subscribe((change) => {
       if (!matters(change)) return;
       const cancel = clock.after(watchMs, () => {

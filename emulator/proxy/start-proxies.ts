@@ -2,6 +2,7 @@
 // addresses of Services.
 import { createServer } from 'node:net';
 import type { Registry } from '../api/types.ts';
+import type { OnDefect } from '../node/background.ts';
 import type { Clock } from '../node/clock.ts';
 import { Fronts } from './front.ts';
 import { NodeProxy } from './node-proxy.ts';
@@ -21,6 +22,7 @@ export interface ProxiesOptions {
   readonly silent: Endpoint | undefined;
   /** Something that cannot be had on this machine, as a sentence. */
   readonly note: (text: string) => void;
+  readonly onDefect: OnDefect;
 }
 
 export interface Proxies {
@@ -90,6 +92,7 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
       node: name,
       registry,
       clock,
+      onDefect: options.onDefect,
       watchMs: WATCH_MS * latencyFactor,
       syncMs: SYNC_MS * latencyFactor,
       applied: () => {

@@ -20,6 +20,9 @@ function probing(kind: 'readiness' | 'liveness' | 'startup', probe: Probe, healt
     kind,
     probe,
     clock,
+    onDefect: (text) => {
+      throw new Error(text);
+    },
     restartPolicy: 'Always',
     look: () => ({ finished, container }),
     run: async () => {

@@ -1,0 +1,47 @@
+// What goes wrong around a pod never ends the process: the pod says it, the others go on, and it is tried again.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { createPod, eventsOf, fastCluster, isReady, needsLinux, podOf, until } from '../embedded-pods.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('kubelet faults', { timeoutMs: 40_000, skip: needsLinux });
+
+test('a pod whose folder cannot be made or removed waits and says why; others run; the cluster ends', async () => {
+  const before = process.env.TMPDIR;
+  const own = mkdtempSync(join(tmpdir(), 'kubelet-faults-'));
+  process.env.TMPDIR = own;
+  try {
+    const defects: string[] = [];
+    const cluster = await fastCluster({ onDefect: (text) => defects.push(text) });
+    const folder = readdirSync(own).find((name) => name.startsWith('rollproof-pods-')) as string;
+    const broken = createPod(cluster, { name: 'broken' });
+    // A file where the pod's folder would be: nothing can be made below it, nothing removed.
+    writeFileSync(join(own, folder, broken.metadata.uid), '');
+    createPod(cluster, { name: 'well' });
+    await until('the other one', () => isReady(podOf(cluster, 'well')));
+    const waiting = await until(
+      'the reason',
+      () =>
+        podOf(cluster, 'broken')?.status?.containerStatuses?.[0]?.state?.waiting?.reason ===
+          'RunContainerError' && podOf(cluster, 'broken'),
+    );
+    assert.match(
+      waiting.status?.containerStatuses?.[0]?.state?.waiting?.message as string,
+      /failed to prepare rootfs: .*ENOTDIR|EEXIST/,
+    );
+    assert.ok(eventsOf(cluster, 'broken').some((event) => event.startsWith('Failed: ')));
+    cluster.registry.delete('pods', 'default', 'broken');
+    await until('gone', () => !podOf(cluster, 'broken'));
+    await cluster.close();
+    assert.equal(defects, []);
+    assert.equal(readdirSync(own), []);
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    rmSync(own, { recursive: true, force: true });
+  }
+});
+
+test.run();
