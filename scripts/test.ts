@@ -15,14 +15,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
 const folders = {
   unit: { parallel: 2, limitMs: 120_000 },
+  slow: { parallel: 2, limitMs: 300_000 },
   embedded: { parallel: 1, limitMs: 400_000 },
   page: { parallel: 1, limitMs: 240_000 },
   kind: { parallel: 1, limitMs: 1_500_000 },
 } as const;
 type Folder = keyof typeof folders;
 
-/** A longer memory test, which may be measured twice. */
-const longerMs = 2000 * Number(process.env.ROLLPROOF_LOAD_SECONDS ?? 0);
+/** A longer memory test. */
+const longerMs = 1000 * Number(process.env.ROLLPROOF_LOAD_SECONDS ?? 0);
 
 interface FileResult {
   readonly file: string;
@@ -69,6 +70,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const results: FileResult[] = [];
+const startedAt = performance.now();
 for (const folder of chosen) {
   const files = readdirSync(join(root, 'test', folder), { withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
@@ -87,6 +89,7 @@ for (const folder of chosen) {
       }
     }),
   );
+  if (folder === 'unit' && chosen.length > 1) sayFastPart();
 }
 rmSync(reports, { recursive: true, force: true });
 
@@ -99,6 +102,15 @@ for (const reason of results.flatMap((result) => result.skipped)) console.log(`s
 if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
+
+/** What needs neither time nor load nor a cluster has ended: whoever edits code has the answer here. */
+function sayFastPart(): void {
+  const bad = results.filter((result) => result.problem).length;
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.log(
+    `-- the fast part (test/unit) has ended after ${seconds} s: ${bad === 0 ? 'all passed' : `${bad} files failed`}. What needs time, a browser or a cluster follows (npm test -- --only unit leaves it out).`,
+  );
+}
 
 function chosenFolders(text: string): Folder[] {
   return list(text).map((name) => {

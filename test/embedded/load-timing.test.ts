@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { Meter } from '../../harness/load/meter.ts';
 import { type Bucket, type LostInterval, streamPlanSchema } from '../../harness/model/load.ts';
 import { addBuckets } from '../../harness/model/merge-load.ts';
-import { suite, twice } from '../suite.ts';
+import { Skipped, suite } from '../suite.ts';
 
 const test = suite('load timing', { timeoutMs: 300_000 });
 const response = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
@@ -48,10 +48,7 @@ interface Trial {
   readonly late: boolean;
 }
 
-test('at 1,000 per second an outage of 10 ms is one outage, right within 5 ms, 100 of 100 times', () =>
-  twice(outagesAreFound));
-
-async function outagesAreFound(): Promise<void> {
+test('at 1,000 per second an outage of 10 ms is one outage, right within 5 ms, 100 of 100 times', async () => {
   const server = new Intermittent();
   await server.open();
   const meter = new Meter({
@@ -70,7 +67,7 @@ async function outagesAreFound(): Promise<void> {
   const intervals: LostInterval[] = [];
   const trials: Trial[] = [];
   const wanted = 100;
-  const limitMs = t0 + 60_000;
+  const limitMs = performance.now() + 60_000;
   await sleep(300);
   while (trials.filter((trial) => !trial.late).length < wanted && performance.now() < limitMs) {
     meter.takeLag();
@@ -91,10 +88,6 @@ async function outagesAreFound(): Promise<void> {
   server.close();
   assert.equal(end.brokenIdentities, []);
   const valid = trials.filter((trial) => !trial.late);
-  assert.ok(
-    valid.length >= wanted * 0.3,
-    `the machine was too busy: late in ${trials.length - valid.length} of ${trials.length} trials`,
-  );
   const wrong = valid.flatMap((trial) => {
     const near = intervals.filter(
       ({ startMs }) => startMs > trial.startMs - 30 && startMs < trial.endMs + 30,
@@ -108,7 +101,11 @@ async function outagesAreFound(): Promise<void> {
     return right ? [] : [{ trial, near }];
   });
   assert.equal(wrong, []);
-}
+  if (valid.length < wanted)
+    throw new Skipped(
+      `the machine is too busy for a figure of 5 ms: late in ${trials.length - valid.length} of ${trials.length} outages, the other ${valid.length} were found right`,
+    );
+});
 
 test('pacing: every bucket of due time has its share, from 0.5 to 5,000 per second', async () => {
   const table: [number, number][] = [
