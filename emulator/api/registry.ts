@@ -16,6 +16,8 @@ export interface RegistryOptions {
   historyLimit?: number;
   /** Picks a Service's address, not in `taken`. Default: 10.96.x.y, as kind has it. */
   allocateClusterIP?: (taken: ReadonlySet<string>) => string;
+  /** PEM: what kube-root-ca.crt holds in each namespace; without it there is no such ConfigMap. */
+  rootCertificate?: string;
 }
 
 /** The registry with what the HTTP server needs beyond the typed seam. */
@@ -29,7 +31,12 @@ export interface ApiRegistry extends Registry {
 export function createRegistry(options: RegistryOptions): ApiRegistry {
   const { now, random, historyLimit = 10_000, allocateClusterIP = serviceAddress } = options;
   const storage = createStorage(historyLimit);
-  const writes = createWrites(storage, { now, random, allocateClusterIP });
+  const writes = createWrites(storage, {
+    now,
+    random,
+    allocateClusterIP,
+    ...(options.rootCertificate === undefined ? {} : { rootCertificate: options.rootCertificate }),
+  });
   const typed = <R extends Resource>(object: KubeObject) => object as unknown as Kinds[R];
 
   const registry: ApiRegistry = {
@@ -89,17 +96,29 @@ const typedResources: { readonly [R in Resource]: true } = {
   namespaces: true,
   nodes: true,
   pods: true,
+  replicationcontrollers: true,
   services: true,
+  endpoints: true,
   endpointslices: true,
   events: true,
   configmaps: true,
+  secrets: true,
+  serviceaccounts: true,
+  limitranges: true,
+  resourcequotas: true,
+  persistentvolumeclaims: true,
+  persistentvolumes: true,
   deployments: true,
   replicasets: true,
   daemonsets: true,
+  statefulsets: true,
   controllerrevisions: true,
+  cronjobs: true,
   jobs: true,
   horizontalpodautoscalers: true,
   poddisruptionbudgets: true,
+  priorityclasses: true,
+  storageclasses: true,
 };
 
 function isTyped(resource: string): resource is Resource {

@@ -37,7 +37,7 @@ export function createApiServer({ registry, version = 'v1.34.4', ...hooks }: Api
       }
       const exec = createExecServer(context);
       const server = createServer((req, res) => {
-        route(context, req, res).catch((error: unknown) => sendError(res, error));
+        route(context, req, res).catch((error: unknown) => sendError(req, res, error));
       });
       server.on('upgrade', (req, socket, head) => exec.upgrade(req, socket, head));
       // Clients keep their connections for long; a server that closes first would race with their next request.

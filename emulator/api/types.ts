@@ -4,16 +4,28 @@ import type {
   CoreV1Event,
   V1ConfigMap,
   V1ControllerRevision,
+  V1CronJob,
   V1DaemonSet,
   V1Deployment,
   V1EndpointSlice,
+  V1Endpoints,
   V1Job,
+  V1LimitRange,
   V1Namespace,
   V1Node,
+  V1PersistentVolume,
+  V1PersistentVolumeClaim,
   V1Pod,
   V1PodDisruptionBudget,
+  V1PriorityClass,
   V1ReplicaSet,
+  V1ReplicationController,
+  V1ResourceQuota,
+  V1Secret,
   V1Service,
+  V1ServiceAccount,
+  V1StatefulSet,
+  V1StorageClass,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 
@@ -62,17 +74,29 @@ export interface Kinds {
   namespaces: Stored<V1Namespace>;
   nodes: Stored<V1Node>;
   pods: Stored<V1Pod>;
+  replicationcontrollers: Stored<V1ReplicationController>;
   services: Stored<V1Service>;
+  endpoints: Stored<V1Endpoints>;
   endpointslices: Stored<V1EndpointSlice>;
   events: Stored<CoreV1Event>;
   configmaps: Stored<V1ConfigMap>;
+  secrets: Stored<V1Secret>;
+  serviceaccounts: Stored<V1ServiceAccount>;
+  limitranges: Stored<V1LimitRange>;
+  resourcequotas: Stored<V1ResourceQuota>;
+  persistentvolumeclaims: Stored<V1PersistentVolumeClaim>;
+  persistentvolumes: Stored<V1PersistentVolume>;
   deployments: Stored<V1Deployment>;
   replicasets: Stored<V1ReplicaSet>;
   daemonsets: Stored<V1DaemonSet>;
+  statefulsets: Stored<V1StatefulSet>;
   controllerrevisions: Stored<V1ControllerRevision>;
+  cronjobs: Stored<V1CronJob>;
   jobs: Stored<V1Job>;
   horizontalpodautoscalers: Stored<V2HorizontalPodAutoscaler>;
   poddisruptionbudgets: Stored<V1PodDisruptionBudget>;
+  priorityclasses: Stored<V1PriorityClass>;
+  storageclasses: Stored<V1StorageClass>;
 }
 export type Resource = keyof Kinds;
 export type Pod = Kinds['pods'];
@@ -82,6 +106,9 @@ export type EndpointSlice = Kinds['endpointslices'];
 export type Deployment = Kinds['deployments'];
 export type ReplicaSet = Kinds['replicasets'];
 export type DaemonSet = Kinds['daemonsets'];
+export type StatefulSet = Kinds['statefulsets'];
+export type ReplicationController = Kinds['replicationcontrollers'];
+export type CronJob = Kinds['cronjobs'];
 export type Job = Kinds['jobs'];
 export type Autoscaler = Kinds['horizontalpodautoscalers'];
 export type DisruptionBudget = Kinds['poddisruptionbudgets'];

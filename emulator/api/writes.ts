@@ -1,28 +1,19 @@
 // Create, update and delete with the API server's rules: names, generations, optimistic concurrency, graceful deletion.
 // Source: apiserver/pkg/registry/{generic/registry/store.go,rest/{create,update,delete}.go} and the kinds' strategies.
 
-import { admitPodReferences } from './admission.ts';
 import { applyDefaults } from './defaults/index.ts';
-import { addDefaultTolerations, mergeMatchLabelKeys } from './defaults/pod.ts';
 import { initialStatus, normalizeStatus } from './defaults/status.ts';
-import { numberTemplate, tieJobToPods } from './defaults/workloads.ts';
 import { alreadyExists, conflict, forbidden, invalid, notFound, preconditionFailed } from './errors.ts';
 import { createGarbageCollector } from './garbage.ts';
 import { type FieldManager, trackUpdate } from './managed-fields.ts';
 import { cloneObject, equalObjects, isObject, type KubeObject, timestamp } from './objects.ts';
+import { admitQuota } from './quota.ts';
 import { definitionOf, groupVersion, type ResourceDefinition } from './resources.ts';
 import type { Storage } from './storage.ts';
-import {
-  type DaemonSet,
-  type DeleteOptions,
-  type Job,
-  type ObjectMeta,
-  type Pod,
-  type Service,
-  StatusError,
-} from './types.ts';
+import { strategyOf } from './strategy/index.ts';
+import type { StrategyTools } from './strategy/strategy.ts';
+import { type DeleteOptions, type ObjectMeta, type Pod, type Service, StatusError } from './types.ts';
 import { validate } from './validation/index.ts';
-import { ipAddress } from './validation/names.ts';
 
 export interface WriteOptions {
   /** Everything but the write itself. */
@@ -61,9 +52,10 @@ export interface WriteContext {
   random: () => number;
   /** Picks an address that is in none of the given. */
   allocateClusterIP: (taken: ReadonlySet<string>) => string;
+  /** PEM of the authority that signs the API server's certificate, for the ConfigMap kube-root-ca.crt. */
+  rootCertificate?: string;
 }
 
-const protectedNamespaces = ['default', 'kube-system', 'kube-public'];
 /** kube-apiserver: --service-node-port-range. */
 const firstNodePort = 30_000;
 const nodePortCount = 2768;
@@ -86,6 +78,13 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     },
   };
 
+  const tools: StrategyTools = {
+    storage,
+    now: context.now,
+    create: (definition, draft) => create(definition, draft),
+    rootCertificate: context.rootCertificate,
+  };
+
   function create(definition: ResourceDefinition, draft: unknown, options: WriteOptions = {}): KubeObject {
     const object = cloneObject(draft) as KubeObject;
     object.metadata ??= {} as ObjectMeta;
@@ -105,28 +104,21 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     delete metadata.generation;
     if (definition.generation !== 'none') metadata.generation = 1;
     dropEmpty(metadata);
-    if (definition.resource === 'pods') admitPodReferences(storage, object as unknown as Pod);
-    if (definition.resource === 'services') refuseChosenAddress(definition, object);
+    const strategy = strategyOf(definition);
+    strategy.admit?.(object, tools);
     applyDefaults(object, allocation);
-    if (definition.resource === 'pods') {
-      addDefaultTolerations(object as unknown as Pod);
-      mergeMatchLabelKeys(object as unknown as Pod);
-    }
-    if (definition.resource === 'jobs') tieJobToPods(object as unknown as Job);
-    if (definition.resource === 'daemonsets') numberTemplate(object as unknown as DaemonSet, 1);
+    strategy.prepareForCreate?.(object, tools);
     if (definition.hasStatus) object.status = initialStatus(object, context.now());
     normalizeStatus(object);
     if (options.manager) trackUpdate(undefined, object, options.manager, timestamp(context.now()));
     validate(definition, object, undefined);
+    admitQuota(storage, definition, object);
     if (storage.get(definition, metadata.namespace, metadata.name)) {
       throw alreadyExists(definition, metadata.name);
     }
     if (options.dryRun) return object;
     const stored = storage.commit('ADDED', definition, object);
-    if (definition === namespaces) {
-      const account = { metadata: { name: 'default', namespace: metadata.name } };
-      create(definitionOf('serviceaccounts'), account);
-    }
+    strategy.created?.(stored, tools);
     return stored;
   }
 
@@ -205,7 +197,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     // An object under deletion goes with its last finalizer, without a MODIFIED of its own.
     const held = (object.metadata.finalizers?.length ?? 0) > 0;
     const graceful = (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
-    if (object.metadata.deletionTimestamp && !held && !graceful && definition !== namespaces) {
+    if (object.metadata.deletionTimestamp && !held && !graceful && !strategyOf(definition).startDeletion) {
       remove(definition, current);
       return object;
     }
@@ -214,10 +206,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
 
   function statusUpdate(definition: ResourceDefinition, current: KubeObject, object: KubeObject): KubeObject {
     const metadata = object.metadata;
-    if (definition.resource === 'deployments') setOrDelete(metadata, 'labels', current.metadata.labels);
-    if (definition.resource === 'pods') {
-      setOrDelete(metadata, 'ownerReferences', current.metadata.ownerReferences);
-    }
+    strategyOf(definition).prepareForStatusUpdate?.(object, current);
     const result: KubeObject = { ...cloneObject(current), metadata };
     if (object.status === undefined) delete result.status;
     else result.status = object.status;
@@ -237,13 +226,13 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
       else object.status = cloneObject(current.status);
     }
     if (binding) markScheduled(object, timestamp(context.now()));
-    keepAllocated(definition, current, object);
-    if (definition.resource === 'pods') addDefaultTolerations(object as unknown as Pod);
+    const strategy = strategyOf(definition);
+    strategy.prepareForUpdate?.(object, current, tools);
     applyDefaults(object, allocation);
     normalizeStatus(object);
     validate(definition, object, current, binding ? 'binding' : undefined);
     const { generation } = current.metadata;
-    if (definition.resource === 'daemonsets') renumberTemplate(current, object);
+    strategy.finishUpdate?.(object, current, tools);
     // A binding is written past the strategy: it raises no generation.
     if (generation !== undefined && !binding && raisesGeneration(definition, current, object)) {
       object.metadata.generation = generation + 1;
@@ -274,7 +263,13 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
         `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
       );
     }
-    if (definition === namespaces) return deleteNamespace(current, options);
+    const { startDeletion } = strategyOf(definition);
+    if (startDeletion) {
+      const changed = startDeletion(current, tools);
+      if (!changed) return { object: current, gone: false };
+      const stored = options.dryRun ? changed : storage.commit('MODIFIED', definition, changed);
+      return { object: stored, gone: false };
+    }
     const marked = mark(definition, current, options);
     const held = (marked.metadata.finalizers?.length ?? 0) > 0;
     const gone = !held && (marked.metadata.deletionGracePeriodSeconds ?? 0) === 0;
@@ -286,7 +281,8 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
 
   /** The object as it is after the delete request, before it goes; the same object when nothing changes. */
   function mark(definition: ResourceDefinition, current: KubeObject, options: RemoveOptions): KubeObject {
-    const graceSeconds = definition.resource === 'pods' ? podGraceSeconds(current, options) : 0;
+    const grace = strategyOf(definition).graceSeconds;
+    const graceSeconds = grace?.(current, options) ?? 0;
     const finalizers = finalizersAfterDelete(current.metadata, options.propagationPolicy);
     const finalizersChanged = finalizers.length !== (current.metadata.finalizers?.length ?? 0);
     if (current.metadata.deletionTimestamp) {
@@ -303,30 +299,13 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
       return changed;
     }
     // Only pods are deleted gracefully; another object without finalizers goes unmarked.
-    if (definition.resource !== 'pods' && finalizers.length === 0) return current;
+    if (!grace && finalizers.length === 0) return current;
     const changed = cloneObject(current);
     changed.metadata.deletionTimestamp = timestamp(context.now() + graceSeconds * 1000);
     changed.metadata.deletionGracePeriodSeconds = graceSeconds;
     if (changed.metadata.generation !== undefined) changed.metadata.generation++;
     if (finalizersChanged) changed.metadata.finalizers = finalizers;
     return changed;
-  }
-
-  function deleteNamespace(
-    current: KubeObject,
-    options: RemoveOptions,
-  ): { object: KubeObject; gone: boolean } {
-    const { name, deletionTimestamp } = current.metadata;
-    if (protectedNamespaces.includes(name)) {
-      throw forbidden(namespaces, name, 'this namespace may not be deleted');
-    }
-    if (deletionTimestamp) return { object: current, gone: false };
-    const changed = cloneObject(current);
-    changed.metadata.deletionTimestamp = timestamp(context.now());
-    changed.status = { ...(isObject(changed.status) ? changed.status : {}), phase: 'Terminating' };
-    if (options.dryRun) return { object: changed, gone: false };
-    const stored = storage.commit('MODIFIED', namespaces, changed);
-    return { object: stored, gone: false };
   }
 
   function remove(definition: ResourceDefinition, object: KubeObject): KubeObject {
@@ -355,15 +334,6 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
   storage.subscribe((change) => collector.follow(change));
 
   return { create, update, delete: deleteObject, collectOrphan: collector.collectOrphan };
-}
-
-/** Zero when nothing runs: never scheduled, or all containers have ended (registry/core/pod/strategy.go). */
-function podGraceSeconds(pod: KubeObject, options: RemoveOptions): number {
-  const { spec, status } = pod as unknown as Pod;
-  const wanted = options.gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 0;
-  const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
-  if (!spec?.nodeName || ended) return 0;
-  return wanted < 0 ? 1 : wanted;
 }
 
 function finalizersAfterDelete(metadata: ObjectMeta, policy: DeleteOptions['propagationPolicy']): string[] {
@@ -403,47 +373,9 @@ function dropEmpty(metadata: ObjectMeta): void {
   delete (metadata as { selfLink?: string }).selfLink;
 }
 
-/** Addresses are given out here; one that a manifest brings along belongs to another network. */
-function refuseChosenAddress(definition: ResourceDefinition, object: KubeObject): void {
-  const address = isObject(object.spec) ? object.spec.clusterIP : undefined;
-  if (typeof address !== 'string' || address === '' || address === 'None' || ipAddress(address).length > 0)
-    return;
-  throw invalid(definition, object.metadata.name, [
-    {
-      reason: 'FieldValueForbidden',
-      message:
-        'Forbidden: Unsupported by the emulated cluster: it chooses the addresses of Services; leave it out',
-      field: 'spec.clusterIP',
-    },
-  ]);
-}
-
 function nodePortsOf(service: KubeObject): number[] {
   const ports = (service as unknown as Service).spec?.ports ?? [];
   return ports.flatMap(({ nodePort }) => nodePort ?? []);
-}
-
-/** What was given out stays when an update leaves it out. */
-function keepAllocated(definition: ResourceDefinition, current: KubeObject, object: KubeObject): void {
-  if (!isObject(object.spec) || !isObject(current.spec)) return;
-  if (definition.resource === 'services' && !object.spec.clusterIP) {
-    object.spec.clusterIP = current.spec.clusterIP;
-  }
-  if (definition.resource === 'services') keepNodePorts(current, object);
-  if (definition.resource === 'jobs') object.spec.selector ??= current.spec.selector;
-}
-
-/** By number and protocol of the port (registry/core/service/storage: patchAllocatedValues). */
-function keepNodePorts(current: KubeObject, object: KubeObject): void {
-  const before = (current as unknown as Service).spec;
-  const now = (object as unknown as Service).spec;
-  if (before?.type !== 'NodePort' || now?.type !== 'NodePort') return;
-  for (const port of now.ports ?? []) {
-    const same = before.ports?.find(
-      (known) => known.port === port.port && (known.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
-    );
-    if (same?.nodePort !== undefined) port.nodePort ||= same.nodePort;
-  }
 }
 
 /** registry/core/pod/storage: a binding sets PodScheduled in the same write. */
@@ -459,14 +391,6 @@ function markScheduled(object: KubeObject, time: string): void {
   const others = pod.status.conditions ?? [];
   const index = others.findIndex(({ type }) => type === 'PodScheduled');
   pod.status.conditions = index < 0 ? [...others, condition] : others.with(index, condition);
-}
-
-function renumberTemplate(current: KubeObject, object: KubeObject): void {
-  const annotation = 'deprecated.daemonset.template.generation';
-  const number = Number(current.metadata.annotations?.[annotation] ?? 1);
-  const before = (current as unknown as DaemonSet).spec?.template;
-  const after = (object as unknown as DaemonSet).spec?.template;
-  numberTemplate(object as unknown as DaemonSet, equalObjects(before, after) ? number : number + 1);
 }
 
 function raisesGeneration(definition: ResourceDefinition, current: KubeObject, object: KubeObject): boolean {

@@ -8,7 +8,8 @@ import {
   selectorMatches,
 } from '../../emulator/api/label-selector.ts';
 import type { JsonObject, KubeObject } from '../../emulator/api/objects.ts';
-import { decodeProtobuf } from '../../emulator/api/protobuf/decoder.ts';
+import { decodeProtobuf } from '../../emulator/api/protobuf/decode.ts';
+import { encodeProtobuf } from '../../emulator/api/protobuf/encode.ts';
 import { canonicalQuantity, parseQuantity } from '../../emulator/api/quantity.ts';
 import { DecodeError, decodeFields } from '../../emulator/api/schema/decode.ts';
 import { generateSchema } from '../../emulator/api/schema/generate.ts';
@@ -206,9 +207,10 @@ test('protobuf bodies', () => {
     refusal(() => decodeProtobuf(body('v1', 'Foo'))),
     'takes no protobuf for Foo',
   );
-  assert.match(
-    refusal(() => decodeProtobuf(body('v1', 'Namespace', field(9, 'x')))),
-    'protobuf field 9',
+  assert.equal(
+    decodeProtobuf(body('v1', 'Namespace', field(9, 'x'))),
+    { apiVersion: 'v1', kind: 'Namespace' },
+    'a field that v1.34 does not have is left out',
   );
   assert.match(
     refusal(() => decodeProtobuf(Buffer.from('{}'))),
@@ -216,8 +218,82 @@ test('protobuf bodies', () => {
   );
   assert.match(
     refusal(() => decodeProtobuf(body('v1', 'Namespace').subarray(0, 12))),
-    'unexpected end',
+    'index out of range',
   );
+});
+
+test('protobuf there and back: every form that a field can have', () => {
+  const objects: JsonObject[] = [
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'p',
+        labels: { a: 'b' },
+        generation: 2 ** 53 - 1,
+        creationTimestamp: '2026-01-01T00:00:00Z',
+        managedFields: [
+          { manager: 'm', operation: 'Apply', time: '2026-01-01T00:00:00Z', fieldsV1: { 'f:spec': {} } },
+        ],
+      },
+      spec: {
+        containers: [
+          {
+            name: 'c',
+            image: 'i',
+            env: [{ name: 'E', valueFrom: { secretKeyRef: { name: 's', key: 'k', optional: false } } }],
+            resources: { limits: { cpu: '500m' } },
+            livenessProbe: { httpGet: { path: '/', port: 'web' }, periodSeconds: 3 },
+          },
+        ],
+        volumes: [
+          { name: 'v', emptyDir: {} },
+          { name: 'w', configMap: { name: 'c', items: [{ key: 'k', path: 'p', mode: 256 }] } },
+        ],
+        securityContext: { supplementalGroups: [1, 2], runAsUser: 0 },
+        terminationGracePeriodSeconds: 0,
+      },
+      status: {
+        phase: 'Running',
+        containerStatuses: [
+          {
+            name: 'c',
+            ready: false,
+            restartCount: 0,
+            image: 'i',
+            imageID: '',
+            state: { waiting: { reason: 'R' } },
+            lastState: {},
+          },
+        ],
+      },
+    },
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, data: { a: 'aGk=' }, type: 'Opaque' },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: { name: 'r' },
+      data: { spec: { template: { x: [1, 'a', null] } } },
+      revision: 0,
+    },
+    {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'l' },
+      spec: { renewTime: '2026-01-01T00:00:00.000123Z', leaseDurationSeconds: 0 },
+    },
+    {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenReview',
+      metadata: {},
+      spec: { token: 't' },
+      status: { user: { username: 'u', extra: { 'a/b': ['1', '2'], none: [] } } },
+    },
+  ];
+  for (const object of objects) {
+    assert.equal(decodeProtobuf(encodeProtobuf(object)!), object, String(object.kind));
+  }
+  assert.is(encodeProtobuf({ apiVersion: 'meta.k8s.io/v1', kind: 'Table' }), undefined);
 });
 
 test('fields of a kind: unknown ones are named, wrong types refused, times cut to seconds', () => {

@@ -2,7 +2,7 @@
 import { parse as parseYaml } from 'yaml';
 import { badRequest, unsupportedMediaType } from '../errors.ts';
 import { isObject, type JsonObject, type KubeObject } from '../objects.ts';
-import { decodeProtobuf } from '../protobuf/decoder.ts';
+import { decodeProtobuf } from '../protobuf/decode.ts';
 import { groupVersion } from '../resources.ts';
 import { DecodeError, decodeFields } from '../schema/decode.ts';
 import { typeNameOf } from '../schema/schema.ts';

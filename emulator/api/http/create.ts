@@ -1,8 +1,9 @@
 // POST to a collection, PUT to an object.
 import { badRequest, notFound } from '../errors.ts';
 import type { FieldManager } from '../managed-fields.ts';
-import { isObject, type KubeObject } from '../objects.ts';
+import type { KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
+import { strategyOf } from '../strategy/index.ts';
 import { toTable } from '../tables/table.ts';
 import { warningsFor } from '../warnings.ts';
 import { readObject } from './body.ts';
@@ -10,7 +11,7 @@ import { asServed, type Exchange, managerOf } from './context.ts';
 import { includeObject } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
 import { isDryRun } from './request.ts';
-import { sendJson, warningHeader } from './responses.ts';
+import { sendApiObject, warningHeader } from './responses.ts';
 
 export async function createObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
   const { object, warnings } = await readObject(exchange, exchange.served);
@@ -28,9 +29,7 @@ export async function replaceObject(
   const current = context.registry.storage.get(stored, namespace, name);
   checkPlace(exchange, object);
   if (!current) {
-    // AllowCreateOnUpdate of these kinds' strategies.
-    const creates = ['leases', 'services', 'events'].includes(stored.resource);
-    if (!creates || object.metadata.resourceVersion) throw notFound(stored, name);
+    if (!strategyOf(stored).createsOnUpdate || object.metadata.resourceVersion) throw notFound(stored, name);
     sendObject(exchange, 201, store(exchange, stored, object, managerOf(exchange)), warnings);
     return;
   }
@@ -57,7 +56,6 @@ export function store(
     metadata: { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) },
   };
   const converted = served.toStored?.(placed, undefined) ?? placed;
-  if (stored.resource === 'secrets') encodeStringData(converted);
   const dryRun = isDryRun(query, 'CreateOptions');
   const created = context.registry.writes.create(stored, converted, { dryRun, manager });
   if (!dryRun) context.registry.writes.collectOrphan(stored, created);
@@ -82,11 +80,12 @@ export function sendObject(
         includeObject: includeObject(query),
         withColumns: true,
       };
-      sendJson(res, code, toTable(resource, [object], { resourceVersion }, options), headers);
+      sendApiObject(req, res, code, toTable(resource, [object], { resourceVersion }, options), headers);
       break;
     }
     case 'metadata':
-      sendJson(
+      sendApiObject(
+        req,
         res,
         code,
         { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
@@ -94,7 +93,7 @@ export function sendObject(
       );
       break;
     case 'object':
-      sendJson(res, code, asServed(served, object), headers);
+      sendApiObject(req, res, code, asServed(served, object), headers);
       break;
   }
 }
@@ -117,15 +116,4 @@ function checkNamespace({ namespace }: Exchange, { metadata }: KubeObject): void
   if (metadata.namespace && namespace !== undefined && metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-}
-
-/** Secret.stringData is write-only: it becomes data. */
-function encodeStringData(secret: KubeObject): void {
-  if (!isObject(secret.stringData)) return;
-  const encoded = Object.entries(secret.stringData).map(([key, text]) => [
-    key,
-    Buffer.from(String(text)).toString('base64'),
-  ]);
-  secret.data = { ...(isObject(secret.data) ? secret.data : {}), ...Object.fromEntries(encoded) };
-  delete secret.stringData;
 }

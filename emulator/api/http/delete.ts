@@ -1,31 +1,29 @@
 // DELETE of an object or a collection.
 import { isObject, type JsonObject, type KubeObject } from '../objects.ts';
 import { groupVersion, type ResourceDefinition } from '../resources.ts';
+import { strategyOf } from '../strategy/index.ts';
 import type { DeleteOptions } from '../types.ts';
 import type { RemoveOptions } from '../writes.ts';
 import { readOptionalBody } from './body.ts';
 import { asServed, type Exchange } from './context.ts';
 import { selection } from './list.ts';
 import { invalidOption, isDryRun, numberFrom } from './request.ts';
-import { sendJson, success, warningHeader } from './responses.ts';
-
-// The stores with ReturnDeletedObject.
-const returnsObject = ['pods', 'services', 'serviceaccounts'];
+import { sendApiObject, success, warningHeader } from './responses.ts';
 
 export async function deleteObject(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
-  const { context, res, served, namespace, name = '', query } = exchange;
+  const { context, req, res, served, namespace, name = '', query } = exchange;
   const body = await readOptionalBody(exchange);
   const options = removeOptions(stored, query, body);
   const { object, gone } = context.registry.writes.delete(stored, namespace, name, options);
   const answer =
-    gone && !returnsObject.includes(stored.resource)
+    gone && !strategyOf(stored).returnsDeleted
       ? success(served, name, object.metadata.uid)
       : asServed(served, object);
-  sendJson(res, 200, answer, warningHeader(orphanWarning(stored, options, query, body)));
+  sendApiObject(req, res, 200, answer, warningHeader(orphanWarning(stored, options, query, body)));
 }
 
 export async function deleteCollection(exchange: Exchange, stored: ResourceDefinition): Promise<void> {
-  const { context, res, served, namespace, query } = exchange;
+  const { context, req, res, served, namespace, query } = exchange;
   const { storage, writes } = context.registry;
   const body = await readOptionalBody(exchange);
   const options = removeOptions(stored, query, body);
@@ -41,7 +39,7 @@ export async function deleteCollection(exchange: Exchange, stored: ResourceDefin
       ),
     );
   }
-  sendJson(res, 200, {
+  sendApiObject(req, res, 200, {
     kind: `${served.kind}List`,
     apiVersion: groupVersion(served),
     metadata: { resourceVersion: String(storage.version) },
@@ -100,8 +98,7 @@ function propagationPolicy(
     );
   }
   const wanted = requestedPolicy(query, body);
-  // batch/v1 keeps the default of its first days (registry/batch/job/strategy.go).
-  if (wanted === undefined) return stored.resource === 'jobs' ? 'Orphan' : 'Background';
+  if (wanted === undefined) return strategyOf(stored).defaultPropagation ?? 'Background';
   const policy = policies.find((each) => each === wanted);
   if (policy) return policy;
   const message = `Unsupported value: "${wanted}": supported values: "Foreground", "Background", "Orphan", "nil"`;

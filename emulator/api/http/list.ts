@@ -10,7 +10,7 @@ import { StatusError } from '../types.ts';
 import { asServed, type Exchange } from './context.ts';
 import { wantedRepresentation } from './negotiation.ts';
 import { numberFrom } from './request.ts';
-import { sendJson } from './responses.ts';
+import { sendApiObject } from './responses.ts';
 
 export function listResource(exchange: Exchange, stored: ResourceDefinition): void {
   const { storage } = exchange.context.registry;
@@ -48,7 +48,8 @@ export function sendList(
   const { req, res, served, query, context } = exchange;
   switch (wantedRepresentation(req)) {
     case 'table':
-      sendJson(
+      sendApiObject(
+        req,
         res,
         200,
         toTable(resource, objects, metadata, {
@@ -59,7 +60,7 @@ export function sendList(
       );
       break;
     case 'metadata':
-      sendJson(res, 200, {
+      sendApiObject(req, res, 200, {
         kind: 'PartialObjectMetadataList',
         apiVersion: 'meta.k8s.io/v1',
         metadata,
@@ -67,7 +68,7 @@ export function sendList(
       });
       break;
     case 'object':
-      sendJson(res, 200, {
+      sendApiObject(req, res, 200, {
         kind: `${served.kind}List`,
         apiVersion: groupVersion(served),
         metadata,

@@ -1,24 +1,29 @@
 // In which form an answer is wanted: objects, tables, metadata only.
 import type { IncomingMessage } from 'node:http';
+import { protobufType } from '../protobuf/encode.ts';
 
 export type Representation = 'object' | 'table' | 'metadata';
 
-export function wantedRepresentation(req: IncomingMessage): Representation {
+export interface Wanted {
+  representation: Representation;
+  media: 'json' | 'protobuf';
+}
+
+export const wantedRepresentation = (req: IncomingMessage): Representation => wantedForm(req).representation;
+
+/** The first form of the Accept header that there is; tables are JSON only. */
+export function wantedForm(req: IncomingMessage): Wanted {
   for (const range of mediaRanges(req)) {
     const { type, parameters } = range;
-    if (
-      type !== 'application/json' ||
-      parameters.get('g') !== 'meta.k8s.io' ||
-      parameters.get('v') !== 'v1'
-    ) {
-      if (acceptsPlainJson(range)) return 'object';
-      continue;
-    }
+    const media = type === protobufType ? 'protobuf' : isJson(type) ? 'json' : undefined;
+    if (!media) continue;
     const as = parameters.get('as') ?? '';
-    if (as === 'Table') return 'table';
-    if (as.startsWith('PartialObjectMetadata')) return 'metadata';
+    if (as === '') return { representation: 'object', media };
+    if (parameters.get('g') !== 'meta.k8s.io' || parameters.get('v') !== 'v1') continue;
+    if (as === 'Table' && media === 'json') return { representation: 'table', media };
+    if (as.startsWith('PartialObjectMetadata')) return { representation: 'metadata', media };
   }
-  return 'object';
+  return { representation: 'object', media: 'json' };
 }
 
 export function wantsAggregatedDiscovery(req: IncomingMessage): 'v2' | 'v2beta1' | undefined {
@@ -30,10 +35,12 @@ export function wantsAggregatedDiscovery(req: IncomingMessage): 'v2' | 'v2beta1'
   return undefined;
 }
 
-/** False when no JSON would be accepted (protobuf or YAML alone). */
-export function acceptsJson(req: IncomingMessage): boolean {
-  return mediaRanges(req).some(({ type }) => ['application/json', 'application/*', '*/*'].includes(type));
+/** False when neither JSON nor protobuf would be accepted (YAML alone). */
+export function acceptsKnownForm(req: IncomingMessage): boolean {
+  return mediaRanges(req).some(({ type }) => type === protobufType || isJson(type));
 }
+
+const isJson = (type: string) => ['application/json', 'application/*', '*/*'].includes(type);
 
 interface MediaRange {
   type: string;
@@ -49,8 +56,4 @@ function mediaRanges(req: IncomingMessage): MediaRange[] {
       parameters: new Map(parameters.map((parameter) => parameter.split('=', 2) as [string, string])),
     };
   });
-}
-
-function acceptsPlainJson({ type, parameters }: MediaRange): boolean {
-  return ['application/json', 'application/*', '*/*'].includes(type) && !parameters.has('as');
 }

@@ -9,7 +9,7 @@ import { contentType, decodeMedia, readObject } from './body.ts';
 import type { Exchange } from './context.ts';
 import { removeOptions } from './delete.ts';
 import { isDryRun, isTrue, numberFrom, readBody } from './request.ts';
-import { sendJson } from './responses.ts';
+import { sendApiObject } from './responses.ts';
 
 const created = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 
@@ -27,7 +27,7 @@ export async function handleEviction(exchange: Exchange): Promise<void> {
   const options = removeOptions(definitionOf('pods'), new URLSearchParams(), deleteOptions);
   const dryRun = isDryRun(query, 'CreateOptions') || options.dryRun;
   evictPod(context.registry, findPod(exchange, name), { ...options, dryRun });
-  sendJson(res, 201, created);
+  sendApiObject(req, res, 201, created);
 }
 
 /** The scheduler's decision. */
@@ -50,7 +50,7 @@ export async function handleBinding(exchange: Exchange): Promise<void> {
     subresource: 'binding',
     dryRun: isDryRun(query, 'CreateOptions'),
   });
-  sendJson(res, 201, created);
+  sendApiObject(req, res, 201, created);
 }
 
 export async function handleLog(exchange: Exchange): Promise<void> {

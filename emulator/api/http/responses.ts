@@ -1,9 +1,25 @@
 // Answers: JSON bodies, Status errors, warnings.
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { failure, type Status } from '../errors.ts';
+import type { JsonObject } from '../objects.ts';
+import { encodeProtobuf, protobufType } from '../protobuf/encode.ts';
 import type { Served } from '../served.ts';
 import { StatusError } from '../types.ts';
+import { wantedForm } from './negotiation.ts';
+
+/** An object of the API, as protobuf where that is wanted and its kind has such a form. */
+export function sendApiObject(
+  req: IncomingMessage,
+  res: ServerResponse,
+  code: number,
+  body: object,
+  headers: Record<string, string> = {},
+) {
+  const bytes = wantedForm(req).media === 'protobuf' ? encodeProtobuf(body as JsonObject) : undefined;
+  if (bytes) sendText(res, code, bytes, protobufType, headers);
+  else sendJson(res, code, body, headers);
+}
 
 export function sendJson(
   res: ServerResponse,
@@ -17,7 +33,7 @@ export function sendJson(
 export function sendText(
   res: ServerResponse,
   code: number,
-  text: string,
+  text: string | Buffer,
   contentType: string,
   headers: Record<string, string> = {},
 ) {
@@ -32,14 +48,15 @@ export function sendText(
 }
 
 /** Errors that are no StatusError are defects of the emulation: 500 with their message. */
-export function sendError(res: ServerResponse, error: unknown) {
+export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown) {
   if (res.headersSent) {
     res.destroy();
     return;
   }
   const status = error instanceof StatusError ? error : internalError(error);
   const retryAfter = status.details?.retryAfterSeconds;
-  sendJson(
+  sendApiObject(
+    req,
     res,
     status.code,
     failure(status),

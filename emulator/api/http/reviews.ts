@@ -3,14 +3,14 @@ import { methodNotAllowed } from '../errors.ts';
 import { timestamp } from '../objects.ts';
 import { readObject } from './body.ts';
 import type { Exchange } from './context.ts';
-import { sendJson } from './responses.ts';
+import { sendApiObject } from './responses.ts';
 
 export async function handleReview(exchange: Exchange): Promise<void> {
   const { req, res, served, context } = exchange;
   if (req.method !== 'POST') throw methodNotAllowed();
   const { object } = await readObject(exchange, served);
   const metadata = { creationTimestamp: timestamp(context.registry.now()) };
-  sendJson(res, 201, { ...object, metadata, status: statusOf(served.resource) });
+  sendApiObject(req, res, 201, { ...object, metadata, status: statusOf(served.resource) });
 }
 
 function statusOf(resource: string): object {

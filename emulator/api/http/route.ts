@@ -10,7 +10,7 @@ import { deleteCollection, deleteObject } from './delete.ts';
 import { sendDiscovery } from './discovery.ts';
 import { listResource } from './list.ts';
 import { handleMetrics } from './metrics.ts';
-import { acceptsJson } from './negotiation.ts';
+import { acceptsKnownForm } from './negotiation.ts';
 import { sendOpenApi } from './openapi.ts';
 import { patchObject } from './patch.ts';
 import { handleBinding, handleEviction, handleLog, handlePodProxy, handleServiceProxy } from './pods.ts';
@@ -59,7 +59,7 @@ async function routeResource(exchange: Exchange): Promise<void> {
     if (served.resource === 'services') return handleServiceProxy(exchange);
   }
   if (subresource === 'log' && stored?.resource === 'pods') return handleLog(exchange);
-  if (!acceptsJson(req)) throw notAcceptable();
+  if (!acceptsKnownForm(req)) throw notAcceptable();
   if (served.group === 'metrics.k8s.io') return handleMetrics(exchange);
   if (!stored) return handleReview(exchange);
   if (name === undefined) return routeCollection(exchange, stored);
@@ -151,7 +151,7 @@ function notAcceptable(): StatusError {
   return new StatusError(
     406,
     'NotAcceptable',
-    '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch',
+    '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch, application/vnd.kubernetes.protobuf, application/vnd.kubernetes.protobuf;stream=watch',
     {},
   );
 }

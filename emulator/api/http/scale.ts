@@ -12,7 +12,7 @@ import { includeObject } from './list.ts';
 import { wantedRepresentation } from './negotiation.ts';
 import { patched } from './patch.ts';
 import { isDryRun, readBody } from './request.ts';
-import { sendJson, warningHeader } from './responses.ts';
+import { sendApiObject, warningHeader } from './responses.ts';
 
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
@@ -67,17 +67,17 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
     manager: managerOf(exchange),
   });
   const headers = warningHeader([...warnings, ...warningsFor(updated, target)]);
-  sendJson(res, 200, scaleOf(updated), headers);
+  sendApiObject(req, res, 200, scaleOf(updated), headers);
 }
 
 function sendScale({ req, res, query, context }: Exchange, scale: KubeObject, warnings: string[]): void {
   if (wantedRepresentation(req) !== 'table') {
-    sendJson(res, 200, scale, warningHeader(warnings));
+    sendApiObject(req, res, 200, scale, warningHeader(warnings));
     return;
   }
   const { resourceVersion } = scale.metadata;
   const options = { nowMs: context.registry.now(), includeObject: includeObject(query), withColumns: true };
-  sendJson(res, 200, toTable('scale', [scale], { resourceVersion }, options));
+  sendApiObject(req, res, 200, toTable('scale', [scale], { resourceVersion }, options));
 }
 
 function scaleOf({ metadata, spec, status }: KubeObject): KubeObject {

@@ -2,21 +2,21 @@
 // Source: apiserver/pkg/endpoints/handlers/watch.go, storage/cacher (initial events, bookmarks, selector transitions).
 import { expired, failure } from '../errors.ts';
 import type { KubeObject } from '../objects.ts';
+import { messageNameOf } from '../protobuf/messages.ts';
 import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import type { StoredChange } from '../storage.ts';
 import { partialMetadata, toTable } from '../tables/table.ts';
 import { StatusError } from '../types.ts';
 import { asServed, type Exchange } from './context.ts';
 import { includeObject, selection, tooLarge } from './list.ts';
-import { wantedRepresentation } from './negotiation.ts';
+import { wantedForm } from './negotiation.ts';
 import { invalidOption, isTrue, numberFrom } from './request.ts';
+import { openWatchStream } from './watch-stream.ts';
 
 /** Bookmarks let a quiet watch resume although much else was written. */
 const bookmarkEveryMs = 15_000;
 /** kube-apiserver --min-request-timeout: a watch ends after 30 to 60 minutes. */
 const watchTimeoutMs = 1_800_000;
-/** A client that does not read is cut off, as the real cacher does it. */
-const unsentLimitBytes = 32 * 1024 * 1024;
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -24,16 +24,15 @@ export function watchResource(exchange: Exchange, stored: ResourceDefinition): v
   const { req, res, served, namespace, query, context } = exchange;
   const { storage, now } = context.registry;
   const selects = selection(stored, namespace, query);
-  const representation = wantedRepresentation(req);
+  const { representation, media } = wantedForm(req);
   const included = includeObject(query);
   const bookmarks = isTrue(query, 'allowWatchBookmarks');
   const start = startVersion(query, bookmarks, storage.version);
   let columnsSent = false;
 
   if (start.version > storage.version) throw tooLarge(start.version, storage.version);
-  res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
-  // client-go waits for the head before it can give up a watch.
-  res.flushHeaders();
+  const asProtobuf = media === 'protobuf' && messageNameOf(groupVersion(served), served.kind) !== undefined;
+  const stream = openWatchStream(res, asProtobuf ? 'protobuf' : 'json');
 
   const tableOf = (objects: KubeObject[], resourceVersion: string) => {
     const table = toTable(
@@ -49,10 +48,7 @@ export function watchResource(exchange: Exchange, stored: ResourceDefinition): v
     columnsSent = true;
     return table;
   };
-  const send = (type: string, object: unknown) => {
-    if (res.writableLength > unsentLimitBytes) res.destroy();
-    else res.write(`${JSON.stringify({ type, object })}\n`);
-  };
+  const { send } = stream;
   const sendObject = (type: EventType, object: KubeObject) => {
     if (representation === 'table') send(type, tableOf([object], object.metadata.resourceVersion));
     else if (representation === 'metadata') send(type, partialMetadata(object));
@@ -82,23 +78,23 @@ export function watchResource(exchange: Exchange, stored: ResourceDefinition): v
     for (const object of storage.list(stored, namespace)) if (selects(object)) sendObject('ADDED', object);
     if (start.announceEnd) sendBookmark({ 'k8s.io/initial-events-end': 'true' });
   } else if (start.version < storage.oldestVersion) {
-    send('ERROR', failure(expired(start.version, storage.oldestVersion)));
-    res.end();
+    send('ERROR', { ...failure(expired(start.version, storage.oldestVersion)) });
+    stream.end();
     return;
   } else {
     for (const change of storage.changesAfter(start.version)) sendChange(change);
   }
 
-  const unsubscribe = storage.subscribe(sendChange);
+  stream.begun();
+  stream.onEnd(storage.subscribe(sendChange));
   const bookmarkTimer = bookmarks ? setInterval(() => sendBookmark(), bookmarkEveryMs) : undefined;
   const timeoutSeconds = numberFrom(query, 'timeoutSeconds') ?? 0;
   const limitMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMs * (1 + Math.random());
   const endTimer = setTimeout(() => {
     if (bookmarks) sendBookmark();
-    res.end();
+    stream.end();
   }, limitMs);
-  res.once('close', () => {
-    unsubscribe();
+  stream.onEnd(() => {
     clearInterval(bookmarkTimer);
     clearTimeout(endTimer);
   });

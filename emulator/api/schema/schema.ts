@@ -19,5 +19,6 @@ export const schema = content as unknown as Schema;
 /** The schema's type of a served kind. */
 export function typeNameOf(apiVersion: string, kind: string): string {
   if (kind === 'Event' && apiVersion === 'v1') return 'CoreV1Event';
+  if (kind === 'TokenRequest') return 'AuthenticationV1TokenRequest';
   return `${apiVersion.endsWith('v2') ? 'V2' : 'V1'}${kind}`;
 }

@@ -1,0 +1,33 @@
+// Pod: admission, tolerations, graceful deletion (registry/core/pod/strategy.go).
+import { admitPodReferences } from '../admission.ts';
+import { addDefaultTolerations, mergeMatchLabelKeys } from '../defaults/pod.ts';
+import { applyLimitRanges } from '../limit-range.ts';
+import type { Pod } from '../types.ts';
+import type { Strategy } from './strategy.ts';
+
+export const podStrategy: Strategy = {
+  admit(object, { storage }) {
+    const pod = object as unknown as Pod;
+    admitPodReferences(storage, pod);
+    applyLimitRanges(storage, pod);
+  },
+  prepareForCreate(object) {
+    const pod = object as unknown as Pod;
+    addDefaultTolerations(pod);
+    mergeMatchLabelKeys(pod);
+  },
+  prepareForUpdate: (object) => addDefaultTolerations(object as unknown as Pod),
+  prepareForStatusUpdate({ metadata }, current) {
+    if (current.metadata.ownerReferences) metadata.ownerReferences = current.metadata.ownerReferences;
+    else delete metadata.ownerReferences;
+  },
+  /** Zero when nothing runs: never scheduled, or all containers have ended. */
+  graceSeconds(object, options) {
+    const { spec, status } = object as unknown as Pod;
+    const wanted = options.gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 0;
+    const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+    if (!spec?.nodeName || ended) return 0;
+    return wanted < 0 ? 1 : wanted;
+  },
+  returnsDeleted: true,
+};
