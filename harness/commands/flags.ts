@@ -1,9 +1,17 @@
 // Flags that several commands share, and the forms that their values have.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Configuration, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
+import { scenarios as knownScenarios } from '../../scenarios/index.ts';
+import {
+  type Configuration,
+  type KnownNames,
+  type LoadedConfiguration,
+  loadConfiguration,
+} from '../config/load.ts';
 import { overrideConfiguration } from '../config/override.ts';
+import { UsageError } from '../model/errors.ts';
+import { rateBounds } from '../model/load.ts';
 import type { ClusterChoice } from '../run/clusters.ts';
-import { settings } from '../settings/index.ts';
+import { settings, variantNamed } from '../settings/index.ts';
 
 /** Where to run, what against, and with which load. */
 export interface ClusterFlags {
@@ -30,7 +38,7 @@ export const addClusterFlags = (command: Command): Command =>
     .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
     .option('--context <name>', 'context of the kubeconfig, for --cluster context')
     .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
-    .option('--rate <n>', 'requests per second and lane', positive)
+    .option('--rate <n>', 'requests per second and lane', rate)
     .option('--proxy-delay <ms>', 'embedded: routing updates lag by this much', wholeNumber(0, 600_000))
     .option('--seed <n>', 'seed of what is chosen by chance', wholeNumber(0, 2 ** 31));
 
@@ -39,12 +47,24 @@ export function configured(
   flags: ClusterFlags & { readonly preStop?: number },
   scenarioIds: readonly string[],
 ): LoadedConfiguration {
-  const { configuration, file } = loadConfiguration(flags.config, process.cwd(), {
-    scenarios: scenarioIds,
-    settings: settings.map((setting) => setting.name),
-  });
-  return { configuration: withFlags(configuration, flags), file };
+  const loaded = loadConfiguration(flags.config, process.cwd(), knownNames(scenarioIds));
+  return { ...loaded, configuration: withFlags(loaded.configuration, flags) };
 }
+
+export const knownNames = (scenarioIds: readonly string[]): KnownNames => ({
+  scenarios: scenarioIds,
+  settings: settings.map((setting) => setting.name),
+  variantProblem(name, configured) {
+    if (knownScenarios.some(({ full }) => Object.hasOwn(full.cases, name))) return undefined;
+    try {
+      variantNamed(name, configured);
+      return undefined;
+    } catch (error) {
+      if (error instanceof UsageError) return error.message;
+      throw error;
+    }
+  },
+});
 
 function withFlags(
   configuration: Configuration,
@@ -64,16 +84,20 @@ function withFlags(
   });
 }
 
-export const list = (text: string): string[] =>
-  text
+/** Each part once. */
+export function list(text: string): string[] {
+  const parts = text
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean);
+  if (parts.length === 0) throw new InvalidArgumentError('It must name at least one.');
+  return [...new Set(parts)];
+}
 
-export function positive(text: string): number {
+export function rate(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
+  if (/^\d+(\.\d+)?$/.test(text) && value >= rateBounds.least && value <= rateBounds.most) return value;
+  throw new InvalidArgumentError(`It must be a number from ${rateBounds.least} to ${rateBounds.most}.`);
 }
 
 export const wholeNumber =

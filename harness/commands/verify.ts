@@ -20,7 +20,15 @@ import { joinFacts, type Resumed, readResumed, reuseOf } from '../run/resume.ts'
 import { cannotRun, type Selection, select } from '../run/selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from '../run/session.ts';
 import { parseShard, type Shard, shardOf } from '../run/shard.ts';
-import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wholeNumber } from './flags.ts';
+import {
+  addClusterFlags,
+  type ClusterFlags,
+  clusterOption,
+  configured,
+  knownNames,
+  list,
+  wholeNumber,
+} from './flags.ts';
 import { judgeFolder, runFile } from './judge.ts';
 
 export interface VerifyFlags extends ClusterFlags {
@@ -106,6 +114,8 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
     gateFile: flags.gate,
     historyFile: flags.history,
     section: configuration.gate,
+    known: knownNames(knownScenarios.map(({ id }) => id)),
+    configuration,
   });
   const resumed = flags.resume === undefined ? undefined : await readResumed(flags.resume);
   const out = flags.resume ?? outputFolder(flags.out ?? configuration.out);

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { UsageError } from '../model/errors.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioInput } from '../model/scenario.ts';
 import { type FieldPath, fieldName } from '../model/yaml-path.ts';
+import { nestedTooDeeply, nestingMessage } from './nesting.ts';
 import { placeOf } from './place.ts';
 import {
   configurationSchema,
@@ -34,12 +35,16 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration;
   /** The file it came from, as given or found; undefined: there was none, everything is default. */
   readonly file: string | undefined;
+  /** "rollproof.yaml:3:5" of a field, or of the nearest one above it that is there; for messages. */
+  at(path: FieldPath): string;
 }
 
 /** What exists, to refuse unknown names at their line. Left out: names are not checked here. */
 export interface KnownNames {
   readonly scenarios?: readonly string[];
   readonly settings?: readonly string[];
+  /** Why no variant has this name, beside those of the configuration and of its scenarios; undefined: one has. */
+  readonly variantProblem?: (name: string, configured: Configuration['variants']) => string | undefined;
 }
 
 /**
@@ -52,7 +57,12 @@ export function loadConfiguration(
   known: KnownNames = {},
 ): LoadedConfiguration {
   const found = file ?? findConfiguration(cwd);
-  if (!found) return { configuration: resolvePaths(configurationSchema.parse({}), '.', []), file: undefined };
+  if (!found)
+    return {
+      configuration: resolvePaths(configurationSchema.parse({}), '.', []),
+      file: undefined,
+      at: () => 'configuration',
+    };
   const text = new ConfigurationText(found, readText(resolve(cwd, found), found));
   const parsed = text.parse(configurationSchema, 'rollproof configuration');
   checkNames(parsed, text, known);
@@ -61,12 +71,26 @@ export function loadConfiguration(
     scenarioOf(entry, index, text, folder, cwd),
   );
   checkScenarioIds(scenarios, text, known);
-  return { configuration: resolvePaths(parsed, folder, scenarios), file: found };
+  checkTimes(parsed, text);
+  if (parsed.gate) checkGate(parsed.gate, text, ['gate'], known, parsed.variants, scenarios);
+  return {
+    configuration: resolvePaths(parsed, folder, scenarios),
+    file: found,
+    at: (path) => text.at(path),
+  };
 }
 
 /** A file with the fields of the configuration's section `gate`. Throws UsageError. */
-export function loadGate(file: string, cwd: string): Gate {
-  return new ConfigurationText(file, readText(resolve(cwd, file), file)).parse(gateSchema, 'gate');
+export function loadGate(
+  file: string,
+  cwd: string,
+  known: KnownNames = {},
+  { variants = {}, scenarios = [] }: Partial<Pick<Configuration, 'variants' | 'scenarios'>> = {},
+): Gate {
+  const text = new ConfigurationText(file, readText(resolve(cwd, file), file));
+  const gate = text.parse(gateSchema, 'gate');
+  checkGate(gate, text, [], known, variants, scenarios);
+  return gate;
 }
 
 function findConfiguration(cwd: string): string | undefined {
@@ -110,7 +134,8 @@ class ConfigurationText {
     this.file = file;
     if (text.includes('\0'))
       throw new UsageError(`${file}: is not a text file; a configuration is YAML or JSON.`);
-    this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, merge: true });
+    if (nestedTooDeeply(text)) throw new UsageError(`${file}: ${nestingMessage}.`);
+    this.document = parsedDocument(file, text, this.lines);
     const broken = this.document.errors[0];
     if (broken) {
       const { line, col } = this.lines.linePos(broken.pos[0]);
@@ -122,9 +147,29 @@ class ConfigurationText {
     }
     try {
       this.value = this.document.toJS({ maxAliasCount: 100 }) ?? {};
+      // A text that contains itself, or is nested without end, fails here and nowhere later.
+      JSON.stringify(this.value);
     } catch (error) {
-      throw new UsageError(`${file}:1:1: cannot be expanded: ${(error as Error).message}.`, { cause: error });
+      const why = (error as Error).message.split('\n', 1)[0]?.replace(/\.$/, '');
+      throw new UsageError(`${file}:1:1: cannot be expanded: ${why}.`, { cause: error });
     }
+    this.refuseUnusableNames(this.value, []);
+  }
+
+  /** JavaScript's own name for an object's prototype: as a key it would be dropped without a word. */
+  private refuseUnusableNames(value: unknown, path: FieldPath): void {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      const innerPath = [...path, Array.isArray(value) ? Number(key) : key];
+      if (key === '__proto__')
+        this.refuse(innerPath, `${fieldName(innerPath)} is no usable name; take another.`, 'key');
+      this.refuseUnusableNames(inner, innerPath);
+    }
+  }
+
+  at(path: FieldPath): string {
+    const { line, column } = placeOf(this.document, this.lines, path);
+    return `${this.file}:${line}:${column}`;
   }
 
   parse<Schema extends z.ZodType>(schema: Schema, what: string): z.output<Schema> {
@@ -163,7 +208,15 @@ class ConfigurationText {
   }
 }
 
-const builtInVariants = ['baseline', 'hardened', 'ablation'];
+function parsedDocument(file: string, text: string, lineCounter: LineCounter): Document.Parsed {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
+  } catch (error) {
+    throw new UsageError(`${file}:1:1: is not valid YAML: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+const builtInVariants = ['baseline', 'hardened', 'ablation', 'as-is', 'all'];
 
 function checkNames(parsed: ParsedConfiguration, text: ConfigurationText, known: KnownNames): void {
   for (const [name, settings] of Object.entries(parsed.variants)) {
@@ -186,6 +239,40 @@ function checkNames(parsed: ParsedConfiguration, text: ConfigurationText, known:
   }
 }
 
+/** Names of the gate's variants: a gate for one that there cannot be would be open for ever. */
+function checkGate(
+  { variants }: Gate,
+  text: ConfigurationText,
+  path: FieldPath,
+  { variantProblem }: KnownNames,
+  configured: Configuration['variants'],
+  scenarios: NonNullable<Configuration['scenarios']>,
+): void {
+  if (!variantProblem) return;
+  const cases = scenarios.flatMap((one) => (typeof one === 'string' ? [] : Object.keys(one.full.cases)));
+  for (const [index, name] of variants.entries()) {
+    const problem = cases.includes(name) ? undefined : variantProblem(name, configured);
+    const field = [...path, 'variants', index];
+    if (problem) text.refuse(field, `${fieldName(field)}: ${problem}`);
+  }
+}
+
+/** Times that contradict one another. */
+function checkTimes({ load }: ParsedConfiguration, text: ConfigurationText): void {
+  const { timeoutMs, holdMs, durationLimits = {} } = load;
+  if (timeoutMs !== undefined && holdMs !== undefined && holdMs >= timeoutMs)
+    text.refuse(
+      ['load', 'holdMs'],
+      `load.holdMs must be less than load.timeoutMs (${timeoutMs}), not ${holdMs}: every long request would end at its limit.`,
+    );
+  const { warmUpMs = 0, tailMs = 0, limitMs } = durationLimits;
+  if (limitMs !== undefined && limitMs <= warmUpMs + tailMs)
+    text.refuse(
+      ['load', 'durationLimits', 'limitMs'],
+      `load.durationLimits.limitMs must be more than warmUpMs and tailMs together (${warmUpMs + tailMs}), not ${limitMs}.`,
+    );
+}
+
 function checkScenarioIds(
   scenarios: readonly (string | ScenarioDefinition)[],
   text: ConfigurationText,
@@ -194,6 +281,11 @@ function checkScenarioIds(
   const seen = new Set<string>();
   for (const [index, scenario] of scenarios.entries()) {
     const id = typeof scenario === 'string' ? scenario : scenario.id;
+    if (typeof scenario !== 'string' && known.scenarios?.includes(id))
+      text.refuse(
+        ['scenarios', index],
+        `scenarios[${index}] has the id "${id}", which a built-in scenario has; give yours another.`,
+      );
     if (seen.has(id)) text.refuse(['scenarios', index], `scenarios[${index}] names "${id}" a second time.`);
     seen.add(id);
     if (typeof scenario === 'string' && known.scenarios && !known.scenarios.includes(scenario))

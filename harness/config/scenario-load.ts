@@ -1,4 +1,5 @@
 // Puts the configuration's load on a scenario: what the configuration leaves out stays as the scenario says.
+import { UsageError } from '../model/errors.ts';
 import { type LaneLoad, laneLoadSchema, type Scenario } from '../model/scenario.ts';
 import type { LoadConfiguration } from './schema.ts';
 
@@ -6,7 +7,7 @@ export function withLoad(scenario: Scenario, load: LoadConfiguration): Scenario 
   const loadOf = (own: readonly LaneLoad[]) =>
     (load.lanes ?? own.map((entry) => entry.lane)).map((lane) => laneOf(own, lane, load));
   const { warmUpMs, tailMs, limitMs } = load.durationLimits ?? {};
-  return {
+  const changed: Scenario = {
     ...scenario,
     load: loadOf(scenario.load),
     // A case that fires at nothing has nothing that could answer.
@@ -20,6 +21,36 @@ export function withLoad(scenario: Scenario, load: LoadConfiguration): Scenario 
     ...(tailMs !== undefined && { tailMs }),
     ...(limitMs !== undefined && { limitMs }),
   };
+  refuseContradictions(changed, load.agents ?? 1);
+  return changed;
+}
+
+/** A client has about 28,000 ports for one address and one address of its own; two lanes share them. */
+const IN_FLIGHT_MOST = 60_000;
+
+/** What a scenario and a configuration say together must be possible. Throws UsageError. */
+function refuseContradictions({ id, load, warmUpMs, tailMs, limitMs }: Scenario, agents: number): void {
+  if (limitMs <= warmUpMs + tailMs)
+    throw new UsageError(
+      `scenario ${id}: load.durationLimits.limitMs is ${limitMs}, but warmUpMs and tailMs take ${warmUpMs + tailMs} of it; raise it.`,
+    );
+  for (const { lane, rate, timeoutMs, holdMs } of load) {
+    if (lane === 'long' && holdMs !== undefined && holdMs >= timeoutMs)
+      throw new UsageError(
+        `scenario ${id}: load.holdMs is ${holdMs} and load.timeoutMs ${timeoutMs}: every long request would end at its limit; raise load.timeoutMs.`,
+      );
+    const inFlight = (highestRate(rate) * timeoutMs) / 1000 / agents;
+    if (lane !== 'kept' && inFlight > IN_FLIGHT_MOST)
+      throw new UsageError(
+        `scenario ${id}: lane ${lane} could have ${Math.round(inFlight)} requests in flight in one agent (load.rate × load.timeoutMs); ${IN_FLIGHT_MOST} is the most. Lower one of them or raise load.agents.`,
+      );
+  }
+}
+
+function highestRate(rate: LaneLoad['rate']): number {
+  if (rate.shape === 'constant') return rate.ratePerSecond;
+  const points = rate.shape === 'steps' ? rate.steps : rate.points;
+  return Math.max(...points.map(({ ratePerSecond }) => ratePerSecond));
 }
 
 function laneOf(of: readonly LaneLoad[], lane: LaneLoad['lane'], load: LoadConfiguration): LaneLoad {

@@ -1,24 +1,24 @@
 // What rollproof.yaml may say: the schema that validates it and from which config.schema.json is generated.
 import { z } from 'zod';
-import { lanes, rateProfileSchema } from '../model/load.ts';
-import { clusterKinds, scenarioSchema } from '../model/scenario.ts';
+import { lanes, longestMs, offeredRateSchema, rateBounds } from '../model/load.ts';
+import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
+import {
+  command,
+  environment,
+  image,
+  objectName,
+  requestHeaders,
+  text,
+  token,
+  urlPath,
+  variantName,
+  withoutRepeats,
+} from './texts.ts';
 
 export const paths = ['cluster-ip', 'node-port', 'outside'] as const;
 
-/** DNS label of a Kubernetes object's name (RFC 1123, with dots for those kinds that allow subdomains). */
-const objectName = z
-  .string()
-  .max(253)
-  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a Kubernetes name: lower case letters, digits, "-" and "."');
 const httpStatus = z.number().int().min(100).max(599);
-const port = z.union([z.number().int().min(1).max(65_535), z.string().min(1)]);
-const urlPath = z.string().regex(/^\//, 'a path that starts with "/"');
-const text = z.string().min(1);
-/** Names of variants and images: they become parts of file names and labels. */
-const shortName = z
-  .string()
-  .max(63)
-  .regex(/^[A-Za-z0-9][-A-Za-z0-9_.:/]*$/, 'letters, digits and -_.:/');
+const port = z.union([z.number().int().min(1).max(65_535), text]);
 
 const targetSchema = z
   .strictObject({
@@ -32,7 +32,7 @@ const targetSchema = z
     port: port.optional().describe("The Service's port, by number or name. Default: its only port."),
     path: urlPath.default('/').describe('Path that the load requests.'),
     method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET'),
-    headers: z.record(z.string(), z.string()).default({}).describe('Request headers. Never recorded.'),
+    headers: requestHeaders.default({}).describe('Request headers. Never recorded.'),
     body: z.string().optional(),
     expectStatus: z
       .union([httpStatus, z.array(httpStatus).min(1)])
@@ -41,22 +41,21 @@ const targetSchema = z
       .describe('Status, or list of them, that counts as success. Default: 200 to 299.'),
     longPath: urlPath.optional().describe('Path of a slow request, for lane "long". Default: path.'),
     container: objectName.optional().describe('The serving container. Default: the first one.'),
-    podHeader: text.optional().describe('Response header in which the app names the pod that answered.'),
+    podHeader: token.optional().describe('Response header in which the app names the pod that answered.'),
     health: z
       .strictObject({ port: port.optional(), path: urlPath.optional() })
       .optional()
       .describe('Port and path that answer when the app can serve: used by the setting readinessProbe.'),
-    gracefulEnv: z
-      .record(z.string(), z.string())
+    gracefulEnv: environment
       .optional()
       .describe('Environment that makes the app shut down gracefully: used by the setting gracefulShutdown.'),
     images: z
       .strictObject({
-        current: text.optional().describe('Image to start with. Default: what the manifest says.'),
-        next: text.describe('The image that a rollout changes to.'),
-        previous: text.optional().describe('The image before the current one, for rollbacks.'),
-        missing: text.optional().describe('An image that no registry has.'),
-        broken: text.optional().describe('An image whose container does not get ready.'),
+        current: image.optional().describe('Image to start with. Default: what the manifest says.'),
+        next: image.describe('The image that a rollout changes to.'),
+        previous: image.optional().describe('The image before the current one, for rollbacks.'),
+        missing: image.optional().describe('An image that no registry has.'),
+        broken: image.optional().describe('An image whose container does not get ready.'),
       })
       .optional(),
   })
@@ -74,32 +73,45 @@ const targetSchema = z
       });
   });
 
+/** A shorter experiment would end before its first rollout did. */
+const shortestExperimentMs = 10_000;
+const quietMs = z.number().nonnegative().max(longestMs);
+
 const loadSchema = z.strictObject({
   rate: z
-    .union([z.number().positive().max(1_000_000), rateProfileSchema])
+    .union([z.number().min(rateBounds.least).max(rateBounds.most), offeredRateSchema])
     .transform((rate) =>
       typeof rate === 'number' ? { shape: 'constant' as const, ratePerSecond: rate } : rate,
     )
     .optional()
     .describe('Requests per second and lane, or a profile (constant, steps, ramp).'),
-  lanes: z
-    .array(z.enum(lanes))
-    .min(1)
+  lanes: withoutRepeats(z.array(z.enum(lanes)).min(1))
     .optional()
     .describe('Kinds of client. Default: those of the scenario.'),
-  connections: z.number().int().positive().max(100_000).optional().describe('Connections of lane "kept".'),
-  timeoutMs: z.number().positive().max(600_000).optional().describe('Limit of one request.'),
-  holdMs: z.number().positive().max(600_000).optional().describe('How long a request of lane "long" takes.'),
+  connections: z
+    .number()
+    .int()
+    .positive()
+    .max(connectionsMost)
+    .optional()
+    .describe('Connections of lane "kept".'),
+  timeoutMs: requestTimeoutMs.optional().describe('Limit of one request.'),
+  holdMs: requestTimeoutMs.optional().describe('How long a request of lane "long" takes.'),
   durationLimits: z
     .strictObject({
-      warmUpMs: z.number().nonnegative().optional().describe('Quiet load before the first step.'),
-      tailMs: z.number().nonnegative().optional().describe('Quiet load after the last event.'),
-      limitMs: z.number().positive().optional().describe('Limit of a whole experiment.'),
+      warmUpMs: quietMs.optional().describe('Quiet load before the first step.'),
+      tailMs: quietMs.optional().describe('Quiet load after the last event.'),
+      limitMs: z
+        .number()
+        .min(shortestExperimentMs)
+        .max(longestMs)
+        .optional()
+        .describe('Limit of a whole experiment.'),
     })
     .optional(),
   agents: z.number().int().min(1).max(100).optional().describe('Load agents that share the schedule.'),
   path: z
-    .union([z.enum(paths), z.array(z.enum(paths)).min(1)])
+    .union([z.enum(paths), withoutRepeats(z.array(z.enum(paths)).min(1))])
     .transform((path) => (typeof path === 'string' ? [path] : path))
     .optional()
     .describe('Where load enters: cluster-ip, node-port, outside (one or several).'),
@@ -110,9 +122,16 @@ export const gateSchema = z.strictObject({
     .partialRecord(z.enum(lanes), z.number().int().nonnegative())
     .optional()
     .describe('Most lost requests per lane, in every experiment of the gated variants.'),
-  maxOutageMs: z.number().nonnegative().optional().describe('Longest outage allowed in any lane.'),
+  maxOutageMs: z
+    .number()
+    .nonnegative()
+    .max(longestMs)
+    .optional()
+    .describe('Longest outage allowed in any lane.'),
   noWorseThanLastGreen: z.boolean().optional().describe('Compare with the last run that was green.'),
-  variants: z.array(shortName).min(1).default(['hardened']).describe('Variants that the gate judges.'),
+  variants: withoutRepeats(z.array(text).min(1))
+    .default(['hardened'])
+    .describe('Variants that the gate judges.'),
 });
 export type Gate = z.output<typeof gateSchema>;
 
@@ -127,19 +146,16 @@ export const configurationSchema = z.strictObject({
   load: loadSchema.default({}).describe('What is left out stays as the scenario says.'),
   images: z
     .record(
-      shortName,
+      image,
       z.strictObject({
-        command: z
-          .array(z.string())
-          .min(1)
-          .describe('Program and arguments, run from the configuration’s folder.'),
-        env: z.record(z.string(), z.string()).default({}),
+        command: command.describe('Program and arguments, run from the configuration’s folder.'),
+        env: environment.default({}),
       }),
     )
     .default({})
     .describe('For the embedded cluster: the local command that stands for an image.'),
   variants: z
-    .record(shortName, z.array(text))
+    .record(variantName, z.array(text))
     .default({})
     .describe('More variants: a name and the settings that it turns on.'),
   scenarios: z

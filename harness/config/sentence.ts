@@ -72,7 +72,10 @@ function problemOf(issue: Issue, path: FieldPath, root: unknown): Problem[] {
       if (actual === undefined) return say(`is missing: it needs ${wanted(issue)}.`);
       return say(`must be ${wanted(issue)}, not ${show(actual)}.`);
     default:
-      return say(`must be ${wanted(issue)}, not ${show(actual)}.`);
+      // The value of a header may be a secret.
+      return say(
+        `must be ${wanted(issue)}, not ${path.includes('headers') ? 'what stands here' : show(actual)}.`,
+      );
   }
 }
 

@@ -1,44 +1,117 @@
 // Reads manifests from YAML files: several documents per file, folders, List kinds. Wrong input is a UsageError with
-// file and line.
+// file, line and field.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { nestedTooDeeply, nestingMessage } from '../config/nesting.ts';
+import { placeOf } from '../config/place.ts';
+import { problemsOf } from '../config/sentence.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
+import type { FieldPath } from '../model/yaml-path.ts';
+import { shapeIssues } from './manifest-shape.ts';
 
-/** Every object of the files and folders, in order. */
-export function readManifests(paths: readonly string[]): Manifest[] {
-  return paths.flatMap(filesOf).flatMap((file) => parseManifests(file, read(file)));
+/** An object and where it was written. */
+export interface ReadManifest {
+  readonly manifest: Manifest;
+  /** "file:line" of a field, or of the nearest one above it that is there. */
+  at(path?: FieldPath): string;
 }
 
-export function parseManifests(file: string, text: string): Manifest[] {
+const SIZE_LIMIT_BYTES = 20_000_000;
+const PROBLEMS_SHOWN = 10;
+
+/** Every object of the files and folders, in order. */
+export const readManifests = (paths: readonly string[]): Manifest[] =>
+  paths.flatMap(readManifestFiles).map(({ manifest }) => manifest);
+
+/** The objects of one file, or of the files that lie in a folder. */
+export const readManifestFiles = (path: string): ReadManifest[] =>
+  filesOf(path).flatMap((file) => readText(file, read(file)));
+
+export const parseManifests = (file: string, text: string): Manifest[] =>
+  readText(file, text).map(({ manifest }) => manifest);
+
+/** `file` names the text in messages. */
+export function readText(file: string, text: string): ReadManifest[] {
+  if (text.includes('\0')) throw new UsageError(`${file}: is not a text file; manifests are YAML or JSON.`);
+  if (nestedTooDeeply(text)) throw new UsageError(`${file}: ${nestingMessage}.`);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  return (Array.isArray(documents) ? documents : []).flatMap((document) => {
-    const at = lines.linePos(document.range?.[0] ?? 0).line;
+  return documentsOf(file, text, lines).flatMap((document) => {
+    const at = (path: FieldPath = []) => `${file}:${placeOf(document, lines, path).line}`;
     const [error] = document.errors;
     if (error) {
-      throw new UsageError(`${file}:${lines.linePos(error.pos[0]).line}: not valid YAML: ${error.message}`);
+      const line = lines.linePos(error.pos[0]).line;
+      throw new UsageError(`${file}:${line}: not valid YAML: ${firstLine(error.message)}.`);
     }
-    const value = document.toJS() as unknown;
+    const value = expanded(document, at());
     if (value === null || value === undefined) return [];
-    return objectsOf(value, `${file}:${at}`);
+    return objectsOf(value, [], at);
   });
 }
 
-function objectsOf(value: unknown, where: string): Manifest[] {
-  const object = value as Partial<Manifest> & { items?: unknown[] };
-  if (typeof value !== 'object' || Array.isArray(value)) {
+function documentsOf(file: string, text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+  try {
+    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, merge: true });
+    return Array.isArray(documents) ? documents : [];
+  } catch (error) {
+    throw new UsageError(`${file}: not valid YAML: ${firstLine((error as Error).message)}.`, {
+      cause: error,
+    });
+  }
+}
+
+function expanded(document: Document.Parsed, where: string): unknown {
+  try {
+    const value = document.toJS({ maxAliasCount: 100 }) as unknown;
+    // A text that contains itself, or is nested without end, fails here and nowhere later.
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    throw new UsageError(`${where}: cannot be expanded: ${firstLine((error as Error).message)}.`, {
+      cause: error,
+    });
+  }
+}
+
+function objectsOf(value: unknown, path: FieldPath, at: ReadManifest['at']): ReadManifest[] {
+  const object = value as Partial<Manifest> & { items?: unknown };
+  const where = at(path);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(
-      `${where}: not a Kubernetes object: it is a ${Array.isArray(value) ? 'list' : typeof value}.`,
+      `${where}: not a Kubernetes object: it is a ${Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value}.`,
     );
   }
   if (!object.apiVersion || !object.kind)
     throw new UsageError(`${where}: it has no ${object.apiVersion ? 'kind' : 'apiVersion'}.`);
-  if (object.kind === 'List') return (object.items ?? []).flatMap((item) => objectsOf(item, where));
-  if (!object.metadata?.name) throw new UsageError(`${where}: ${object.kind} has no metadata.name.`);
-  return [object as Manifest];
+  if (object.kind === 'List') {
+    const { items = [] } = object;
+    if (!Array.isArray(items))
+      throw new UsageError(`${at([...path, 'items'])}: List: items must be a list, not ${typeof items}.`);
+    return items.flatMap((item, index) => objectsOf(item, [...path, 'items', index], at));
+  }
+  // Not objects of the cluster: their files say how others are made.
+  if (isToolFile(object))
+    return [{ manifest: object as Manifest, at: (inner = []) => at([...path, ...inner]) }];
+  const name = (object.metadata as { name?: unknown } | null | undefined)?.name;
+  if (typeof object.metadata === 'object' && object.metadata && (name === undefined || name === ''))
+    throw new UsageError(`${where}: ${String(object.kind)} has no metadata.name.`);
+  const problems = problemsOf(shapeIssues(object), object);
+  if (problems.length > 0) {
+    const title = [object.kind, name].filter((part) => typeof part === 'string').join(' ');
+    const shown = problems
+      .slice(0, PROBLEMS_SHOWN)
+      .map((problem) => `${at([...path, ...problem.path])}: ${title}: ${problem.sentence}`);
+    if (problems.length > PROBLEMS_SHOWN)
+      shown.push(`${where}: and ${problems.length - PROBLEMS_SHOWN} more.`);
+    throw new UsageError(shown.join('\n'));
+  }
+  return [{ manifest: object as Manifest, at: (inner = []) => at([...path, ...inner]) }];
 }
+
+/** A kustomization is no object of a cluster. */
+export const isToolFile = ({ apiVersion }: { apiVersion?: unknown }): boolean =>
+  typeof apiVersion === 'string' && apiVersion.startsWith('kustomize.config.k8s.io/');
 
 function filesOf(path: string): string[] {
   const found = statSync(path, { throwIfNoEntry: false });
@@ -54,8 +127,17 @@ function filesOf(path: string): string[] {
 
 function read(file: string): string {
   try {
+    const found = statSync(file);
+    if (!found.isFile()) throw new UsageError(`${file}: is no file that can be read as text.`);
+    if (found.size > SIZE_LIMIT_BYTES)
+      throw new UsageError(
+        `${file}: has ${found.size} bytes; manifests may have at most ${SIZE_LIMIT_BYTES}.`,
+      );
     return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${file}: cannot be read: ${(error as Error).message}.`, { cause: error });
   }
 }
+
+const firstLine = (message: string): string => message.split('\n', 1)[0]?.replace(/\.$/, '') ?? '';

@@ -53,6 +53,61 @@ export const rateProfileSchema = z.discriminatedUnion('shape', [
 ]);
 export type RateProfile = z.infer<typeof rateProfileSchema>;
 
+/** Requests per second and lane that an agent keeps to the millisecond (docs/load.md). */
+export const rateBounds = { least: 0.1, most: 20_000 } as const;
+/** Longest time that any field may say, ms: a day. A timer of Node.js holds 24 of them. */
+export const longestMs = 86_400_000;
+export const isRate = (ratePerSecond: number): boolean =>
+  ratePerSecond >= rateBounds.least && ratePerSecond <= rateBounds.most;
+
+/** In a profile 0 is a pause. */
+const rateInProfile = z
+  .number()
+  .max(rateBounds.most)
+  .refine((rate) => rate === 0 || rate >= rateBounds.least, `0 or at least ${rateBounds.least}`);
+const ratePoints = z
+  .array(z.strictObject({ atMs: z.number().min(0).max(longestMs), ratePerSecond: rateInProfile }))
+  .min(1)
+  .max(1000)
+  .superRefine((points, context) => {
+    for (const [index, { atMs }] of points.entries()) {
+      const before = points[index - 1]?.atMs;
+      if (before !== undefined && atMs <= before)
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'atMs'],
+          message: `must be more than the ${before} before it, not ${atMs}`,
+        });
+    }
+    if (points.every(({ ratePerSecond }) => ratePerSecond === 0))
+      context.addIssue({ code: 'custom', message: 'fires nothing: every rate in it is 0' });
+  });
+
+/** A rate profile as people write it: what cannot be fired exactly is refused. */
+export const offeredRateSchema = z.discriminatedUnion('shape', [
+  z.strictObject({
+    shape: z.literal('constant'),
+    ratePerSecond: z.number().min(rateBounds.least).max(rateBounds.most),
+  }),
+  z.strictObject({
+    shape: z.literal('steps'),
+    /** Each entry holds from its time until the next one's. The first is at 0. */
+    steps: ratePoints.superRefine(([first], context) => {
+      if (first && first.atMs !== 0)
+        context.addIssue({
+          code: 'custom',
+          path: [0, 'atMs'],
+          message: `must be 0, not ${first.atMs}: the first step says the rate at the beginning`,
+        });
+    }),
+  }),
+  z.strictObject({
+    shape: z.literal('ramp'),
+    /** Straight lines between the points; constant before the first and after the last. */
+    points: ratePoints,
+  }),
+]);
+
 /** One stream of load: a lane against a URL. `id` names it in frames ("new", "kept", "long", "control"). */
 export const streamPlanSchema = z.object({
   id: z.string(),

@@ -1,10 +1,17 @@
 // A scenario: what happens to the target while it is under load, and what is claimed about it. Data only.
 import { z } from 'zod';
-import { lanes, rateProfileSchema } from './load.ts';
+import { lanes, longestMs, offeredRateSchema, rateBounds } from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
 
 export const clusterKinds = ['kind', 'embedded', 'context'] as const;
 export type ClusterKind = (typeof clusterKinds)[number];
+
+/** A length of time, ms. */
+const timeMs = z.number().nonnegative().max(longestMs);
+/** The limit of a wait, ms. */
+const waitMs = z.number().positive().max(longestMs);
+/** More pods than any cluster of ours holds. */
+const podCount = z.number().int().nonnegative().max(10_000);
 
 /**
  * One step. Steps run in order; each ends when its action is done (not when the rollout is), so a following
@@ -13,7 +20,7 @@ export type ClusterKind = (typeof clusterKinds)[number];
 export const stepSchema = z.discriminatedUnion('step', [
   /** A new image as `kubectl set image` does it. `image`: a name of the configuration (`next`, `previous`, `missing`, `broken`) or a literal image. */
   z.object({ step: z.literal('set-image'), image: z.string(), container: z.string().optional() }),
-  z.object({ step: z.literal('scale'), replicas: z.number().int().nonnegative() }),
+  z.object({ step: z.literal('scale'), replicas: podCount }),
   z.object({ step: z.literal('set-env'), env: z.record(z.string(), z.string().nullable()) }),
   /** Strategic merge patch on the target's workload (or another object of the run). */
   z.object({
@@ -37,31 +44,37 @@ export const stepSchema = z.discriminatedUnion('step', [
   }),
   z.object({
     step: z.literal('autoscale'),
-    min: z.number().int(),
-    max: z.number().int(),
-    cpuPercent: z.number(),
+    min: podCount,
+    max: podCount.min(1),
+    cpuPercent: z.number().int().positive().max(100_000),
     behavior: z.record(z.string(), z.unknown()).optional(),
   }),
   z.object({
     step: z.literal('load-rate'),
     lane: z.enum(lanes).optional(),
-    ratePerSecond: z.number(),
-    overMs: z.number().optional(),
+    /** 0 pauses. */
+    ratePerSecond: z.number().nonnegative().max(rateBounds.most),
+    overMs: timeMs.optional(),
   }),
   /** undo of the last revision, or to `toRevision`. */
-  z.object({ step: z.literal('rollback'), toRevision: z.number().int().optional() }),
+  z.object({ step: z.literal('rollback'), toRevision: z.number().int().positive().optional() }),
   z.object({ step: z.literal('pause') }),
   z.object({ step: z.literal('resume') }),
   z.object({ step: z.literal('restart') }),
   z.object({
     step: z.literal('delete-pod'),
     count: z.number().int().positive().default(1),
-    gracePeriodSeconds: z.number().int().optional(),
+    gracePeriodSeconds: z
+      .number()
+      .int()
+      .nonnegative()
+      .max(longestMs / 1000)
+      .optional(),
   }),
   z.object({
     step: z.literal('drain-node'),
     node: z.enum(['busiest', 'any']).default('busiest'),
-    timeoutMs: z.number().default(120_000),
+    timeoutMs: waitMs.default(120_000),
   }),
   z.object({ step: z.literal('uncordon') }),
   /** Chaos by the target's admin port: crash | hang | unready | ready. */
@@ -71,7 +84,7 @@ export const stepSchema = z.discriminatedUnion('step', [
     count: z.number().int().positive().default(1),
   }),
   /** Routing updates that lag on the agent's node from now on; 0 ends it. Restored on every way out. */
-  z.object({ step: z.literal('proxy-delay'), delayMs: z.number().nonnegative() }),
+  z.object({ step: z.literal('proxy-delay'), delayMs: timeMs }),
   z.object({
     step: z.literal('wait'),
     for: z.enum([
@@ -90,8 +103,8 @@ export const stepSchema = z.discriminatedUnion('step', [
     /** `ready`, `updated`, `replicas`: at least this many. `time`: ms. */
     atLeast: z.number().optional(),
     atMost: z.number().optional(),
-    ms: z.number().optional(),
-    limitMs: z.number().default(120_000),
+    ms: timeMs.optional(),
+    limitMs: waitMs.default(120_000),
   }),
   /** Records a revision history as `kubectl rollout history` shows it, under a name that claims can use. */
   z.object({ step: z.literal('history'), as: z.string() }),
@@ -156,11 +169,11 @@ export const targetSpecSchema = z.object({
   own: ownTargetSchema.optional(),
   /** `DaemonSet`: the Deployment's pods, one per node. */
   workload: z.enum(['Deployment', 'DaemonSet']).default('Deployment'),
-  replicas: z.number().int().nonnegative().default(3),
+  replicas: podCount.default(3),
   /** Delay from process start to listening, ms. */
-  startMs: z.number().default(2000),
-  workMs: z.number().default(5),
-  cpuMs: z.number().default(0),
+  startMs: timeMs.default(2000),
+  workMs: timeMs.default(5),
+  cpuMs: timeMs.default(0),
   /** Strategic merge patches applied to the base manifest before the variant's settings: [{kind, patch}]. */
   patches: z.array(z.object({ kind: z.string(), patch: z.record(z.string(), z.unknown()) })).default([]),
   /** Environment of the target's container. */
@@ -189,16 +202,32 @@ export const targetSpecSchema = z.object({
 });
 export type TargetSpec = z.infer<typeof targetSpecSchema>;
 
+/** Limit of one request, ms: less is the time that a loopback answer takes on a busy machine. */
+export const requestTimeoutMs = z.number().min(10).max(600_000);
+/** Connections that one agent keeps. */
+export const connectionsMost = 10_000;
+
 export const laneLoadSchema = z.object({
   lane: z.enum(lanes),
-  rate: rateProfileSchema.default({ shape: 'constant', ratePerSecond: 200 }),
+  rate: offeredRateSchema.default({ shape: 'constant', ratePerSecond: 200 }),
   /** kept: connections. new and long: 0 = rate × timeout. */
-  connections: z.number().int().nonnegative().default(0),
-  timeoutMs: z.number().default(3000),
+  connections: z.number().int().nonnegative().max(connectionsMost).default(0),
+  timeoutMs: requestTimeoutMs.default(3000),
   /** long: how long each request takes, ms. */
-  holdMs: z.number().optional(),
+  holdMs: requestTimeoutMs.optional(),
 });
 export type LaneLoad = z.infer<typeof laneLoadSchema>;
+
+const loadsSchema = z.array(laneLoadSchema).superRefine((loads, context) => {
+  for (const [index, { lane }] of loads.entries()) {
+    if (loads.findIndex((one) => one.lane === lane) !== index)
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'lane'],
+        message: `names "${lane}" a second time; a lane fires once`,
+      });
+  }
+});
 
 /**
  * A variant of one scenario alone: the same question of another target, or of other steps. It stands in `variants` by
@@ -210,7 +239,7 @@ export const caseSchema = z.object({
   /** The two that a reader should compare. */
   role: z.enum(['before', 'after']).optional(),
   target: targetSpecSchema.optional(),
-  load: z.array(laneLoadSchema).optional(),
+  load: loadsSchema.optional(),
   steps: z.array(stepSchema).optional(),
   until: z.enum(['rollout', 'no-terminating']).optional(),
 });
@@ -236,12 +265,10 @@ export const scenarioSchema = z.object({
   settings: z.array(z.string()).default(['readinessProbe', 'preStop', 'gracefulShutdown', 'surge']),
   variants: z.array(z.string()).default(['baseline', 'hardened']),
   cases: z.record(caseName, caseSchema).default({}),
-  load: z
-    .array(laneLoadSchema)
-    .default(() => [
-      laneLoadSchema.parse({ lane: 'new' }),
-      laneLoadSchema.parse({ lane: 'kept', connections: 20 }),
-    ]),
+  load: loadsSchema.default(() => [
+    laneLoadSchema.parse({ lane: 'new' }),
+    laneLoadSchema.parse({ lane: 'kept', connections: 20 }),
+  ]),
   steps: z.array(stepSchema),
   claims: z.array(claimDefinitionSchema),
   needs: z
@@ -256,15 +283,15 @@ export const scenarioSchema = z.object({
     })
     .default({ nodes: 1, images: [], clusters: [...clusterKinds], metrics: false, alone: false }),
   /** Quiet load before the first step and after the last event, ms. */
-  warmUpMs: z.number().default(2000),
-  tailMs: z.number().default(3000),
+  warmUpMs: timeMs.default(2000),
+  tailMs: timeMs.default(3000),
   /**
    * When it is over: `rollout`: complete and no pod terminating; `no-terminating`: for scenarios that end with a
    * rollout that is meant to be stuck.
    */
   until: z.enum(['rollout', 'no-terminating']).default('rollout'),
   /** The whole experiment's limit, ms. */
-  limitMs: z.number().default(300_000),
+  limitMs: waitMs.default(300_000),
 });
 export type Scenario = z.infer<typeof scenarioSchema>;
 export type ScenarioInput = z.input<typeof scenarioSchema>;
@@ -292,7 +319,7 @@ export function defineScenario(full: ScenarioInput, quick: Partial<ScenarioInput
 
 /** The scenario as it is run with a variant: with the fields that the case of that name replaces. */
 export function scenarioOfVariant(scenario: Scenario, variant: string): Scenario {
-  const own = scenario.cases[variant];
+  const own = Object.hasOwn(scenario.cases, variant) ? scenario.cases[variant] : undefined;
   if (!own) return scenario;
   const { target, load, steps, until } = own;
   return {

@@ -24,8 +24,14 @@ export function keepingOf(asked: {
   readonly gateFile: string | undefined;
   readonly historyFile: string | undefined;
   readonly section: Gate | undefined;
+  /** What the variants of a gate's file are compared with. */
+  readonly known?: Parameters<typeof loadGate>[2];
+  readonly configuration?: Parameters<typeof loadGate>[3];
 }): Keeping | undefined {
-  const rules = asked.gateFile === undefined ? asked.section : loadGate(asked.gateFile, process.cwd());
+  const rules =
+    asked.gateFile === undefined
+      ? asked.section
+      : loadGate(asked.gateFile, process.cwd(), asked.known, asked.configuration);
   if (!rules && asked.historyFile === undefined) return undefined;
   const historyFile = asked.historyFile ?? defaultHistoryFile;
   return { rules, historyFile, history: readHistory(historyFile) };

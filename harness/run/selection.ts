@@ -112,7 +112,7 @@ function variantsOf(
 }
 
 function caseVariant({ cases }: Scenario, name: string): Variant | undefined {
-  const { settings } = cases[name] ?? {};
+  const { settings } = (Object.hasOwn(cases, name) && cases[name]) || {};
   return settings && { name, version: 1, settings };
 }
 
@@ -136,7 +136,7 @@ export function cannotRun(
     return `It needs ${needs.nodes} nodes for the target; this cluster has ${workers}.`;
   const lacked = needs.images.find((name) => lacking.has(name));
   if (lacked) return `It needs the image ${lacked}. ${lacking.get(lacked)}`;
-  const missing = imagesUsed(scenario).filter((name) => !images[name] && !isLiteral(name));
+  const missing = imagesUsed(scenario).filter((name) => !Object.hasOwn(images, name) && !isLiteral(name));
   if (missing.length > 0)
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
   if (needs.metrics && !metrics)

@@ -22,7 +22,7 @@ export function variantNamed(
   name: string,
   configured: Readonly<Record<string, readonly string[]>> = {},
 ): Variant {
-  const own = configured[name];
+  const own = Object.hasOwn(configured, name) ? configured[name] : undefined;
   if (own) return variantOf(name, own);
   if (name === baseline.name) return baseline;
   if (name === hardened.name) return hardened;

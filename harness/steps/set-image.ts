@@ -20,7 +20,7 @@ export const setEnv: StepRunner<'set-env'> = async (step, context) => {
 
 /** A name of the configuration (next, previous ...) or the image itself (it has a "/" , ":" or "."). */
 export function resolveImage(image: string, images: Readonly<Record<string, string>>): string {
-  const known = images[image];
+  const known = Object.hasOwn(images, image) ? images[image] : undefined;
   if (known) return known;
   if (/[/:.]/.test(image)) return image;
   throw new UsageError(

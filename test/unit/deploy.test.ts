@@ -180,7 +180,7 @@ test('merging patches: objects merge, named lists by name, other lists are repla
 
 test('manifests: lists and several documents are read, wrong ones refused with file and line', () => {
   const text =
-    'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n---\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n';
+    'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: a}}\n---\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: b}\n';
   assert.equal(
     parseManifests('f.yaml', text).map((one) => one.metadata.name),
     ['a', 'b'],
