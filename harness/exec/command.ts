@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly signal?: AbortSignal;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What it prints is a secret: only its standard error is quoted when it fails. */
+  readonly secret?: boolean;
   /** Each line of standard error as it comes. */
   readonly onLine?: (line: string) => void;
   /** The process, which leads a group of its own. */
@@ -27,6 +29,7 @@ export type CommandEnd = 'not-found' | 'timeout' | number | NodeJS.Signals;
 
 export class CommandError extends FaultError {
   readonly end: CommandEnd;
+  readonly limitMs: number;
   /** What it said last, oldest line first. */
   readonly lastLines: readonly string[];
   constructor(commandLine: string, end: CommandEnd, limitMs: number, output: string) {
@@ -35,7 +38,13 @@ export class CommandError extends FaultError {
       [`"${commandLine}" ${endInWords(end, limitMs)}`, ...lastLines.map((line) => `  ${line}`)].join('\n'),
     );
     this.end = end;
+    this.limitMs = limitMs;
     this.lastLines = lastLines;
+  }
+  /** How it ended and what it said last, on one line: `ended with 1 (no such host)`. */
+  get inWords(): string {
+    const last = this.end === 'not-found' ? undefined : this.lastLines.at(-1);
+    return endInWords(this.end, this.limitMs) + (last ? ` (${last})` : '');
   }
   /** Its last words on one line, for a sentence that quotes it. */
   get lastLine(): string {
@@ -97,7 +106,15 @@ export const runCommand: RunCommand = (file, args, options) =>
       options.signal?.removeEventListener('abort', interrupt);
       if (stopped === 'interrupted') reject(new InterruptedError());
       else if (end === 0) resolve({ stdout, stderr });
-      else reject(new CommandError(commandLine(file, args), end, options.limitMs, stderr || stdout));
+      else
+        reject(
+          new CommandError(
+            commandLine(file, args),
+            end,
+            options.limitMs,
+            stderr || (options.secret ? '' : stdout),
+          ),
+        );
     };
     child.on('error', (error: NodeJS.ErrnoException) => {
       stderr ||= error.message;

@@ -1,98 +1,152 @@
-// The Kubernetes API as the harness uses it: client-node's typed clients, plus raw requests (pod proxy, patches as
-// kubectl sends them) over the same credentials and one kept-alive connection pool.
+// The Kubernetes API as the harness uses it: every request by one way, with a limit, a signal, credentials that are
+// renewed, and one pool of kept-alive connections.
 import http from 'node:http';
 import https from 'node:https';
-import {
-  AppsV1Api,
-  AutoscalingV2Api,
-  CoreV1Api,
-  KubeConfig,
-  KubernetesObjectApi,
-} from '@kubernetes/client-node';
+import { createInterface } from 'node:readline';
+import { KubeConfig } from '@kubernetes/client-node';
 import { FaultError } from '../model/errors.ts';
+import { type Answer, toApiError } from './api-error.ts';
+import { credentialsOf, type Identity } from './credentials.ts';
+import { createObjectClient, type ObjectClient } from './objects.ts';
+
+export { type Answer, ApiError, apiMessage, apiStatus, toApiError } from './api-error.ts';
 
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Default 15 s. */
+  /** From the request to the end of the answer. Default 15 s. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
+export interface WatchOptions {
+  readonly query?: RequestOptions['query'];
+  readonly signal: AbortSignal;
 }
 
-/** An answer outside 200–299. `status` is the HTTP status, `message` the API server's own words. */
-export class ApiError extends Error {
-  readonly status: number;
-  readonly reason: string;
-  constructor(status: number, reason: string, message: string) {
-    super(message);
-    this.name = 'ApiError';
-    this.status = status;
-    this.reason = reason;
-  }
+export interface WatchLine<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: T;
 }
 
 export interface Kube {
+  /** As it was read, for what of client-node is used beside this. */
   readonly config: KubeConfig;
-  readonly core: CoreV1Api;
-  readonly apps: AppsV1Api;
-  readonly autoscaling: AutoscalingV2Api;
-  readonly objects: KubernetesObjectApi;
-  /** A request to an API path; any status is an answer. Throws FaultError when there is no answer at all. */
+  readonly objects: ObjectClient;
+  /**
+   * A request to an API path; any status is an answer. Throws FaultError when there is no answer at all, and the
+   * signal's reason when it is aborted. A 401 renews the credentials and asks once more.
+   */
   raw(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** The same, parsed; throws ApiError outside 200–299. */
   json<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
+  /**
+   * One watch connection, a line at a time. Resolves when the server ends it; rejects with ApiError when it refuses, with
+   * FaultError when the connection breaks, with the signal's reason when it is aborted.
+   */
+  watch<T>(path: string, options: WatchOptions, line: (line: WatchLine<T>) => void): Promise<void>;
+  /** The same client, each of whose requests also ends with this signal. Closing it closes nothing. */
+  during(signal: AbortSignal): Kube;
   close(): void;
 }
+
+const LIMIT_MS = 15_000;
+const MOST_CONNECTIONS = 64;
+/** Without this a watch over a dead connection would wait for ever. */
+const KEEP_ALIVE_MS = 30_000;
 
 export async function connectKube(kubeconfig: string): Promise<Kube> {
   const config = new KubeConfig();
   config.loadFromString(kubeconfig);
   const server = config.getCurrentCluster()?.server;
   if (!server) throw new FaultError('kubeconfig: it names no current cluster.');
-  const base = new URL(server);
-  const credentials: https.RequestOptions = {};
-  await config.applyToHTTPSOptions(credentials);
-  // client-node hands over an agent of its own that keeps nothing alive.
-  delete credentials.agent;
-  const secure = base.protocol === 'https:';
-  const pool = { keepAlive: true, maxSockets: 64 };
-  const agent = secure ? new https.Agent({ ...pool, ...tlsOptions(credentials) }) : new http.Agent(pool);
+  const connections = new Connections(new URL(server));
+  const credentials = credentialsOf(kubeconfig);
+  // What the kubeconfig names and is not there is said now, not with the first request.
+  await credentials.current();
 
-  const raw: Kube['raw'] = (method, path, options = {}) =>
-    new Promise((resolve, reject) => {
-      const url = new URL(base.origin + (base.pathname === '/' ? '' : base.pathname) + path);
-      for (const [key, value] of Object.entries(options.query ?? {})) {
-        if (value !== undefined) url.searchParams.set(key, String(value));
-      }
-      const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-      const limitMs = options.timeoutMs ?? 15_000;
-      const request = (secure ? https : http).request(url, {
-        ...credentials,
-        agent,
-        method,
-        signal: options.signal,
-        headers: {
-          ...(credentials.headers as Record<string, string> | undefined),
-          accept: 'application/json',
-          ...(body === undefined
-            ? {}
-            : {
-                'content-type': options.contentType ?? 'application/json',
-                'content-length': Buffer.byteLength(body),
-              }),
-        },
-      });
+  /** `send` with credentials that hold. */
+  async function authorized<T extends { readonly status: number }>(
+    send: (identity: Identity) => Promise<T>,
+  ): Promise<T> {
+    const identity = await credentials.current();
+    const answer = await send(identity);
+    if (answer.status !== 401) return answer;
+    const renewed = await credentials.renewed(identity);
+    return renewed === identity ? answer : send(renewed);
+  }
+
+  const kubeDuring = (lifetime: AbortSignal | undefined, close: () => void): Kube => {
+    const raw: Kube['raw'] = (method, path, options = {}) =>
+      authorized((identity) =>
+        connections.exchange(identity, method, path, { ...options, signal: both(lifetime, options.signal) }),
+      );
+    const json = async <T>(method: string, path: string, options?: RequestOptions): Promise<T> => {
+      const answer = await raw(method, path, options);
+      if (answer.status < 200 || answer.status > 299) throw toApiError(answer);
+      return JSON.parse(answer.text) as T;
+    };
+    return {
+      config,
+      objects: createObjectClient(json),
+      raw,
+      json,
+      async watch(path, options, line) {
+        const answer = await authorized((identity) =>
+          connections.follow(identity, path, { ...options, signal: both(lifetime, options.signal) }, line),
+        );
+        if (answer.status !== 200) throw toApiError(answer);
+      },
+      during: (signal) => kubeDuring(both(lifetime, signal), () => {}),
+      close,
+    };
+  };
+  return kubeDuring(undefined, () => connections.close());
+}
+
+function both(one: AbortSignal | undefined, other: AbortSignal): AbortSignal;
+function both(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined;
+function both(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
+}
+
+/** Sends requests to one server; pools of connections for each TLS identity, of which there is one at a time. */
+class Connections {
+  readonly #base: URL;
+  readonly #requests = new Map<Identity['tls'], http.Agent>();
+  /** A watch holds its connection for minutes: however many there are, requests do not wait for them. */
+  readonly #watches = new Map<Identity['tls'], http.Agent>();
+
+  constructor(base: URL) {
+    this.#base = base;
+  }
+
+  /** A request and its whole answer. */
+  async exchange(identity: Identity, method: string, path: string, options: RequestOptions): Promise<Answer> {
+    try {
+      return await this.#exchange(identity, method, path, options);
+    } catch (error) {
+      // The server closed an idle connection just when it was used again: the request was not taken.
+      if (!(error instanceof StaleConnection)) throw error;
+      return this.#exchange(identity, method, path, options);
+    }
+  }
+
+  #exchange(identity: Identity, method: string, path: string, options: RequestOptions): Promise<Answer> {
+    const { signal, timeoutMs: limitMs = LIMIT_MS } = options;
+    return new Promise((resolve, reject) => {
+      const request = this.#request(identity, this.#requests, method, path, options);
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${limitMs} ms`)), limitMs);
       const fail = (error: Error) => {
         clearTimeout(timer);
-        if (options.signal?.aborted) reject(error);
-        else reject(new FaultError(`API server: ${method} ${path}: ${error.message}.`, { cause: error }));
+        reject(
+          signal?.aborted
+            ? signal.reason
+            : isStale(request, error) && method === 'GET'
+              ? new StaleConnection()
+              : noAnswer(method, path, error),
+        );
       };
       request.on('error', fail);
       request.on('response', (response) => {
@@ -104,64 +158,119 @@ export async function connectKube(kubeconfig: string): Promise<Kube> {
           resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
         });
       });
-      request.end(body);
+      request.end(options.body === undefined ? undefined : JSON.stringify(options.body));
     });
-
-  return {
-    config,
-    core: config.makeApiClient(CoreV1Api),
-    apps: config.makeApiClient(AppsV1Api),
-    autoscaling: config.makeApiClient(AutoscalingV2Api),
-    objects: KubernetesObjectApi.makeApiClient(config),
-    raw,
-    async json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
-      const answer = await raw(method, path, options);
-      if (answer.status < 200 || answer.status > 299) throw toApiError(answer);
-      return JSON.parse(answer.text) as T;
-    },
-    close: () => agent.destroy(),
-  };
-}
-
-export function toApiError(answer: Answer): ApiError {
-  try {
-    const status = JSON.parse(answer.text) as { reason?: string; message?: string };
-    return new ApiError(answer.status, status.reason ?? '', status.message ?? answer.text);
-  } catch {
-    return new ApiError(answer.status, '', answer.text.trim().slice(0, 300) || `HTTP ${answer.status}`);
   }
-}
 
-/** The HTTP status of an error of the API, from our requests or client-node's; undefined for other errors. */
-export function apiStatus(error: unknown): number | undefined {
-  if (error instanceof ApiError) return error.status;
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'number' ? code : undefined;
-}
+  /** A watch to its end; status 200: it was one. */
+  follow<T>(
+    identity: Identity,
+    path: string,
+    { query, signal }: WatchOptions,
+    line: (line: WatchLine<T>) => void,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request(identity, this.#watches, 'GET', path, {
+        query: { ...query, watch: true },
+        signal,
+      });
+      const timer = setTimeout(() => request.destroy(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        reject(signal.aborted ? signal.reason : noAnswer('WATCH', path, error));
+      };
+      request.on('error', fail);
+      request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+      request.on('response', (response) => {
+        response.on('error', fail);
+        const status = response.statusCode ?? 0;
+        if (status !== 200) {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () => {
+            clearTimeout(timer);
+            resolve({ status, text: Buffer.concat(chunks).toString('utf8') });
+          });
+          return;
+        }
+        clearTimeout(timer);
+        const lines = createInterface({ input: response });
+        // The reader passes on the errors of what it reads, which `fail` has taken already.
+        lines.on('error', () => {});
+        lines.on('line', (text) => {
+          // What is read ahead of an abort is nobody's business any more.
+          if (signal.aborted) return;
+          const read = readLine<T>(text);
+          if (read) line(read);
+        });
+        lines.on('close', () => (response.complete ? resolve({ status, text: '' }) : undefined));
+        response.on('close', () => {
+          if (!response.complete) fail(new Error('the connection broke'));
+        });
+      });
+      request.end();
+    });
+  }
 
-/** The API server's own words, from our requests or client-node's. */
-export function apiMessage(error: unknown): string {
-  const body = (error as { body?: unknown } | null)?.body;
-  if (typeof body === 'string') {
-    try {
-      return (JSON.parse(body) as { message?: string }).message ?? body;
-    } catch {
-      return body.trim() || String(error);
+  #request(
+    identity: Identity,
+    pools: Map<Identity['tls'], http.Agent>,
+    method: string,
+    path: string,
+    { query = {}, body, contentType = 'application/json', signal }: RequestOptions,
+  ): http.ClientRequest {
+    const { origin, pathname, protocol } = this.#base;
+    const url = new URL(origin + (pathname === '/' ? '' : pathname) + path);
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(key, String(value));
     }
+    return (protocol === 'https:' ? https : http).request(url, {
+      agent: identity.agent ?? this.#agentOf(identity.tls, pools),
+      method,
+      ...(signal && { signal }),
+      headers: {
+        ...identity.headers,
+        accept: 'application/json',
+        ...(body !== undefined && {
+          'content-type': contentType,
+          'content-length': Buffer.byteLength(JSON.stringify(body)),
+        }),
+      },
+    });
   }
-  if (body && typeof body === 'object' && 'message' in body) return String(body.message);
-  return error instanceof Error ? error.message : String(error);
+
+  #agentOf(tls: Identity['tls'], pools: Map<Identity['tls'], http.Agent>): http.Agent {
+    const known = pools.get(tls);
+    if (known) return known;
+    const pool = pools === this.#watches ? {} : { keepAlive: true, maxSockets: MOST_CONNECTIONS };
+    const agent =
+      this.#base.protocol === 'https:' ? new https.Agent({ ...pool, ...tls }) : new http.Agent(pool);
+    pools.set(tls, agent);
+    return agent;
+  }
+
+  close(): void {
+    for (const agent of [...this.#requests.values(), ...this.#watches.values()]) agent.destroy();
+  }
+}
+
+class StaleConnection extends Error {}
+
+const isStale = (request: http.ClientRequest, error: Error): boolean =>
+  request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+
+const noAnswer = (method: string, path: string, error: Error): FaultError =>
+  new FaultError(`API server: ${method} ${path}: ${error.message}.`, { cause: error });
+
+/** undefined: cut off by the end of the stream. */
+function readLine<T>(text: string): WatchLine<T> | undefined {
+  try {
+    return JSON.parse(text) as WatchLine<T>;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Path of a pod's port by way of the API server's proxy. */
 export const podProxyPath = (namespace: string, pod: string, port: number, path: string): string =>
   `/api/v1/namespaces/${namespace}/pods/${pod}:${port}/proxy${path}`;
-
-function tlsOptions(options: https.RequestOptions): https.AgentOptions {
-  const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
-  return Object.fromEntries(
-    Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(
-      ([, value]) => value !== undefined,
-    ),
-  );
-}

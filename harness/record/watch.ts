@@ -1,7 +1,6 @@
 // Follows a list of objects: lists, watches from there, reconnects where it was, and says when events may be missing.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Watch } from '@kubernetes/client-node';
-import type { Kube } from '../kube/client.ts';
+import { apiStatus, type Kube } from '../kube/client.ts';
 import { messageOf } from '../model/errors.ts';
 import type { ApiObject } from './reduce.ts';
 
@@ -41,8 +40,7 @@ export async function startWatch(
 ): Promise<RunningWatch> {
   const known = new Map<string, ApiObject>();
   let resourceVersion = '';
-  let stopped = false;
-  let current: AbortController | undefined;
+  const ended = new AbortController();
 
   const first = await kube.json<ApiList>('GET', path, { query });
   adopt(first, 'EXISTING');
@@ -61,17 +59,16 @@ export async function startWatch(
       }
     },
     stop() {
-      stopped = true;
-      current?.abort();
+      ended.abort();
     },
   };
 
   async function follow(): Promise<void> {
     let retryMs = RETRY_MIN_MS;
-    while (!stopped) {
+    while (!ended.signal.aborted) {
       const startedAt = performance.now();
       const end = await session();
-      if (stopped) return;
+      if (ended.signal.aborted) return;
       const lastedMs = performance.now() - startedAt;
       if (end === 'closed' && lastedMs > 1000) {
         retryMs = RETRY_MIN_MS;
@@ -99,44 +96,30 @@ export async function startWatch(
   }
 
   /** One watch connection. Resolves with why it ended: "closed", "expired" or an error's message. */
-  function session(): Promise<string> {
-    return new Promise((resolve) => {
-      let expired = false;
-      const parameters = {
-        ...query,
-        resourceVersion,
-        allowWatchBookmarks: 'true',
-        timeoutSeconds: String(SESSION_S),
-      };
-      new Watch(kube.config)
-        .watch(
-          path,
-          parameters,
-          (type: string, object: ApiObject) => {
-            if (stopped) return;
-            if (type === 'ERROR') {
-              expired = true;
-              return;
-            }
-            if (object.metadata.resourceVersion) resourceVersion = object.metadata.resourceVersion;
-            if (type === 'BOOKMARK') return;
-            if (type === 'DELETED') known.delete(object.metadata.name);
-            else known.set(object.metadata.name, object);
-            sink.event(type as WatchEvent, object);
-          },
-          (error: unknown) => {
-            if ((error as { statusCode?: number } | null)?.statusCode === 410) expired = true;
-            resolve(expired ? 'expired' : error ? messageOf(error) : 'closed');
-          },
-        )
-        .then(
-          (controller) => {
-            current = controller;
-            if (stopped) controller.abort();
-          },
-          (error) => resolve(messageOf(error)),
-        );
-    });
+  async function session(): Promise<string> {
+    let expired = false;
+    const parameters = {
+      ...query,
+      resourceVersion,
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(SESSION_S),
+    };
+    try {
+      await kube.watch<ApiObject>(path, { query: parameters, signal: ended.signal }, ({ type, object }) => {
+        if (type === 'ERROR') {
+          expired = true;
+          return;
+        }
+        if (object.metadata.resourceVersion) resourceVersion = object.metadata.resourceVersion;
+        if (type === 'BOOKMARK') return;
+        if (type === 'DELETED') known.delete(object.metadata.name);
+        else known.set(object.metadata.name, object);
+        sink.event(type, object);
+      });
+      return expired ? 'expired' : 'closed';
+    } catch (error) {
+      return expired || apiStatus(error) === 410 ? 'expired' : messageOf(error);
+    }
   }
 
   /** Delivers what a list shows that is not known yet. */

@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Watch } from '@kubernetes/client-node';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 
@@ -137,9 +136,7 @@ function routed({ endpoints }: Slice): string {
 
 /** Calls back when an EndpointSlice changes so that other addresses are routed to; no such change is missed. */
 async function watchSlices(kube: Kube, changed: () => void): Promise<{ stop(): void }> {
-  const watch = new Watch(kube.config);
-  let stopped = false;
-  let request: AbortController | undefined;
+  const ended = new AbortController();
   const known = new Map<string, string>();
   const nameOf = ({ metadata: { namespace, name } }: Slice) => `${namespace}/${name}`;
   const see = (slice: string, now: string | undefined) => {
@@ -149,25 +146,20 @@ async function watchSlices(kube: Kube, changed: () => void): Promise<{ stop(): v
     if ((now ?? '') !== before) changed();
   };
   const list = () => kube.json<{ metadata: { resourceVersion: string }; items: Slice[] }>('GET', SLICES);
-  /** One watch, to its end. */
+  /** One watch, to its end, whatever that is. */
   const follow = (resourceVersion: string) =>
-    new Promise<void>((resolve) => {
-      const end = () => resolve();
-      const happened = (type: string, slice: Slice) => {
-        if (type === 'DELETED') see(nameOf(slice), undefined);
-        else if (type === 'ADDED' || type === 'MODIFIED') see(nameOf(slice), routed(slice));
-      };
-      watch.watch(SLICES, { resourceVersion }, happened, end).then((controller) => {
-        request = controller;
-        if (stopped) controller.abort();
-      }, end);
-    });
+    kube
+      .watch<Slice>(SLICES, { query: { resourceVersion }, signal: ended.signal }, ({ type, object }) => {
+        if (type === 'DELETED') see(nameOf(object), undefined);
+        else if (type === 'ADDED' || type === 'MODIFIED') see(nameOf(object), routed(object));
+      })
+      .catch(() => {});
   const { metadata, items } = await list();
   for (const slice of items) known.set(nameOf(slice), routed(slice));
   void (async () => {
-    for (let from = metadata.resourceVersion; !stopped; ) {
+    for (let from = metadata.resourceVersion; !ended.signal.aborted; ) {
       await follow(from);
-      if (stopped) return;
+      if (ended.signal.aborted) return;
       await delay(WATCH_RETRY_MS);
       try {
         const now = await list();
@@ -182,8 +174,7 @@ async function watchSlices(kube: Kube, changed: () => void): Promise<{ stop(): v
   })();
   return {
     stop() {
-      stopped = true;
-      request?.abort();
+      ended.abort();
     },
   };
 }
