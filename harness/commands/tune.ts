@@ -210,7 +210,7 @@ class Search {
     repeats: number,
   ): Promise<ExperimentResult[]> {
     const { run, timed } = this.session;
-    const variant = { name: `${what}-${preStopSeconds}s`, version: 1, settings };
+    const variant = { name: `${what}-${preStopSeconds}s`, version: 1, settings, preStopSeconds };
     const keys = Array.from(
       { length: repeats },
       (_, repeat): ExperimentKey => ({ scenario, variant, path: 'cluster-ip', agents: 1, repeat }),

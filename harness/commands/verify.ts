@@ -16,6 +16,7 @@ import { runExperiments } from '../run/experiments.ts';
 import { concludeRun, type Keeping, keepingOf } from '../run/gate.ts';
 import { defaultHistoryFile } from '../run/history.ts';
 import { measureAgain } from '../run/measure-again.ts';
+import { withoutRefused } from '../run/own-check.ts';
 import { joinFacts, type Resumed, readResumed, reuseOf } from '../run/resume.ts';
 import { cannotRun, type Selection, select } from '../run/selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from '../run/session.ts';
@@ -57,7 +58,7 @@ export function registerVerify(program: Command): void {
     .option('--scenario <ids>', 'scenarios, separated by commas', list, [])
     .option(
       '--variants <names>',
-      'variants, separated by commas: baseline, hardened, only:X, without:X, ablation',
+      'variants, separated by commas: as-is (yours, unchanged), hardened, baseline, only:X, without:X, ablation',
       list,
       [],
     )
@@ -192,9 +193,12 @@ async function execute(
     const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
     return reason ? [{ scenario, reason }] : [];
   });
-  const keys = selection.keys.filter((key) =>
+  const runnable = selection.keys.filter((key) =>
     notRun.every(({ scenario }) => scenario.id !== key.scenario.id),
   );
+  const { keys, refused } = withoutRefused(run, runnable);
+  for (const { scenario, variant, reason } of refused)
+    process.stdout.write(`${scenario}, variant ${variant}: ${reason}\n`);
   mkdirSync(out, { recursive: true });
   const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
   const first = await runExperiments(run, keys, out, timed, { reuse: (key) => reuse.get(key) });
@@ -223,6 +227,7 @@ async function execute(
         variant: key.variant.name,
         reason: outcome.reason ?? '',
       })),
+    ...(refused.length > 0 && { variantsNotRun: [...refused] }),
     journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
     measuredAgain: [...again],
   };

@@ -29,6 +29,9 @@ export interface TargetDefinition {
   readonly published?: { readonly substitutions: readonly AppliedSubstitution[] };
 }
 
+/** Somebody's own manifests: not ours, and not published ones that a scenario brings along. */
+export const isForeign = ({ builtIn, published }: TargetDefinition): boolean => !builtIn && !published;
+
 /** One change of published manifests: all of them before and after it. */
 export interface AppliedSubstitution {
   readonly because: string;

@@ -47,6 +47,8 @@ export const headerRecordSchema = z.object({
   /** Manifests as applied, and the difference to the variant `baseline` as a unified diff of YAML. Redacted. */
   manifests: z.string(),
   settingsDiff: z.string(),
+  /** Settings of the variant that changed nothing, and why. */
+  unchanged: z.array(z.object({ setting: z.string(), why: z.string() })).optional(),
   /** What was changed of published manifests to run them, in order. */
   substitutions: z.array(substitutedSchema).optional(),
   /** Effective configuration and arguments, redacted. */

@@ -33,6 +33,10 @@ export const runFactsSchema = z.object({
   notRun: z.array(z.object({ scenario: scenarioSchema, reason: z.string() })),
   /** Experiments without a journal that can be judged, with the reason: "could not be deployed: ...". */
   undeployed: z.array(z.object({ scenario: scenarioSchema, variant: z.string(), reason: z.string() })),
+  /** Variants that were not measured because our own check found an error in them, with the sentence. */
+  variantsNotRun: z
+    .array(z.object({ scenario: z.string(), variant: z.string(), reason: z.string() }))
+    .optional(),
   /** Journals in order, relative to this file. */
   journals: z.array(z.string()),
   /** Measurements that something else disturbed and that were made once more; later versions only. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { lanes, longestMs, offeredRateSchema, rateBounds } from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
+import { asIsName } from './setting.ts';
 
 export const clusterKinds = ['kind', 'embedded', 'context'] as const;
 export type ClusterKind = (typeof clusterKinds)[number];
@@ -249,7 +250,7 @@ const caseName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]*$/)
   .refine(
-    (name) => name !== 'baseline' && name !== 'hardened',
+    (name) => name !== 'baseline' && name !== 'hardened' && name !== asIsName,
     'the name of a variant that every scenario has',
   );
 

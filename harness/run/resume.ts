@@ -119,6 +119,10 @@ export function joinFacts(resumed: Resumed, now: RunFacts, asked: ReadonlySet<st
     stages: [...(before?.stages ?? []), ...now.stages],
     notRun: [...untouched(before?.notRun), ...now.notRun],
     undeployed: [...untouched(before?.undeployed), ...now.undeployed],
+    variantsNotRun: [
+      ...(before?.variantsNotRun ?? []).filter(({ scenario }) => !asked.has(scenario)),
+      ...(now.variantsNotRun ?? []),
+    ],
     // What was set aside before stays told for as long as the journal in its place does.
     measuredAgain: [
       ...(before?.measuredAgain ?? []).filter(

@@ -11,7 +11,7 @@ import {
   scenarioOfVariant,
 } from '../model/scenario.ts';
 import type { Variant } from '../model/setting.ts';
-import { ablation, variantNamed } from '../settings/index.ts';
+import { ablation, asIs, baseline, variantNamed } from '../settings/index.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 
 export interface Selection {
@@ -42,12 +42,14 @@ export function select(
   request: SelectionRequest,
 ): Selection {
   const definitions = chosenScenarios(known, configuration, request);
-  const scenarios = definitions.map((definition) =>
-    withClaims(
-      withLoad(request.profile === 'full' ? definition.full : definition.quick, configuration.load),
-      request.builtIn,
-    ),
-  );
+  const scenarios = definitions.map((definition) => {
+    const scenario = withLoad(
+      request.profile === 'full' ? definition.full : definition.quick,
+      configuration.load,
+    );
+    const made = withClaims(scenario, request.builtIn);
+    return request.builtIn || made.target.own ? made : onTheirWorkload(made, configuration, request);
+  });
   const keys = scenarios.flatMap((scenario) =>
     variantsOf(scenario, configuration, request).flatMap((variant) => {
       const asRun = scenarioOfVariant(scenario, variant.name);
@@ -76,6 +78,28 @@ function withClaims(scenario: Scenario, builtIn: boolean): Scenario {
       (!appliesTo.lane || fired.has(appliesTo.lane)) && (builtIn || !builtInOnly),
   );
   return { ...scenario, claims: made };
+}
+
+/**
+ * On somebody's own workload `as-is` takes the place of `baseline` unless the variants are asked for by name; a claim that
+ * the baseline loses is one about what runs, and claims on variants that do not run are not made.
+ */
+function onTheirWorkload(
+  scenario: Scenario,
+  configuration: Configuration,
+  request: SelectionRequest,
+): Scenario {
+  const own = (name: string) => (name === baseline.name ? asIs.name : name);
+  const asked = { ...scenario, variants: [...new Set(scenario.variants.map(own))] };
+  const running = new Set(variantsOf(asked, configuration, request).map(({ name }) => name));
+  const claims = scenario.claims.flatMap((claim) => {
+    const { variant } = claim.appliesTo;
+    if (variant === undefined || running.has(variant)) return [claim];
+    if (claim.role !== 'baseline-loses' || variant !== baseline.name || !running.has(asIs.name)) return [];
+    const text = claim.text.replace(/^Without the settings, /, 'As it is, ');
+    return [{ ...claim, text, appliesTo: { ...claim.appliesTo, variant: asIs.name } }];
+  });
+  return { ...asked, claims };
 }
 
 function chosenScenarios(

@@ -1,4 +1,5 @@
 // Applies a variant to manifests and shows what it changes. Pure.
+import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../model/manifest.ts';
 import { manifestsDiff } from '../model/manifests-diff.ts';
 import type { SettingContext, Variant } from '../model/setting.ts';
@@ -7,12 +8,14 @@ import { findWorkload, servingContainer } from './workload.ts';
 
 export { targetGracefulEnv } from './graceful-shutdown.ts';
 export { settingNamed, settings } from './registry.ts';
-export { ablation, baseline, hardened, variantNamed } from './variants.ts';
+export { ablation, asIs, baseline, hardened, variantNamed } from './variants.ts';
 
 export interface AppliedVariant {
   readonly manifests: readonly Manifest[];
-  /** Settings that are in effect, in the order in which they were applied. */
+  /** Settings that are in effect and changed something, in the order in which they were applied. */
   readonly applied: readonly string[];
+  /** Settings that changed nothing, each with why: the manifests have it already. */
+  readonly unchanged: readonly { readonly setting: string; readonly why: string }[];
   /** Settings of the variant that this target cannot have, each with the reason. */
   readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
 }
@@ -25,22 +28,41 @@ export function applyVariant(
 ): AppliedVariant {
   servingContainer(findWorkload(manifests, context), context);
   const applied: string[] = [];
+  const unchanged: { setting: string; why: string }[] = [];
   const notApplied: { setting: string; reason: string }[] = [];
-  let current = manifests;
+  let current = without(manifests, variant, context);
   for (const setting of settings.filter(({ name }) => variant.settings.includes(name))) {
-    if (!setting.appliesTo.includes(context.workload.kind)) {
-      notApplied.push({ setting: setting.name, reason: `does not apply to a ${context.workload.kind}` });
-      continue;
-    }
-    const patched = setting.apply(current, context);
-    if (patched) {
-      current = patched;
+    const outcome = setting.appliesTo.includes(context.workload.kind)
+      ? setting.apply(current, context)
+      : { cannot: notFor(setting.name, context.workload.kind) };
+    if ('cannot' in outcome) notApplied.push({ setting: setting.name, reason: outcome.cannot });
+    else if ('unchanged' in outcome) unchanged.push({ setting: setting.name, why: outcome.unchanged });
+    else if (isDeepStrictEqual(outcome.manifests, current))
+      unchanged.push({ setting: setting.name, why: 'the manifests say it already' });
+    else {
+      current = outcome.manifests;
       applied.push(setting.name);
-    } else {
-      notApplied.push({ setting: setting.name, reason: 'this app has no switch for it' });
     }
   }
-  return { manifests: current, applied, notApplied };
+  return { manifests: current, applied, unchanged, notApplied };
+}
+
+/** What somebody's own workload has of the settings that the variant takes away. Ours has none of them. */
+function without(
+  manifests: readonly Manifest[],
+  { takesAway = [] }: Variant,
+  context: SettingContext,
+): readonly Manifest[] {
+  if (!context.foreign) return manifests;
+  return settings
+    .filter(({ name, appliesTo }) => takesAway.includes(name) && appliesTo.includes(context.workload.kind))
+    .reduce((current, setting) => setting.takeAway?.(current, context) ?? current, manifests);
+}
+
+function notFor(setting: string, kind: string): string {
+  if (kind === 'StatefulSet' && (setting === 'surge' || setting === 'noSurge'))
+    return 'a StatefulSet replaces its pods in place, one after the other: there is no surge';
+  return `does not apply to a ${kind}`;
 }
 
 /** What the variant changes, as a unified diff of YAML; empty when it changes nothing. */

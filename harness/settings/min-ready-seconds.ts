@@ -1,8 +1,10 @@
 // Setting: a new pod must stay ready for a while before the rollout goes on.
 import type { Setting } from '../model/setting.ts';
-import { patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload } from './workload.ts';
 
 const MIN_READY_SECONDS = 5;
+/** Kubernetes' own, and what a deadline is moved to that minReadySeconds would reach. */
+const DEADLINE_SECONDS = 600;
 
 export const minReadySeconds: Setting = {
   name: 'minReadySeconds',
@@ -11,9 +13,20 @@ export const minReadySeconds: Setting = {
   changes: 'manifest',
   appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
   conflictsWith: [],
-  apply: (manifests, context) =>
-    patchWorkload(manifests, context, (workload) => {
-      const present = workload.spec.minReadySeconds || MIN_READY_SECONDS;
-      workload.spec.minReadySeconds = context.minReadySeconds ?? present;
-    }),
+  apply: (manifests, context) => {
+    const present = findWorkload(manifests, context).spec.minReadySeconds ?? 0;
+    const wanted =
+      context.minReadySeconds ??
+      (context.foreign ? Math.max(present, MIN_READY_SECONDS) : present || MIN_READY_SECONDS);
+    if (present === wanted) return { unchanged: `minReadySeconds is ${present} already` };
+    return {
+      manifests: patchWorkload(manifests, context, ({ kind, spec }) => {
+        spec.minReadySeconds = wanted;
+        // The API server refuses a deadline that is not above it.
+        const deadline = spec.progressDeadlineSeconds ?? DEADLINE_SECONDS;
+        if (kind === 'Deployment' && deadline <= wanted)
+          spec.progressDeadlineSeconds = wanted + DEADLINE_SECONDS;
+      }),
+    };
+  },
 };

@@ -1,6 +1,6 @@
 // Setting: roll by taking a pod away first, where there is no room for one more.
 import type { Setting } from '../model/setting.ts';
-import { patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload } from './workload.ts';
 
 export const noSurge: Setting = {
   name: 'noSurge',
@@ -9,10 +9,15 @@ export const noSurge: Setting = {
   changes: 'manifest',
   appliesTo: ['Deployment', 'DaemonSet'],
   conflictsWith: ['surge'],
-  apply: (manifests, context) =>
-    patchWorkload(manifests, context, (workload) => {
-      const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
-      if (workload.kind === 'DaemonSet') workload.spec.updateStrategy = strategy;
-      else workload.spec.strategy = strategy;
-    }),
+  apply: (manifests, context) => {
+    if (findWorkload(manifests, context).spec.updateStrategy?.type === 'OnDelete')
+      return { cannot: 'updateStrategy OnDelete replaces no pod by itself' };
+    return {
+      manifests: patchWorkload(manifests, context, (workload) => {
+        const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
+        if (workload.kind === 'DaemonSet') workload.spec.updateStrategy = strategy;
+        else workload.spec.strategy = strategy;
+      }),
+    };
+  },
 };

@@ -1,6 +1,6 @@
 // Setting: a readinessProbe on the serving container.
 import type { Setting } from '../model/setting.ts';
-import { patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload, servingContainer } from './workload.ts';
 
 export const readinessProbe: Setting = {
   name: 'readinessProbe',
@@ -9,13 +9,22 @@ export const readinessProbe: Setting = {
   changes: 'manifest',
   appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
   conflictsWith: [],
-  apply: (manifests, context) =>
+  apply: (manifests, context) => {
+    // A probe of the author's knows the app better than ours does.
+    if (servingContainer(findWorkload(manifests, context), context).readinessProbe)
+      return { unchanged: 'it has a readinessProbe already' };
+    return {
+      manifests: patchWorkload(manifests, context, (_, container) => {
+        container.readinessProbe = {
+          httpGet: { path: context.health.path, port: context.health.port },
+          periodSeconds: 1,
+          failureThreshold: 3,
+        };
+      }),
+    };
+  },
+  takeAway: (manifests, context) =>
     patchWorkload(manifests, context, (_, container) => {
-      // A probe of the author's knows the app better than ours does.
-      container.readinessProbe ??= {
-        httpGet: { path: context.health.path, port: context.health.port },
-        periodSeconds: 1,
-        failureThreshold: 3,
-      };
+      delete container.readinessProbe;
     }),
 };

@@ -1,6 +1,6 @@
 // Setting: a startupProbe, so that a slow start needs no guessed initialDelaySeconds.
 import type { Setting } from '../model/setting.ts';
-import { patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload, servingContainer } from './workload.ts';
 
 /** With a period of 1 s: how long the app may take to start, in seconds. */
 const STARTUP_LIMIT_SECONDS = 60;
@@ -12,12 +12,17 @@ export const startupProbe: Setting = {
   changes: 'manifest',
   appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
   conflictsWith: [],
-  apply: (manifests, context) =>
-    patchWorkload(manifests, context, (_, container) => {
-      container.startupProbe ??= {
-        httpGet: { path: context.health.path, port: context.health.port },
-        periodSeconds: 1,
-        failureThreshold: STARTUP_LIMIT_SECONDS,
-      };
-    }),
+  apply: (manifests, context) => {
+    if (servingContainer(findWorkload(manifests, context), context).startupProbe)
+      return { unchanged: 'it has a startupProbe already' };
+    return {
+      manifests: patchWorkload(manifests, context, (_, container) => {
+        container.startupProbe = {
+          httpGet: { path: context.health.path, port: context.health.port },
+          periodSeconds: 1,
+          failureThreshold: STARTUP_LIMIT_SECONDS,
+        };
+      }),
+    };
+  },
 };

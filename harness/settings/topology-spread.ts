@@ -1,7 +1,7 @@
 // Setting: spread the pods over the nodes, each version by itself.
 import type { Setting } from '../model/setting.ts';
 import { atLeast } from './kubernetes-version.ts';
-import { patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload } from './workload.ts';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 
@@ -12,23 +12,26 @@ export const topologySpread: Setting = {
   changes: 'manifest',
   appliesTo: ['Deployment', 'StatefulSet'],
   conflictsWith: [],
-  apply: (manifests, context) =>
-    patchWorkload(manifests, context, (workload) => {
-      const pod = workload.spec.template.spec;
-      const present = pod.topologySpreadConstraints ?? [];
-      if (present.some((constraint) => constraint.topologyKey === HOSTNAME)) return;
-      // pod-template-hash is a Deployment's label; matchLabelKeys is on from v1.27 (KEP-3243, beta).
-      const byVersion = workload.kind === 'Deployment' && atLeast(context.kubernetesVersion, 1, 27);
-      pod.topologySpreadConstraints = [
-        ...present,
-        {
-          maxSkew: 1,
-          topologyKey: HOSTNAME,
-          // Spreading is a wish: a full or tainted node must not block a rollout.
-          whenUnsatisfiable: 'ScheduleAnyway',
-          labelSelector: structuredClone(workload.spec.selector ?? {}),
-          ...(byVersion && { matchLabelKeys: ['pod-template-hash'] }),
-        },
-      ];
-    }),
+  apply: (manifests, context) => {
+    const present = findWorkload(manifests, context).spec.template.spec.topologySpreadConstraints ?? [];
+    if (present.some((constraint) => constraint.topologyKey === HOSTNAME))
+      return { unchanged: 'it is spread over nodes already' };
+    return {
+      manifests: patchWorkload(manifests, context, ({ kind, spec }) => {
+        // pod-template-hash is a Deployment's label; matchLabelKeys is on from v1.27 (KEP-3243, beta).
+        const byVersion = kind === 'Deployment' && atLeast(context.kubernetesVersion, 1, 27);
+        spec.template.spec.topologySpreadConstraints = [
+          ...present,
+          {
+            maxSkew: 1,
+            topologyKey: HOSTNAME,
+            // Spreading is a wish: a full or tainted node must not block a rollout.
+            whenUnsatisfiable: 'ScheduleAnyway',
+            labelSelector: structuredClone(spec.selector ?? {}),
+            ...(byVersion && { matchLabelKeys: ['pod-template-hash'] }),
+          },
+        ];
+      }),
+    };
+  },
 };

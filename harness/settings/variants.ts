@@ -1,9 +1,10 @@
 // Variants: named, versioned lists of settings, and what can be asked for by name.
 import { UsageError } from '../model/errors.ts';
-import type { Variant } from '../model/setting.ts';
+import { asIsName, type Variant } from '../model/setting.ts';
 import { settingNamed } from './registry.ts';
 
-export const baseline: Variant = { name: 'baseline', version: 1, settings: [] };
+/** Somebody's own workload, unchanged. */
+export const asIs: Variant = { name: asIsName, version: 1, settings: [] };
 
 /** Does not grow by itself when settings are added: a change of this list is a new version. */
 export const hardened: Variant = {
@@ -12,10 +13,18 @@ export const hardened: Variant = {
   settings: ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge'],
 };
 
+/** None of the settings: our own target comes without them, somebody else's loses them. */
+export const baseline: Variant = {
+  name: 'baseline',
+  version: 1,
+  settings: [],
+  takesAway: hardened.settings,
+};
+
 /**
- * A variant by what the user wrote: `baseline`, `hardened`, a name of the configuration, `only:preStop`,
- * `without:preStop` (hardened, less that one), or settings joined by `+` (`hardened` may be one of them:
- * `hardened+minReadySeconds`). Some settings take a value: `preStop=2` and `minReadySeconds=60` (seconds), `surge=1`
+ * A variant by what the user wrote: `as-is`, `baseline`, `hardened`, a name of the configuration, `only:preStop` (none but
+ * that one), `without:preStop` (hardened, less that one), or settings joined by `+` (`hardened` or `as-is` may be one of
+ * them: `hardened+minReadySeconds`). Some settings take a value: `preStop=2` and `minReadySeconds=60` (seconds), `surge=1`
  * (pods), `gracefulShutdown=drain` (a way of the built-in target to stop). Throws UsageError with what there is.
  */
 export function variantNamed(
@@ -24,20 +33,21 @@ export function variantNamed(
 ): Variant {
   const own = Object.hasOwn(configured, name) ? configured[name] : undefined;
   if (own) return variantOf(name, own);
+  if (name === asIs.name) return asIs;
   if (name === baseline.name) return baseline;
   if (name === hardened.name) return hardened;
   if (name.includes('=')) return withValues(name, configured);
   const [prefix, rest] = name.split(/:(.*)/s, 2);
-  if (prefix === 'only' && rest) return variantOf(name, [rest]);
+  if (prefix === 'only' && rest) return only(rest);
   if (prefix === 'without' && rest) {
     if (!hardened.settings.includes(rest)) {
       throw new UsageError(`variant "${name}": hardened has ${hardened.settings.join(', ')}, not "${rest}".`);
     }
-    return variantOf(name, without(hardened.settings, rest));
+    return lacking(hardened.settings, rest);
   }
   const parts = name.split('+');
   if (parts.length > 1) return variantOf(name, settingsOf(parts));
-  const names = [baseline.name, hardened.name, ...Object.keys(configured)].join(', ');
+  const names = [asIs.name, baseline.name, hardened.name, ...Object.keys(configured)].join(', ');
   throw new UsageError(
     `variant "${name}" is not known. There are ${names}, only:SETTING, without:SETTING and SETTING+SETTING.`,
   );
@@ -60,8 +70,8 @@ function withValues(name: string, configured: Readonly<Record<string, readonly s
   });
   const parts = bare.split('+');
   const single = parts.length === 1 && !bare.includes(':');
-  const { settings } = single ? { settings: settingsOf(parts) } : variantNamed(bare, configured);
-  return { ...variantOf(name, settings), ...values };
+  if (single) return { ...variantOf(name, settingsOf(parts)), ...values };
+  return { ...variantNamed(bare, configured), name, ...values };
 }
 
 type Values = Omit<Variant, 'name' | 'version' | 'settings'>;
@@ -70,7 +80,9 @@ type Values = Omit<Variant, 'name' | 'version' | 'settings'>;
 const stopModes: readonly string[] = ['drain', 'ignore'];
 
 const settingsOf = (parts: readonly string[]): string[] => [
-  ...new Set(parts.flatMap((part) => (part === hardened.name ? hardened.settings : [part]))),
+  ...new Set(
+    parts.flatMap((part) => (part === hardened.name ? hardened.settings : part === asIs.name ? [] : [part])),
+  ),
 ];
 
 /**
@@ -82,8 +94,8 @@ export function ablation(settings: readonly string[] = hardened.settings): reado
   const all = isHardened ? hardened : variantOf('all', settings);
   const candidates = [
     baseline,
-    ...settings.map((name) => variantOf(`only:${name}`, [name])),
-    ...settings.map((name) => variantOf(`without:${name}`, without(settings, name))),
+    ...settings.map((name) => only(name, settings)),
+    ...settings.map((name) => lacking(settings, name)),
     all,
   ];
   return candidates.filter(
@@ -91,6 +103,17 @@ export function ablation(settings: readonly string[] = hardened.settings): reado
       candidates.findIndex((earlier) => sameSettings(earlier.settings, variant.settings)) === index,
   );
 }
+
+/** That one alone: of `among`, somebody's own workload loses the others. */
+const only = (name: string, among: readonly string[] = hardened.settings): Variant => ({
+  ...variantOf(`only:${name}`, [name]),
+  takesAway: without(among, name),
+});
+
+const lacking = (settings: readonly string[], name: string): Variant => ({
+  ...variantOf(`without:${name}`, without(settings, name)),
+  takesAway: [name],
+});
 
 function variantOf(name: string, settings: readonly string[]): Variant {
   for (const setting of settings) {

@@ -7,22 +7,28 @@ type Fields = Record<string, unknown>;
 
 export interface ContainerDraft extends Fields {
   name: string;
-  env?: { name: string; [field: string]: unknown }[] | null;
+  env?: { name: string; value?: unknown; [field: string]: unknown }[] | null;
+  ports?: { containerPort?: number; hostPort?: number; [field: string]: unknown }[] | null;
   lifecycle?: Fields | null;
 }
 export interface PodSpecDraft extends Fields {
   containers: ContainerDraft[];
   terminationGracePeriodSeconds?: number | null;
   topologySpreadConstraints?: Fields[] | null;
+  volumes?: Fields[] | null;
+  affinity?: Fields | null;
+  hostNetwork?: boolean | null;
 }
 /** What settings read and write of a Deployment, DaemonSet or StatefulSet; every other field is kept as it is. */
 export interface WorkloadDraft extends Manifest {
   spec: Fields & {
+    replicas?: number | null;
     minReadySeconds?: number | null;
+    progressDeadlineSeconds?: number | null;
     selector?: Fields | null;
     strategy?: (Fields & { rollingUpdate?: Fields | null }) | null;
     updateStrategy?: (Fields & { rollingUpdate?: Fields | null }) | null;
-    template: Fields & { spec: PodSpecDraft };
+    template: Fields & { metadata?: Fields & { labels?: Fields | null }; spec: PodSpecDraft };
   };
 }
 

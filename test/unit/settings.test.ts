@@ -272,7 +272,7 @@ test('variants by name', () => {
 
 test('a variant that cannot be is a sentence with what there is', () => {
   const table: [name: string, message: RegExp][] = [
-    ['hardend', /variant "hardend" is not known\. There are baseline, hardened, only:SETTING/],
+    ['hardend', /variant "hardend" is not known\. There are as-is, baseline, hardened, only:SETTING/],
     ['only:prestop', /setting "prestop" is not known\. There are readinessProbe, /],
     ['without:minReadySeconds', /hardened has readinessProbe, preStop, gracefulShutdown, surge/],
     ['surge+noSurge', /surge and noSurge contradict each other/],

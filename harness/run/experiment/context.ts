@@ -54,6 +54,8 @@ export interface PreparedExperiment {
   /** Settings in effect, and those that this target cannot have, each with the reason. */
   readonly applied: readonly string[];
   readonly notApplied: readonly { readonly setting: string; readonly reason: string }[];
+  /** Settings that changed nothing, each with why. */
+  readonly unchanged: readonly { readonly setting: string; readonly why: string }[];
   readonly settingsDiff: string;
   readonly substitutions: HeaderRecord['substitutions'];
   /** Ends what is not an object of the cluster (an agent outside it). */

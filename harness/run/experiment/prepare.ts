@@ -19,6 +19,7 @@ import {
   withPhaseLink,
   withScenario,
 } from '../../deploy/assemble.ts';
+import { isForeign } from '../../deploy/definition.ts';
 import { type QueueSpec, queueObjects, withConsumers } from '../../deploy/queue.ts';
 import { scenarioTarget } from '../../deploy/scenario-target.ts';
 import { substitutionsOf } from '../../deploy/substitutions.ts';
@@ -133,6 +134,7 @@ export async function prepareExperiment(
     manifests,
     applied: variant.applied,
     notApplied: variant.notApplied,
+    unchanged: variant.unchanged,
     // Without values that are nobody's business: the lines around a change are shown, too.
     settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
     substitutions: substitutionsOf(target, knobs, base, (list) => withoutSecrets(list, target)),
@@ -190,7 +192,10 @@ async function endAll(agents: readonly OutsideAgent[]): Promise<void> {
 }
 
 /** A variant may carry figures and a way to stop of its own. */
-function settingContext(run: RunContext, variant: Variant): SettingContext {
+export function settingContext(
+  run: Pick<RunContext, 'target' | 'cluster' | 'preStopSeconds'>,
+  variant: Variant,
+): SettingContext {
   const { preStopSeconds, minReadySeconds, maxSurge, stopMode } = variant;
   const { target } = run;
   return {
@@ -198,6 +203,8 @@ function settingContext(run: RunContext, variant: Variant): SettingContext {
     workload: target.workload,
     health: target.health,
     preStopSeconds: preStopSeconds ?? run.preStopSeconds,
+    preStopExact: preStopSeconds !== undefined,
+    foreign: isForeign(target),
     minReadySeconds,
     maxSurge,
     gracefulEnv: stopMode === undefined ? target.gracefulEnv : target.stopModeEnv?.(stopMode),

@@ -1,0 +1,92 @@
+// What we add to somebody's manifests is looked at by our own static check before it runs.
+import { stringify } from 'yaml';
+import { type CheckedFinding, checkManifests } from '../check/check.ts';
+import { withScenario } from '../deploy/assemble.ts';
+import { isForeign } from '../deploy/definition.ts';
+import { scenarioTarget } from '../deploy/scenario-target.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { RunFacts } from '../model/run.ts';
+import { applyVariant } from '../settings/index.ts';
+import type { ExperimentKey, RunContext } from './experiment/index.ts';
+import { settingContext } from './experiment/prepare.ts';
+
+/** Which setting answers for an error of a rule: one that is left where the setting was applied is the setting's own. */
+const settingOfRule: Readonly<Record<string, string>> = {
+  'no-readiness-probe': 'readinessProbe',
+  'prestop-exceeds-grace': 'preStop',
+  'prestop-without-shell': 'preStop',
+  'max-unavailable-all': 'surge',
+  'surge-and-unavailable-zero': 'surge',
+  'surge-blocked-by-host-port': 'surge',
+  'surge-blocked-by-anti-affinity': 'surge',
+  'surge-blocked-by-volume': 'surge',
+  'recreate-strategy': 'surge',
+  'min-ready-exceeds-deadline': 'minReadySeconds',
+  'pdb-blocks-drain': 'podDisruptionBudget',
+};
+
+/** The experiments that may run, and the variants that may not: said once for each scenario. */
+export function withoutRefused(
+  run: Pick<RunContext, 'target' | 'cluster' | 'preStopSeconds'>,
+  all: readonly ExperimentKey[],
+): {
+  readonly keys: readonly ExperimentKey[];
+  readonly refused: NonNullable<RunFacts['variantsNotRun']>;
+} {
+  const refused = new Map<string, NonNullable<RunFacts['variantsNotRun']>[number]>();
+  const known = new Set<string>();
+  const nameOf = ({ scenario, variant }: ExperimentKey) => `${scenario.id} ${variant.name}`;
+  for (const key of all) {
+    if (known.has(nameOf(key))) continue;
+    known.add(nameOf(key));
+    const reason = refusedByCheck(run, key);
+    if (reason) refused.set(nameOf(key), { scenario: key.scenario.id, variant: key.variant.name, reason });
+  }
+  const gone = (scenario: string, variant: string | undefined) =>
+    [...refused.values()].some((one) => one.scenario === scenario && one.variant === variant);
+  const keys = all
+    .filter((key) => !refused.has(nameOf(key)))
+    .map((key) => ({
+      ...key,
+      // A claim about what does not run cannot be decided.
+      scenario: {
+        ...key.scenario,
+        claims: key.scenario.claims.filter(({ appliesTo }) => !gone(key.scenario.id, appliesTo.variant)),
+      },
+    }));
+  return { keys: refused.size === 0 ? all : keys, refused: [...refused.values()] };
+}
+
+/** Why the variant must not run on somebody's workload; undefined: nothing speaks against it. */
+export function refusedByCheck(
+  run: Pick<RunContext, 'target' | 'cluster' | 'preStopSeconds'>,
+  { scenario, variant }: Pick<ExperimentKey, 'scenario' | 'variant'>,
+): string | undefined {
+  const target = scenarioTarget(run.target, scenario);
+  // Taking settings away is meant to make it worse.
+  if (!isForeign(target) || variant.settings.length === 0 || variant.takesAway) return undefined;
+  const base = withScenario(target, scenario.target);
+  const { manifests, applied } = applyVariant(base, variant, settingContext({ ...run, target }, variant));
+  const minor = minorOf(run.cluster.info.kubernetesVersion);
+  const before = new Set(errorsIn(base, minor).map(identity));
+  const ours = errorsIn(manifests, minor).find(
+    (finding) => !before.has(identity(finding)) || applied.includes(settingOfRule[finding.rule] ?? ''),
+  );
+  return ours && `not run: our own check finds an error in it (${ours.rule}): ${ours.message}`;
+}
+
+function errorsIn(manifests: readonly Manifest[], minor: number | undefined): readonly CheckedFinding[] {
+  const text = manifests.map((manifest) => stringify(manifest)).join('---\n');
+  const { findings } = checkManifests(
+    [{ file: 'manifests', text }],
+    minor === undefined ? {} : { kubernetesMinor: minor },
+  );
+  return findings.filter(({ severity }) => severity === 'error');
+}
+
+const identity = ({ rule, object }: CheckedFinding): string => `${rule} ${object}`;
+
+function minorOf(version: string): number | undefined {
+  const minor = /^v?1\.(\d+)/.exec(version)?.[1];
+  return minor === undefined ? undefined : Number(minor);
+}
