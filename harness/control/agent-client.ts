@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Kube, podProxyPath, toApiError } from '../kube/client.ts';
-import { FaultError } from '../model/errors.ts';
+import { FaultError, messageOf } from '../model/errors.ts';
 import {
   type AgentPlan,
   type AgentState,
@@ -12,20 +12,36 @@ import {
   type StreamEnd,
   streamEndSchema,
 } from '../model/load.ts';
+import { whatBecameOf } from './agent-pod.ts';
+
+/** An agent that does not do as it is told, or does not answer. */
+export class AgentError extends FaultError {}
 
 export interface AgentClient {
   readonly name: string;
   /** Resolves when every URL of the plan answers; nothing fires yet. */
-  prepare(plan: AgentPlan): Promise<void>;
+  prepare(plan: AgentPlan, signal?: AbortSignal): Promise<void>;
   /** `atMs`: of the agent's clock. Resolves when the load has begun. */
-  fire(atMs: number): Promise<void>;
-  frames(after: number): Promise<{ frames: Frame[]; state: AgentState; nextSeq: number }>;
-  rate(stream: string, ratePerSecond: number, overMs?: number): Promise<void>;
-  stop(): Promise<void>;
-  end(): Promise<{ ends: StreamEnd[]; lastSeq: number }>;
+  fire(atMs: number, signal?: AbortSignal): Promise<void>;
+  frames(
+    after: number,
+    signal?: AbortSignal,
+  ): Promise<{ frames: Frame[]; state: AgentState; nextSeq: number }>;
+  rate(stream: string, ratePerSecond: number, overMs?: number, signal?: AbortSignal): Promise<void>;
+  /** No attempt starts any more, and none will: also where nothing was fired yet. Asked again until it is answered. */
+  stop(signal?: AbortSignal): Promise<void>;
+  end(signal?: AbortSignal): Promise<{ ends: StreamEnd[]; lastSeq: number }>;
   /** Offset and error in ms: harness clock = agent clock + offset, ± error. Best of several round trips. */
-  clock(nowMs: () => number): Promise<{ offsetMs: number; errorMs: number }>;
+  clock(nowMs: () => number, signal?: AbortSignal): Promise<{ offsetMs: number; errorMs: number }>;
 }
+
+/** One request to an agent, over any transport. */
+export type Send = (
+  method: string,
+  path: string,
+  body: unknown,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+) => Promise<{ status: number; text: string }>;
 
 const framesAnswer = z.object({
   frames: z.array(frameSchema),
@@ -35,49 +51,64 @@ const framesAnswer = z.object({
 const endAnswer = z.object({ ends: z.array(streamEndSchema), lastSeq: z.number().int() });
 const clockAnswer = z.object({ nowMs: z.number() });
 const CLOCK_SAMPLES = 15;
-const CONTROL_LIMIT_MS = 15_000;
-/** A lost answer over the proxy is asked for again this often; frames are numbered, so asking twice is safe. */
-const TRIES = 4;
+/** Above what an agent's preflight may take. */
+const ORDER_LIMIT_MS = 20_000;
+/** Questions, and orders that may be given twice: a lost answer over the proxy is asked for again. */
+const AGAIN = { tries: 4, limitMs: 3_500 };
+const ONCE = { tries: 1, limitMs: ORDER_LIMIT_MS };
 
-/** A control channel over any transport: `send` returns status and text of one request to the agent. */
+/**
+ * A control channel. One that hangs has failed after four tries, 15 s. `explain` says what became of an agent that does
+ * not answer, where that can be found out.
+ */
 export function createAgentClient(
   name: string,
-  send: (method: string, path: string, body?: unknown) => Promise<{ status: number; text: string }>,
+  send: Send,
+  explain: () => Promise<string | undefined> = async () => undefined,
 ): AgentClient {
   async function ask<T>(
     schema: z.ZodType<T> | undefined,
     method: string,
     path: string,
+    signal: AbortSignal | undefined,
     body?: unknown,
+    { tries, limitMs } = method === 'GET' ? AGAIN : ONCE,
   ): Promise<T> {
     let last: unknown;
-    for (let attempt = 1; attempt <= (method === 'GET' ? TRIES : 1); attempt++) {
-      if (attempt > 1) await sleep(100 * attempt);
+    for (let attempt = 1; attempt <= tries; attempt++) {
+      if (attempt > 1) await sleep(100 * attempt, undefined, { ...(signal && { signal }) });
       try {
-        const answer = await send(method, path, body);
+        const answer = await send(method, path, body, { timeoutMs: limitMs, signal });
         if (answer.status < 200 || answer.status > 299) throw toApiError(answer);
         return schema ? schema.parse(JSON.parse(answer.text)) : (undefined as T);
       } catch (error) {
+        signal?.throwIfAborted();
         last = error;
       }
     }
-    const why = last instanceof Error ? last.message : String(last);
-    throw new FaultError(`Load agent ${name}: ${method} ${path} failed: ${why}`, { cause: last });
+    const became = await explain().catch(() => undefined);
+    signal?.throwIfAborted();
+    throw new AgentError(
+      became
+        ? `Load agent ${name}: ${became}`
+        : `Load agent ${name}: ${method} ${path} failed: ${messageOf(last)}`,
+      { cause: last },
+    );
   }
   return {
     name,
-    prepare: (plan) => ask(undefined, 'POST', '/prepare', plan),
-    fire: (atMs) => ask(undefined, 'POST', '/fire', { atMs }),
-    frames: (after) => ask(framesAnswer, 'GET', `/frames?after=${after}`),
-    rate: (stream, ratePerSecond, overMs) =>
-      ask(undefined, 'POST', '/rate', { stream, ratePerSecond, overMs }),
-    stop: () => ask(undefined, 'POST', '/stop', {}),
-    end: () => ask(endAnswer, 'GET', '/end'),
-    async clock(nowMs) {
+    prepare: (plan, signal) => ask(undefined, 'POST', '/prepare', signal, plan),
+    fire: (atMs, signal) => ask(undefined, 'POST', '/fire', signal, { atMs }),
+    frames: (after, signal) => ask(framesAnswer, 'GET', `/frames?after=${after}`, signal),
+    rate: (stream, ratePerSecond, overMs, signal) =>
+      ask(undefined, 'POST', '/rate', signal, { stream, ratePerSecond, overMs }),
+    stop: (signal) => ask(undefined, 'POST', '/stop', signal, {}, AGAIN),
+    end: (signal) => ask(endAnswer, 'GET', '/end', signal),
+    async clock(nowMs, signal) {
       let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
       for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
         const before = nowMs();
-        const { nowMs: agentMs } = await ask(clockAnswer, 'GET', '/clock');
+        const { nowMs: agentMs } = await ask(clockAnswer, 'GET', '/clock', signal);
         const after = nowMs();
         // The answer was made somewhere between: its middle is the guess, half the round trip the error.
         const errorMs = (after - before) / 2;
@@ -92,30 +123,42 @@ export function createAgentClient(
 const FIRE_LEAD_MS = 100;
 
 /** Agents that share a schedule begin at one instant, ± the error of their clocks, so that their sum is as even as one. */
-export async function fireTogether(clients: readonly AgentClient[], nowMs: () => number): Promise<void> {
+export async function fireTogether(
+  clients: readonly AgentClient[],
+  nowMs: () => number,
+  signal?: AbortSignal,
+): Promise<void> {
   const offsets: number[] = [];
   let worstErrorMs = 0;
   for (const client of clients) {
-    const { offsetMs, errorMs } = await client.clock(nowMs);
+    const { offsetMs, errorMs } = await client.clock(nowMs, signal);
     offsets.push(offsetMs);
     worstErrorMs = Math.max(worstErrorMs, errorMs);
   }
   const atMs = nowMs() + FIRE_LEAD_MS + 4 * worstErrorMs;
-  await Promise.all(clients.map((client, index) => client.fire(atMs - (offsets[index] ?? 0))));
+  await Promise.all(clients.map((client, index) => client.fire(atMs - (offsets[index] ?? 0), signal)));
 }
 
 /** The control channel to an agent pod. */
 export const agentInPod = (kube: Kube, namespace: string, pod: string, port: number): AgentClient =>
-  createAgentClient(pod, (method, path, body) =>
-    kube.raw(method, podProxyPath(namespace, pod, port, path), { body }),
+  createAgentClient(
+    pod,
+    (method, path, body, { timeoutMs, signal }) =>
+      kube.raw(method, podProxyPath(namespace, pod, port, path), {
+        body,
+        timeoutMs,
+        ...(signal && { signal }),
+      }),
+    () => whatBecameOf(kube, namespace, pod),
   );
 
 /** The control channel to an agent outside the cluster, on loopback. */
 export const agentAt = (name: string, url: string): AgentClient =>
-  createAgentClient(name, async (method, path, body) => {
+  createAgentClient(name, async (method, path, body, { timeoutMs, signal }) => {
+    const limit = AbortSignal.timeout(timeoutMs);
     const answer = await fetch(new URL(path, url), {
       method,
-      signal: AbortSignal.timeout(CONTROL_LIMIT_MS),
+      signal: signal ? AbortSignal.any([limit, signal]) : limit,
       ...(body !== undefined && {
         body: JSON.stringify(body),
         headers: { 'content-type': 'application/json' },

@@ -82,6 +82,9 @@ class Agent {
   #taken = false;
   #fired = false;
   #fireTimer: NodeJS.Timeout | undefined;
+  #cancelFire: () => void = () => {};
+  /** Told to stop before it fired. */
+  #stopped = false;
   #askedAt: number;
   #t0: number | undefined;
   #frameTimer: NodeJS.Timeout | undefined;
@@ -161,7 +164,7 @@ class Agent {
         send(response, 200, {});
         return;
       case 'POST /stop':
-        for (const meter of this.#meters) meter.stop();
+        this.#stop();
         send(response, 200, { state: this.#state });
         return;
       case 'GET /end':
@@ -186,6 +189,7 @@ class Agent {
 
   /** Everything but the start itself: what can be wrong with a plan or the way to its targets is found here. */
   async #prepare(plan: AgentPlan): Promise<void> {
+    if (this.#stopped) throw new Refusal(409, 'The load was stopped before it began.');
     if (this.#taken) throw new Refusal(409, `A load was already taken: it is ${this.#state}.`);
     const ids = plan.streams.map((stream) => stream.id);
     if (new Set(ids).size < ids.length)
@@ -218,6 +222,7 @@ class Agent {
 
   /** `atMs`: of this process's clock, so that several agents begin together; past: now. Resolves when it has begun. */
   async #fireAt(atMs: number): Promise<void> {
+    if (this.#stopped) throw new Refusal(409, 'The load was stopped before it began.');
     if (this.#state !== 'ready' || this.#fired)
       throw new Refusal(409, `The load cannot be fired: it is ${this.#fired ? 'fired' : this.#state}.`);
     const leadMs = atMs - this.#clock();
@@ -229,10 +234,23 @@ class Agent {
     this.#fired = true;
     if (leadMs > 0) {
       await new Promise<void>((resolve) => {
+        this.#cancelFire = resolve;
         this.#fireTimer = setTimeout(resolve, leadMs);
       });
     }
+    if (this.#stopped) throw new Refusal(409, 'The load was stopped before it began.');
     this.#fire(leadMs > 0 ? atMs : this.#clock());
+  }
+
+  /** Also before the load has begun: then it never does. */
+  #stop(): void {
+    if (this.#t0 === undefined) {
+      this.#stopped = true;
+      clearTimeout(this.#fireTimer);
+      this.#cancelFire();
+      return;
+    }
+    for (const meter of this.#meters) meter.stop();
   }
 
   #routeOf(stream: AgentPlan['streams'][number]) {

@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeNamespaces } from '../deploy/apply.ts';
+import { Lifetime } from '../model/lifetime.ts';
 import {
   type ExperimentKey,
   type ExperimentOutcome,
@@ -24,6 +25,7 @@ export interface Ran {
 /** Experiments that are deployed at the same time: their pods idle while another one is measured. */
 const TOGETHER = 2;
 const REMOVE_LIMIT_MS = 90_000;
+const REMOVE_LIMIT_INTERRUPTED_MS = 1_500;
 
 export interface RunExperiments {
   readonly ran: readonly Ran[];
@@ -63,12 +65,6 @@ export async function runExperiments(
   const ran: Ran[] = [];
   const removals: Promise<void>[] = [];
   const remaining: string[] = [];
-  const remove = (namespaces: string[]) => {
-    const removal = removeNamespaces(run.kube, namespaces, run.runId, REMOVE_LIMIT_MS);
-    removal.catch(() => {});
-    removals.push(removal);
-    return removal;
-  };
   const missing: ExperimentKey[] = [];
   for (const key of keys) {
     const journal = reuse(key);
@@ -76,48 +72,77 @@ export async function runExperiments(
     else missing.push(key);
   }
   const loaded = stopwatch();
+  const shared: Shared = { run, out, progress, loaded, halt: { reason: undefined } };
+  const remove = (namespace: string) =>
+    removeNamespaces(run.kube, [namespace], run.runId, removeLimitMs(run));
+  /** Not awaited: pods that go away are no load. */
+  const removeBeside = (namespace: string) => {
+    const removal = remove(namespace);
+    removal.catch(() => {});
+    removals.push(removal);
+  };
   const lanes = oneByOne ? 1 : (run.cluster.sideBySide ?? 1);
   const together = lanes > 1 ? missing.filter((key) => !needsClusterAlone(key)) : [];
-  if (together.length > 1) {
-    ran.push(...(await runSideBySide(run, together, lanes, out, progress, loaded, remove)));
-  }
+  if (together.length > 1) ran.push(...(await runSideBySide(shared, together, lanes, removeBeside)));
   const pending = together.length > 1 ? missing.filter((key) => !together.includes(key)) : missing;
   const batches = batchesOf(pending);
   for (const batch of batches) {
     if (run.signal.aborted) break;
     if (batch.some(({ scenario }) => scenario.needs.alone)) await Promise.allSettled(removals);
-    const namespaces: string[] = [];
-    let prepared: readonly (PreparedExperiment | Error)[] = [];
-    try {
-      prepared = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) =>
-        prepareAll({ ...run, progress: ({ doing }) => say(doing) }, batch, namespaces),
-      );
-      for (const [index, key] of batch.entries()) {
-        if (run.signal.aborted) break;
-        const ready = prepared[index] as PreparedExperiment | Error;
-        ran.push(
-          ready instanceof Error
-            ? undeployed(key, ready)
-            : await loaded.during(() => measure(run, key, ready, out, progress)),
-        );
-      }
-    } finally {
-      for (const one of prepared) if (!(one instanceof Error)) await closed(one, progress);
-      const last = batch === batches.at(-1) || run.signal.aborted;
-      // A cluster that goes away takes its namespaces with it.
-      if (run.cluster.stays || !last) {
-        const removal = remove(namespaces);
-        if (!last) await removal.catch(() => {});
-      } else {
-        remaining.push(...namespaces);
-      }
-    }
+    const last = () => batch === batches.at(-1) || run.signal.aborted || shared.halt.reason !== undefined;
+    ran.push(
+      ...(await runBatch(shared, batch, (namespace) => {
+        if (!last()) return remove(namespace);
+        // A cluster that goes away takes its namespaces with it.
+        if (run.cluster.stays) removeBeside(namespace);
+        else remaining.push(namespace);
+      })),
+    );
   }
   ran.sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key));
   const removed = Promise.all(removals).then(() => {});
   // Whoever awaits it is told; on a cluster that goes away nobody does, and the API server may be gone first.
   removed.catch(() => {});
   return { ran, removed, remaining, loadMs: loaded.ms() };
+}
+
+/** What all experiments of a run share while they run. */
+interface Shared {
+  readonly run: RunContext;
+  readonly out: string;
+  readonly progress: Progress;
+  readonly loaded: Stopwatch;
+  /** Why no further experiment begins: what it would measure could not be kept. */
+  readonly halt: { reason: string | undefined };
+}
+
+type RemoveNamespace = (namespace: string) => Promise<void> | void;
+
+/** Somebody who pressed Ctrl-C waits for the deletion to be under way; Kubernetes goes on by itself. */
+const removeLimitMs = ({ signal }: RunContext): number =>
+  signal.aborted ? REMOVE_LIMIT_INTERRUPTED_MS : REMOVE_LIMIT_MS;
+
+/** Deployed together, measured in turn. */
+async function runBatch(
+  shared: Shared,
+  batch: readonly ExperimentKey[],
+  removeNamespace: RemoveNamespace,
+): Promise<Ran[]> {
+  const { run, progress, loaded } = shared;
+  const ran: Ran[] = [];
+  const deployments = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) => {
+    const saying = { ...run, progress: ({ doing }: { doing: string }) => say(doing) };
+    return Promise.all(batch.map((key) => deploy(saying, key, removeNamespace)));
+  });
+  try {
+    for (const deployment of deployments) {
+      if (run.signal.aborted) break;
+      ran.push(await loaded.during(() => measure(shared, deployment)));
+    }
+  } finally {
+    await Promise.all(deployments.map((deployment) => endOf(deployment, progress)));
+  }
+  return ran;
 }
 
 /** Waits until nothing of these experiments is left, also on a cluster that goes away and has more to measure. */
@@ -149,14 +174,12 @@ const needsClusterAlone = ({ scenario }: ExperimentKey): boolean =>
 
 /** At most `lanes` at a time, those with most steps first, so that no long one is left for the end. */
 async function runSideBySide(
-  run: RunContext,
+  shared: Shared,
   keys: readonly ExperimentKey[],
   lanes: number,
-  out: string,
-  progress: Progress,
-  loaded: Stopwatch,
-  remove: (namespaces: string[]) => Promise<void>,
+  removeNamespace: RemoveNamespace,
 ): Promise<Ran[]> {
+  const { run, progress, loaded } = shared;
   const waiting = keys.toSorted((a, b) => b.scenario.steps.length - a.scenario.steps.length);
   const ran: Ran[] = [];
   await progress.stage(`${keys.length} experiments, ${lanes} side by side`, async (say) => {
@@ -171,39 +194,48 @@ async function runSideBySide(
     };
     const lane = async () => {
       for (let key = waiting.shift(); key && !run.signal.aborted; key = waiting.shift()) {
-        ran.push(await deployAndMeasure(run, key, out, inside, loaded, remove));
+        const deployment = await deploy(run, key, removeNamespace);
+        try {
+          ran.push(await loaded.during(() => measure(sharing(shared, inside), deployment)));
+        } finally {
+          await endOf(deployment, progress);
+        }
       }
     };
-    await Promise.all(Array.from({ length: lanes }, lane));
+    // One lane that fails must not leave the others firing at a cluster that is taken down.
+    const ends = await Promise.allSettled(Array.from({ length: lanes }, lane));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
   });
   return ran;
 }
 
-async function deployAndMeasure(
+/** The same run, told about by another voice. */
+const sharing = (shared: Shared, progress: Progress): Shared => ({ ...shared, progress });
+
+interface Deployment {
+  readonly key: ExperimentKey;
+  readonly life: Lifetime;
+  readonly prepared: PreparedExperiment | Error;
+}
+
+/** Errors are values here: one experiment that cannot be deployed must not stop the others. */
+async function deploy(
   run: RunContext,
   key: ExperimentKey,
-  out: string,
-  progress: Progress,
-  loaded: Stopwatch,
-  remove: (namespaces: string[]) => Promise<void>,
-): Promise<Ran> {
-  const namespaces: string[] = [];
-  let prepared: PreparedExperiment | undefined;
-  try {
-    const [ready] = await prepareAll(run, [key], namespaces);
-    if (!ready || ready instanceof Error) return undeployed(key, ready ?? new Error('interrupted'));
-    prepared = ready;
-    return await loaded.during(() => measure(run, key, ready, out, progress));
-  } finally {
-    if (prepared) await closed(prepared, progress);
-    // Not awaited: pods that go away are no load.
-    void remove(namespaces);
-  }
+  removeNamespace: RemoveNamespace,
+): Promise<Deployment> {
+  const life = new Lifetime({ parent: run.signal, undoLimitMs: REMOVE_LIMIT_MS + 10_000 });
+  const prepared = await life
+    .run(`deploy ${experimentName(key)}`, () => prepareExperiment(run, key, { life, removeNamespace }))
+    .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  return { key, life, prepared };
 }
 
 /** What was measured counts, also when something cannot be taken away. */
-const closed = (prepared: PreparedExperiment, progress: Progress): Promise<void> =>
-  prepared.close().catch((error: unknown) => progress.note((error as Error).message));
+async function endOf({ life }: Deployment, progress: Progress): Promise<void> {
+  for (const { what, why } of await life.end()) progress.note(`Could not ${what}: ${why}`);
+}
 
 interface Stopwatch {
   /** Time in which at least one `act` was going on, ms. */
@@ -228,25 +260,11 @@ function stopwatch(): Stopwatch {
   };
 }
 
-/** Errors are values here: one experiment that cannot be deployed must not stop the other. */
-async function prepareAll(run: RunContext, keys: readonly ExperimentKey[], namespaces: string[]) {
-  return Promise.all(
-    keys.map((key) =>
-      prepareExperiment(run, key, (namespace) => void namespaces.push(namespace)).catch((error: unknown) =>
-        error instanceof Error ? error : new Error(String(error)),
-      ),
-    ),
-  );
-}
-
-async function measure(
-  run: RunContext,
-  key: ExperimentKey,
-  prepared: PreparedExperiment,
-  out: string,
-  progress: Progress,
-): Promise<Ran> {
+async function measure(shared: Shared, { key, prepared }: Deployment): Promise<Ran> {
+  const { run, out, progress, halt } = shared;
   const name = experimentName(key);
+  if (prepared instanceof Error) return unmeasured(key, `could not be deployed: ${prepared.message}`);
+  if (halt.reason !== undefined) return unmeasured(key, `was not begun: ${halt.reason}`);
   const journal = journalFile(key);
   const outcome = await progress.stage(name, (say) =>
     runExperiment(
@@ -265,14 +283,12 @@ async function measure(
       join(out, journal),
     ),
   );
-  return { key, journal, outcome };
+  if (!outcome.unwritable) return { key, journal, outcome };
+  halt.reason = outcome.reason ?? 'its journal could not be written';
+  return unmeasured(key, `left no journal: ${halt.reason}`);
 }
 
-/** An experiment that could not be deployed leaves no journal; run.json keeps the reason. */
-function undeployed(key: ExperimentKey, error: Error): Ran {
-  return {
-    key,
-    journal: undefined,
-    outcome: { status: 'faulted', reason: `could not be deployed: ${error.message}` },
-  };
+/** An experiment without a journal; run.json keeps the reason. */
+function unmeasured(key: ExperimentKey, reason: string): Ran {
+  return { key, journal: undefined, outcome: { status: 'faulted', reason } };
 }

@@ -1,6 +1,6 @@
 // Pods that go by themselves, by deletion or with their node; faults inside the app; routing that lags.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { apiMessage, podProxyPath } from '../kube/client.ts';
+import { apiMessage, type Kube, podProxyPath } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import type { PodFacts } from '../model/facts.ts';
 import { mergePatch, type StepContext, type StepRunner } from './context.ts';
@@ -48,8 +48,8 @@ export const chaos: StepRunner<'chaos'> = async (step, context) => {
 export const drainNode: StepRunner<'drain-node'> = async (step, context) => {
   const { kube, signal } = context;
   const node = chooseNode(context);
-  await setUnschedulable(context, node, true);
-  context.defer(`uncordon node ${node}`, () => setUnschedulable(context, node, null));
+  context.defer(`uncordon node ${node}`, (undoing) => setUnschedulable(undoing, node, null));
+  await setUnschedulable(kube, node, true);
   const pods = [...context.state.pods('target')].filter(
     ([, pod]) => pod.node === node && pod.ownerKind !== 'DaemonSet',
   );
@@ -87,15 +87,15 @@ export const uncordon: StepRunner<'uncordon'> = async (_step, context) => {
   const cordoned = [...context.state.all('Node')]
     .filter(([, node]) => node.unschedulable)
     .map(([name]) => name);
-  for (const name of cordoned) await setUnschedulable(context, name, null);
+  for (const name of cordoned) await setUnschedulable(context.kube, name, null);
   return { nodes: cordoned };
 };
 
 export const proxyDelay: StepRunner<'proxy-delay'> = async (step, context) => {
   const delay = context.delayProxy;
   if (!delay) throw new FaultError('Step proxy-delay: this cluster cannot delay routing updates.');
-  await delay(step.delayMs);
   if (step.delayMs > 0) context.defer('restore routing updates', () => delay(0));
+  await delay(step.delayMs);
   return { delayMs: step.delayMs };
 };
 
@@ -152,9 +152,9 @@ function chooseNode(context: StepContext): string {
   return node;
 }
 
-async function setUnschedulable(context: StepContext, node: string, value: true | null): Promise<void> {
+async function setUnschedulable(kube: Kube, node: string, value: true | null): Promise<void> {
   try {
-    await context.kube.json('PATCH', `/api/v1/nodes/${node}`, {
+    await kube.json('PATCH', `/api/v1/nodes/${node}`, {
       contentType: mergePatch,
       body: { spec: { unschedulable: value } },
     });

@@ -37,8 +37,11 @@ export interface StepContext {
   kubectl(): Promise<Kubectl | undefined>;
   /** undefined where the cluster cannot delay routing. */
   readonly delayProxy: ((delayMs: number) => Promise<void>) | undefined;
-  /** Registers what must be undone on every way out; run in reverse order after the experiment. */
-  defer(what: string, undo: () => Promise<void>): void;
+  /**
+   * Registers what must be undone on every way out, before it is done; run in reverse order after the experiment. `undo`
+   * gets a client that still works then: `kube` above ends with the experiment.
+   */
+  defer(what: string, undo: (kube: Kube) => Promise<void>): void;
   /** A seeded random number in [0, 1). */
   random(): number;
 }

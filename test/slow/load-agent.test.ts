@@ -367,4 +367,23 @@ test('as a bundled process: configured by the environment, ends on SIGTERM and w
   }
 });
 
+test('an agent that is told to stop before it fires never does, also when the start was agreed on already', async () => {
+  await using web = await webServer();
+  const agent = await runAgent({ port: 0, phasePort: 0, host: '127.0.0.1' });
+  const call = control(agent.port);
+  try {
+    const plan = { runId: 'r', streams: [stream('new', `http://127.0.0.1:${web.port}/`)] };
+    assert.is((await call('POST', '/prepare', plan)).status, 200);
+    const firing = call('POST', '/fire', { atMs: performance.now() + 400 });
+    await sleep(50);
+    assert.is((await call('POST', '/stop', {})).status, 200);
+    assert.is((await firing).status, 409);
+    assert.is((await call('POST', '/fire', { atMs: 0 })).status, 409);
+    await sleep(500);
+    assert.is(framesAnswer.parse((await call('GET', '/frames?after=0')).json).frames.length, 0);
+  } finally {
+    await agent.close();
+  }
+});
+
 test.run();

@@ -1,11 +1,14 @@
 import * as assert from 'uvu/assert';
-import { createAgentClient } from '../../harness/control/agent-client.ts';
-import { pullFrames } from '../../harness/control/frame-puller.ts';
+import { type AgentClient, createAgentClient } from '../../harness/control/agent-client.ts';
+import { type FrameSink, framePuller } from '../../harness/control/frame-puller.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('frames');
 const frame = (seq: number) => ({ seq, atMs: seq * 200, streams: {} });
+
+const pull = (client: AgentClient, sink: FrameSink) =>
+  framePuller(client, sink).untilEnded(new AbortController().signal);
 
 function agentWith(answers: { frames: unknown[]; state: string; nextSeq: number }[]) {
   const asked: string[] = [];
@@ -23,8 +26,7 @@ test('frames are taken once, in order, until the agent has ended', async () => {
     { frames: [frame(2), frame(3)], state: 'ended', nextSeq: 4 },
   ]);
   const seen: number[] = [];
-  await pullFrames(client, { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() })
-    .done;
+  await pull(client, { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() });
   assert.equal(seen, [1, 2, 3]);
   assert.equal(asked, ['/frames?after=0', '/frames?after=2']);
 });
@@ -32,7 +34,7 @@ test('frames are taken once, in order, until the agent has ended', async () => {
 test('a missing number is a gap', async () => {
   const { client } = agentWith([{ frames: [frame(1), frame(4)], state: 'ended', nextSeq: 5 }]);
   const gaps: number[][] = [];
-  await pullFrames(client, { frame: () => {}, gap: (_, from, to) => void gaps.push([from, to]) }).done;
+  await pull(client, { frame: () => {}, gap: (_, from, to) => void gaps.push([from, to]) });
   assert.equal(gaps, [[2, 3]]);
 });
 
@@ -43,7 +45,7 @@ test('an agent that cannot be reached is an error that names it, after a few tri
     return { status: 502, text: 'no route' };
   });
   let message = '';
-  await pullFrames(client, { frame: () => {}, gap: () => {} }).done.catch((error: Error) => {
+  await pull(client, { frame: () => {}, gap: () => {} }).catch((error: Error) => {
     message = error.message;
   });
   assert.match(message, /agent-7.*no route/);
@@ -95,6 +97,35 @@ test('a wait ends with the event that meets it, and with an abort', async () => 
     message = error.message;
   });
   assert.is(message, 'stop');
+});
+
+test('an order to stop is given again until it is answered; an order to fire is not', async () => {
+  const orders: [string, (client: AgentClient) => Promise<unknown>, number][] = [
+    ['stop', (client) => client.stop(), 3],
+    ['fire', (client) => client.fire(0), 1],
+  ];
+  for (const [name, give, expected] of orders) {
+    let tries = 0;
+    const client = createAgentClient('a', async () => {
+      tries++;
+      return tries < 3 ? { status: 503, text: 'no route' } : { status: 200, text: '{}' };
+    });
+    await give(client).catch(() => {});
+    assert.is(tries, expected, name);
+  }
+});
+
+test('what became of an agent that does not answer is told instead of a socket’s words', async () => {
+  const client = createAgentClient(
+    'agent-0',
+    () => Promise.reject(new Error('read ECONNRESET')),
+    async () => 'the load agent ended (exit code 137; it said last: heap out of memory).',
+  );
+  const error: unknown = await client.stop().catch((reason: unknown) => reason);
+  assert.is(
+    (error as Error).message,
+    'Load agent agent-0: the load agent ended (exit code 137; it said last: heap out of memory).',
+  );
 });
 
 test.run();

@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { StorageError } from '../../harness/model/system-error.ts';
 import { createJournalWriter } from '../../harness/record/journal-writer.ts';
 import { suite } from '../suite.ts';
 
@@ -67,6 +69,46 @@ test('an existing journal is never overwritten', () =>
       message = error.message;
     });
     assert.match(message, /EEXIST/);
+  }));
+
+test('what cannot be written is said at once and at the end, with the path and what is free; it is never thrown beside', async () => {
+  const full = existsSync('/dev/full') ? '/dev/full' : undefined;
+  const cases: [file: string, expected: RegExp][] = [
+    ...(full
+      ? [
+          [full, /\/dev\/full: the disk is full \(ENOSPC; .* free at .*\)\. Free some space/] as [
+            string,
+            RegExp,
+          ],
+        ]
+      : []),
+    [join(tmpdir(), 'rollproof-not-there', 'j.ndjson'), /it is not there .*ENOENT; .* free at /],
+    [join(import.meta.filename, 'j.ndjson'), /a part of the path is a file \(ENOTDIR/],
+  ];
+  for (const [file, expected] of cases) {
+    const said: string[] = [];
+    const journal = createJournalWriter(file, {
+      onFailure: (error) => void said.push(error.message),
+      flags: 'w',
+    });
+    journal.write(note('a'));
+    await sleep(50);
+    journal.write(note('b'));
+    const error: unknown = await journal.end({ status: 'complete' }).catch((reason: unknown) => reason);
+    assert.instance(error, StorageError, file);
+    assert.match((error as Error).message, expected);
+    assert.equal(said, [(error as Error).message]);
+  }
+});
+
+test('a journal that somebody removes while it is written is no journal', () =>
+  inFolder(async (file) => {
+    const journal = createJournalWriter(file);
+    journal.write(note('a'.repeat(200)));
+    await sleep(50);
+    rmSync(file);
+    const error: unknown = await journal.end({ status: 'complete' }).catch((reason: unknown) => reason);
+    assert.match(String(error), /it is gone: somebody else removed/);
   }));
 
 test.run();

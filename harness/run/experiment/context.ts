@@ -58,8 +58,6 @@ export interface PreparedExperiment {
   readonly unchanged: readonly { readonly setting: string; readonly why: string }[];
   readonly settingsDiff: string;
   readonly substitutions: HeaderRecord['substitutions'];
-  /** Ends what is not an object of the cluster (an agent outside it). */
-  close(): Promise<void>;
 }
 
 /** One agent, and what it fires at. */
@@ -72,6 +70,8 @@ export interface PreparedAgent {
 export interface ExperimentOutcome {
   readonly status: 'complete' | 'faulted' | 'interrupted';
   readonly reason?: string;
+  /** The journal could not be written: no later one could be, either. */
+  readonly unwritable?: boolean;
 }
 
 export const READY_LIMIT_MS = 120_000;

@@ -1,45 +1,69 @@
-// k6 beside the load agents. What goes wrong with it is a note in the journal.
+// k6 beside the load agents. What goes wrong with it is a note in the journal, never a failure of the experiment.
 import { explainK6 } from '../../load/k6/explain.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { RecordOf } from '../../model/journal.ts';
-import type { AgentPlan } from '../../model/load.ts';
+import type { Lifetime } from '../../model/lifetime.ts';
+import type { AgentPlan, StreamEnd } from '../../model/load.ts';
 import { mergeStreamEnds } from '../../model/merge-load.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import { redactValue } from '../../record/redact.ts';
 import type { PreparedExperiment, RunContext } from './context.ts';
-import type { Firing } from './fire.ts';
 import { wholeStreams } from './header.ts';
 import { type CrossCheck, prepareCrossCheck } from './k6-beside.ts';
 import { experimentName } from './key.ts';
 import { controlStream } from './load-plan.ts';
 import { agentNodeOf } from './node.ts';
 
-/** k6 with the target's streams, ready to fire. */
+export interface Beside {
+  /** Fires. */
+  begin(): Promise<void>;
+  /** Stops firing; resolves with what records the counts beside ours. */
+  stop(): Promise<(ours: readonly StreamEnd[]) => void>;
+}
+
+/** k6 with the target's streams, ready to fire; undefined: not asked for, or it did not get ready. */
 export async function crossCheckOf(
   run: RunContext,
   prepared: PreparedExperiment,
   plans: readonly AgentPlan[],
   journal: JournalWriter,
-  signal: AbortSignal,
-): Promise<CrossCheck | undefined> {
+  life: Lifetime,
+): Promise<Beside | undefined> {
   const streams = wholeStreams(plans).filter((stream) => stream.id !== controlStream);
-  if (!run.crossCheck || streams.length === 0) return undefined;
+  const means = run.crossCheck;
+  if (!means || streams.length === 0) return undefined;
   run.progress({ experiment: experimentName(prepared.key), doing: 'starting k6 beside the load agents' });
-  const starting = prepareCrossCheck(run.crossCheck, {
-    kube: run.kube,
-    identity: prepared.identity,
-    node: agentNodeOf(run.cluster),
-    streams,
-    limitMs: prepared.key.scenario.limitMs,
-    signal,
+  let k6: CrossCheck | undefined;
+  life.defer('remove k6', async () => {
+    await withoutFail(k6?.[Symbol.asyncDispose](), journal);
   });
-  const ready = await beside(starting, journal);
-  signal.throwIfAborted();
-  return ready;
+  await life.run('start k6', (signal) =>
+    withoutFail(
+      prepareCrossCheck(means, {
+        kube: run.kube,
+        identity: prepared.identity,
+        node: agentNodeOf(run.cluster),
+        streams,
+        limitMs: prepared.key.scenario.limitMs,
+        signal,
+      }).then((ready) => {
+        k6 = ready;
+      }),
+      journal,
+    ),
+  );
+  const ready = k6;
+  if (!ready) return undefined;
+  return {
+    begin: async () => void (await withoutFail(ready.begin(), journal)),
+    async stop() {
+      const results = await withoutFail(ready.stop(), journal);
+      return (ours) => record(run, prepared, ready.version, results, ours, journal);
+    },
+  };
 }
 
-/** What goes wrong with the tool beside our load is a note in the journal: the experiment does not depend on it. */
-export async function beside<T>(
+async function withoutFail<T>(
   act: PromiseLike<T> | undefined,
   journal: JournalWriter,
 ): Promise<T | undefined> {
@@ -51,15 +75,15 @@ export async function beside<T>(
   }
 }
 
-export function recordCrossCheck(
+function record(
   run: RunContext,
   prepared: PreparedExperiment,
-  version: string | undefined,
+  version: string,
   results: Awaited<ReturnType<CrossCheck['stop']>> | undefined,
-  firing: Firing,
+  ends: readonly StreamEnd[],
   journal: JournalWriter,
 ): void {
-  if (version === undefined || !results?.size) return;
+  if (!results?.size) return;
   const explained: string[] = [];
   if (prepared.key.path === 'outside' && run.crossCheck?.how === 'pod') {
     explained.push('k6 ran in the cluster, on the node whose NodePort the agents outside it asked.');
@@ -70,7 +94,7 @@ export function recordCrossCheck(
     );
   }
   for (const [stream, counts] of results) {
-    const ours = firing.ends.filter((end) => end.stream === stream);
+    const ours = ends.filter((end) => end.stream === stream);
     if ('problem' in counts || ours.length === 0) continue;
     const sentences = explainK6(mergeStreamEnds(ours), counts);
     explained.push(...sentences.map((sentence) => `Lane ${stream}: ${sentence}`));

@@ -1,72 +1,52 @@
-// The end of the load, in order or not, and how the experiment came out.
-
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentClient } from '../../control/agent-client.ts';
+// How an experiment came out: the first error is the reason, what came after it are notes.
 import { FaultError, InterruptedError, messageOf } from '../../model/errors.ts';
-import type { StreamEnd } from '../../model/load.ts';
+import type { Lifetime, Trouble } from '../../model/lifetime.ts';
+import { StorageError } from '../../model/system-error.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import type { ExperimentOutcome } from './context.ts';
-import { type Firing, measureClocks } from './fire.ts';
 
-const AGENT_DRAIN_LIMIT_MS = 15_000;
-
-/** No attempt starts any more; those in flight are awaited to their own timeout, then the totals are read. */
-export async function stopLoad(firing: Firing, journal: JournalWriter): Promise<void> {
-  for (const client of firing.clients) journal.write({ type: 'load', agent: client.name, event: 'stopping' });
-  await Promise.all(firing.clients.map((client) => client.stop()));
-  const limitMs = AGENT_DRAIN_LIMIT_MS;
-  await Promise.race([
-    Promise.all(firing.pullers.map((puller) => puller.done)),
-    sleep(limitMs, undefined, { ref: false }).then(() => {
-      throw new FaultError(
-        `The load agents did not end within ${limitMs / 1000} s after they were told to stop.`,
-      );
-    }),
-  ]);
-  firing.stopPulling();
-  await measureClocks(firing, journal);
-  await Promise.all(firing.clients.map((client) => recordEnd(client, firing.ends, journal)));
-}
-
-async function recordEnd(client: AgentClient, all: StreamEnd[], journal: JournalWriter): Promise<void> {
-  const { ends } = await client.end();
-  all.push(...ends);
-  for (const end of ends) journal.write({ type: 'stream-end', agent: client.name, end });
-  journal.write({ type: 'load', agent: client.name, event: 'ended' });
-}
-
-/** After a fault or an interrupt: stop the load and keep what the agents can still say. */
-export async function abandonLoad(firing: Firing, journal: JournalWriter): Promise<void> {
+/** Ends the life, writes the journal's last record and says how it came out. Never throws. */
+export async function finish(
+  life: Lifetime,
+  journal: JournalWriter,
+  failure: unknown,
+  times: () => { readonly totalMs: number; readonly loadMs: number },
+): Promise<ExperimentOutcome> {
+  // What is at work rejects with many words when it is aborted; why it was aborted is the first error.
+  const first = life.signal.aborted ? life.signal.reason : failure;
+  if (first !== undefined) life.fail(first);
+  const troubles = await life.end();
+  for (const trouble of troubles) {
+    journal.write({ type: 'note', level: 'fault', text: sentenceOf(trouble) });
+  }
+  const outcome = outcomeOf(first, troubles);
   try {
-    await Promise.race([
-      stopLoad(firing, journal),
-      sleep(AGENT_DRAIN_LIMIT_MS, undefined, { ref: false }).then(() => {
-        throw new FaultError('the load agents did not answer in time');
-      }),
-    ]);
+    await journal.end({ ...outcome, harness: times() });
+    return outcome;
   } catch (error) {
-    journal.write({
-      type: 'note',
-      level: 'warning',
-      text: `The load could not be ended in order: ${messageOf(error)}`,
-    });
-  }
-}
-
-export function outcomeOf(
-  error: unknown,
-  interrupted: AbortSignal,
-  limit: AbortSignal,
-  limitMs: number,
-): ExperimentOutcome {
-  if (interrupted.aborted || error instanceof InterruptedError) {
-    return { status: 'interrupted', reason: 'interrupted before the end' };
-  }
-  if (limit.aborted) {
+    // Without a whole journal nothing was measured, whatever else there is to say.
+    const reason = outcome.status === 'complete' ? messageOf(error) : outcome.reason;
     return {
-      status: 'faulted',
-      reason: `The experiment did not end within its limit of ${limitMs / 1000} s.`,
+      status: outcome.status === 'interrupted' ? 'interrupted' : 'faulted',
+      ...(reason !== undefined && { reason }),
+      unwritable: error instanceof StorageError,
     };
   }
-  return { status: 'faulted', reason: messageOf(error) };
 }
+
+function outcomeOf(first: unknown, troubles: readonly Trouble[]): ExperimentOutcome {
+  if (first instanceof InterruptedError) {
+    return { status: 'interrupted', reason: 'interrupted before the end' };
+  }
+  if (first !== undefined) return { status: 'faulted', reason: messageOf(first) };
+  const [trouble] = troubles;
+  return trouble ? { status: 'faulted', reason: sentenceOf(trouble) } : { status: 'complete' };
+}
+
+const sentenceOf = ({ what, why }: Trouble): string => `Could not ${what}: ${why}`;
+
+/** Of the whole experiment: its scenario's limit, and what getting ready and ending may take. */
+export const pastLimit = (scenarioMs: number, besideMs: number): FaultError =>
+  new FaultError(
+    `The experiment did not end within ${(scenarioMs + besideMs) / 1000} s: ${scenarioMs / 1000} s of its scenario (limitMs) and ${besideMs / 1000} s to begin and end.`,
+  );

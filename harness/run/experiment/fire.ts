@@ -1,110 +1,231 @@
-// Load: from the agents' plans to frames in the journal.
-
+// Load: from the agents' plans to frames in the journal, and its end, in order or not.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AgentClient, fireTogether } from '../../control/agent-client.ts';
-import { type FramePuller, pullFrames } from '../../control/frame-puller.ts';
-import { FaultError } from '../../model/errors.ts';
-import { type AgentPlan, isLost, type Lane, type Outcome, type StreamEnd } from '../../model/load.ts';
+import { type AgentClient, AgentError, fireTogether } from '../../control/agent-client.ts';
+import { type FramePuller, framePuller } from '../../control/frame-puller.ts';
+import { FaultError, InterruptedError, messageOf } from '../../model/errors.ts';
+import { type Lifetime, withinLimit } from '../../model/lifetime.ts';
+import {
+  type AgentPlan,
+  type Frame,
+  isLost,
+  type Lane,
+  type Outcome,
+  type StreamEnd,
+} from '../../model/load.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
-import type { PreparedExperiment, RunContext } from './context.ts';
-import { experimentName } from './key.ts';
+import type { ProgressEvent } from './context.ts';
 import { controlStream } from './load-plan.ts';
 
 export interface Firing {
   readonly clients: readonly AgentClient[];
-  readonly pullers: readonly FramePuller[];
   /** Streams at the target, by agent. */
   readonly streams: readonly (readonly string[])[];
+  /** Of the target so far, by lane. */
   readonly lost: Partial<Record<Lane, number>>;
   /** Totals, once the load has ended. */
   readonly ends: StreamEnd[];
   /** performance.now() of the last frame that carried a loss of the target. */
-  lastLossAt: number;
-  /** Rejects as soon as the control channel fails or a frame is missing. */
-  readonly failed: Promise<never>;
+  readonly lastLossAt: number;
   loadMs(): number;
-  stopPulling(): void;
+  /**
+   * Resolves when every agent fires. Whatever fails midway, and whatever comes later: each is told to stop at the end of
+   * the lifetime. `alsoFire`: called when the agents have begun.
+   */
+  start(alsoFire: () => Promise<void>): Promise<void>;
+  /** No attempt starts any more; those in flight are awaited to their own timeout, then the totals are read. */
+  end(signal: AbortSignal): Promise<void>;
 }
 
-export async function startLoad(
-  run: RunContext,
-  prepared: PreparedExperiment,
-  clients: readonly AgentClient[],
-  plans: readonly AgentPlan[],
-  journal: JournalWriter,
-  alsoFire: () => Promise<void>,
-): Promise<Firing> {
-  const name = experimentName(prepared.key);
-  const startedAt = performance.now();
-  let stoppedAt: number | undefined;
-  await Promise.all(clients.map((client, index) => client.prepare(plans[index] as AgentPlan)));
-  await fireTogether(clients, () => journal.nowMs());
-  await alsoFire();
-  for (const client of clients) {
-    journal.write({ type: 'load', agent: client.name, event: 'started' });
-  }
-  let fail: (error: unknown) => void = () => {};
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  failed.catch(() => {});
-  const firing: Firing = {
-    clients,
-    streams: plans.map((plan) =>
+export interface FireRequest {
+  readonly clients: readonly AgentClient[];
+  /** One for each client. */
+  readonly plans: readonly AgentPlan[];
+  readonly journal: JournalWriter;
+  readonly life: Lifetime;
+  readonly progress: (event: Omit<ProgressEvent, 'experiment' | 'doing' | 'limitMs'>) => void;
+}
+
+/** Beyond what an attempt may take: how long an agent that was told to stop may need to say so. */
+const DRAIN_LIMIT_MS = 15_000;
+/** What an end that was not planned waits for: Ctrl-C is pressed again after a few seconds, and a dead agent says nothing. */
+const ABANDON_LIMIT_MS = { interrupted: 800, silent: 2_000, otherwise: DRAIN_LIMIT_MS };
+
+export const loadOf = (request: FireRequest): Firing => new Load(request);
+
+class Load implements Firing {
+  readonly clients: readonly AgentClient[];
+  readonly streams: readonly (readonly string[])[];
+  readonly lost: Partial<Record<Lane, number>> = {};
+  readonly ends: StreamEnd[] = [];
+  lastLossAt = 0;
+  readonly #request: FireRequest;
+  readonly #pullers: readonly FramePuller[];
+  #startedAt = performance.now();
+  readonly #drainLimitMs: number;
+  readonly #pulled = new Map<FramePuller, Promise<void>>();
+  #stoppedAt: number | undefined;
+  #stage: 'prepared' | 'firing' | 'ended' = 'prepared';
+
+  constructor(request: FireRequest) {
+    this.#request = request;
+    this.clients = request.clients;
+    this.streams = request.plans.map((plan) =>
       plan.streams.map((stream) => stream.id).filter((id) => id !== controlStream),
-    ),
-    lost: {},
-    ends: [],
-    lastLossAt: 0,
-    failed,
-    loadMs: () => (stoppedAt ?? performance.now()) - startedAt,
-    stopPulling() {
-      stoppedAt ??= performance.now();
-      for (const puller of this.pullers) puller.stop();
-    },
-    pullers: clients.map((client) =>
-      pullFrames(client, {
-        frame(agent, frame) {
-          journal.write({ type: 'frame', agent, frame });
-          for (const [stream, delta] of Object.entries(frame.streams)) {
-            if (stream === controlStream) continue;
-            const lost = delta.buckets.reduce((sum, bucket) => sum + lostOf(bucket.outcomes), 0);
-            firing.lost[stream as Lane] = (firing.lost[stream as Lane] ?? 0) + lost;
-            if (lost > 0) firing.lastLossAt = performance.now();
-          }
-          run.progress({
-            experiment: name,
-            doing: 'under load',
-            lost: { ...firing.lost },
-            loadMs: firing.loadMs(),
-            limitMs: prepared.key.scenario.limitMs,
-          });
-        },
-        gap(agent, fromSeq, toSeq) {
-          journal.write({ type: 'frame-gap', agent, fromSeq, toSeq });
-          fail(
+    );
+    this.#drainLimitMs =
+      DRAIN_LIMIT_MS +
+      Math.max(0, ...request.plans.flatMap((plan) => plan.streams.map((stream) => stream.timeoutMs)));
+    this.#pullers = request.clients.map((client) =>
+      framePuller(client, {
+        frame: (agent, frame) => this.#take(agent, frame),
+        gap: (agent, fromSeq, toSeq) => {
+          request.journal.write({ type: 'frame-gap', agent, fromSeq, toSeq });
+          request.life.fail(
             new FaultError(
               `Frames ${fromSeq} to ${toSeq} of load agent ${agent} were lost: its counts are incomplete.`,
             ),
           );
         },
       }),
-    ),
-  };
-  for (const puller of firing.pullers) puller.done.catch(fail);
-  await measureClocks(firing, journal);
-  return firing;
-}
+    );
+  }
 
-export async function measureClocks(firing: Firing, journal: JournalWriter): Promise<void> {
-  for (const client of firing.clients) {
-    const { offsetMs, errorMs } = await client.clock(() => journal.nowMs());
-    journal.write({ type: 'clock', agent: client.name, offsetMs, errorMs });
+  async start(alsoFire: () => Promise<void>): Promise<void> {
+    const { clients, plans, journal, life } = this.#request;
+    const { signal } = life;
+    // Registered before the first agent hears of a plan.
+    life.defer('stop the load', () => this.#abandon(signal.reason));
+    await life.run('give the plan to the load agents', () =>
+      Promise.all(clients.map((client, index) => client.prepare(plans[index] as AgentPlan, signal))),
+    );
+    this.#startedAt = performance.now();
+    await life.run('fire', () => fireTogether(clients, () => journal.nowMs(), signal));
+    this.#stage = 'firing';
+    await alsoFire();
+    for (const { name } of clients) journal.write({ type: 'load', agent: name, event: 'started' });
+    for (const puller of this.#pullers) {
+      life.beside(`pull frames of load agent ${puller.agent.name}`, () => {
+        const pulled = puller.untilEnded(signal);
+        this.#pulled.set(puller, pulled);
+        return pulled;
+      });
+    }
+    await life.run('compare clocks', () => measureClocks(clients, journal, signal));
+  }
+
+  loadMs(): number {
+    return (this.#stoppedAt ?? performance.now()) - this.#startedAt;
+  }
+
+  async end(signal: AbortSignal): Promise<void> {
+    const { journal } = this.#request;
+    for (const { name } of this.clients) journal.write({ type: 'load', agent: name, event: 'stopping' });
+    await Promise.all(this.clients.map((client) => client.stop(signal)));
+    await withinLimit(
+      () => Promise.all(this.#pulled.values()),
+      this.#drainLimitMs,
+      new FaultError(
+        `The load agents did not end within ${this.#drainLimitMs / 1000} s after they were told to stop.`,
+      ),
+    );
+    await this.#total(signal);
+  }
+
+  async #total(signal: AbortSignal): Promise<void> {
+    const { journal } = this.#request;
+    this.#stoppedAt ??= performance.now();
+    await measureClocks(this.clients, journal, signal);
+    await Promise.all(
+      this.clients.map(async (client) => {
+        const { ends } = await client.end(signal);
+        this.ends.push(...ends);
+        for (const end of ends) journal.write({ type: 'stream-end', agent: client.name, end });
+        journal.write({ type: 'load', agent: client.name, event: 'ended' });
+      }),
+    );
+    this.#stage = 'ended';
+  }
+
+  /** After a fault or an interrupt: every agent is told to stop, and what they can still say is kept. */
+  async #abandon(why: unknown): Promise<void> {
+    if (this.#stage === 'ended') return;
+    const { journal } = this.#request;
+    const limitMs =
+      why instanceof InterruptedError
+        ? ABANDON_LIMIT_MS.interrupted
+        : why instanceof AgentError
+          ? ABANDON_LIMIT_MS.silent
+          : ABANDON_LIMIT_MS.otherwise;
+    try {
+      await withinLimit(
+        (signal) => this.#stopEach(signal),
+        limitMs,
+        new FaultError('the load agents did not answer in time'),
+      );
+    } catch (error) {
+      journal.write({
+        type: 'note',
+        level: 'warning',
+        text: `The load could not be ended in order: ${messageOf(error)}`,
+      });
+    } finally {
+      this.#stoppedAt ??= performance.now();
+    }
+  }
+
+  async #stopEach(signal: AbortSignal): Promise<void> {
+    const { journal } = this.#request;
+    for (const { name } of this.clients) journal.write({ type: 'load', agent: name, event: 'stopping' });
+    // One that does not answer must not keep the others from hearing it.
+    const stops = await Promise.allSettled(this.clients.map((client) => client.stop(signal)));
+    const failed = stops.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    if (this.#stage === 'prepared') return;
+    await Promise.all(this.#pullers.map((puller) => puller.untilEnded(signal)));
+    await this.#total(signal);
+  }
+
+  #take(agent: string, frame: Frame): void {
+    const { journal, progress } = this.#request;
+    journal.write({ type: 'frame', agent, frame });
+    for (const [stream, delta] of Object.entries(frame.streams)) {
+      if (stream === controlStream) continue;
+      const lost = delta.buckets.reduce((sum, bucket) => sum + lostOf(bucket.outcomes), 0);
+      this.lost[stream as Lane] = (this.lost[stream as Lane] ?? 0) + lost;
+      if (lost > 0) this.lastLossAt = performance.now();
+    }
+    progress({ lost: { ...this.lost }, loadMs: this.loadMs() });
   }
 }
 
-export async function pause(ms: number, firing: Firing, signal: AbortSignal): Promise<void> {
-  await Promise.race([sleep(ms, undefined, { signal }), firing.failed]);
+/** Each agent knows the whole rate and fires its share of the arrivals. */
+export async function changeRate(
+  { clients, streams }: Firing,
+  ratePerSecond: number,
+  overMs: number,
+  lane: Lane | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    clients.flatMap((client, index) =>
+      (streams[index] ?? [])
+        .filter((stream) => !lane || stream === lane)
+        .map((stream) => client.rate(stream, ratePerSecond, overMs, signal)),
+    ),
+  );
+}
+
+export const warmUp = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });
+
+async function measureClocks(
+  clients: readonly AgentClient[],
+  journal: JournalWriter,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const client of clients) {
+    const { offsetMs, errorMs } = await client.clock(() => journal.nowMs(), signal);
+    journal.write({ type: 'clock', agent: client.name, offsetMs, errorMs });
+  }
 }
 
 const lostOf = (counts: Partial<Record<Outcome, number>>): number =>

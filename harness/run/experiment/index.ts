@@ -1,8 +1,8 @@
-// One experiment, top to bottom: deploy, load, steps, wait for the end, record. What it yields is a journal.
-
-import { setMaxListeners } from 'node:events';
+// One experiment, top to bottom: deploy (prepare.ts), then fire, change, wait for the end, record. What it yields is a
+// journal. Who makes the change is a driver (driver.ts); everything that is started belongs to one lifetime.
 import { queuePort } from '../../deploy/queue.ts';
-import { FaultError, messageOf } from '../../model/errors.ts';
+import { FaultError } from '../../model/errors.ts';
+import { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan } from '../../model/load.ts';
 import { createJournalWriter, type JournalWriter } from '../../record/journal-writer.ts';
 import { followQueue, queueCounters } from '../../record/queue.ts';
@@ -13,85 +13,134 @@ import {
   READY_LIMIT_MS,
   type RunContext,
 } from './context.ts';
-import { beside, crossCheckOf, recordCrossCheck } from './cross-check.ts';
-import { abandonLoad, outcomeOf, stopLoad } from './finish.ts';
-import { type Firing, pause, startLoad } from './fire.ts';
+import { crossCheckOf } from './cross-check.ts';
+import type { Driver, Scene } from './driver.ts';
+import { finish, pastLimit } from './finish.ts';
+import { changeRate, type Firing, loadOf, warmUp } from './fire.ts';
 import { headerOf, planOf, wholeStreams } from './header.ts';
-import type { CrossCheck } from './k6-beside.ts';
-import { runSteps } from './steps.ts';
-import { untilOver } from './tail.ts';
+import { experimentName } from './key.ts';
+import { kubeDuring } from './kube-during.ts';
+import { scenarioDriver } from './scenario-driver.ts';
+import { quietTail } from './tail.ts';
 
 export type { ExperimentOutcome, PreparedExperiment, ProgressEvent, RunContext } from './context.ts';
+export type { Driver, Scene } from './driver.ts';
 export { type ExperimentKey, experimentName } from './key.ts';
 export { agentNodeOf } from './node.ts';
 export { prepareExperiment } from './prepare.ts';
 
-/** Fires, steps, waits, records. Never throws for what goes wrong in the experiment: the journal's end says it. */
+const WATCHES_LIMIT_MS = 2000;
+
+/** Fires, drives, waits, records. Never throws for what goes wrong in the experiment: the outcome says it. */
 export async function runExperiment(
   given: RunContext,
   prepared: PreparedExperiment,
   journalFile: string,
+  driverOf: (run: RunContext, prepared: PreparedExperiment) => Driver = scenarioDriver,
 ): Promise<ExperimentOutcome> {
   const run = { ...given, target: prepared.target };
-  const journal = createJournalWriter(journalFile);
-  const undo: { what: string; act: () => Promise<void> }[] = [];
+  const { limitMs } = prepared.key.scenario;
   const startedAt = performance.now();
-  const limit = AbortSignal.timeout(prepared.key.scenario.limitMs + READY_LIMIT_MS);
-  const signal = AbortSignal.any([run.signal, limit]);
-  setMaxListeners(0, signal);
-  let recorder: Recorder | undefined;
-  let firing: Firing | undefined;
-  let crossCheck: CrossCheck | undefined;
-  let queue: ReturnType<typeof followQueue> | undefined;
-  let outcome: ExperimentOutcome = { status: 'complete' };
+  const life = new Lifetime({ parent: run.signal });
+  life.limit(limitMs + READY_LIMIT_MS, pastLimit(limitMs, READY_LIMIT_MS));
+  const journal = createJournalWriter(journalFile, { onFailure: (error) => life.fail(error) });
+  const measurement: Measurement = { run, prepared, life, journal, firing: undefined };
+  let failure: unknown;
   try {
-    const clients = prepared.agents.map((agent) => agent.client);
-    const plans = prepared.agents.map((agent) => planOf(run, prepared, agent));
-    const streams = wholeStreams(plans);
-    journal.write(headerOf(run, prepared, { ...(plans[0] as AgentPlan), streams }));
-    for (const { setting, reason } of prepared.notApplied) {
-      journal.write({
-        type: 'note',
-        level: 'warning',
-        text: `Setting ${setting} is not in effect: ${reason}.`,
-      });
-    }
-    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
-    crossCheck = await crossCheckOf(run, prepared, plans, journal, signal);
-    queue = followQueueOf(run, prepared, journal);
-    journal.write({ type: 'milestone', name: 'ready-for-load' });
-    const alsoFire = () => beside(crossCheck?.begin(), journal);
-    firing = await startLoad(run, prepared, clients, plans, journal, alsoFire);
-    await pause(prepared.key.scenario.warmUpMs, firing, signal);
-    await runSteps(run, prepared, recorder, firing, journal, signal, (what, act) => undo.push({ what, act }));
-    await untilOver(run, prepared, recorder, firing, journal, signal);
-    const counted = beside(crossCheck?.stop(), journal);
-    await stopLoad(firing, journal);
-    recordCrossCheck(run, prepared, crossCheck?.version, await counted, firing, journal);
-    await recorder.verify(2000);
-    if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
+    await measure(measurement, driverOf(run, prepared));
   } catch (error) {
-    outcome = outcomeOf(error, run.signal, limit, prepared.key.scenario.limitMs);
-    if (firing) await abandonLoad(firing, journal);
-  } finally {
-    recorder?.stop();
-    queue?.stop();
-    firing?.stopPulling();
-    await beside(crossCheck?.[Symbol.asyncDispose](), journal);
-    for (const { what, act } of undo.reverse()) {
-      await act().catch((error) => {
-        journal.write({ type: 'note', level: 'fault', text: `Could not ${what}: ${messageOf(error)}` });
-        outcome = { status: 'faulted', reason: `Could not ${what}: ${messageOf(error)}` };
-      });
-    }
-    const totalMs = performance.now() - startedAt;
-    await journal.end({ ...outcome, harness: { totalMs, loadMs: firing?.loadMs() ?? 0 } });
+    failure = error ?? new FaultError('something was thrown that is no error');
   }
-  return outcome;
+  return finish(life, journal, failure, () => ({
+    totalMs: performance.now() - startedAt,
+    loadMs: measurement.firing?.loadMs() ?? 0,
+  }));
 }
 
-function followQueueOf({ kube }: RunContext, prepared: PreparedExperiment, journal: JournalWriter) {
+interface Measurement {
+  readonly run: RunContext;
+  readonly prepared: PreparedExperiment;
+  readonly life: Lifetime;
+  readonly journal: JournalWriter;
+  firing: Firing | undefined;
+}
+
+async function measure(measurement: Measurement, driver: Driver): Promise<void> {
+  const { run, prepared, life, journal } = measurement;
+  const { signal } = life;
+  const { scenario } = prepared.key;
+  const plans = prepared.agents.map((agent) => planOf(run, prepared, agent));
+  recordHeader(measurement, plans);
+  const recorder = await record(measurement);
+  const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
+  followQueueOf(measurement);
+  journal.write({ type: 'milestone', name: 'ready-for-load' });
+  const firing = loadOf({
+    clients: prepared.agents.map(({ client }) => client),
+    plans,
+    journal,
+    life,
+    progress: (event) =>
+      run.progress({
+        experiment: experimentName(prepared.key),
+        doing: 'under load',
+        limitMs: scenario.limitMs,
+        ...event,
+      }),
+  });
+  measurement.firing = firing;
+  await firing.start(async () => crossCheck?.begin());
+  const scene = sceneOf(measurement, recorder.live, firing);
+  await life.run('warm up', () => warmUp(scenario.warmUpMs, signal));
+  await life.run('end the change', () => driver.drive(scene));
+  await life.run('wait for the change to settle', () => driver.settled(scene));
+  scene.say('quiet tail');
+  await life.run('wait for a quiet tail', () =>
+    quietTail(scenario.tailMs, recorder.live, firing, journal, signal),
+  );
+  const beside = crossCheck?.stop();
+  await life.run('end the load', () => firing.end(signal));
+  (await beside)?.(firing.ends);
+  await life.run('see the last events', () => recorder.verify(WATCHES_LIMIT_MS));
+  if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
+}
+
+function recordHeader({ run, prepared, journal }: Measurement, plans: readonly AgentPlan[]): void {
+  journal.write(headerOf(run, prepared, { ...(plans[0] as AgentPlan), streams: wholeStreams(plans) }));
+  for (const { setting, reason } of prepared.notApplied) {
+    journal.write({
+      type: 'note',
+      level: 'warning',
+      text: `Setting ${setting} is not in effect: ${reason}.`,
+    });
+  }
+}
+
+async function record({ run, prepared, journal, life }: Measurement): Promise<Recorder> {
+  let recorder: Recorder | undefined;
+  life.defer('end the watches', () => recorder?.stop());
+  return life.run('start the watches', async () => {
+    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
+    return recorder;
+  });
+}
+
+function followQueueOf({ run, prepared, journal, life }: Measurement): void {
   const { identity, queuePod } = prepared;
-  if (queuePod === undefined) return undefined;
-  return followQueue(() => queueCounters(kube, identity.namespace, queuePod, queuePort), journal);
+  if (queuePod === undefined) return;
+  const queue = followQueue(() => queueCounters(run.kube, identity.namespace, queuePod, queuePort), journal);
+  life.defer('stop reading the queue', () => queue.stop());
+}
+
+function sceneOf({ run, prepared, journal, life }: Measurement, live: Scene['live'], firing: Firing): Scene {
+  const { signal } = life;
+  return {
+    kube: kubeDuring(run.kube, signal),
+    live,
+    journal,
+    signal,
+    say: (doing) => run.progress({ experiment: experimentName(prepared.key), doing }),
+    setRate: (ratePerSecond, overMs, lane) => changeRate(firing, ratePerSecond, overMs, lane, signal),
+    defer: (what, undo) => life.defer(what, (limit) => undo(kubeDuring(run.kube, limit))),
+  };
 }

@@ -1,11 +1,8 @@
 // Deploys an experiment into a namespace of its own and waits until target, control target and agents can serve.
-import type { OutsideAgent } from '../../cluster/provider.ts';
-import { agentAt, agentInPod } from '../../control/agent-client.ts';
 import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
-import { createObjects, daemonSetSize, type PodReady, podsAnswer, podsReady } from '../../deploy/apply.ts';
+import { createObjects, daemonSetSize, podsAnswer, podsReady } from '../../deploy/apply.ts';
 import {
   agentJob,
-  agentPort,
   agentService,
   controlName,
   controlTarget,
@@ -23,26 +20,34 @@ import { isForeign } from '../../deploy/definition.ts';
 import { type QueueSpec, queueObjects, withConsumers } from '../../deploy/queue.ts';
 import { scenarioTarget } from '../../deploy/scenario-target.ts';
 import { substitutionsOf } from '../../deploy/substitutions.ts';
-import { FaultError, InterruptedError } from '../../model/errors.ts';
+import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import type { SettingContext, Variant } from '../../model/setting.ts';
 import { applyVariant, settingsDiff } from '../../settings/index.ts';
 import { clusterIpOf, containerPortOf, nodePortAddress } from './address.ts';
-import { type PreparedAgent, type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
+import { agentsReady, preparedAgents, startOutside } from './agents.ts';
+import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { withoutSecrets } from './header.ts';
 import { type ExperimentKey, experimentName, labelValue, namespaceOf } from './key.ts';
+import { kubeDuring } from './kube-during.ts';
 import { agentNodeOf, workerOf } from './node.ts';
+
+/** What an experiment deploys belongs to `life`: at its end the namespace goes, and whatever is not in it. */
+export interface DeployInto {
+  readonly life: Lifetime;
+  removeNamespace(namespace: string): Promise<void> | void;
+}
 
 /** Deploys everything into a namespace of its own and waits until it can serve. */
 export async function prepareExperiment(
   given: RunContext,
   key: ExperimentKey,
-  /** Called before a namespace is created, so that it is removed whatever happens then. */
-  onNamespace: (namespace: string) => void,
+  { life, removeNamespace }: DeployInto,
 ): Promise<PreparedExperiment> {
+  const { signal } = life;
   const target = scenarioTarget(given.target, key.scenario);
-  const run = { ...given, target };
-  const { kube, signal } = run;
+  const run = { ...given, target, kube: kubeDuring(given.kube, signal), signal };
+  const { kube } = run;
   const name = experimentName(key);
   const identity: Identity = {
     namespace: namespaceOf(run.runId, key.attempt ? `${name}.again-${key.attempt}` : name),
@@ -53,7 +58,7 @@ export async function prepareExperiment(
   const agentsInside = key.path === 'outside' ? 1 : key.agents;
   run.progress({ experiment: name, doing: 'deploying target, control target and load agent' });
 
-  onNamespace(identity.namespace);
+  life.defer(`remove namespace ${identity.namespace}`, () => removeNamespace(identity.namespace));
   await createObjects(kube, [namespaceManifest(identity)]);
   const [phaseService] = await createObjects(kube, [agentService(identity)]);
   const phases = `${clusterIpOf(phaseService)}:${phasePort}`;
@@ -96,7 +101,7 @@ export async function prepareExperiment(
     );
   };
   const [agentPods, controlPods, targetPods, queuePods] = await Promise.all([
-    ready('agent', agentsInside),
+    agentsReady(kube, identity.namespace, agentsInside, signal),
     ready('control', 1),
     targetReady(),
     queue ? ready('queue', 1) : [],
@@ -122,13 +127,12 @@ export async function prepareExperiment(
         : await nodePortAddress(kube, identity, service, target.service.port, agentNode),
     control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
-  // Last, because it is the only thing that does not go with the namespace.
-  const outside = key.path === 'outside' ? await startOutside(run, key.agents) : [];
+  const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
   return {
     key,
     identity,
     target,
-    agents: preparedAgents(run, identity, agentPods, outside),
+    agents: preparedAgents(given.kube, identity, agentPods, outside),
     addresses,
     queuePod: queuePods[0]?.name,
     manifests,
@@ -138,7 +142,6 @@ export async function prepareExperiment(
     // Without values that are nobody's business: the lines around a change are shown, too.
     settingsDiff: settingsDiff(withoutSecrets(base, target), withoutSecrets(variant.manifests, target)),
     substitutions: substitutionsOf(target, knobs, base, (list) => withoutSecrets(list, target)),
-    close: () => endAll(outside),
   };
 }
 
@@ -147,48 +150,6 @@ async function deployQueue(run: RunContext, identity: Identity, queue: QueueSpec
   const objects = queueObjects(identity, run.images.control, agentNodeOf(run.cluster), queue);
   const [service] = await createObjects(run.kube, objects);
   return `${clusterIpOf(service)}:80`;
-}
-
-/**
- * With agents outside, they alone fire at the target; the one in the cluster watches the control target and takes the
- * target's phases.
- */
-function preparedAgents(
-  run: RunContext,
-  identity: Identity,
-  pods: readonly PodReady[],
-  outside: readonly OutsideAgent[],
-): PreparedAgent[] {
-  const inside = pods.map((pod, index) => ({
-    client: agentInPod(run.kube, identity.namespace, pod.name, agentPort),
-    split: { index, of: pods.length },
-    parts: { target: outside.length === 0, control: index === 0 },
-  }));
-  const beyond = outside.map((agent, index) => ({
-    client: agentAt(agent.name, agent.controlUrl),
-    split: { index, of: outside.length },
-    parts: { target: true, control: false },
-  }));
-  return [...inside, ...beyond];
-}
-
-/** All or none. */
-async function startOutside(run: RunContext, count: number): Promise<OutsideAgent[]> {
-  const start = run.cluster.outsideAgent;
-  if (!start)
-    throw new FaultError(
-      `Path outside: cluster ${run.cluster.info.name} has no outside; use --cluster kind.`,
-    );
-  const starts = await Promise.allSettled(Array.from({ length: count }, () => start(run.images.agent)));
-  const started = starts.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const failed = starts.find((one) => one.status === 'rejected');
-  if (!failed && !run.signal.aborted) return started;
-  await endAll(started);
-  throw failed?.reason ?? new InterruptedError();
-}
-
-async function endAll(agents: readonly OutsideAgent[]): Promise<void> {
-  await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
 }
 
 /** A variant may carry figures and a way to stop of its own. */

@@ -1,0 +1,59 @@
+// What became of a load agent's pod, for people: how it ended and what it said last.
+import type { Kube } from '../kube/client.ts';
+
+interface AgentPod {
+  readonly metadata?: { readonly deletionTimestamp?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly containerStatuses?: readonly {
+      readonly ready?: boolean;
+      readonly state?: {
+        readonly running?: { readonly startedAt?: string };
+        readonly terminated?: {
+          readonly exitCode: number;
+          readonly signal?: number;
+          readonly reason?: string;
+        };
+      };
+    }[];
+  };
+}
+
+const ANSWER_LIMIT_MS = 2000;
+const LAST_LINES = 3;
+
+/** "the load agent ended (exit code 137: …)"; undefined: it runs, and what is wrong cannot be seen at its pod. */
+export async function whatBecameOf(
+  kube: Kube,
+  namespace: string,
+  pod: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/pods/${pod}`;
+  const options = { timeoutMs: ANSWER_LIMIT_MS, ...(signal && { signal }) };
+  const answer = await kube.raw('GET', path, options);
+  if (answer.status === 404) return 'its pod is gone: somebody deleted it.';
+  if (answer.status !== 200) return undefined;
+  const { metadata, status } = JSON.parse(answer.text) as AgentPod;
+  const ended = status?.containerStatuses?.find(({ state }) => state?.terminated)?.state?.terminated;
+  if (!ended && status?.phase === 'Failed') {
+    return `its pod failed: ${[status.reason, status.message].filter(Boolean).join(': ') || 'no reason given'}.`;
+  }
+  if (ended) {
+    const how = [`exit code ${ended.exitCode}`, ended.reason !== 'Error' && ended.reason];
+    return `the load agent ended (${how.filter(Boolean).join(', ')}${await lastLines(kube, path, options)}).`;
+  }
+  if (metadata?.deletionTimestamp) return 'its pod is being deleted: somebody else did that.';
+  if (status?.phase !== 'Running') return undefined;
+  return `the load agent runs but does not answer${await lastLines(kube, path, options)}.`;
+}
+
+async function lastLines(kube: Kube, path: string, options: { timeoutMs: number }): Promise<string> {
+  const log = await kube
+    .raw('GET', `${path}/log`, { query: { tailLines: LAST_LINES }, ...options })
+    .catch(() => undefined);
+  const text = log?.status === 200 ? log.text.trim() : '';
+  return text ? `; it said last: ${text.split('\n').slice(-LAST_LINES).join(' / ').slice(-300)}` : '';
+}
