@@ -9,7 +9,8 @@ import {
   journalSchemaVersion,
   type RecordOf,
 } from '../model/journal.ts';
-import { outcomes, phases } from '../model/load.ts';
+import { BUCKET_MS, outcomes, phases, timeLimitMs } from '../model/load.ts';
+import { firstBroken } from './identities/index.ts';
 
 /** A record and its 1-based line in the file. */
 export type Lined<T extends JournalRecord['type']> = RecordOf<T> & { readonly line: number };
@@ -70,6 +71,7 @@ export function createJournalReader(file: string): JournalReader {
   };
   const lastSeq = new Map<string, number>();
   let namespace = '';
+  let lastT = 0;
   let streamIds: ReadonlySet<string> = new Set();
   let line = 0;
   let blankAt = 0;
@@ -111,6 +113,14 @@ export function createJournalReader(file: string): JournalReader {
         refuse(`line ${line} is a second header: two journals were mixed. Judge each file on its own.`);
       }
       const record = readRecord(value, file, line);
+      if ('t' in record) {
+        if (record.t < lastT) {
+          refuse(
+            `line ${line}, field t: ${record.t} ms comes after ${lastT} ms: records are out of order. Record it again.`,
+          );
+        }
+        lastT = record.t;
+      }
       if (record.type === 'frame') checkFrame(record, file, line, streamIds, lastSeq);
       if (record.type === 'stream-end' && !streamIds.has(record.end.stream)) {
         refuse(unknownStream(line, 'end.stream', record.end.stream));
@@ -152,7 +162,7 @@ export function createJournalReader(file: string): JournalReader {
             'lines were lost or mixed in. Run the experiment again.',
         );
       }
-      return {
+      const journal: Journal = {
         file,
         header: header as HeaderRecord,
         clocks: lists.clock,
@@ -169,6 +179,14 @@ export function createJournalReader(file: string): JournalReader {
         notes: lists.note,
         end,
       };
+      const broken = firstBroken(journal);
+      if (broken) {
+        refuse(
+          `line ${broken.line}, ${broken.record}: this does not hold: ${broken.identity}. The journal was edited or ` +
+            'damaged. Record it again; if it was never touched, report it with the journal.',
+        );
+      }
+      return journal;
     },
   };
 }
@@ -245,6 +263,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isMs = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && value <= timeLimitMs;
 const isText = (value: unknown): value is string => typeof value === 'string';
 
 /**
@@ -254,9 +274,8 @@ const isText = (value: unknown): value is string => typeof value === 'string';
  */
 export function isSoundFrame(record: Record<string, unknown>): boolean {
   const { t, agent, frame } = record;
-  if (!isNumber(t) || !isText(agent) || !isObject(frame)) return false;
-  if (!isCount(frame.seq) || frame.seq === 0 || !isNumber(frame.atMs) || !isObject(frame.streams))
-    return false;
+  if (!isMs(t) || !isText(agent) || !isObject(frame)) return false;
+  if (!isCount(frame.seq) || frame.seq === 0 || !isMs(frame.atMs) || !isObject(frame.streams)) return false;
   for (const id in frame.streams) if (!isSoundDelta(frame.streams[id])) return false;
   if (frame.phases === undefined) frame.phases = [];
   return isListOf(frame.phases, isSoundPhase) && (frame.health === undefined || isSoundHealth(frame.health));
@@ -286,30 +305,32 @@ function isSoundBucket(bucket: unknown): boolean {
   if (bucket.shed === undefined) bucket.shed = 0;
   if (bucket.maxMs === undefined) bucket.maxMs = 0;
   if (bucket.outcomes === undefined) bucket.outcomes = {};
-  if (!isCount(bucket.i) || !isCount(bucket.sent) || !isCount(bucket.shed) || !isNumber(bucket.maxMs))
-    return false;
+  if (!isCount(bucket.i) || bucket.i > timeLimitMs / BUCKET_MS) return false;
+  if (!isCount(bucket.sent) || !isCount(bucket.shed) || !isMs(bucket.maxMs)) return false;
   if (!isObject(bucket.outcomes)) return false;
   for (const name in bucket.outcomes) {
     if (!outcomeNames.has(name) || !isCount(bucket.outcomes[name])) return false;
   }
   if (bucket.pods === undefined) return true;
   if (!isObject(bucket.pods)) return false;
-  for (const pod in bucket.pods) if (!Number.isSafeInteger(bucket.pods[pod])) return false;
+  for (const pod in bucket.pods) if (!isCount(bucket.pods[pod])) return false;
   return true;
 }
 
-const failureNumbers = ['dueMs', 'startMs', 'endMs', 'bytes', 'connection', 'nth'] as const;
+const failureTimes = ['dueMs', 'startMs', 'endMs'] as const;
+const failureCounts = ['bytes', 'connection', 'nth'] as const;
 
 function isSoundFailure(failure: unknown): boolean {
   if (!isObject(failure)) return false;
-  for (const name of failureNumbers) if (!isNumber(failure[name])) return false;
+  for (const name of failureTimes) if (!isMs(failure[name])) return false;
+  for (const name of failureCounts) if (!isCount(failure[name])) return false;
   return (
     outcomeNames.has(failure.outcome as string) &&
     failurePhases.has(failure.phase as string) &&
     isText(failure.code) &&
     typeof failure.reused === 'boolean' &&
     typeof failure.race === 'boolean' &&
-    (failure.status === undefined || isNumber(failure.status)) &&
+    (failure.status === undefined || isCount(failure.status)) &&
     (failure.pod === undefined || isText(failure.pod)) &&
     knownBy.has(failure.podKnownBy)
   );
@@ -318,8 +339,8 @@ function isSoundFailure(failure: unknown): boolean {
 function isSoundInterval(interval: unknown): boolean {
   return (
     isObject(interval) &&
-    isNumber(interval.startMs) &&
-    (interval.endMs === null || isNumber(interval.endMs)) &&
+    isMs(interval.startMs) &&
+    (interval.endMs === null || isMs(interval.endMs)) &&
     isCount(interval.lost) &&
     interval.lost > 0
   );
@@ -329,14 +350,20 @@ function isSoundPhase(phase: unknown): boolean {
   return (
     isObject(phase) &&
     isNumber(phase.tMs) &&
+    Math.abs(phase.tMs) <= timeLimitMs &&
     isText(phase.pod) &&
     targetPhases.has(phase.phase as string) &&
     (phase.version === undefined || isText(phase.version))
   );
 }
 
-const healthNumbers = ['sendLagP99Ms', 'sendLagMaxMs', 'eventLoopP99Ms', 'cpuShare', 'rssBytes'] as const;
+const healthTimes = ['sendLagP99Ms', 'sendLagMaxMs'] as const;
+const healthNumbers = ['eventLoopP99Ms', 'cpuShare', 'rssBytes'] as const;
 
 function isSoundHealth(health: unknown): boolean {
-  return isObject(health) && healthNumbers.every((name) => isNumber(health[name]));
+  return (
+    isObject(health) &&
+    healthTimes.every((name) => isMs(health[name])) &&
+    healthNumbers.every((name) => isNumber(health[name]) && (health[name] as number) >= 0)
+  );
 }

@@ -1,7 +1,7 @@
 // The result of one lane: counts merged over agents, windows, outage, rates and causes.
 
-import { addOutcomes, BUCKET_MS, countLost, type Stream } from '../journal/streams.ts';
-import { isLost, type Lane, type OutcomeCounts, type Percentiles } from '../model/load.ts';
+import { addOutcomes, countLost, type Stream } from '../journal/streams.ts';
+import { BUCKET_MS, isLost, type Lane, type OutcomeCounts, type Percentiles } from '../model/load.ts';
 import type { Cause, LaneResult, LossWindow } from '../model/results.ts';
 import { attributeWindows } from './causes/attribute.ts';
 import type { Scene } from './causes/scene.ts';

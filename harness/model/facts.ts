@@ -6,7 +6,7 @@ export const containerFactsSchema = z.object({
   image: z.string(),
   ready: z.boolean(),
   started: z.boolean().default(false),
-  restarts: z.number().int(),
+  restarts: z.number().int().nonnegative(),
   state: z.enum(['waiting', 'running', 'terminated', 'unknown']),
   /** Waiting or terminated reason: ContainerCreating, CrashLoopBackOff, Completed, Error, OOMKilled ... */
   reason: z.string().optional(),
@@ -62,7 +62,7 @@ const workload = {
   observedGeneration: z.number().optional(),
   images: z.array(z.string()),
 };
-const count = z.number().int().default(0);
+const count = z.number().int().nonnegative().default(0);
 export const deploymentFactsSchema = z.object({
   kind: z.literal('Deployment'),
   ...workload,
@@ -119,7 +119,7 @@ export const eventFactsSchema = z.object({
   type: z.string(),
   reason: z.string(),
   message: z.string(),
-  count: z.number().int().default(1),
+  count: z.number().int().nonnegative().default(1),
   involvedKind: z.string(),
   involvedName: z.string(),
 });

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { crossCheckResultSchema } from './cross-check.ts';
 import { factsSchema } from './facts.ts';
-import { agentPlanSchema, frameSchema, streamEndSchema } from './load.ts';
+import { agentPlanSchema, frameSchema, streamEndSchema, timeLimitMs } from './load.ts';
 import { substitutedSchema } from './own-target.ts';
 import { queueCountersSchema } from './queue.ts';
 import { scenarioSchema, stepSchema } from './scenario.ts';
@@ -34,8 +34,8 @@ export const headerRecordSchema = z.object({
   profile: z.enum(['quick', 'full']),
   variant: z.object({ name: z.string(), version: z.number(), settings: z.array(z.string()) }),
   path: z.enum(['cluster-ip', 'node-port', 'outside']),
-  agents: z.number().int(),
-  repeat: z.number().int(),
+  agents: z.number().int().positive(),
+  repeat: z.number().int().nonnegative(),
   cluster: clusterInfoSchema,
   target: z.object({
     builtIn: z.boolean(),
@@ -57,11 +57,12 @@ export const headerRecordSchema = z.object({
 });
 export type HeaderRecord = z.infer<typeof headerRecordSchema>;
 
-const t = z.number();
+/** ms of the harness's clock since the journal's start. */
+const t = z.number().nonnegative().max(timeLimitMs);
 export const journalRecordSchema = z.discriminatedUnion('type', [
   headerRecordSchema,
   /** agent's clock (ms since its load start) = t − offsetMs; both known to ± errorMs. */
-  z.object({ type: z.literal('clock'), t, agent: z.string(), offsetMs: z.number(), errorMs: z.number() }),
+  z.object({ type: z.literal('clock'), t, agent: z.string(), offsetMs: t, errorMs: t }),
   z.object({
     type: z.literal('load'),
     t,
@@ -71,7 +72,7 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('step'),
     t,
-    index: z.number().int(),
+    index: z.number().int().nonnegative(),
     event: z.enum(['begin', 'end', 'failed']),
     step: stepSchema,
     detail: z.record(z.string(), z.unknown()).optional(),
@@ -91,12 +92,18 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
     type: z.literal('watch-gap'),
     t,
     kind: z.string(),
-    fromT: z.number(),
+    fromT: t,
     lost: z.boolean(),
     reason: z.string(),
   }),
   z.object({ type: z.literal('frame'), t, agent: z.string(), frame: frameSchema }),
-  z.object({ type: z.literal('frame-gap'), t, agent: z.string(), fromSeq: z.number(), toSeq: z.number() }),
+  z.object({
+    type: z.literal('frame-gap'),
+    t,
+    agent: z.string(),
+    fromSeq: z.number().int().positive(),
+    toSeq: z.number().int().positive(),
+  }),
   z.object({ type: z.literal('stream-end'), t, agent: z.string(), end: streamEndSchema }),
   /** Counts of another tool beside ours (k6) by stream, for comparison only. */
   z.object({
@@ -114,7 +121,7 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
     detail: z.string().optional(),
   }),
   /** What the queue of a consuming target counted. The answer came at `t`, `tookMs` after it was asked for. */
-  z.object({ type: z.literal('queue'), t, tookMs: z.number(), counters: queueCountersSchema }),
+  z.object({ type: z.literal('queue'), t, tookMs: t, counters: queueCountersSchema }),
   z.object({ type: z.literal('note'), t, level: z.enum(['info', 'warning', 'fault']), text: z.string() }),
   z.object({
     type: z.literal('end'),

@@ -34,6 +34,15 @@ export type Phase = (typeof phases)[number];
 export const lanes = ['new', 'kept', 'long'] as const;
 export type Lane = (typeof lanes)[number];
 
+/**
+ * No experiment lasts longer, ms (31 days): beyond it a time is a damaged digit. Times of the load's clock begin at 0;
+ * what a target says about itself may be older than the load.
+ */
+export const timeLimitMs = 31 * 24 * 3600 * 1000;
+/** A time of the load's clock or a length of time, ms. */
+const ms = z.number().nonnegative().max(timeLimitMs);
+const count = z.number().int().nonnegative();
+
 export const outcomeCountsSchema = z.partialRecord(z.enum(outcomes), z.number().int().nonnegative());
 export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;
 
@@ -146,9 +155,9 @@ export type AgentState = (typeof agentStates)[number];
 
 /** One lost attempt. Times in ms of the agent's clock since the load's start (see StreamEnd.t0). */
 export const failureSchema = z.object({
-  dueMs: z.number(),
-  startMs: z.number(),
-  endMs: z.number(),
+  dueMs: ms,
+  startMs: ms,
+  endMs: ms,
   outcome: z.enum(outcomes),
   phase: z.enum(phases),
   /** Error code of the system or a name of ours ("FIN", "RESPONSE_TIMEOUT", "503"). */
@@ -156,36 +165,43 @@ export const failureSchema = z.object({
   reused: z.boolean(),
   /** A FIN or RST that crossed a request on an idle kept connection: reused, no byte received. */
   race: z.boolean(),
-  bytes: z.number(),
-  status: z.number().optional(),
+  bytes: count,
+  status: count.optional(),
   /** Number of the connection (1 is the first opened by the stream) and which request on it (1 is the first). */
-  connection: z.number(),
-  nth: z.number(),
+  connection: count,
+  nth: count,
   /** The pod that was asked, where it can be known, and how it is known. */
   pod: z.string().optional(),
   podKnownBy: z.enum(['answer', 'previous-answer', 'route']).optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
 
+/** Width of a bucket, ms. */
+export const BUCKET_MS = 100;
+
 /** Counts of one 100 ms bucket, by due time. In a frame they are increments: the same index may come again. */
 export const bucketSchema = z.object({
   /** Bucket number: floor(dueMs / 100). */
-  i: z.number().int().nonnegative(),
+  i: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(timeLimitMs / BUCKET_MS),
   sent: z.number().int().nonnegative().default(0),
   shed: z.number().int().nonnegative().default(0),
   outcomes: outcomeCountsSchema.default({}),
   /** Answers per pod, where answers say which. */
-  pods: z.record(z.string(), z.number().int()).optional(),
+  pods: z.record(z.string(), count).optional(),
   /** Slowest answer (from the due time), ms. */
-  maxMs: z.number().default(0),
+  maxMs: ms.default(0),
 });
 export type Bucket = z.infer<typeof bucketSchema>;
 
 /** A maximal run of lost attempts in order of due time: from the first lost one's due time to the next success's. */
 export const lostIntervalSchema = z.object({
-  startMs: z.number(),
+  startMs: ms,
   /** Due time of the next success; null when none came before the end of the load. */
-  endMs: z.number().nullable(),
+  endMs: ms.nullable(),
   lost: z.number().int().positive(),
 });
 export type LostInterval = z.infer<typeof lostIntervalSchema>;
@@ -199,7 +215,7 @@ export type StreamDelta = z.infer<typeof streamDeltaSchema>;
 
 /** What a target said about itself, stamped on receipt by the agent (ms of the agent's clock since load start). */
 export const targetPhaseSchema = z.object({
-  tMs: z.number(),
+  tMs: z.number().min(-timeLimitMs).max(timeLimitMs),
   pod: z.string(),
   /** `gone`: the link ended without `closed`: the process was killed or crashed. */
   phase: z.enum(['starting', 'listening', 'unready', 'sigterm', 'closed', 'gone']),
@@ -209,18 +225,18 @@ export type TargetPhase = z.infer<typeof targetPhaseSchema>;
 
 /** The agent's own health over the frame's time. Lag and delay in ms, CPU as a share of one core (0 to 1 and above). */
 export const agentHealthSchema = z.object({
-  sendLagP99Ms: z.number(),
-  sendLagMaxMs: z.number(),
-  eventLoopP99Ms: z.number(),
-  cpuShare: z.number(),
-  rssBytes: z.number(),
+  sendLagP99Ms: ms,
+  sendLagMaxMs: ms,
+  eventLoopP99Ms: z.number().nonnegative(),
+  cpuShare: z.number().nonnegative(),
+  rssBytes: z.number().nonnegative(),
 });
 export type AgentHealth = z.infer<typeof agentHealthSchema>;
 
 /** One numbered frame of the agent's bounded spool. Numbers start at 1; a missing number is a gap. */
 export const frameSchema = z.object({
   seq: z.number().int().positive(),
-  atMs: z.number(),
+  atMs: ms,
   streams: z.record(z.string(), streamDeltaSchema),
   phases: z.array(targetPhaseSchema).default([]),
   health: agentHealthSchema.optional(),
@@ -228,11 +244,11 @@ export const frameSchema = z.object({
 export type Frame = z.infer<typeof frameSchema>;
 
 export const percentilesSchema = z.object({
-  p50: z.number(),
-  p90: z.number(),
-  p99: z.number(),
-  p999: z.number(),
-  max: z.number(),
+  p50: ms,
+  p90: ms,
+  p99: ms,
+  p999: ms,
+  max: ms,
 });
 export type Percentiles = z.infer<typeof percentilesSchema>;
 
@@ -240,18 +256,18 @@ export type Percentiles = z.infer<typeof percentilesSchema>;
 export const streamEndSchema = z.object({
   stream: z.string(),
   lane: z.enum(lanes),
-  scheduled: z.number().int(),
-  attempts: z.number().int(),
-  shed: z.number().int(),
-  inFlight: z.number().int(),
+  scheduled: count,
+  attempts: count,
+  shed: count,
+  inFlight: count,
   outcomes: outcomeCountsSchema,
-  races: z.number().int(),
+  races: count,
   /** Failed attempts by "outcome/phase/new|reused". */
-  phases: z.record(z.string(), z.number().int()),
-  failuresListed: z.number().int(),
-  failuresDropped: z.number().int(),
-  connectionsOpened: z.number().int(),
-  durationMs: z.number(),
+  phases: z.record(z.string(), count),
+  failuresListed: count,
+  failuresDropped: count,
+  connectionsOpened: count,
+  durationMs: ms,
   latencyMs: percentilesSchema,
   serviceMs: percentilesSchema,
   sendLagMs: percentilesSchema,

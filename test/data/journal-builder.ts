@@ -62,6 +62,8 @@ export interface BuilderOptions {
   readonly replicas?: number;
   readonly startedAt?: string;
   readonly runId?: string;
+  /** Frames that fell out of every agent's spool; the gap is recorded. */
+  readonly lostFrames?: { readonly fromSeq: number; readonly toSeq: number };
 }
 
 export type EndpointWord = 'ready' | 'unready' | 'terminating' | 'stopped';
@@ -92,8 +94,12 @@ export interface PodBuilder {
 }
 
 const FRAME_MS = 1000;
+const TIMEOUT_MS = 3000;
 const BUCKET_MS = 100;
-const noTimes = { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 };
+/** An answer takes this long. */
+const ANSWER_MS = 1;
+const answerTimes = { p50: ANSWER_MS, p90: ANSWER_MS, p99: ANSWER_MS, p999: ANSWER_MS, max: ANSWER_MS };
+const lagTimes = { p50: 1, p90: 2, p99: 3, p999: 3, max: 3 };
 
 export class JournalBuilder {
   private readonly options: BuilderOptions;
@@ -103,7 +109,6 @@ export class JournalBuilder {
   private readonly phases: TargetPhase[] = [];
   private readonly endOptions: Partial<RecordOf<'end'>> = {};
   private readonly dropped = new Set<string>();
-  private resourceVersion = 1000;
 
   constructor(options: BuilderOptions = {}) {
     this.options = options;
@@ -132,7 +137,6 @@ export class JournalBuilder {
       namespace: 'rollproof-test',
       name,
       uid: `uid-${name}`,
-      resourceVersion: String(this.resourceVersion++),
       facts,
     });
   }
@@ -278,6 +282,12 @@ export class JournalBuilder {
     return this.lane('new', { ratePerSecond: 20, ...options, id: 'control' });
   }
 
+  failedStep(atMs: number, step: Step, error: string): this {
+    const index = this.records.filter(({ record }) => record.type === 'step' && record.event === 'begin').length;
+    this.record(atMs, { type: 'step', t: 0, index, event: 'begin', step });
+    return this.record(atMs, { type: 'step', t: 0, index, event: 'failed', step, detail: { error } });
+  }
+
   /** Changes the `end` record. */
   ends(end: Partial<RecordOf<'end'>>): this {
     Object.assign(this.endOptions, end);
@@ -298,7 +308,11 @@ export class JournalBuilder {
       question: 'Does a new image lose connections?',
       group: 'connections',
       target: { replicas },
-      steps: [],
+      // What was done and what was fired is what was planned.
+      steps: this.records.flatMap(({ record }) => (record.type === 'step' && record.event === 'begin' ? [record.step] : [])),
+      load: this.streams
+        .filter(({ id }) => id !== 'control')
+        .map(({ lane, ratePerSecond }) => ({ lane, rate: { shape: 'constant', ratePerSecond }, timeoutMs: TIMEOUT_MS })),
       claims: [],
       ...this.options.scenario,
     });
@@ -344,7 +358,7 @@ export class JournalBuilder {
           insecure: false,
           rate: { shape: 'constant', ratePerSecond },
           connections: lane === 'kept' ? 20 : 620,
-          timeoutMs: 3000,
+          timeoutMs: TIMEOUT_MS,
           maxDurationMs: 300_000,
           split: { index: 0, of: agents },
         })),
@@ -369,14 +383,21 @@ export class JournalBuilder {
       const shares = this.streams
         .filter((stream) => stream.id !== 'control' || agent === 0)
         .map((stream) => fire(stream, agent, stream.id === 'control' ? 1 : agents, shiftMs));
-      for (const frame of framesOf(shares, agent === 0 ? this.phases : [], endMs)) {
-        this.make(frame.atMs + shiftMs, { type: 'frame', t: 0, agent: name, frame });
+      const stopMs = Math.max(endMs, ...shares.map(({ end }) => end.durationMs));
+      let overMs = stopMs;
+      for (const frame of framesOf(shares, agent === 0 ? this.phases : [], stopMs)) {
+        const lost = this.options.lostFrames;
+        if (lost && frame.seq === lost.toSeq + 1) this.make(frame.atMs + shiftMs, { type: 'frame-gap', t: 0, agent: name, ...lost });
+        if (!lost || frame.seq < lost.fromSeq || frame.seq > lost.toSeq) {
+          this.make(frame.atMs + shiftMs, { type: 'frame', t: 0, agent: name, frame });
+        }
+        overMs = Math.max(overMs, frame.atMs);
       }
-      this.make(endMs + shiftMs + 10, { type: 'load', t: 0, agent: name, event: 'stopping' });
-      for (const { end } of shares) this.make(endMs + shiftMs + 20, { type: 'stream-end', t: 0, agent: name, end });
-      this.make(endMs + shiftMs + 30, { type: 'load', t: 0, agent: name, event: 'ended' });
+      this.make(overMs + shiftMs + 10, { type: 'load', t: 0, agent: name, event: 'stopping' });
+      for (const { end } of shares) this.make(overMs + shiftMs + 20, { type: 'stream-end', t: 0, agent: name, end });
+      this.make(overMs + shiftMs + 30, { type: 'load', t: 0, agent: name, event: 'ended' });
     }
-    const body = [...this.records].sort((a, b) => a.t - b.t).map(({ record }) => record);
+    const body = asWatched([...this.records].sort((a, b) => a.t - b.t).map(({ record }) => record));
     const t = Math.max(this.t(endMs + 100), ...this.records.map((record) => record.t));
     const records: JournalRecord[] = [this.header(), ...body];
     records.push({ type: 'end', t, status: 'complete', truncated: false, records: records.length + 1, ...this.endOptions });
@@ -417,23 +438,27 @@ function fire(stream: JournalBuilder['streams'][number], agent: number, of: numb
   const frames = new Map<number, StreamDelta>();
   const buckets = new Map<string, Bucket>();
   const totals: OutcomeCounts = {};
+  const phases: Record<string, number> = {};
+  /** When the last attempt had ended; a run is folded when all attempts up to its end have. */
+  let endedMs = 0;
   const counts = { scheduled: 0, attempts: 0, shed: 0, races: 0, listed: 0, dropped: 0 };
   let run: { startMs: number; lost: number } | undefined;
   let connection = 0;
-  const delta = (dueMs: number) => {
-    const number = Math.floor(dueMs / FRAME_MS);
+  /** A frame carries what happened since the one before it. */
+  const delta = (atMs: number) => {
+    const number = Math.floor(atMs / FRAME_MS);
     const found = frames.get(number) ?? { buckets: [], failures: [], intervals: [] };
     frames.set(number, found);
     return found;
   };
-  const bucketOf = (dueMs: number) => {
+  const bucketOf = (dueMs: number, atMs = dueMs) => {
     const i = Math.floor(dueMs / BUCKET_MS);
-    const key = `${Math.floor(dueMs / FRAME_MS)}/${i}`;
+    const key = `${Math.floor(atMs / FRAME_MS)}/${i}`;
     let bucket = buckets.get(key);
     if (!bucket) {
       bucket = { i, sent: 0, shed: 0, outcomes: {}, maxMs: 0 };
       buckets.set(key, bucket);
-      delta(dueMs).buckets.push(bucket);
+      delta(atMs).buckets.push(bucket);
     }
     return bucket;
   };
@@ -459,28 +484,37 @@ function fire(stream: JournalBuilder['streams'][number], agent: number, of: numb
     connection++;
     const outcome = loss ? (loss.outcome ?? 'refused') : 'ok';
     totals[outcome] = (totals[outcome] ?? 0) + 1;
-    bucket.outcomes[outcome] = (bucket.outcomes[outcome] ?? 0) + 1;
-    if (!loss || !isLost(outcome)) {
-      const pod = outcome === 'ok' ? stream.answeredBy?.(dueMs + shiftMs) : undefined;
+    const failure = loss && outcome !== 'ok' ? failureOf(loss, outcome, dueMs, shiftMs, lane, connection) : undefined;
+    const endMs = failure?.endMs ?? dueMs + ANSWER_MS;
+    endedMs = Math.max(endedMs, endMs);
+    const ended = bucketOf(dueMs, endMs);
+    ended.outcomes[outcome] = (ended.outcomes[outcome] ?? 0) + 1;
+    if (answered.has(outcome)) ended.maxMs = ANSWER_MS;
+    if (!failure) {
+      const pod = stream.answeredBy?.(dueMs + shiftMs);
       if (pod) {
-        bucket.pods ??= {};
-        bucket.pods[pod] = (bucket.pods[pod] ?? 0) + 1;
+        ended.pods ??= {};
+        ended.pods[pod] = (ended.pods[pod] ?? 0) + 1;
       }
-      bucket.maxMs = Math.max(bucket.maxMs, 6);
-      if (outcome === 'ok') closeRun(dueMs, dueMs);
+      closeRun(dueMs, endedMs);
       continue;
     }
-    run ??= { startMs: dueMs, lost: 0 };
-    run.lost++;
-    if (loss.race) counts.races++;
-    if (loss.unlisted) {
+    if (isLost(outcome)) {
+      run ??= { startMs: dueMs, lost: 0 };
+      run.lost++;
+    }
+    if (failure.race) counts.races++;
+    const phase = `${outcome}/${failure.phase}/${failure.reused ? 'reused' : 'new'}`;
+    phases[phase] = (phases[phase] ?? 0) + 1;
+    if (loss?.unlisted) {
       counts.dropped++;
       continue;
     }
     counts.listed++;
-    delta(dueMs).failures.push(failureOf(loss, outcome, dueMs, shiftMs, lane, connection));
+    delta(endMs).failures.push(failure);
   }
-  closeRun(null, Math.max(0, durationMs - 1));
+  closeRun(null, Math.max(0, durationMs - 1, endedMs));
+  const answers = [...answered].reduce((sum, outcome) => sum + (totals[outcome] ?? 0), 0);
   const end: StreamEnd = {
     stream: id,
     lane,
@@ -490,23 +524,35 @@ function fire(stream: JournalBuilder['streams'][number], agent: number, of: numb
     inFlight: 0,
     outcomes: totals,
     races: counts.races,
-    phases: {},
+    phases,
     failuresListed: counts.listed,
     failuresDropped: counts.dropped,
     connectionsOpened: connection,
-    durationMs,
-    latencyMs: noTimes,
-    serviceMs: noTimes,
-    sendLagMs: { ...noTimes, ...stream.sendLagMs },
+    durationMs: Math.max(durationMs, endedMs),
+    latencyMs: answers > 0 ? answerTimes : nothing,
+    serviceMs: answers > 0 ? answerTimes : nothing,
+    sendLagMs: rising({ ...lagTimes, ...stream.sendLagMs }),
     brokenIdentities: [],
   };
   return { id, frames, end: stream.breakEnd ? stream.breakEnd(end) : end };
 }
 
+const answered: ReadonlySet<Outcome> = new Set(['ok', 'http3xx', 'http4xx', 'http5xx']);
+const nothing = { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
+
+/** A percentile is not below the one before it. */
+function rising(times: StreamEnd['sendLagMs']): StreamEnd['sendLagMs'] {
+  const { p50 } = times;
+  const p90 = Math.max(p50, times.p90);
+  const p99 = Math.max(p90, times.p99);
+  const p999 = Math.max(p99, times.p999);
+  return { p50, p90, p99, p999, max: Math.max(p999, times.max) };
+}
+
 const connectOutcomes: ReadonlySet<Outcome> = new Set(['refused', 'unreachable', 'dns', 'timeout']);
 
 function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number, lane: Lane, connection: number): Failure {
-  const reused = loss.reused ?? (lane === 'kept' && (outcome === 'reset' || outcome === 'closed'));
+  const reused = loss.reused ?? (loss.race || (lane === 'kept' && (outcome === 'reset' || outcome === 'closed')));
   const phase = loss.phase ?? (connectOutcomes.has(outcome) && !reused ? 'connect' : 'first-byte');
   const endMs = loss.endMs === undefined ? dueMs + (outcome === 'timeout' ? 3000 : 1) : loss.endMs - shiftMs;
   return {
@@ -517,7 +563,7 @@ function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number,
     phase,
     code: codeOf[outcome] ?? outcome.toUpperCase(),
     reused,
-    race: loss.race ?? false,
+    race: reused && (loss.bytes ?? 0) === 0 && (outcome === 'closed' || outcome === 'reset'),
     bytes: loss.bytes ?? 0,
     ...(loss.status !== undefined && { status: loss.status }),
     connection,
@@ -535,7 +581,9 @@ const codeOf: Partial<Record<Outcome, string>> = {
 };
 
 function framesOf(shares: readonly Fired[], phases: readonly TargetPhase[], endMs: number) {
-  const numbers = Math.max(1, Math.ceil(endMs / FRAME_MS));
+  const last = Math.max(0, ...shares.flatMap(({ frames }) => [...frames.keys()]));
+  const numbers = Math.max(last + 1, Math.ceil(endMs / FRAME_MS));
+  const lagMs = Math.max(3, ...shares.map(({ end }) => end.sendLagMs.max));
   return Array.from({ length: numbers }, (_, number) => ({
     seq: number + 1,
     atMs: (number + 1) * FRAME_MS,
@@ -546,8 +594,23 @@ function framesOf(shares: readonly Fired[], phases: readonly TargetPhase[], endM
       }),
     ),
     phases: phases.filter(({ tMs }) => (number === 0 ? tMs < FRAME_MS : Math.floor(tMs / FRAME_MS) === number || (number === numbers - 1 && tMs >= endMs))),
-    health: { sendLagP99Ms: 1, sendLagMaxMs: 3, eventLoopP99Ms: 2, cpuShare: 0.1, rssBytes: 80_000_000 },
+    // What stood still did so at the end, where it moves no phase.
+    health: { sendLagP99Ms: 1, sendLagMaxMs: number === numbers - 1 ? lagMs : 3, eventLoopP99Ms: 2, cpuShare: 0.1, rssBytes: 80_000_000 },
   }));
+}
+
+/** Objects come before they change, and their versions grow as the watch delivers them. */
+function asWatched(records: readonly JournalRecord[]): JournalRecord[] {
+  const present = new Set<string>();
+  let version = 1000;
+  return records.map((record) => {
+    if (record.type !== 'watch') return record;
+    const key = `${record.facts.kind}/${record.name}`;
+    const event = record.event === 'MODIFIED' && !present.has(key) ? 'ADDED' : record.event;
+    if (event === 'DELETED') present.delete(key);
+    else present.add(key);
+    return { ...record, event, resourceVersion: String(version++) };
+  });
 }
 
 /** Every outcome that counts as lost; for tests that go through all of them. */

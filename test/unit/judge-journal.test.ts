@@ -255,7 +255,7 @@ function repeatFrames(
         atMs: (index + 1) * 100,
         streams: {
           new: {
-            buckets: [{ i: index, sent: 20, shed: 0, outcomes: { ok: 20 }, maxMs: 6 }],
+            buckets: [{ i: index, sent: 20, shed: 0, outcomes: { ok: 20 }, maxMs: 1 }],
             failures: [],
             intervals: [],
           },
@@ -273,6 +273,7 @@ function repeatFrames(
         scheduled: attempts,
         attempts,
         outcomes: { ok: attempts },
+        connectionsOpened: attempts,
         durationMs: times * 100,
       });
       return JSON.stringify(record);

@@ -1,8 +1,9 @@
 // Attributes every lost attempt of a lane to causes, window by window, so that each window's causes add up to its losses
 // exactly, including losses beyond the agents' bounded list of failures.
 
-import { BUCKET_MS, type Stream } from '../../journal/streams.ts';
+import type { Stream } from '../../journal/streams.ts';
 import {
+  BUCKET_MS,
   isLost,
   type Lane,
   lostOutcomes,

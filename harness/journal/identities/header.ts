@@ -1,0 +1,32 @@
+// The header against itself: the plan is the scenario's load, plus the trickle at the control target.
+import { isDeepStrictEqual } from 'node:util';
+import type { Journal } from '../read.ts';
+import type { Broken } from './broken.ts';
+
+export function* brokenHeader({ header }: Journal): Generator<Broken> {
+  const broken = (identity: string): Broken => ({ line: 1, record: 'header', identity });
+  const { plan, scenario, cluster } = header;
+  if (plan.runId !== header.runId) yield broken('plan.runId is the run’s');
+  if (!Number.isFinite(Date.parse(header.startedAt))) yield broken('startedAt is a time');
+  const ids = plan.streams.map((stream) => stream.id);
+  if (new Set(ids).size < ids.length) yield broken('each stream of the plan has an id of its own');
+  for (const load of scenario.load) {
+    const stream = plan.streams.find((one) => one.id === load.lane);
+    if (!stream) {
+      yield broken(`the plan has a stream for the scenario’s lane ${load.lane}`);
+      continue;
+    }
+    if (!isDeepStrictEqual(stream.rate, load.rate))
+      yield broken(`stream ${load.lane} has the scenario’s rate`);
+    if (stream.timeoutMs !== load.timeoutMs) yield broken(`stream ${load.lane} has the scenario’s timeoutMs`);
+  }
+  for (const { id, lane, split } of plan.streams) {
+    const planned = scenario.load.some((load) => load.lane === id);
+    if (!planned && id !== 'control') yield broken(`stream ${id} of the plan is a lane of the scenario`);
+    if (planned && lane !== id) yield broken(`stream ${id} is of lane ${id}`);
+    if (split.index >= split.of) yield broken(`stream ${id}: split.index is below split.of`);
+  }
+  if (cluster.agentNode !== undefined && !cluster.nodes.some(({ name }) => name === cluster.agentNode)) {
+    yield broken('cluster.agentNode is one of the cluster’s nodes');
+  }
+}
