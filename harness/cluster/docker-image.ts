@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { CommandError, type RunCommand } from '../exec/command.ts';
 import { FaultError } from '../model/errors.ts';
+import { parseImageName } from '../model/image-name.ts';
 import { packageFile } from './package-root.ts';
 import type { BundleBuild, CreateOptions, FilesBuild, ImageRequest } from './provider.ts';
 
@@ -115,17 +116,10 @@ export async function removeOwnImages(run: RunCommand): Promise<readonly string[
 
 /** The name under which a node knows an image: registry, repository, tag. */
 export function canonicalName(image: string): string {
-  const [name, digest] = image.split('@', 2) as [string, string?];
-  const first = name.split('/', 1)[0] ?? '';
-  const hasRegistry = name.includes('/') && (/[.:]/.test(first) || first === 'localhost');
-  const withRegistry = hasRegistry
-    ? name
-    : name.includes('/')
-      ? `docker.io/${name}`
-      : `docker.io/library/${name}`;
-  if (digest) return `${withRegistry}@${digest}`;
-  const hasTag = withRegistry.slice(withRegistry.lastIndexOf('/')).includes(':');
-  return hasTag ? withRegistry : `${withRegistry}:latest`;
+  const parsed = parseImageName(image);
+  if (!parsed) return image;
+  const { registry, path, tag, digest } = parsed;
+  return `${registry}/${path}${digest ? `@${digest}` : `:${tag ?? 'latest'}`}`;
 }
 
 /** A failed command, headed by what could not be done; other errors as they are. */

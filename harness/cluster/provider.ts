@@ -34,6 +34,10 @@ export interface RunningCluster extends AsyncDisposable {
   readonly info: ClusterInfo;
   /** It outlives the run: what was deployed must be removed from it. */
   readonly stays: boolean;
+  /** Everything goes into this namespace, which exists. Undefined: each experiment makes one of its own. */
+  readonly namespace?: string;
+  /** Rights that a run can do without and does not have: "patch nodes". Undefined: all are there. */
+  readonly denied?: readonly string[];
   /** Experiments that may run at the same time without changing what each measures; undefined: one. */
   readonly sideBySide?: number;
   /** Kubeconfig text for @kubernetes/client-node and kubectl. */
@@ -46,9 +50,18 @@ export interface RunningCluster extends AsyncDisposable {
    */
   delayProxy?(delayMs: number): Promise<void>;
   /** Starts a load agent outside the cluster, from an image that was provided. Undefined where there is no outside. */
-  outsideAgent?(image: string): Promise<OutsideAgent>;
+  outsideAgent?(program: OutsideProgram): Promise<OutsideAgent>;
   /** Takes it down now; safe to call twice. */
   destroy(): Promise<void>;
+}
+
+/** An image, and how its agent is started where it has none inside: a file that is put there, and the command. */
+export interface OutsideProgram {
+  readonly image: string;
+  readonly start?: {
+    readonly file: { readonly path: string; readonly content: Uint8Array };
+    readonly command: readonly string[];
+  };
 }
 
 /** A load agent where an external balancer would stand; its control server is reached directly. */

@@ -22,6 +22,7 @@ export interface ClusterFlags {
   readonly keepCluster?: boolean;
   readonly context?: string;
   readonly kubeconfig?: string;
+  readonly namespace?: string;
   readonly rate?: number;
   readonly seed?: number;
   readonly proxyDelay?: number;
@@ -38,6 +39,11 @@ export const addClusterFlags = (command: Command): Command =>
     .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
     .option('--context <name>', 'context of the kubeconfig, for --cluster context')
     .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
+    .option(
+      '--namespace <name>',
+      'for --cluster context: everything in this one, which exists',
+      namespaceName,
+    )
     .option('--rate <n>', 'requests per second and lane', rate)
     .option('--proxy-delay <ms>', 'embedded: routing updates lag by this much', wholeNumber(0, 600_000))
     .option('--seed <n>', 'seed of what is chosen by chance', wholeNumber(0, 2 ** 31));
@@ -80,8 +86,17 @@ function withFlags(
       keep: flags.keepCluster,
       context: flags.context,
       kubeconfig: flags.kubeconfig,
+      namespace: flags.namespace,
     },
   });
+}
+
+/** DNS label (RFC 1123). */
+export function namespaceName(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError('A Kubernetes name has at most 63 lower case letters, digits and "-".');
+  }
+  return text;
 }
 
 /** Each part once. */

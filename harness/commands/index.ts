@@ -7,6 +7,7 @@ import { registerCompare } from './compare.ts';
 import { registerJudge } from './judge.ts';
 import { registerList } from './list.ts';
 import { registerLoad } from './load.ts';
+import { registerRbac } from './rbac.ts';
 import { registerTune } from './tune.ts';
 import { registerVerify } from './verify.ts';
 
@@ -19,5 +20,6 @@ export function registerCommands(program: Command): void {
   registerJudge(program);
   registerCompare(program);
   registerCluster(program);
+  registerRbac(program);
   registerCleanup(program);
 }

@@ -19,6 +19,18 @@ export const paths = ['cluster-ip', 'node-port', 'outside'] as const;
 
 const httpStatus = z.number().int().min(100).max(599);
 const port = z.union([z.number().int().min(1).max(65_535), text]);
+/** DNS label (RFC 1123). */
+const namespaceName = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'the name of a namespace: lower case letters, digits and "-"');
+/** As far as a typing error can be told: what the image really is, the cluster says. */
+const imageName = z
+  .string()
+  .regex(
+    /^[\w.-]+(:\d+)?(\/[a-z0-9._-]+)*(:[\w][\w.-]{0,127})?(@sha256:[a-f0-9]+)?$/,
+    'the name of an image, such as node:20-bookworm-slim or registry.example/node@sha256:…',
+  );
 
 const targetSchema = z
   .strictObject({
@@ -117,6 +129,63 @@ const loadSchema = z.strictObject({
     .describe('Where load enters: cluster-ip, node-port, outside (one or several).'),
 });
 
+/** As the API server takes them: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
+const quantity = z
+  .union([
+    z.number().positive(),
+    z.string().regex(/^\d+(\.\d+)?(m|[kMGTPE]i?|[eE]\d+)?$/, 'a Kubernetes quantity, such as 250m or 128Mi'),
+  ])
+  .transform(String);
+const quantities = z.record(text, quantity);
+
+const agentSchema = z.strictObject({
+  image: imageName
+    .default('node:20-bookworm-slim')
+    .describe(
+      'Image with Node.js 20 or later that runs the load agent, the control target and the built-in target.',
+    ),
+  nextImage: imageName
+    .optional()
+    .describe(
+      'Another such image, for image changes of the built-in target. Default: the same image by another name.',
+    ),
+  build: z
+    .boolean()
+    .default(false)
+    .describe(
+      'kind: build images with the programs in them by Docker, instead of a ConfigMap beside a stock image.',
+    ),
+  node: text.default('node').describe('Node.js in the image: a program on its PATH, or a path.'),
+  pullSecret: objectName
+    .optional()
+    .describe('Name of the Secret for the registry of the image, in the namespace that the run uses.'),
+  resources: z
+    .strictObject({ requests: quantities.default({}), limits: quantities.default({}) })
+    .default({ requests: {}, limits: {} })
+    .describe('Cluster "context": requests and limits of the load agent that differ from the default.'),
+  nodeSelector: z
+    .record(text, z.string())
+    .optional()
+    .describe('Cluster "context": labels of the node for the load agent.'),
+  tolerations: z
+    .array(
+      z.strictObject({
+        key: text.optional(),
+        operator: z.enum(['Equal', 'Exists']).optional(),
+        value: z.string().optional(),
+        effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
+        tolerationSeconds: z.number().int().nonnegative().optional(),
+      }),
+    )
+    .optional()
+    .describe('Cluster "context": taints that the load agent tolerates, as in a pod.'),
+  mesh: z
+    .boolean()
+    .default(false)
+    .describe('Cluster "context": let a service mesh put its proxy beside the load agent.'),
+});
+export type AgentConfiguration = z.output<typeof agentSchema>;
+
 export const gateSchema = z.strictObject({
   maxLost: z
     .partialRecord(z.enum(lanes), z.number().int().nonnegative())
@@ -144,6 +213,9 @@ export const configurationSchema = z.strictObject({
   $schema: z.string().optional(),
   target: targetSchema.optional().describe('Your workload. Left out: the built-in target.'),
   load: loadSchema.default({}).describe('What is left out stays as the scenario says.'),
+  agent: agentSchema
+    .default(agentSchema.parse({}))
+    .describe('How our own pods run: the load agent and what belongs to it.'),
   images: z
     .record(
       image,
@@ -173,6 +245,11 @@ export const configurationSchema = z.strictObject({
       keep: z.boolean().optional().describe('Leave the cluster running for the next run.'),
       context: text.optional().describe('Cluster "context": name of the kubeconfig context.'),
       kubeconfig: text.optional().describe('Cluster "context": the kubeconfig file.'),
+      namespace: namespaceName
+        .optional()
+        .describe(
+          'Cluster "context": one namespace that exists, for everything. Default: a new one per experiment.',
+        ),
     })
     .default({}),
   out: text.optional().describe('Folder of the results. Default: a new one under results/.'),

@@ -2,14 +2,21 @@
 // target that no step touches, and the load agents. Pure.
 import { label, type Manifest, managedBy, type Role } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
+import type { OwnPods, Placement } from '../model/own-pods.ts';
 import type { TargetSpec } from '../model/scenario.ts';
 import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
 
 export const agentPort = 8080;
 export const phasePort = 7070;
 export const agentServiceName = 'rollproof-agent';
 export const controlName = 'rollproof-control';
 export const nodePortName = 'rollproof-node-port';
+export const agentJobName = 'rollproof-agent';
+/** The load agent ends when nobody has asked it for this long: its harness was killed. */
+export const AGENT_IDLE_LIMIT_MS = 60_000;
+/** A Job that has ended stays this long, for who wants to know why. */
+const AGENT_KEPT_SECONDS = 60;
 
 export interface Identity {
   readonly namespace: string;
@@ -65,19 +72,30 @@ export function asDaemonSet(target: TargetDefinition): TargetDefinition {
   return { ...target, manifests, workload: { ...target.workload, kind: 'DaemonSet' } };
 }
 
-/** All pods of the workload on one node. */
+/** All pods of the workload on one node. Undefined: whichever the scheduler finds for the first of them. */
 export function onOneNode(
   manifests: readonly Manifest[],
   target: TargetDefinition,
-  node: string,
+  node: string | undefined,
 ): readonly Manifest[] {
-  const nodeSelector = { 'kubernetes.io/hostname': node };
-  return manifests.map((manifest) =>
-    isWorkload(manifest, target)
-      ? mergeManifest(manifest, { spec: { template: { spec: { nodeSelector } } } })
-      : manifest,
-  );
+  return manifests.map((manifest) => {
+    if (!isWorkload(manifest, target)) return manifest;
+    const spec =
+      node === undefined
+        ? {
+            affinity: {
+              podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [besideItself(manifest)] },
+            },
+          }
+        : { nodeSelector: { 'kubernetes.io/hostname': node } };
+    return mergeManifest(manifest, { spec: { template: { spec } } });
+  });
 }
+
+const besideItself = (workload: Manifest) => ({
+  labelSelector: (workload.spec as { selector?: unknown }).selector,
+  topologyKey: 'kubernetes.io/hostname',
+});
 
 /** Puts an experiment's namespace and labels on manifests and on their pods. */
 export function labelled(
@@ -159,12 +177,6 @@ export function withOwnEnvironment(
   });
 }
 
-/** Pod fields that put a pod on one node whatever taints that node has. */
-export const pinnedTo = (node: string) => ({
-  nodeSelector: { 'kubernetes.io/hostname': node },
-  tolerations: [{ operator: 'Exists' }],
-});
-
 /** A second Service for the same pods, reached at every node's address: the way in from outside. */
 export function nodePortService(identity: Identity, service: Manifest, port: number): Manifest {
   const spec = service.spec as {
@@ -191,53 +203,63 @@ export function agentService(identity: Identity): Manifest {
     kind: 'Service',
     metadata: { name: agentServiceName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
     spec: {
-      selector: { [label.role]: 'agent', [label.experiment]: identity.experiment },
+      selector: agentLabels(identity),
       ports: [{ name: 'phases', port: phasePort, targetPort: phasePort }],
     },
   };
 }
 
+/** What is said of the load agents beside how our pods run. */
+export interface AgentsWanted {
+  readonly count: number;
+  /** What each of them asks for on a cluster of ours. */
+  readonly cpuMillis?: number | undefined;
+  /** On a cluster that stays: however long the experiment takes, its agents end by then, ms. */
+  readonly deadlineMs?: number | undefined;
+}
+
 /**
- * The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. `cpuMillis`: what
- * each of them asks for.
+ * The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. On a cluster that
+ * stays it is also what everything else of the experiment belongs to: agents that nobody asks any more end, the Job goes,
+ * and Kubernetes removes what belongs to it.
  */
 export function agentJob(
   identity: Identity,
-  image: string,
-  node: string,
-  agents: number,
-  cpuMillis?: number,
+  own: OwnPods,
+  placement: Placement,
+  { count, cpuMillis, deadlineMs }: AgentsWanted,
 ): Manifest {
+  const ends = deadlineMs !== undefined && {
+    activeDeadlineSeconds: Math.ceil(deadlineMs / 1000),
+    ttlSecondsAfterFinished: AGENT_KEPT_SECONDS,
+  };
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: 'rollproof-agent', namespace: identity.namespace, labels: labelsOf('agent', identity) },
+    metadata: { name: agentJobName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
     spec: {
       completionMode: 'Indexed',
-      completions: agents,
-      parallelism: agents,
+      completions: count,
+      parallelism: count,
       // An agent that ends early has lost its counts: the experiment is over, nothing is to be tried again.
       backoffLimit: 0,
+      ...ends,
       template: {
-        metadata: { labels: labelsOf('agent', identity) },
+        metadata: ownPodMetadata(own, labelsOf('agent', identity)),
         spec: {
           restartPolicy: 'Never',
-          terminationGracePeriodSeconds: 1,
-          enableServiceLinks: false,
-          automountServiceAccountToken: false,
-          ...pinnedTo(node),
+          ...ownPodFields(own, placement, agentLabels(identity)),
           containers: [
             {
               name: 'agent',
-              image,
-              imagePullPolicy: 'IfNotPresent',
+              ...ownContainerFields(own, 'agent', cpuMillis),
               ports: [{ containerPort: agentPort }, { containerPort: phasePort }],
               env: [
                 { name: 'PORT', value: String(agentPort) },
                 { name: 'PHASE_PORT', value: String(phasePort) },
+                ...(ends ? [{ name: 'ROLLPROOF_IDLE_LIMIT_MS', value: String(AGENT_IDLE_LIMIT_MS) }] : []),
               ],
               readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
-              ...(cpuMillis !== undefined && { resources: { requests: { cpu: `${cpuMillis}m` } } }),
             },
           ],
         },
@@ -247,16 +269,23 @@ export function agentJob(
 }
 
 /** A target that no step touches, on the agent's node: what it loses is the harness's own noise. */
-export const controlTarget = (identity: Identity, image: string, node: string): readonly Manifest[] =>
-  ownPod(identity, { name: controlName, role: 'control', image, node, env: { START_MS: '0' } });
+export const controlTarget = (identity: Identity, own: OwnPods, placement: Placement): readonly Manifest[] =>
+  ownPod(identity, own, placement, { name: controlName, role: 'control', env: { START_MS: '0' } });
 
-/** One pod of the built-in target's image that no step touches, and its Service. */
+/** One pod of the built-in target's program that no step touches, and its Service. */
 export function ownPod(
   identity: Identity,
-  { name, role, image, node, env }: OwnPod,
+  own: OwnPods,
+  placement: Placement,
+  { name, role, env }: OwnPod,
 ): readonly [service: Manifest, deployment: Manifest] {
-  const selector = { [label.role]: role, [label.experiment]: identity.experiment };
-  const metadata = { name, namespace: identity.namespace, labels: labelsOf(role, identity) };
+  const labels = labelsOf(role, identity);
+  const selector = {
+    [label.role]: role,
+    [label.run]: identity.runId,
+    [label.experiment]: identity.experiment,
+  };
+  const metadata = { name, namespace: identity.namespace, labels };
   return [
     {
       apiVersion: 'v1',
@@ -272,17 +301,13 @@ export function ownPod(
         replicas: 1,
         selector: { matchLabels: selector },
         template: {
-          metadata: { labels: labelsOf(role, identity) },
+          metadata: ownPodMetadata(own, labels),
           spec: {
-            terminationGracePeriodSeconds: 1,
-            enableServiceLinks: false,
-            automountServiceAccountToken: false,
-            ...pinnedTo(node),
+            ...ownPodFields(own, placement, agentLabels(identity)),
             containers: [
               {
                 name: 'target',
-                image,
-                imagePullPolicy: 'IfNotPresent',
+                ...ownContainerFields(own, 'target'),
                 ports: [{ containerPort: 8080 }],
                 env: [
                   ...Object.entries(env).map(([variable, value]) => ({ name: variable, value })),
@@ -301,8 +326,6 @@ export function ownPod(
 interface OwnPod {
   readonly name: string;
   readonly role: Role;
-  readonly image: string;
-  readonly node: string;
   readonly env: Readonly<Record<string, string>>;
 }
 

@@ -1,16 +1,23 @@
 // The built-in target, described like anybody's.
 import { readFileSync } from 'node:fs';
 import type { Manifest } from '../model/manifest.ts';
-import type { TargetDefinition } from './definition.ts';
+import type { OwnPods } from '../model/own-pods.ts';
+import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { ownContainerFields, ownPodFields } from './own-pods.ts';
 import { parseManifests } from './read-manifests.ts';
 
-/** `images`: current and next, and whatever else scenarios use. `gracefulEnv`: see harness/settings. */
+/**
+ * `images`: current and next, and whatever else scenarios use. `gracefulEnv`: see harness/settings. `own`: how our
+ * programs run where pods are containers; without it the images alone say it.
+ */
 export function builtInTarget(
   images: Readonly<Record<string, string>>,
   gracefulEnv: Readonly<Record<string, string>>,
+  own?: OwnPods,
 ): TargetDefinition {
   const file = new URL('../../target/manifests.yaml', import.meta.url);
-  const manifests: readonly Manifest[] = parseManifests('target/manifests.yaml', readFileSync(file, 'utf8'));
+  const written = parseManifests('target/manifests.yaml', readFileSync(file, 'utf8'));
+  const manifests = own?.containers ? written.map((manifest) => asContainer(manifest, own)) : written;
   return {
     builtIn: true,
     manifests,
@@ -24,4 +31,28 @@ export function builtInTarget(
     stopModeEnv: (mode) => ({ ...gracefulEnv, ON_TERM: mode }),
     adminPort: 8081,
   };
+}
+
+/** What a container of our program needs. Where it goes and how it ends is for settings and scenarios to say. */
+function asContainer(original: Manifest, own: OwnPods): Manifest {
+  const manifest = structuredClone(original);
+  const template = podTemplateOf(manifest);
+  if (!template) return manifest;
+  const { securityContext, imagePullSecrets, automountServiceAccountToken, volumes } = ownPodFields(
+    own,
+    'with-agents',
+    {},
+  );
+  template.spec = {
+    ...template.spec,
+    securityContext,
+    ...(imagePullSecrets !== undefined && { imagePullSecrets }),
+    automountServiceAccountToken,
+    volumes,
+    containers: template.spec.containers.map((container) => ({
+      ...container,
+      ...ownContainerFields(own, 'target'),
+    })),
+  };
+  return manifest;
 }

@@ -1,7 +1,8 @@
 // The manifests of k6 as a pod: one container per stream of the plan. Pure.
 import type { StreamPlan } from '../model/load.ts';
 import type { Manifest } from '../model/manifest.ts';
-import { type Identity, labelsOf, pinnedTo } from './assemble.ts';
+import { type Identity, labelsOf } from './assemble.ts';
+import { pinnedTo } from './own-pods.ts';
 
 export const k6Name = 'rollproof-k6';
 const firstApiPort = 6565;

@@ -1,5 +1,6 @@
 // The queue beside a consuming target: one pod that no step touches, and what the target is told about it. Pure.
 import type { Manifest } from '../model/manifest.ts';
+import type { OwnPods, Placement } from '../model/own-pods.ts';
 import type { TargetSpec } from '../model/scenario.ts';
 import { type Identity, ownPod, withOwnEnvironment } from './assemble.ts';
 import type { TargetDefinition } from './definition.ts';
@@ -14,15 +15,13 @@ export type QueueSpec = NonNullable<TargetSpec['queue']>;
 /** The Service comes first: its address is known before any consumer runs. */
 export const queueObjects = (
   identity: Identity,
-  image: string,
-  node: string,
+  own: OwnPods,
+  placement: Placement,
   { enqueuePerSecond, warmUpMs }: QueueSpec,
 ): readonly [service: Manifest, deployment: Manifest] =>
-  ownPod(identity, {
+  ownPod(identity, own, placement, {
     name: queueName,
     role: 'queue',
-    image,
-    node,
     // Work comes when the first consumers are warm, so that an experiment begins without a backlog.
     env: {
       MODE: 'queue',

@@ -98,7 +98,8 @@ class Agent {
     this.#routes = options.routesUrl ? new Routes(options.routesUrl, options.random) : undefined;
     this.#askedAt = this.#clock();
     this.#server = createServer((request, response) => {
-      this.#askedAt = this.#clock();
+      // A kubelet that probes says nothing about who wants the load.
+      if (request.url !== '/healthz') this.#askedAt = this.#clock();
       this.#answer(request, response).catch((error: unknown) => refuse(response, error));
     });
   }

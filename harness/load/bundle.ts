@@ -13,12 +13,19 @@ export const agentEntry = join(
   `agent-main${extname(fileURLToPath(import.meta.url))}`,
 );
 
-/** Bundles an entry into one CommonJS file and returns its path; equal contents give the same file. */
-export function bundle(entry: string): Promise<string> {
+/**
+ * Bundles an entry into one CommonJS file and returns its path; equal contents give the same file. `minify`: for one that
+ * travels (its stack traces name no lines that anybody knows).
+ */
+export function bundle(
+  entry: string,
+  { minify = false }: { readonly minify?: boolean } = {},
+): Promise<string> {
   return buildCached(entry, 'cjs', {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    minify,
     // import.meta has no meaning in CommonJS.
     define: { 'import.meta.url': '__filename' },
   });

@@ -6,7 +6,7 @@ import { embeddedProvider } from '../cluster/embedded/provider.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
-import { FaultError } from '../model/errors.ts';
+import { FaultError, UsageError } from '../model/errors.ts';
 
 export type ClusterChoice = 'auto' | 'kind' | 'embedded' | 'context';
 
@@ -17,6 +17,8 @@ export interface ChosenCluster {
 }
 
 export interface ClusterNeeds {
+  /** Kinds of the target's manifests, for what a cluster of somebody's must allow. */
+  readonly kinds?: readonly { readonly apiVersion: string; readonly kind: string }[] | undefined;
   readonly proxyDelayMs?: number | undefined;
   /** A shorter cycle of the autoscaler (profile quick); undefined: Kubernetes' defaults. */
   readonly autoscaler?:
@@ -50,6 +52,11 @@ export async function chooseCluster(
     }),
   });
   const choice = cluster.kind ?? 'auto';
+  if (cluster.namespace !== undefined && choice !== 'context') {
+    throw new UsageError(
+      `--namespace ${cluster.namespace}: cluster ${choice} is one of its own; a namespace is for --cluster context.`,
+    );
+  }
   switch (choice) {
     case 'auto': {
       const problem = await kind.unavailable();
@@ -72,6 +79,12 @@ export async function chooseCluster(
       const context = contextProvider({
         ...(cluster.context !== undefined && { context: cluster.context }),
         ...(cluster.kubeconfig !== undefined && { kubeconfigFile: cluster.kubeconfig }),
+        mesh: configuration.agent.mesh,
+        wanted: {
+          namespace: cluster.namespace,
+          kinds: needs.kinds,
+          copiesSecret: configuration.agent.pullSecret !== undefined,
+        },
       });
       return required(context, `Cluster: context ${cluster.context ?? '(the current one)'}, as asked for.`);
     }

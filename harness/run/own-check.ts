@@ -8,7 +8,7 @@ import type { Manifest } from '../model/manifest.ts';
 import type { RunFacts } from '../model/run.ts';
 import { applyVariant } from '../settings/index.ts';
 import type { ExperimentKey, RunContext } from './experiment/index.ts';
-import { settingContext } from './experiment/prepare.ts';
+import { settingContext } from './experiment/objects.ts';
 
 /** Which setting answers for an error of a rule: one that is left where the setting was applied is the setting's own. */
 const settingOfRule: Readonly<Record<string, string>> = {
@@ -66,8 +66,10 @@ export function refusedByCheck(
   // Taking settings away is meant to make it worse.
   if (!isForeign(target) || variant.settings.length === 0 || variant.takesAway) return undefined;
   const base = withScenario(target, scenario.target);
-  const { manifests, applied } = applyVariant(base, variant, settingContext({ ...run, target }, variant));
-  const minor = minorOf(run.cluster.info.kubernetesVersion);
+  const { kubernetesVersion } = run.cluster.info;
+  const context = settingContext({ ...run, target, kubernetesVersion }, variant);
+  const { manifests, applied } = applyVariant(base, variant, context);
+  const minor = minorOf(kubernetesVersion);
   const before = new Set(errorsIn(base, minor).map(identity));
   const ours = errorsIn(manifests, minor).find(
     (finding) => !before.has(identity(finding)) || applied.includes(settingOfRule[finding.rule] ?? ''),

@@ -14,7 +14,7 @@ import { redactArguments } from '../record/redact.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
 import { type ClusterNeeds, chooseCluster } from './clusters.ts';
 import type { RunContext } from './experiment/index.ts';
-import { neededRequests, ownImages } from './images.ts';
+import { checkOwnImages, neededRequests, ownImages } from './images.ts';
 import { onInterrupt } from './interrupt.ts';
 import { crossCheckMeans } from './k6-means.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -65,13 +65,19 @@ export async function withSession<T>(
   const stages: RunFacts['stages'] = [];
   const timed = timedStages(progress, stages);
 
-  const { provider, why } = await chooseCluster(configuration, request.needs);
+  const { provider, why } = await chooseCluster(configuration, {
+    kinds: foreign?.manifests,
+    ...request.needs,
+  });
   progress.note(why);
-  const own = await timed('Bundle target and load agent', () => ownImages());
+  const own = await timed('Bundle target and load agent', () =>
+    ownImages(provider.kind, configuration.agent),
+  );
+  const used = new Set(request.scenarios.flatMap(imagesUsed));
+  if (!foreign) checkOwnImages(own, configuration.agent, used);
   await using cluster = await timed('Cluster', (say) =>
     provider.create({ progress: say, signal: interrupt.signal }),
   );
-  const used = new Set(request.scenarios.flatMap(imagesUsed));
   const foreignImages = foreign
     ? Object.entries(foreign.images).filter(([name]) => name === 'current' || used.has(name))
     : [];
@@ -106,8 +112,8 @@ export async function withSession<T>(
       tool: toolVersion(),
       profile: request.profile,
       seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),
-      target: foreign ?? builtInTarget(own.target, targetGracefulEnv),
-      images: { agent: own.agent, control: own.target.current as string },
+      target: foreign ?? builtInTarget(own.target, targetGracefulEnv, own.pods),
+      own: own.pods,
       preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
       configuration: configuration as unknown as Record<string, unknown>,
       arguments: request.arguments,

@@ -42,7 +42,12 @@ function environmentOf(manifest: Manifest | undefined): Record<string, string | 
 }
 
 test('the queue is one pod with a Service of its own; what it is told, it understands', () => {
-  const [service, deployment] = queueObjects(identity, 'image:1', 'node1', spec);
+  const [service, deployment] = queueObjects(
+    identity,
+    { containers: true, images: { agent: 'agent:1', target: 'image:1' }, node: 'node' },
+    { node: 'node1' },
+    spec,
+  );
   assert.equal([service.kind, service.metadata.name], ['Service', queueName]);
   assert.is(deployment.metadata.labels?.[label.role], 'queue');
   const { mode, queueing } = readTargetConfig(environmentOf(deployment));

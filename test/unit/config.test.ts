@@ -105,7 +105,9 @@ test('no file, an empty file and a JSON file', () => {
   inFolder({}, (folder) => {
     const { configuration, file } = loadConfiguration(undefined, folder);
     assert.is(file, undefined);
-    assert.equal(configuration, { load: {}, images: {}, variants: {}, cluster: {} });
+    const { agent, ...rest } = configuration;
+    assert.equal(rest, { load: {}, images: {}, variants: {}, cluster: {} });
+    assert.is(agent.image, 'node:20-bookworm-slim');
   });
   inFolder({ 'rollproof.yaml': '' }, (folder) =>
     assert.is(loadConfiguration(undefined, folder).configuration.target, undefined),

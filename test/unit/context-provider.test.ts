@@ -6,7 +6,6 @@ import { parse, stringify } from 'yaml';
 import { type ContextOptions, contextProvider } from '../../harness/cluster/context/provider.ts';
 import { ApiError, type Kube } from '../../harness/kube/client.ts';
 import { FaultError, UsageError } from '../../harness/model/errors.ts';
-import { FakeDocker } from '../fake-docker.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('context-provider');
@@ -56,15 +55,84 @@ test('a cluster that does not answer', async () => {
   );
 });
 
-test('what may not be done is said before anything is created', async () => {
+test('what may not be done is said before anything is created, all at once, with the command that helps', async () => {
+  const table: [denied: string[], wanted: ContextOptions['wanted'], message: string | undefined][] = [
+    [
+      ['create namespaces', 'get pods/proxy', 'watch events'],
+      {},
+      'context staging: you may not create namespaces; get pods/proxy; watch events. Ask for what `rollproof rbac` prints.',
+    ],
+    [
+      ['create jobs'],
+      { namespace: 'team' },
+      'context staging: you may not create jobs in namespace team. Ask for what `rollproof rbac --namespace team` prints.',
+    ],
+    [['create namespaces', 'patch nodes'], { namespace: 'team' }, undefined],
+    [
+      ['create ingresses'],
+      { kinds: [{ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' }] },
+      'context staging: you may not create ingresses. Ask for what `rollproof rbac` prints.',
+    ],
+  ];
+  for (const [denied, wanted, message] of table) {
+    await using world = makeWorld();
+    for (const right of denied) world.denied.add(right);
+    const create = world.provider({ ...(wanted && { wanted }) }).create(quiet);
+    if (message === undefined) await create;
+    else {
+      const error = await errorOf(create);
+      assert.instance(error, FaultError);
+      assert.is(error.message, message);
+    }
+    assert.equal(world.changed, [], 'nothing was created or deleted');
+  }
+});
+
+test('what a run can do without is a note', async () => {
   await using world = makeWorld();
-  world.denied.add('create namespaces').add('get pods/proxy');
-  const error = await errorOf(world.provider().create(quiet));
-  assert.instance(error, FaultError);
-  assert.is(
-    error.message,
-    'context staging: you may not create namespaces; get pods/proxy. Ask for what docs/rbac.yaml lists.',
+  world.denied.add('patch nodes').add('create pods/eviction');
+  await using cluster = await world.provider().create(quiet);
+  assert.equal(cluster.denied, ['patch nodes', 'create pods/eviction']);
+  assert.ok(
+    cluster.info.notes.includes('Some rights lack: no node is drained.'),
+    cluster.info.notes.join('\n'),
   );
+});
+
+test('a namespace that is not there is a sentence; one that another run uses is waited for', async () => {
+  await using world = makeWorld();
+  const wanted = { namespace: 'team' };
+  world.answers['/api/v1/namespaces/team'] = () => undefined;
+  const error = await errorOf(world.provider({ wanted }).create(quiet));
+  assert.instance(error, UsageError);
+  assert.match(error.message, 'there is no namespace team');
+
+  world.answers['/api/v1/namespaces/team'] = () => ({});
+  let looked = 0;
+  world.answers['/apis/batch/v1/namespaces/team/jobs'] = () => ({
+    items:
+      looked++ > 0 ? [] : [{ metadata: { name: 'rollproof-agent', labels: { 'rollproof.dev/run': 'r7' } } }],
+  });
+  const said: string[] = [];
+  await world.provider({ wanted }).create({ ...quiet, progress: (text) => said.push(text) });
+  assert.ok(said.includes('waiting for run r7 in namespace team to end'), said.join('\n'));
+});
+
+test('namespaces of killed runs are removed when they are old and without agents', async () => {
+  await using world = makeWorld();
+  const old = new Date(Date.now() - 3_600_000).toISOString();
+  const young = new Date().toISOString();
+  world.answers['/api/v1/namespaces'] = () => ({
+    items: [
+      ['empty', old],
+      ['busy', old],
+      ['young', young],
+    ].map(([name, creationTimestamp]) => ({ metadata: { name, creationTimestamp } })),
+  });
+  world.answers['/apis/batch/v1/namespaces/empty/jobs'] = () => ({ items: [] });
+  world.answers['/apis/batch/v1/namespaces/busy/jobs'] = () => ({ items: [{ metadata: { name: 'a' } }] });
+  await world.provider().create(quiet);
+  assert.equal(world.changed, ['DELETE /api/v1/namespaces/empty']);
 });
 
 test('nodes that may not be listed are not known, and that is said', async () => {
@@ -75,38 +143,6 @@ test('nodes that may not be listed are not known, and that is said', async () =>
   await using cluster = await world.provider().create(quiet);
   assert.equal(cluster.info.nodes, []);
   assert.ok(cluster.info.notes.includes('The nodes may not be listed, so they are not known.'));
-});
-
-test('the agent node: as asked, else a control plane', async () => {
-  await using world = makeWorld();
-  const agentNode = async (options: ContextOptions) =>
-    (await world.provider(options).create(quiet)).info.agentNode;
-  assert.is(await agentNode({}), 'cp');
-  assert.is(await agentNode({ agentNode: 'w1' }), 'w1');
-  assert.match(
-    (await errorOf(agentNode({ agentNode: 'w9' }))).message,
-    /there is no node "w9"; there are cp, w1\./,
-  );
-});
-
-test('our images are pushed to the registry of their name; without one it cannot work', async () => {
-  await using world = makeWorld();
-  await using cluster = await world.provider().create(quiet);
-  const build = { bundle: world.bundle, env: {} };
-  await cluster.provideImages(
-    [{ name: 'registry.example/rollproof/agent:1', build }, { name: 'nginx' }],
-    quiet,
-  );
-  assert.ok(world.docker.ran.includes('docker push --quiet registry.example/rollproof/agent:1'));
-  assert.not.ok(
-    world.docker.ran.some((line) => line.includes('nginx')),
-    "others are the cluster's business",
-  );
-  const error = await errorOf(cluster.provideImages([{ name: 'rollproof/agent:1', build }], quiet));
-  assert.match(
-    error.message,
-    /image rollproof\/agent:1 is built here, and the cluster cannot get it from here\./,
-  );
 });
 
 test.run();
@@ -126,12 +162,13 @@ function makeWorld() {
       contexts: names.map((name) => ({ name, context: { cluster: name, user: `${name}-user` } })),
     }),
   );
-  const bundle = join(folder, 'bundle.cjs');
-  writeFileSync(bundle, 'program');
-  const docker = new FakeDocker();
+  const changed: string[] = [];
   const denied = new Set<string>();
   const answers: Record<string, () => unknown> = {
     '/version': () => ({ gitVersion: 'v1.33.1' }),
+    '/api/v1/namespaces': () => ({ items: [] }),
+    '/api/v1/namespaces/team': () => ({}),
+    '/apis/batch/v1/namespaces/team/jobs': () => ({ items: [] }),
     '/api/v1/nodes': () => ({
       items: [
         { metadata: { name: 'cp', labels: { 'node-role.kubernetes.io/control-plane': '' } } },
@@ -140,9 +177,12 @@ function makeWorld() {
     }),
   };
   const kube = {
-    async raw(_: string, path: string) {
+    async raw(method: string, path: string) {
+      if (method !== 'GET') changed.push(`${method} ${path}`);
       const answer = answers[path];
-      return answer ? { status: 200, text: JSON.stringify(answer()) } : { status: 404, text: '{}' };
+      return answer?.() !== undefined
+        ? { status: 200, text: JSON.stringify(answer()) }
+        : { status: 404, text: '{}' };
     },
     async json(method: string, path: string, options: { body?: unknown } = {}) {
       if (method !== 'POST') return answers[path]?.();
@@ -157,12 +197,11 @@ function makeWorld() {
     close: () => {},
   } as unknown as Kube;
   return {
-    docker,
-    bundle,
+    changed,
     denied,
     answers,
     provider: (options: ContextOptions = {}) =>
-      contextProvider({ kubeconfigFile, ...options }, { run: docker.run, connect: async () => kube }),
+      contextProvider({ kubeconfigFile, ...options }, async () => kube),
     async [Symbol.asyncDispose]() {
       rmSync(folder, { recursive: true, force: true });
     },

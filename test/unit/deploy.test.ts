@@ -18,6 +18,7 @@ import { parseManifests, readManifests } from '../../harness/deploy/read-manifes
 import { streamPlanSchema } from '../../harness/model/load.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
 import { mergeManifest } from '../../harness/model/merge-manifest.ts';
+import type { OwnPods } from '../../harness/model/own-pods.ts';
 import { defineScenario, targetSpecSchema } from '../../harness/model/scenario.ts';
 import { redactManifest } from '../../harness/record/redact.ts';
 import { loadPlan } from '../../harness/run/experiment/load-plan.ts';
@@ -29,6 +30,8 @@ const target = builtInTarget(
   { current: 'rollproof/target:1', next: 'rollproof/target:2' },
   { ON_TERM: 'graceful' },
 );
+
+const own: OwnPods = { containers: true, images: { agent: 'agent', target: 'target' }, node: 'node' };
 
 function message(act: () => unknown): string {
   try {
@@ -75,9 +78,9 @@ test('load agents ask for a share of the CPU that nobody asked for', () => {
     [-100, 1, undefined],
   ];
   for (const [of, agents, each] of spare) assert.is(shareOf(of, agents), each, `${of} for ${agents}`);
-  const resourcesOf = (cpu?: number) =>
-    (agentJob(identity, 'agent', 'node1', 1, cpu) as unknown as Inside).spec.template.spec.containers[0]
-      ?.resources;
+  const resourcesOf = (cpuMillis?: number) =>
+    (agentJob(identity, own, { node: 'node1' }, { count: 1, cpuMillis }) as unknown as Inside).spec.template
+      .spec.containers[0]?.resources;
   assert.equal(resourcesOf(191), { requests: { cpu: '191m' } });
   assert.is(resourcesOf(), undefined);
 });
@@ -85,8 +88,8 @@ test('load agents ask for a share of the CPU that nobody asked for', () => {
 test('every object and every pod carries run, role and experiment', () => {
   const manifests = [
     ...labelled(target.manifests, 'target', identity),
-    agentJob(identity, 'agent', 'node1', 3),
-    ...controlTarget(identity, 'target', 'node1'),
+    agentJob(identity, own, { node: 'node1' }, { count: 3 }),
+    ...controlTarget(identity, own, { node: 'node1' }),
   ];
   for (const manifest of manifests) {
     assert.is(manifest.metadata.namespace, 'ns', manifest.kind);

@@ -1,45 +1,54 @@
 // What a run does on a cluster that is not its own, asked beforehand: a sentence at the start beats a fault in the middle.
 import type { Kube } from '../../kube/client.ts';
+import type { Right } from './rights.ts';
 
-interface Permission {
+export interface Denied {
+  /** In words: "create namespaces", "get pods/proxy". Empty: everything that is required is there. */
+  readonly required: readonly string[];
+  /** The same of what a run can do without. */
+  readonly optional: readonly string[];
+  /** What cannot be done for want of the optional ones, each said once. */
+  readonly without: readonly string[];
+}
+
+interface Question {
+  readonly right: Right;
   readonly verb: string;
-  readonly group: string;
   readonly resource: string;
-  readonly subresource?: string;
 }
 
-const allow = (verb: string, group: string, resource: string, subresource?: string): Permission => ({
-  verb,
-  group,
-  resource,
-  ...(subresource && { subresource }),
-});
-
-/** One verb stands for its kind; docs/rbac.yaml lists them all. Across namespaces, because each run makes its own. */
-const needed: readonly Permission[] = [
-  allow('create', '', 'namespaces'),
-  allow('delete', '', 'namespaces'),
-  allow('create', '', 'pods'),
-  allow('watch', '', 'pods'),
-  allow('get', '', 'pods', 'proxy'),
-  allow('create', '', 'pods', 'proxy'),
-  allow('create', '', 'services'),
-  allow('watch', '', 'events'),
-  allow('watch', 'discovery.k8s.io', 'endpointslices'),
-  allow('create', 'apps', 'deployments'),
-  allow('patch', 'apps', 'deployments'),
-  allow('watch', 'apps', 'replicasets'),
-];
-
-/** In words, "create namespaces"; empty: all there. */
-export async function missingPermissions(kube: Kube): Promise<readonly string[]> {
-  const allowed = await Promise.all(needed.map((permission) => isAllowed(kube, permission)));
-  return needed
-    .filter((_, index) => !allowed[index])
-    .map(({ verb, resource, subresource }) => `${verb} ${resource}${subresource ? `/${subresource}` : ''}`);
+/** Asks for every verb, so that everything that lacks is named at once. */
+export async function deniedRights(
+  kube: Kube,
+  rights: readonly Right[],
+  namespace: string | undefined,
+): Promise<Denied> {
+  const questions: Question[] = rights.flatMap((right) =>
+    right.resources.flatMap((resource) => right.verbs.map((verb) => ({ right, verb, resource }))),
+  );
+  const allowed = await Promise.all(questions.map((question) => isAllowed(kube, question, namespace)));
+  const denied = questions.filter((_, index) => !allowed[index]);
+  const words = (some: readonly Question[]) => [
+    ...new Set(some.map(({ right, verb, resource }) => `${verb} ${resource}${groupOf(right, resource)}`)),
+  ];
+  const optional = denied.filter(({ right }) => right.without !== undefined);
+  return {
+    required: words(denied.filter(({ right }) => right.without === undefined)),
+    optional: words(optional),
+    without: [...new Set(optional.map(({ right }) => right.without as string))],
+  };
 }
 
-async function isAllowed(kube: Kube, permission: Permission): Promise<boolean> {
+/** Said where the name alone would mislead. */
+const groupOf = ({ group }: Right, resource: string): string =>
+  group === 'metrics.k8s.io' && resource === 'pods' ? '.metrics.k8s.io' : '';
+
+async function isAllowed(
+  kube: Kube,
+  { right, verb, resource: full }: Question,
+  namespace: string | undefined,
+): Promise<boolean> {
+  const [resource, subresource] = full.split('/', 2);
   const review = await kube.json<{ status?: { allowed?: boolean } }>(
     'POST',
     '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
@@ -47,7 +56,15 @@ async function isAllowed(kube: Kube, permission: Permission): Promise<boolean> {
       body: {
         apiVersion: 'authorization.k8s.io/v1',
         kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes: permission },
+        spec: {
+          resourceAttributes: {
+            verb,
+            group: right.group,
+            resource,
+            ...(subresource !== undefined && { subresource }),
+            ...(namespace !== undefined && !right.cluster && { namespace }),
+          },
+        },
       },
     },
   );

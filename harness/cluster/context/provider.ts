@@ -1,39 +1,35 @@
-// A cluster that exists, by its context in a kubeconfig. Nothing is changed on it but what runs in namespaces of our own;
-// docs/rbac.yaml says what that needs.
-import { rmSync } from 'node:fs';
+// A cluster that exists, by its context in a kubeconfig. Nothing is changed on it but what is made in namespaces of our own,
+// or in one that it was given; `rollproof rbac` prints what that needs.
 import { KubeConfig } from '@kubernetes/client-node';
-import { type RunCommand, runCommand } from '../../exec/command.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { describeCluster } from '../describe.ts';
-import { buildImage, failureOf } from '../docker-image.ts';
-import type { ClusterProvider, CreateOptions, ImageRequest, RunningCluster } from '../provider.ts';
-import { makeTemporaryFolder, removeAbandonedFolders } from '../temporary-folder.ts';
-import { missingPermissions } from './permissions.ts';
+import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider.ts';
+import { removeAbandonedFolders } from '../temporary-folder.ts';
+import { removeAbandoned, untilFree } from './leftovers.ts';
+import { type Denied, deniedRights } from './permissions.ts';
+import { type RightsWanted, rightsNeeded } from './rights.ts';
 
 export interface ContextOptions {
   /** Default: the kubeconfig's current one. */
   readonly context?: string;
   /** Default: $KUBECONFIG, else ~/.kube/config. */
   readonly kubeconfigFile?: string;
-  /** Where the load agent runs; a node that no step touches. Default: a control-plane node, where one is listed. */
-  readonly agentNode?: string;
+  /** What will be done there. */
+  readonly wanted?: RightsWanted;
+  /** A mesh's proxy may come beside the load agent. */
+  readonly mesh?: boolean;
 }
-
-const PUSH_LIMIT_MS = 300_000;
 
 export function contextProvider(
   options: ContextOptions = {},
-  seams: { readonly run: RunCommand; readonly connect: (kubeconfig: string) => Promise<Kube> } = {
-    run: runCommand,
-    connect: connectKube,
-  },
+  connect: (kubeconfig: string) => Promise<Kube> = connectKube,
 ): ClusterProvider {
   return {
     kind: 'context',
     async unavailable() {
       const { name, text } = chosenContext(options);
-      const kube = await seams.connect(text);
+      const kube = await connect(text);
       try {
         await kube.json('GET', '/version');
         return undefined;
@@ -43,19 +39,15 @@ export function contextProvider(
         kube.close();
       }
     },
-    async create({ progress }) {
+    async create(createOptions) {
       const { name, text } = chosenContext(options);
-      progress(`looking at the cluster of context ${name}`);
+      createOptions.progress(`looking at the cluster of context ${name}`);
       removeAbandonedFolders();
-      const kube = await seams.connect(text);
+      const kube = await connect(text);
       try {
-        const missing = await missingPermissions(kube);
-        if (missing.length > 0) {
-          throw new FaultError(
-            `context ${name}: you may not ${missing.join('; ')}. Ask for what docs/rbac.yaml lists.`,
-          );
-        }
-        return await runningCluster(name, text, kube, options, seams.run);
+        const denied = await checkRights(kube, name, options.wanted);
+        await makeRoom(kube, name, options.wanted?.namespace, createOptions);
+        return await runningCluster(name, text, kube, options, denied);
       } finally {
         kube.close();
       }
@@ -63,69 +55,66 @@ export function contextProvider(
   };
 }
 
+/** Throws one sentence with everything that lacks. */
+async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {}): Promise<Denied> {
+  const { namespace } = wanted;
+  const denied = await deniedRights(kube, rightsNeeded(wanted), namespace);
+  if (denied.required.length > 0) {
+    throw new FaultError(
+      `context ${context}: you may not ${denied.required.join('; ')}${namespace === undefined ? '' : ` in namespace ${namespace}`}. Ask for what \`rollproof rbac${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
+    );
+  }
+  return denied;
+}
+
+/** What killed runs have left would be in the way, or would stay for ever. */
+async function makeRoom(
+  kube: Kube,
+  context: string,
+  namespace: string | undefined,
+  options: CreateOptions,
+): Promise<void> {
+  if (namespace === undefined) {
+    await removeAbandoned(kube, options);
+    return;
+  }
+  const found = await kube.raw('GET', `/api/v1/namespaces/${namespace}`);
+  // Who may not read it is told by the rights that lack, or by the API server.
+  if (found.status === 404)
+    throw new UsageError(
+      `context ${context}: there is no namespace ${namespace}. Name one that exists, or none.`,
+    );
+  await untilFree(kube, namespace, options);
+}
+
 async function runningCluster(
   name: string,
   kubeconfig: string,
   kube: Kube,
-  options: ContextOptions,
-  run: RunCommand,
+  { wanted, mesh }: ContextOptions,
+  denied: Denied,
 ): Promise<RunningCluster> {
   const described = await describeCluster(kube);
-  const known = described.nodes.map((node) => node.name);
-  if (options.agentNode && known.length > 0 && !known.includes(options.agentNode)) {
-    throw new UsageError(
-      `context ${name}: there is no node "${options.agentNode}"; there are ${known.join(', ')}.`,
-    );
-  }
-  const agentNode = options.agentNode ?? described.nodes.find((node) => node.role === 'control-plane')?.name;
+  const notes = [
+    ...described.notes,
+    'Other workloads of this cluster may disturb what is measured.',
+    mesh
+      ? 'A service mesh may put its proxy beside the load agent (agent.mesh).'
+      : 'Load agent and control target opt out of service meshes (Istio, Linkerd, Kuma, Consul); agent.mesh: true lets one in.',
+    ...denied.without.map((what) => `Some rights lack: ${what}.`),
+  ];
   return {
     stays: true,
-    info: {
-      ...described,
-      name,
-      kind: 'context',
-      emulated: false,
-      ...(agentNode && { agentNode }),
-      notes: [...described.notes, 'Other workloads of this cluster may disturb what is measured.'],
-    },
+    ...(wanted?.namespace !== undefined && { namespace: wanted.namespace }),
+    denied: denied.optional,
+    info: { ...described, name, kind: 'context', emulated: false, notes },
     kubeconfig: () => kubeconfig,
-    provideImages: (images, createOptions) => pushImages(run, name, images, createOptions),
-    // The cluster was there before; the experiments remove their own namespaces.
+    // Images are the cluster's business, which pulls them; ours is a stock one.
+    provideImages: async () => {},
+    // The cluster was there before; the experiments remove what they made.
     destroy: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };
-}
-
-/** Ours are pushed to the registry that their names tell; others are the cluster's business, which pulls them. */
-async function pushImages(
-  run: RunCommand,
-  context: string,
-  images: readonly ImageRequest[],
-  options: CreateOptions,
-): Promise<void> {
-  const own = images.filter((image) => image.build);
-  const local = own.find((image) => !/^[^/]*[.:][^/]*\//.test(image.name));
-  if (local) {
-    throw new FaultError(
-      `context ${context}: image ${local.name} is built here, and the cluster cannot get it from here. Name a registry that both reach.`,
-    );
-  }
-  if (own.length === 0) return;
-  const folder = makeTemporaryFolder('build');
-  try {
-    for (const image of own) {
-      if (image.build) await buildImage(run, folder, image, image.build, options);
-      options.progress(`pushing image ${image.name}`);
-      await run('docker', ['push', '--quiet', image.name], {
-        limitMs: PUSH_LIMIT_MS,
-        signal: options.signal,
-      });
-    }
-  } catch (error) {
-    throw failureOf(`context ${context}: an image could not be pushed.`, error);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** The one context as a kubeconfig of its own, so that nothing else of the user's file travels along. */

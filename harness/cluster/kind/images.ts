@@ -22,7 +22,10 @@ export async function provideImages(
   images: readonly ImageRequest[],
   options: CreateOptions,
 ): Promise<void> {
-  const unique = [...new Map(images.map((image) => [image.name, image])).values()];
+  // One image may have several names: it is loaded once.
+  const unique = [
+    ...new Map(images.toReversed().map((image) => [canonicalName(image.name), image])).values(),
+  ].reverse();
   for (const image of unique) {
     if (image.build) await buildImage(run, target.folder, image, image.build, options);
   }

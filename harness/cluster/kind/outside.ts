@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { FaultError } from '../../model/errors.ts';
 import { label, managedBy } from '../../model/manifest.ts';
-import type { OutsideAgent } from '../provider.ts';
+import type { OutsideAgent, OutsideProgram } from '../provider.ts';
 import { ownerLabel } from './cluster-config.ts';
 
 /** Docker network that kind attaches its nodes to. */
@@ -17,14 +17,22 @@ const IDLE_LIMIT_MS = 60_000;
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Starts the agent's image, which Docker has because it was built there. `token`: of the cluster's record, so that the
+ * Starts the agent's image, which Docker has because it was built or pulled there. `token`: of the cluster's record, so that the
  * container goes with the cluster. Throws FaultError.
  */
-export async function startOutsideAgent(image: string, token: string): Promise<OutsideAgent> {
+export async function startOutsideAgent(
+  { image, start }: OutsideProgram,
+  token: string,
+): Promise<OutsideAgent> {
   // Its reaper is an image of its own that has to be pulled; our agent ends by itself instead.
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   try {
-    const container = await new GenericContainer(image)
+    const prepared = start
+      ? new GenericContainer(image)
+          .withCopyContentToContainer([{ content: Buffer.from(start.file.content), target: start.file.path }])
+          .withCommand([...start.command])
+      : new GenericContainer(image);
+    const container = await prepared
       .withName(`rollproof-outside-${randomBytes(4).toString('hex')}`)
       .withNetworkMode(NETWORK)
       .withEnvironment({ PORT: String(CONTROL_PORT), ROLLPROOF_IDLE_LIMIT_MS: String(IDLE_LIMIT_MS) })
@@ -34,7 +42,7 @@ export async function startOutsideAgent(image: string, token: string): Promise<O
       .withStartupTimeout(START_LIMIT_MS)
       .start();
     const controlUrl = `http://127.0.0.1:${container.getMappedPort(CONTROL_PORT)}`;
-    const heartbeat = setInterval(() => void fetch(`${controlUrl}/healthz`).catch(() => {}), HEARTBEAT_MS);
+    const heartbeat = setInterval(() => void fetch(`${controlUrl}/clock`).catch(() => {}), HEARTBEAT_MS);
     heartbeat.unref();
     return {
       name: container.getName().replace(/^\//, ''),

@@ -357,7 +357,7 @@ class Bringup {
         const node = info.agentNode ?? info.nodes[0]?.name;
         if (delayMs > 0 && node) proxyDelay = await delayProxyOn(node, delayMs, await connect(kubeconfig));
       },
-      outsideAgent: (image) => startOutsideAgent(image, record.token),
+      outsideAgent: (program) => startOutsideAgent(program, record.token),
       destroy,
       async [Symbol.asyncDispose]() {
         if (destroyed || !stays) return destroy();

@@ -1,10 +1,11 @@
 // The load agents of an experiment: started, watched until they are ready, and the control channel to each.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OutsideAgent } from '../../cluster/provider.ts';
+import type { OutsideAgent, OutsideProgram } from '../../cluster/provider.ts';
 import { AgentError, agentAt, agentInPod } from '../../control/agent-client.ts';
 import { whatBecameOf } from '../../control/agent-pod.ts';
 import { type PodReady, podsReady } from '../../deploy/apply.ts';
 import { agentPort, type Identity } from '../../deploy/assemble.ts';
+import { programOutside } from '../../deploy/programs.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
@@ -114,9 +115,14 @@ export async function startOutside(run: RunContext, count: number, life: Lifetim
         life.defer('end a load agent outside the cluster', async () => {
           await agent?.[Symbol.asyncDispose]();
         });
-        agent = await start(run.images.agent);
+        agent = await start(outsideProgram(run));
         return agent;
       }),
     ),
   );
 }
+
+const outsideProgram = ({ own }: RunContext): OutsideProgram => ({
+  image: own.images.agent,
+  ...(own.programs && { start: programOutside(own.node, 'agent', own.programs) }),
+});

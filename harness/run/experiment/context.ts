@@ -7,6 +7,7 @@ import type { Kube } from '../../kube/client.ts';
 import type { HeaderRecord } from '../../model/journal.ts';
 import type { Lane } from '../../model/load.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import type { OwnPods } from '../../model/own-pods.ts';
 import type { CrossCheckMeans } from './k6-beside.ts';
 import type { ExperimentKey } from './key.ts';
 
@@ -19,8 +20,8 @@ export interface RunContext {
   readonly profile: HeaderRecord['profile'];
   readonly seed: number;
   readonly target: TargetDefinition;
-  /** Images of the load agent and of the control target. */
-  readonly images: { readonly agent: string; readonly control: string };
+  /** How load agent and control target run. */
+  readonly own: OwnPods;
   readonly preStopSeconds: number;
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];

@@ -1,6 +1,7 @@
 // Which nodes an experiment uses.
 import type { RunningCluster } from '../../cluster/provider.ts';
 import { FaultError } from '../../model/errors.ts';
+import type { Placement } from '../../model/own-pods.ts';
 
 /** The control plane where there is one apart from the workers (steps do not touch it), else the first node. */
 export function agentNodeOf(cluster: RunningCluster): string {
@@ -10,9 +11,11 @@ export function agentNodeOf(cluster: RunningCluster): string {
   return chosen;
 }
 
-/** A node that takes the target's pods. */
-export function workerOf({ info }: RunningCluster): string {
-  const worker = info.nodes.find((node) => node.role !== 'control-plane') ?? info.nodes[0];
-  if (!worker) throw new FaultError(`Cluster ${info.name} has no node for the target.`);
-  return worker.name;
+/** On a cluster of ours a node is named; on somebody's the scheduler chooses, which knows taints, pools and priorities. */
+export const agentPlacement = (cluster: RunningCluster): Placement =>
+  cluster.info.kind === 'context' ? 'with-agents' : { node: agentNodeOf(cluster) };
+
+/** A node that takes the target's pods; undefined: the nodes are not known. */
+export function workerOf({ info }: RunningCluster): string | undefined {
+  return (info.nodes.find((node) => node.role !== 'control-plane') ?? info.nodes[0])?.name;
 }

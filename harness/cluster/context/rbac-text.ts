@@ -1,0 +1,58 @@
+// The RBAC objects for the rights of a run, as YAML with a comment per rule. Pure.
+import { type Right, type RightsWanted, rightsNeeded } from './rights.ts';
+
+export interface RbacNames {
+  /** Of the ServiceAccount, the role and the binding. */
+  readonly name: string;
+  /** Where the ServiceAccount is, when the run makes namespaces of its own. */
+  readonly accountNamespace: string;
+}
+
+export function rbacText(wanted: RightsWanted, { name, accountNamespace }: RbacNames): string {
+  const { namespace } = wanted;
+  const where = namespace ?? accountNamespace;
+  const [role, binding] =
+    namespace === undefined ? ['ClusterRole', 'ClusterRoleBinding'] : ['Role', 'RoleBinding'];
+  const flags = namespace === undefined ? '' : ` --namespace ${namespace}`;
+  const metadata = (inside: boolean) => [
+    'metadata:',
+    `  name: ${name}`,
+    ...(inside ? [`  namespace: ${where}`] : []),
+  ];
+  return [
+    `# What \`rollproof verify --cluster context${flags}\` needs, and no more. Printed by \`rollproof rbac${flags}\`; apply it with`,
+    '# kubectl apply -f. For a user or a group, change the subjects of the binding.',
+    ...(namespace === undefined
+      ? ['# Across namespaces, because each experiment makes one; nothing is touched that has not its label.']
+      : ['# In one namespace that exists; nothing is touched that has not the label of the run.']),
+    'apiVersion: v1',
+    'kind: ServiceAccount',
+    ...metadata(true),
+    '---',
+    'apiVersion: rbac.authorization.k8s.io/v1',
+    `kind: ${role}`,
+    ...metadata(namespace !== undefined),
+    'rules:',
+    ...rightsNeeded(wanted).flatMap(ruleLines),
+    '---',
+    'apiVersion: rbac.authorization.k8s.io/v1',
+    `kind: ${binding}`,
+    ...metadata(namespace !== undefined),
+    'roleRef:',
+    '  apiGroup: rbac.authorization.k8s.io',
+    `  kind: ${role}`,
+    `  name: ${name}`,
+    'subjects:',
+    '  - kind: ServiceAccount',
+    `    name: ${name}`,
+    `    namespace: ${where}`,
+    '',
+  ].join('\n');
+}
+
+const ruleLines = ({ group, resources, verbs, why, without }: Right): string[] => [
+  `  # ${why}${without === undefined ? '' : ` Without it ${without}.`}`,
+  `  - apiGroups: [${group === '' ? '""' : group}]`,
+  `    resources: [${resources.join(', ')}]`,
+  `    verbs: [${verbs.join(', ')}]`,
+];

@@ -1,0 +1,155 @@
+// The least rights that a run needs on a cluster of somebody's: one table, from which `rollproof rbac` prints RBAC objects,
+// and which is asked of the API server before anything is created.
+
+/** Verbs on resources of one API group. */
+export interface Right {
+  readonly group: string;
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  /** Of the cluster rather than of a namespace. */
+  readonly cluster?: true;
+  /** What for, as a comment. */
+  readonly why: string;
+  /** Left out: what cannot be done then. Without it the right is required. */
+  readonly without?: string;
+}
+
+export interface RightsWanted {
+  /** One namespace that exists; undefined: new ones are made. */
+  readonly namespace?: string | undefined;
+  /** What the target's manifests bring along. */
+  readonly kinds?: readonly { readonly apiVersion: string; readonly kind: string }[] | undefined;
+  /** A Secret for the agent's image has to be copied into the new namespaces. */
+  readonly copiesSecret?: boolean | undefined;
+}
+
+const inNamespace: readonly Right[] = [
+  {
+    group: 'batch',
+    resources: ['jobs'],
+    verbs: ['create', 'get', 'list', 'delete'],
+    why: 'The load agents are a Job, to which everything else belongs.',
+  },
+  {
+    group: '',
+    resources: ['configmaps', 'services'],
+    verbs: ['create', 'get', 'list', 'patch', 'delete'],
+    why: 'Our programs; addresses of agents, control target and target.',
+  },
+  {
+    group: 'apps',
+    resources: ['deployments', 'daemonsets'],
+    verbs: ['create', 'get', 'list', 'watch', 'patch', 'delete'],
+    why: 'The copy of the target that is changed, and the control target.',
+  },
+  {
+    group: 'apps',
+    resources: ['deployments/scale'],
+    verbs: ['patch'],
+    why: 'Scaling, as kubectl scale does it.',
+  },
+  {
+    group: 'apps',
+    resources: ['replicasets'],
+    verbs: ['get', 'list', 'watch'],
+    why: 'The rollout, as it is recorded.',
+  },
+  {
+    group: '',
+    resources: ['pods'],
+    verbs: ['get', 'list', 'watch', 'delete'],
+    why: 'Pods are recorded, and one or another is deleted.',
+  },
+  { group: '', resources: ['pods/proxy'], verbs: ['get', 'create'], why: 'The way to the load agents.' },
+  { group: '', resources: ['pods/log'], verbs: ['get'], why: 'The last words of a pod that ended.' },
+  { group: '', resources: ['events'], verbs: ['list', 'watch'], why: 'Recorded.' },
+  { group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['list', 'watch'], why: 'Recorded.' },
+  {
+    group: 'autoscaling',
+    resources: ['horizontalpodautoscalers'],
+    verbs: ['create', 'get', 'list', 'watch', 'patch', 'delete'],
+    why: 'Scenarios that scale by load.',
+  },
+  {
+    group: 'policy',
+    resources: ['poddisruptionbudgets'],
+    verbs: ['create', 'get', 'list', 'watch', 'patch', 'delete'],
+    why: 'The setting podDisruptionBudget.',
+  },
+  {
+    group: 'metrics.k8s.io',
+    resources: ['pods'],
+    verbs: ['list'],
+    why: 'To see whether there are metrics to scale by.',
+    without: 'scenarios that scale by load do not run',
+  },
+];
+
+const inNewNamespaces: readonly Right[] = [
+  {
+    group: '',
+    resources: ['namespaces'],
+    verbs: ['create', 'get', 'list', 'delete'],
+    cluster: true,
+    why: 'Each experiment has a namespace of its own.',
+  },
+  {
+    group: '',
+    resources: ['nodes'],
+    verbs: ['get', 'list', 'watch'],
+    cluster: true,
+    why: 'Which nodes there are, and what becomes of them.',
+    without: 'nodes are not known, and scenarios that need several do not run',
+  },
+  {
+    group: '',
+    resources: ['nodes'],
+    verbs: ['patch'],
+    cluster: true,
+    why: 'Draining a node; leave it out, and nothing is drained.',
+    without: 'no node is drained',
+  },
+  {
+    group: '',
+    resources: ['pods/eviction'],
+    verbs: ['create'],
+    why: 'Draining a node.',
+    without: 'no node is drained',
+  },
+];
+
+/** In the order in which they are printed. */
+export function rightsNeeded({ namespace, kinds = [], copiesSecret }: RightsWanted): readonly Right[] {
+  const base = namespace === undefined ? [...inNewNamespaces, ...inNamespace] : inNamespace;
+  const has = (group: string, resource: string, verb: string) =>
+    base.some((one) => one.group === group && one.resources.includes(resource) && one.verbs.includes(verb));
+  const brought = new Map<string, Right>();
+  for (const { apiVersion, kind } of kinds) {
+    const group = apiVersion.includes('/') ? (apiVersion.split('/', 1)[0] ?? '') : '';
+    const resource = resourceOf(kind);
+    const verbs = ['create', 'get', 'delete'].filter((verb) => !has(group, resource, verb));
+    if (verbs.length === 0) continue;
+    brought.set(`${group}/${resource}`, {
+      group,
+      resources: [resource],
+      verbs,
+      why: `The target's manifests have a ${kind}.`,
+    });
+  }
+  const secret: Right = {
+    group: '',
+    resources: ['secrets'],
+    verbs: ['create', 'get', 'delete'],
+    why: 'agent.pullSecret is copied to where the pods are.',
+  };
+  return [...base, ...brought.values(), ...(copiesSecret && namespace === undefined ? [secret] : [])];
+}
+
+/** As API servers name the resources of a kind; English alone decides. */
+export function resourceOf(kind: string): string {
+  const name = kind.toLowerCase();
+  if (name.endsWith('endpoints')) return name;
+  if (/(s|x|ch|sh)$/.test(name)) return `${name}es`;
+  if (/[^aeiou]y$/.test(name)) return `${name.slice(0, -1)}ies`;
+  return `${name}s`;
+}

@@ -1,0 +1,51 @@
+// `rollproof rbac`: prints the least rights that a run on a cluster of somebody's needs, as YAML for kubectl.
+import type { Command } from 'commander';
+import { scenarios } from '../../scenarios/index.ts';
+import { rbacText } from '../cluster/context/rbac-text.ts';
+import { foreignTarget } from '../deploy/foreign.ts';
+import { configured, namespaceName } from './flags.ts';
+
+interface RbacFlags {
+  readonly config?: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly accountNamespace: string;
+}
+
+export function registerRbac(program: Command): void {
+  program
+    .command('rbac')
+    .description('print the least rights that `verify --cluster context` needs, as YAML for kubectl apply')
+    .option(
+      '--namespace <name>',
+      'everything happens in this one, which exists: a Role, no ClusterRole',
+      namespaceName,
+    )
+    .option('--config <file>', 'configuration whose target counts (default: rollproof.yaml when it is there)')
+    .option('--name <name>', 'of the ServiceAccount and its role', namespaceName, 'rollproof')
+    .option(
+      '--account-namespace <name>',
+      'where the ServiceAccount is, without --namespace',
+      namespaceName,
+      'default',
+    )
+    .action((flags: RbacFlags) => {
+      process.stdout.write(rbacFor(flags));
+    });
+}
+
+function rbacFor(flags: RbacFlags): string {
+  const { configuration, file } = configured(
+    flags,
+    scenarios.map(({ id }) => id),
+  );
+  const target = configuration.target && foreignTarget(configuration.target, file ?? 'configuration');
+  return rbacText(
+    {
+      namespace: configuration.cluster.namespace,
+      kinds: target?.manifests,
+      copiesSecret: configuration.agent.pullSecret !== undefined,
+    },
+    flags,
+  );
+}
