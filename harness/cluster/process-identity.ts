@@ -1,7 +1,9 @@
 // Which process is meant, for good: a process id is given out again, its id together with its start time is not.
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
+import { runSync } from '../exec/command.ts';
+
+const PS_LIMIT_MS = 5000;
 
 export const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
@@ -37,11 +39,8 @@ function startTime(pid: number): string | undefined {
     }
   }
   try {
-    const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
-      encoding: 'utf8',
-      timeout: 5000,
-    });
-    return text.trim() || undefined;
+    const { stdout } = runSync('ps', ['-o', 'lstart=', '-p', String(pid)], { limitMs: PS_LIMIT_MS });
+    return stdout.trim() || undefined;
   } catch {
     return undefined;
   }

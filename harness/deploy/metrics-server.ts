@@ -1,8 +1,7 @@
 // The metrics API for the autoscaler: installs metrics-server where a cluster of ours lacks it, and removes it again.
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { apiStatus, type Kube } from '../kube/client.ts';
-import { FaultError } from '../model/errors.ts';
+import { waitFor } from '../kube/wait.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 import { createObjects } from './apply.ts';
 import { parseManifests } from './read-manifests.ts';
@@ -55,17 +54,21 @@ export function metricsServerManifests(resolutionSeconds: number): readonly Mani
 }
 
 async function metricsReady(kube: Kube, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + READY_LIMIT_MS;
-  for (;;) {
-    const answer = await kube.raw('GET', `${metricsApi}/nodes`, { signal });
-    if (answer.status === 200 && (JSON.parse(answer.text) as { items: unknown[] }).items.length > 0) return;
-    if (performance.now() > deadline) {
-      throw new FaultError(
-        `metrics-server: waited ${READY_LIMIT_MS / 1000} s for the nodes' CPU use; last seen: ${answer.status} ${answer.text.slice(0, 200)}. Look with: kubectl -n kube-system describe pod -l k8s-app=rollproof-metrics-server`,
-      );
-    }
-    await sleep(POLL_MS, undefined, { signal });
-  }
+  await waitFor(
+    {
+      what: "metrics-server to tell the nodes' CPU use",
+      limitMs: READY_LIMIT_MS,
+      signal,
+      everyMs: POLL_MS,
+      hint: 'Look with: kubectl -n kube-system describe pod -l k8s-app=rollproof-metrics-server',
+    },
+    async (lookSignal) => {
+      const answer = await kube.raw('GET', `${metricsApi}/nodes`, { signal: lookSignal });
+      const told =
+        answer.status === 200 && (JSON.parse(answer.text) as { items: unknown[] }).items.length > 0;
+      return told ? { met: undefined } : { seen: `${answer.status} ${answer.text.slice(0, 200)}` };
+    },
+  );
 }
 
 /** Only what carries our label: an object of that name that somebody else made stays. */

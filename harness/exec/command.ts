@@ -1,13 +1,15 @@
-// The one seam through which docker and kind are run. An error prints a command line that can be pasted and the last
-// lines that the command said.
-import { spawn } from 'node:child_process';
+// The one way to run a program to its end: with a limit, a signal and a process group of its own. An error prints a
+// command line that can be pasted and the last lines that the program said.
+import { execa, execaSync, type Options, type SyncOptions } from 'execa';
 import { FaultError, InterruptedError } from '../model/errors.ts';
 
 export interface CommandOptions {
   readonly limitMs: number;
-  readonly signal?: AbortSignal;
-  readonly input?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  readonly input?: string | undefined;
+  /** Beside what this process has; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
   /** What it prints is a secret: only its standard error is quoted when it fails. */
   readonly secret?: boolean;
   /** Each line of standard error as it comes. */
@@ -48,80 +50,129 @@ export class CommandError extends FaultError {
   }
   /** Its last words on one line, for a sentence that quotes it. */
   get lastLine(): string {
-    return this.lastLines.at(-1) ?? endInWords(this.end, 0);
+    return this.lastLines.at(-1) ?? endInWords(this.end, this.limitMs);
   }
 }
 
 const LAST_LINES = 12;
-/** kind prints little, docker save goes to files: more than this is not read by anybody. */
-const OUTPUT_LIMIT = 4_000_000;
+/** kind prints little, docker save goes to files: a program that prints more is out of hand, and is ended. */
+const OUTPUT_LIMIT = 64_000_000;
 const KILL_AFTER_MS = 5000;
 
 /**
  * Runs a command to its end. It leads a process group of its own, so that Ctrl-C on the terminal reaches only us and we
  * stop things in order. Throws CommandError, or InterruptedError when the signal stopped it.
  */
-export const runCommand: RunCommand = (file, args, options) =>
-  new Promise((resolve, reject) => {
-    if (options.signal?.aborted) {
-      reject(new InterruptedError());
-      return;
-    }
-    const child = spawn(file, args, {
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.env },
-    });
-    let stdout = '';
-    let stderr = '';
-    let rest = '';
-    let stopped: 'timeout' | 'interrupted' | undefined;
-    let killTimer: NodeJS.Timeout | undefined;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (stdout.length < OUTPUT_LIMIT) stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (stderr.length < OUTPUT_LIMIT) stderr += text;
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) options.onLine?.(line);
-    });
-    // A command that ends before it has read its input is not an error of ours.
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
-    if (child.pid !== undefined) options.onStart?.(child.pid);
+export const runCommand: RunCommand = async (file, args, options) => {
+  const { code, ...output } = await runToExit(file, args, options);
+  if (code === 0) return output;
+  throw commandError(file, args, code, options, output);
+};
 
-    const stop = (why: 'timeout' | 'interrupted') => {
-      stopped ??= why;
-      killGroup(child.pid, 'SIGTERM');
-      killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
-    };
-    const limit = setTimeout(() => stop('timeout'), options.limitMs);
-    const interrupt = () => stop('interrupted');
-    options.signal?.addEventListener('abort', interrupt, { once: true });
+/** The same, where an exit code is an answer. Throws CommandError when there is none: not found, too late, killed. */
+export async function runToExit(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<CommandOutput & { readonly code: number }> {
+  if (options.signal?.aborted) throw new InterruptedError();
+  const { onLine } = options;
+  const settings: Options = {
+    ...shared(options),
+    detached: true,
+    // A generator sees whole lines; without one, they are only kept.
+    ...(onLine && {
+      stderr: function* (line: unknown) {
+        onLine(String(line));
+        yield line;
+      },
+    }),
+  };
+  const child = execa(file, args, settings);
+  if (child.pid !== undefined) options.onStart?.(child.pid);
+  let stopped: 'timeout' | 'interrupted' | undefined;
+  let killTimer: NodeJS.Timeout | undefined;
+  const stop = (why: 'timeout' | 'interrupted') => {
+    stopped ??= why;
+    killGroup(child.pid, 'SIGTERM');
+    killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+  };
+  const limit = setTimeout(() => stop('timeout'), options.limitMs);
+  const interrupt = () => stop('interrupted');
+  options.signal?.addEventListener('abort', interrupt, { once: true });
+  try {
+    const result = await child;
+    const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
+    if (stopped === 'interrupted') throw new InterruptedError();
+    if (stopped === 'timeout') throw commandError(file, args, 'timeout', options, output);
+    return { ...output, code: exitCodeOf(file, args, options, result, output) };
+  } finally {
+    clearTimeout(limit);
+    clearTimeout(killTimer);
+    options.signal?.removeEventListener('abort', interrupt);
+  }
+}
 
-    const settle = (end: CommandEnd) => {
-      clearTimeout(limit);
-      clearTimeout(killTimer);
-      options.signal?.removeEventListener('abort', interrupt);
-      if (stopped === 'interrupted') reject(new InterruptedError());
-      else if (end === 0) resolve({ stdout, stderr });
-      else
-        reject(
-          new CommandError(
-            commandLine(file, args),
-            end,
-            options.limitMs,
-            stderr || (options.secret ? '' : stdout),
-          ),
-        );
-    };
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      stderr ||= error.message;
-      settle(error.code === 'ENOENT' ? 'not-found' : 1);
-    });
-    child.on('close', (code, signal) => settle(stopped === 'timeout' ? 'timeout' : (code ?? signal ?? 1)));
-  });
+/** For what must be known before anything else can go on, and ends at once: its limit blocks this process. */
+export function runSync(
+  file: string,
+  args: readonly string[],
+  options: Pick<CommandOptions, 'limitMs' | 'env' | 'cwd'>,
+): CommandOutput {
+  const settings: SyncOptions = { ...shared(options), timeout: options.limitMs, killSignal: 'SIGKILL' };
+  const result = execaSync(file, args, settings);
+  const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
+  if (result.timedOut) throw commandError(file, args, 'timeout', options, output);
+  const code = exitCodeOf(file, args, options, result, output);
+  if (code === 0) return output;
+  throw commandError(file, args, code, options, output);
+}
+
+const shared = ({ input = '', env, cwd }: Pick<CommandOptions, 'input' | 'env' | 'cwd'>) => ({
+  reject: false as const,
+  stripFinalNewline: false,
+  maxBuffer: OUTPUT_LIMIT,
+  input,
+  ...(env && { env }),
+  ...(cwd !== undefined && { cwd }),
+});
+
+interface Ended {
+  readonly code?: string | undefined;
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly originalMessage?: string | undefined;
+  readonly isMaxBuffer?: boolean;
+}
+
+function exitCodeOf(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions,
+  result: Ended,
+  output: CommandOutput,
+): number {
+  if (result.isMaxBuffer) {
+    throw new FaultError(
+      `"${commandLine(file, args)}" printed more than ${OUTPUT_LIMIT / 1e6} MB and was ended.`,
+    );
+  }
+  if (result.exitCode !== undefined) return result.exitCode;
+  if (result.signal) throw commandError(file, args, result.signal as NodeJS.Signals, options, output);
+  const end = result.code === 'ENOENT' ? 'not-found' : 1;
+  const said = output.stderr || (result.originalMessage ?? '');
+  throw commandError(file, args, end, options, { ...output, stderr: said });
+}
+
+function commandError(
+  file: string,
+  args: readonly string[],
+  end: CommandEnd,
+  { limitMs, secret }: CommandOptions,
+  { stdout, stderr }: CommandOutput,
+): CommandError {
+  return new CommandError(commandLine(file, args), end, limitMs, stderr || (secret ? '' : stdout));
+}
 
 /** As a shell takes it. */
 export function commandLine(file: string, args: readonly string[]): string {
@@ -145,6 +196,7 @@ function linesOf(text: string): string[] {
     .filter((line) => line !== '');
 }
 
+/** The process and all that it has started, as long as it leads their group. */
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {

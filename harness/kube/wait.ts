@@ -70,7 +70,7 @@ export async function waitFor<T>(
           },
         );
       }
-      if (final(error)) throw error;
+      if (final(error)) throw error instanceof ApiError ? refused(waiting, error) : error;
       failure = error;
     }
     if (leftMs() > 0) await sleep(Math.min(everyMs, leftMs()), undefined, { signal }).catch(() => {});
@@ -101,6 +101,13 @@ export function isFinal(error: unknown): boolean {
 }
 
 const refusals: ReadonlySet<number> = new Set([400, 401, 403, 405, 406, 413, 415, 422, 501]);
+
+const refused = (waiting: Waiting, error: ApiError): WaitError =>
+  new WaitError(
+    `Waited for ${waiting.what}: the API server refuses to tell (${error.status}): ${sentence(error.message)}${hintOf(waiting)}`,
+    error.message,
+    { cause: error },
+  );
 
 /** One look, cut off at its limit or by the signal even when it heeds neither. */
 async function within<T>(

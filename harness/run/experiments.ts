@@ -2,7 +2,7 @@
 // not change what is measured, several side by side.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeNamespaces } from '../deploy/apply.ts';
+import { removeNamespaces } from '../deploy/remove.ts';
 import { Lifetime } from '../model/lifetime.ts';
 import {
   type ExperimentKey,

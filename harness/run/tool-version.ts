@@ -1,8 +1,10 @@
 // Which rollproof this is: package version and, in a clone, the commit.
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runSync } from '../exec/command.ts';
+
+const GIT_LIMIT_MS = 10_000;
 
 export const packageRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
 
@@ -19,11 +21,7 @@ function commitOf(): string | undefined {
   if (!existsSync(join(packageRoot, '.git'))) return undefined;
   try {
     const git = (...args: string[]) =>
-      execFileSync('git', args, {
-        cwd: packageRoot,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }).trim();
+      runSync('git', args, { cwd: packageRoot, limitMs: GIT_LIMIT_MS }).stdout.trim();
     const commit = git('rev-parse', '--short=12', 'HEAD');
     return git('status', '--porcelain', '--untracked-files=no') ? `${commit}+changes` : commit;
   } catch {

@@ -63,7 +63,11 @@ test('a failure that stands ends the wait at once', async () => {
   ];
   for (const error of final) {
     const { look, made } = looks<string>(error);
-    assert.is(await failure(waitFor(waiting({ limitMs: 60_000 }), look)), error);
+    const thrown = await failure(waitFor(waiting({ limitMs: 60_000 }), look));
+    if (error instanceof ApiError) {
+      assert.instance(thrown, FaultError);
+      assert.is(thrown.cause, error);
+    } else assert.is(thrown, error);
     assert.is(made(), 1);
   }
 });

@@ -330,12 +330,15 @@ class Bringup {
     let proxyDelay: ProxyDelay | undefined;
     let destroyed: Promise<void> | undefined;
     const restore = async () => {
-      await proxyDelay?.end();
+      const delayed = proxyDelay;
       proxyDelay = undefined;
+      await delayed?.end();
     };
+    // What it held back has been told, or is of no interest: the cluster goes on, or goes.
+    const letGo = () => restore().catch(() => {});
     const destroy = () => {
       destroyed ??= (async () => {
-        await restore();
+        await letGo();
         const current = ownership.read(name);
         if (current?.token === record.token) await removeCluster(run, ownership, current);
       })();
@@ -361,7 +364,7 @@ class Bringup {
       destroy,
       async [Symbol.asyncDispose]() {
         if (destroyed || !stays) return destroy();
-        await restore();
+        await letGo();
         // Nobody's from now on, until the next run claims it.
         ownership.update(name, { owner: null, keep: true, state: 'up' });
       },

@@ -1,13 +1,15 @@
 // Makes kube-proxy on one node lag: it is stopped, and let go for a moment only when a routing change has waited for the
 // wanted time. A slow or large cluster looks like this from a client. Ends by itself when this process ends.
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startProgram } from '../../exec/program.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 
 export interface ProxyDelay {
-  /** kube-proxy runs again when this resolves. Safe to call twice. */
+  /**
+   * kube-proxy runs again when this resolves. Safe to call twice. Throws FaultError when it ran freely before it was told
+   * to: what was measured since was not delayed.
+   */
   end(): Promise<void>;
 }
 
@@ -20,10 +22,27 @@ const WATCH_RETRY_MS = 200;
  * with it. So the lag of a change is at most delayMs, and that of the first of each burst is exactly that. Takes over
  * `kube` and closes it.
  */
-export async function delayProxyOn(node: string, delayMs: number, kube: Kube): Promise<ProxyDelay> {
+export async function delayProxyOn(
+  node: string,
+  delayMs: number,
+  kube: Kube,
+  start: typeof startProgram = startProgram,
+): Promise<ProxyDelay> {
   let opening: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;
-  const proxy = await holdProxy(node);
+  const proxy = await holdProxy(node, start).catch((error: unknown) => {
+    kube.close();
+    throw error;
+  });
+  const since = performance.now();
+  let lost: FaultError | undefined;
+  void proxy.ended.then((how) => {
+    if (ended) return;
+    const afterS = ((performance.now() - since) / 1000).toFixed(1);
+    lost = new FaultError(
+      `kube-proxy on ${node} was no longer held back after ${afterS} s: what holds it ${how}. What was measured since then was not delayed; measure again.`,
+    );
+  });
   const changed = () => {
     if (ended) return;
     opening ??= setTimeout(() => {
@@ -43,6 +62,7 @@ export async function delayProxyOn(node: string, delayMs: number, kube: Kube): P
         changes.stop();
         kube.close();
         await proxy.release();
+        if (lost) throw lost;
       })();
       return ended;
     },
@@ -50,6 +70,8 @@ export async function delayProxyOn(node: string, delayMs: number, kube: Kube): P
 }
 
 interface HeldProxy {
+  /** How what holds it came to its end; also when nobody asked for it. */
+  readonly ended: Promise<string>;
   /** Lets it run until its rules are up to date, then stops it again. */
   catchUp(): void;
   /** Lets it run for good and waits until that is done. */
@@ -81,35 +103,26 @@ while read -r _; do
 done
 `;
 
-async function holdProxy(node: string): Promise<HeldProxy> {
-  const child = spawn('docker', ['exec', '--interactive', node, 'bash', '-c', HOLD_SCRIPT], {
-    detached: true,
-    stdio: ['pipe', 'pipe', 'ignore'],
+async function holdProxy(node: string, start: typeof startProgram): Promise<HeldProxy> {
+  let first: (line: string) => void = () => {};
+  const answer = new Promise<string>((resolve) => {
+    first = resolve;
   });
-  child.stdin.on('error', () => {});
-  const exited = new Promise<void>((resolve) => {
-    child.on('close', () => resolve());
-    child.on('error', () => resolve());
+  const program = start('docker', ['exec', '--interactive', node, 'bash', '-c', HOLD_SCRIPT], {
+    onLine: (line) => first(line),
   });
-  const lines = createInterface({ input: child.stdout });
-  const first = await withLimit(
-    new Promise<string>((resolve) => {
-      lines.once('line', resolve);
-      void exited.then(() => resolve('nothing'));
-    }),
-  );
-  if (first !== 'held') {
-    child.kill('SIGKILL');
+  const ended = program.ended.then(({ how, stderr }) => [how, stderr.trim()].filter(Boolean).join(': '));
+  const said = await withLimit(Promise.race([answer, ended]));
+  if (said !== 'held') {
+    program.kill('SIGKILL');
     throw new FaultError(
-      `kind: kube-proxy on ${node} cannot be slowed down: ${first ?? 'no'} answer from the node.`,
+      `kind: kube-proxy on ${node} cannot be slowed down: ${said === 'none' ? 'it does not run there' : (said ?? `no answer from the node within ${ANSWER_LIMIT_MS / 1000} s`)}.`,
     );
   }
   return {
-    catchUp: () => void child.stdin.write('\n'),
-    async release() {
-      child.stdin.end();
-      if ((await withLimit(exited.then(() => 'exited'))) === undefined) child.kill('SIGKILL');
-    },
+    ended,
+    catchUp: () => program.write(''),
+    release: async () => void (await program.stop(undefined, ANSWER_LIMIT_MS)),
   };
 }
 

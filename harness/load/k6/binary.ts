@@ -1,7 +1,7 @@
 // The k6 of this machine: where its program lies, and which version it is.
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { runSync } from '../../exec/command.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -24,8 +24,11 @@ export function k6Binary(path = process.env.PATH ?? ''): string | undefined {
 
 /** The version, or undefined when there is no k6 on the PATH or it does not run. */
 export function k6Version(): string | undefined {
-  const { status, stdout } = spawnSync('k6', ['version'], { encoding: 'utf8', timeout: LIMIT_MS });
-  return status === 0 ? versionIn(stdout) : undefined;
+  try {
+    return versionIn(runSync('k6', ['version'], { limitMs: LIMIT_MS }).stdout);
+  } catch {
+    return undefined;
+  }
 }
 
 export const versionIn = (text: string): string => /v\d+\.\d+\.\d+/.exec(text)?.[0] ?? text.trim();

@@ -1,6 +1,6 @@
 // Runs k6 beside the agent with the same plan, as a process that is told to end when the load does. Where k6 is
 // missing the cross-check says so; nothing fails.
-import { spawn } from 'node:child_process';
+import { startProgram } from '../../exec/program.ts';
 import type { CrossCheckResult } from '../../model/cross-check.ts';
 import type { StreamPlan } from '../../model/load.ts';
 import { k6Version, noK6 } from './binary.ts';
@@ -39,36 +39,19 @@ export async function startK6(streams: readonly StreamPlan[]): Promise<K6Run | s
 }
 
 function startOne(stream: StreamPlan, script: string) {
-  const child = spawn(
+  const program = startProgram(
     'k6',
     ['run', '--quiet', '--no-color', '--no-usage-report', '--address', '127.0.0.1:0', script],
     {
       // A closed environment: K6_* variables of the user's would change the plan.
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, PLAN: JSON.stringify(stream) },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      onlyEnv: { PATH: process.env.PATH, HOME: process.env.HOME, PLAN: JSON.stringify(stream) },
     },
   );
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err = `${err}${chunk}`.slice(-2000);
-  });
-  const ended = new Promise<CrossCheckResult>((resolve) => {
-    child.on('error', (error) => resolve({ problem: `k6 could not be started: ${error.message}` }));
-    child.on('close', (code) => resolve(resultIn(out, `ended with ${code}`, err)));
-  });
   return {
     async stop() {
-      child.kill('SIGINT');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stream.timeoutMs + k6GraceMs);
-      const result = await ended;
-      clearTimeout(timer);
-      return result;
+      const { stdout, stderr, how } = await program.stop('SIGINT', stream.timeoutMs + k6GraceMs);
+      return resultIn(stdout, how, stderr);
     },
-    kill: () => child.kill('SIGKILL'),
-    ended,
+    kill: () => program.kill('SIGKILL'),
   };
 }

@@ -1,7 +1,8 @@
 // Deploys an experiment into a namespace of its own and waits until target, control target and agents can serve.
 import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
-import { createObjects, daemonSetSize, podsAnswer, podsReady } from '../../deploy/apply.ts';
+import { createObjects, daemonSetSize } from '../../deploy/apply.ts';
 import { controlName, isWorkload, phasePort, podsBeside } from '../../deploy/assemble.ts';
+import { podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { substitutionsOf } from '../../deploy/substitutions.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';

@@ -1,0 +1,223 @@
+// The one wait for pods to be Ready. What can never become ready ends it by name, with what was seen of it.
+import { type Kube, podProxyPath } from '../kube/client.ts';
+import { HopelessError, type Look, waitFor } from '../kube/wait.ts';
+import { label } from '../model/manifest.ts';
+import { describePod, type ObservedPod, troubleOf } from './pod-trouble.ts';
+
+export interface PodReady {
+  readonly name: string;
+  readonly ip: string;
+  readonly node: string;
+}
+
+/** An image may need a second try, a node a moment, a crashed process another start. What lasts longer stays. */
+const TROUBLE_LIMIT_MS = 20_000;
+/** A controller needs a moment to create its pods; then its events are asked for what keeps it from that. */
+const REFUSAL_AFTER_MS = 1000;
+const LOG_LIMIT_MS = 3000;
+const LOG_LINES = 3;
+
+/**
+ * Waits until `count` pods that match the labels are Ready and none beside them is not. Throws WaitError: at the limit, or
+ * within 30 s for what does not pass by itself (image, crash, scheduling, refused pods).
+ */
+export async function podsReady(
+  kube: Kube,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  count: number,
+  limitMs: number,
+  signal: AbortSignal,
+  troubleLimitMs = TROUBLE_LIMIT_MS,
+): Promise<PodReady[]> {
+  const labelSelector = Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  const with_ = labelSelector.replace(`${label.role}=`, 'role ');
+  /** Since when each trouble lasts; a pod that is replaced by one with the same trouble goes on with it. */
+  const since = new Map<string, number>();
+  const startedAt = performance.now();
+  const look = async (lookSignal: AbortSignal): Promise<Look<PodReady[]>> => {
+    const { items } = await kube.json<{ items: ObservedPod[] }>(
+      'GET',
+      `/api/v1/namespaces/${namespace}/pods`,
+      {
+        query: { labelSelector },
+        signal: lookSignal,
+      },
+    );
+    const alive = items.filter((pod) => !pod.metadata.deletionTimestamp && pod.status?.phase !== 'Succeeded');
+    const ready = alive.filter(isReady);
+    if (ready.length >= count && ready.length === alive.length) return { met: ready.map(podReady) };
+    const unready = alive.filter((pod) => !isReady(pod));
+    const troubles = new Map(unready.flatMap((pod) => troubleOf(pod) ?? []).map((one) => [one.kind, one]));
+    if (alive.length < count && performance.now() - startedAt > REFUSAL_AFTER_MS) {
+      const refused = await refusal(kube, namespace, labels, lookSignal);
+      if (refused)
+        troubles.set('refused', { kind: 'refused', words: refused, container: undefined, pod: '' });
+    }
+    const now = performance.now();
+    for (const kind of since.keys()) if (!troubles.has(kind)) since.delete(kind);
+    for (const [kind, trouble] of troubles) {
+      if (!since.has(kind)) since.set(kind, now);
+      if (now - (since.get(kind) ?? now) < troubleLimitMs) continue;
+      if (kind === 'unschedulable' && (await nodesCome(kube, namespace, lookSignal))) continue;
+      throw new HopelessError(trouble.words + (await lastLines(kube, namespace, trouble, signal)));
+    }
+    const seen = [
+      alive.length < count && `${alive.length} of ${count} pods`,
+      ...unready.slice(0, MOST_TOLD).map((pod) => `${pod.metadata.name}: ${describePod(pod)}`),
+      unready.length > MOST_TOLD && `${unready.length - MOST_TOLD} more`,
+      troubles.get('refused')?.words,
+    ];
+    return { seen: seen.filter(Boolean).join('; ') || `${ready.length} of ${count} pods ready` };
+  };
+  return waitFor(
+    {
+      what: `${count} ${count === 1 ? 'pod' : 'pods'} with ${with_} in ${namespace} to be Ready`,
+      limitMs,
+      signal,
+      // Reading the last lines of a container comes on top of the list.
+      lookLimitMs: 10_000,
+    },
+    look,
+  );
+}
+
+const MOST_TOLD = 5;
+
+const isReady = (pod: ObservedPod): boolean =>
+  pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+
+const podReady = ({ metadata, spec, status }: ObservedPod): PodReady => ({
+  name: metadata.name,
+  ip: status?.podIP ?? '',
+  node: spec.nodeName ?? '',
+});
+
+/** Does an autoscaler bring a node for a pod that fits none (cluster-autoscaler, Karpenter)? Then it takes minutes. */
+async function nodesCome(kube: Kube, namespace: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/events`, { signal });
+  if (answer.status !== 200) return false;
+  const { items } = JSON.parse(answer.text) as { items: { readonly reason?: string }[] };
+  return items.some(({ reason }) => reason === 'TriggeredScaleUp' || reason === 'Nominated');
+}
+
+interface Owner {
+  readonly spec?: {
+    readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+  };
+}
+
+/** Why a controller cannot create the pods: its last FailedCreate event (quota, policy, a webhook). */
+async function refusal(
+  kube: Kube,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/events`, {
+    query: { fieldSelector: 'reason=FailedCreate' },
+    signal,
+  });
+  // Who may not read events does without the reason.
+  if (answer.status !== 200) return undefined;
+  const { items } = JSON.parse(answer.text) as {
+    items: {
+      readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+      readonly message?: string;
+      readonly lastTimestamp?: string | null;
+    }[];
+  };
+  const latest = items.toSorted((a, b) => (b.lastTimestamp ?? '').localeCompare(a.lastTimestamp ?? ''));
+  for (const { involvedObject, message } of latest) {
+    const { kind = '', name = '' } = involvedObject ?? {};
+    if (!(await creates(kube, namespace, kind, name, labels, signal))) continue;
+    return `${kind} ${name} may not create its pods: ${message ?? 'no reason was given'}`;
+  }
+  return undefined;
+}
+
+const collections: Readonly<Record<string, string>> = {
+  ReplicaSet: 'apis/apps/v1/namespaces/NS/replicasets',
+  StatefulSet: 'apis/apps/v1/namespaces/NS/statefulsets',
+  DaemonSet: 'apis/apps/v1/namespaces/NS/daemonsets',
+  Job: 'apis/batch/v1/namespaces/NS/jobs',
+};
+
+/** Are the pods that are waited for this controller's? */
+async function creates(
+  kube: Kube,
+  namespace: string,
+  kind: string,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const collection = collections[kind];
+  if (!collection) return false;
+  const answer = await kube.raw('GET', `/${collection.replace('NS', namespace)}/${name}`, { signal });
+  if (answer.status !== 200) return false;
+  const made = (JSON.parse(answer.text) as Owner).spec?.template?.metadata?.labels ?? {};
+  return Object.entries(labels).every(([key, value]) => made[key] === value);
+}
+
+/** What the container said last, of its run before when it was started again. Nothing where it cannot be read. */
+async function lastLines(
+  kube: Kube,
+  namespace: string,
+  { pod, container, restarted }: { pod: string; container: string | undefined; restarted?: boolean },
+  signal: AbortSignal,
+): Promise<string> {
+  if (container === undefined) return '';
+  const answer = await kube
+    .raw('GET', `/api/v1/namespaces/${namespace}/pods/${pod}/log`, {
+      query: { container, tailLines: LOG_LINES, previous: restarted ? true : undefined },
+      signal,
+      timeoutMs: LOG_LIMIT_MS,
+    })
+    .catch(() => undefined);
+  const text = answer?.status === 200 ? answer.text.trim() : '';
+  return text ? `; it said last: ${text.split('\n').slice(-LOG_LINES).join(' / ').slice(-400)}` : '';
+}
+
+/** Waits until each pod answers HTTP on its port, whatever the status: Ready alone does not say that it listens. */
+export async function podsAnswer(
+  kube: Kube,
+  namespace: string,
+  pods: readonly PodReady[],
+  port: number,
+  path: string,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const silent = new Map(pods.map((pod) => [pod.name, 'not asked']));
+  if (silent.size === 0) return;
+  const what = `${[...silent.keys()].join(', ')} in ${namespace} to answer on port ${port}`;
+  await waitFor({ what, limitMs, signal, lookLimitMs: 6000 }, async (lookSignal) => {
+    await Promise.all(
+      [...silent.keys()].map(async (name) => {
+        try {
+          const answer = await kube.raw('GET', podProxyPath(namespace, name, port, path), {
+            signal: lookSignal,
+            timeoutMs: 5000,
+          });
+          const unreached = notReached(answer);
+          if (unreached === undefined) silent.delete(name);
+          else silent.set(name, unreached);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          silent.set(name, (error as Error).message);
+        }
+      }),
+    );
+    if (silent.size === 0) return { met: undefined };
+    return { seen: [...silent].map(([name, seen]) => `${name}: ${seen}`).join('; ') };
+  });
+}
+
+/** The API server's own 502 and 503 say that it could not reach the pod. */
+function notReached({ status, text }: { status: number; text: string }): string | undefined {
+  const own = /error trying to reach|"kind":\s*"Status"/.test(text);
+  return (status === 502 || status === 503) && own ? text.slice(0, 160) : undefined;
+}
