@@ -1,5 +1,7 @@
 // One embedded cluster, top to bottom: addresses, store, API server, controllers, routing, nodes; and down again in the
 // opposite order, with nothing left.
+
+import type { Server } from 'node:net';
 import { FaultError } from '../harness/model/errors.ts';
 import type { ClusterInfo } from '../harness/model/journal.ts';
 import type { KubeletHooks } from './api/hooks.ts';
@@ -8,13 +10,18 @@ import { createApiServer } from './api/server.ts';
 import { startControllers } from './controllers/index.ts';
 import { Lifetime } from './lifetime.ts';
 import { machineLimits, tooLittle } from './machine-limits.ts';
-import { type AddressBlock, claimAddresses } from './node/addresses.ts';
+import type { AddressBlock } from './node/addresses.ts';
+import { guarded, type OnDefect } from './node/background.ts';
 import { systemClock } from './node/clock.ts';
+import { type IsolationMode, prepareGround, wantedIsolation } from './node/ground.ts';
 import { type ImageSource, Images, type PullFailure } from './node/images.ts';
+import type { ClusterNetwork } from './node/isolation/network.ts';
+import { openInRouter, relay } from './node/isolation/router-sockets.ts';
 import type { Chance } from './node/node-context.ts';
 import { defaultNodes, emulatedVersion, type NodePlan } from './node/node-object.ts';
 import { type Kubelets, startKubelets } from './node/start-kubelets.ts';
-import { canListen, type Proxies, startProxies } from './proxy/start-proxies.ts';
+import { serveNames } from './proxy/name-server.ts';
+import { canListen, type KernelRouting, type Proxies, startProxies } from './proxy/start-proxies.ts';
 
 export interface EmbeddedOptions {
   /** What image names run; asked in order. */
@@ -34,6 +41,8 @@ export interface EmbeddedOptions {
   readonly metricsResolutionMs?: number;
   /** Of the API server; 0 (the default): any free one. */
   readonly port?: number;
+  /** Whether pods get namespaces of their own; default: what ROLLPROOF_ISOLATION says, else `auto`. */
+  readonly isolation?: IsolationMode;
   /** 0 to below 1; default Math.random. */
   readonly random?: () => number;
   /** What a pull of an image that is not mapped says. */
@@ -58,6 +67,7 @@ export interface EmbeddedCluster extends AsyncDisposable {
 }
 
 const DEFAULT_PERIOD_MS = 15_000;
+const DNS_PORT = 53;
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const {
@@ -77,15 +87,19 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const lifetime = new Lifetime();
   const close = () => lifetime.close();
   try {
-    const addresses = await claimAddresses(nodes.length, random());
-    lifetime.add(() => addresses.close());
+    const ground = await prepareGround(wantedIsolation(options.isolation), nodes.length, random(), lifetime);
+    const { addresses } = ground;
     const registry = createRegistry({
       now: () => Date.now(),
       random,
       allocateClusterIP: (taken) => addresses.allocateService(taken),
     });
     const images = new Images(options.images, options.pullFailure);
-    const notes = [...(await notesOn(addresses)), ...cycleNotes(hpaSyncMs, metricsResolutionMs)];
+    const notes = [
+      ...ground.notes,
+      ...(ground.isolation ? [] : await notesOn(addresses)),
+      ...cycleNotes(hpaSyncMs, metricsResolutionMs),
+    ];
     let kubelets: Kubelets | undefined;
     const hooks = later(() => kubelets?.hooks);
     const api = await createApiServer({ registry, version: emulatedVersion, ...hooks }).listen(port);
@@ -106,17 +120,28 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
         return place ? { ...endpoint, ip: place.host, port: place.port } : endpoint;
       },
       silent: addresses.ownAddresses ? { ip: addresses.silentAddress, port: 9 } : undefined,
+      kernel: ground.isolation && kernelRouting(ground.isolation.network),
       note: (text) => void notes.push(text),
       onDefect,
     });
     lifetime.add(() => proxies.close());
-    const apiUrl = new URL(api.url);
+    const seen = ground.isolation
+      ? await insideNetwork(
+          ground.isolation.network,
+          registry,
+          api.url,
+          proxies.routesPort,
+          lifetime,
+          onDefect,
+        )
+      : { api: new URL(api.url).host, routes: `127.0.0.1:${proxies.routesPort}` };
+    const apiUrl = new URL(`http://${seen.api}`);
     const started = startKubelets({
       registry,
       clock,
       random,
       nodes,
-      addresses,
+      ground,
       images,
       latencyFactor,
       startContention: options.startContention ?? 0,
@@ -126,7 +151,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       environment: (plan) => ({
         KUBERNETES_SERVICE_HOST: apiUrl.hostname,
         KUBERNETES_SERVICE_PORT: apiUrl.port,
-        ROLLPROOF_ROUTES: proxies.routesUrl(plan.name),
+        ROLLPROOF_ROUTES: `http://${seen.routes}/routes/${plan.name}`,
       }),
     });
     kubelets = started;
@@ -169,6 +194,44 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     await close().catch(() => {});
     throw error;
   }
+}
+
+const kernelRouting = (network: ClusterNetwork): KernelRouting => ({
+  apply: (rules) => network.apply(rules),
+  podAddresses: (node) => network.addresses.podAddresses(node),
+  machineAddress: network.machineAddress,
+});
+
+/** What pods reach in a network of their own: the API server, the routes of agents, names. */
+async function insideNetwork(
+  network: ClusterNetwork,
+  registry: ApiRegistry,
+  apiUrl: string,
+  routesPort: number,
+  lifetime: Lifetime,
+  onDefect: OnDefect,
+): Promise<{ api: string; routes: string }> {
+  const { udp, tcp } = await openInRouter(network.enterRouter, network.routerAddress, DNS_PORT, 2);
+  lifetime.add(() => new Promise((resolve) => udp.close(() => resolve())));
+  serveNames(
+    udp,
+    {
+      service: (namespace, name) => registry.get('services', namespace, name),
+      slices: (namespace, service) =>
+        registry
+          .list('endpointslices', namespace)
+          .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === service),
+    },
+    (run) => guarded('the name server', run, onDefect),
+  );
+  const relays = [Number(new URL(apiUrl).port), routesPort].map((port, index) =>
+    relay(tcp[index] as Server, port),
+  );
+  lifetime.add(() => {
+    for (const each of relays) each.close();
+  });
+  const [api, routes] = relays;
+  return { api: api?.address ?? '', routes: routes?.address ?? '' };
 }
 
 /** What this machine lacks, for reports. */

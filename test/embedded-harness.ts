@@ -15,6 +15,7 @@ createPod(cluster, {
     readinessProbe: { exec: { command: ['sleep', '3600'] }, timeoutSeconds: 3600, periodSeconds: 1 },
   },
 });
+await until('three running', () => names.every((name) => podOf(cluster, name)?.status?.phase === 'Running'));
 await until('three running and an exec', () => podProcesses(process.pid).length === 4, 30_000);
 const folder = readdirSync(tmpdir()).find((name) => name.startsWith('rollproof-pods-') && !before.has(name));
 process.on('SIGUSR2', () => {

@@ -38,6 +38,10 @@ export function fastCluster(options: Partial<EmbeddedOptions> = {}): Promise<Emb
   });
 }
 
+/** Whether its pods have namespaces of their own; ROLLPROOF_ISOLATION=none says no. */
+export const isolated = (cluster: EmbeddedCluster): boolean =>
+  cluster.info.notes.some((note) => note.startsWith('pods are isolated'));
+
 export interface PodOptions {
   readonly image?: string;
   readonly name?: string;

@@ -21,6 +21,8 @@ export interface AddressBlock {
   nodeAddress(node: number): string;
   /** "127.31.16.0/20" or the like; for display. */
   podRange(node: number): string;
+  /** First and last address of its pods. */
+  podAddresses(node: number): readonly [string, string];
   /** An address that no pod has had for as long as possible. */
   allocatePod(node: number): string;
   releasePod(address: string): void;
@@ -36,38 +38,48 @@ export async function claimAddresses(nodes: number, start: number): Promise<Addr
   for (let i = 0; i < count; i++) {
     const block = FIRST_BLOCK + ((offset + i) % count);
     const claim = await listenOn(`127.${block}.0.1`);
-    if (claim === 'unavailable') return addressBlock(block, nodes, undefined);
-    if (claim) return addressBlock(block, nodes, claim);
+    if (claim === 'unavailable') return addressBlock(`127.${block}`, nodes, false);
+    if (claim) {
+      return {
+        ...addressBlock(`127.${block}`, nodes, true),
+        close: () => new Promise((resolve) => claim.close(() => resolve())),
+      };
+    }
   }
   throw new FaultError(
     `embedded: all ${count} loopback blocks (127.${FIRST_BLOCK} to 127.${LAST_BLOCK}) are in use. End other runs.`,
   );
 }
 
-function addressBlock(block: number, nodes: number, claim: Server | undefined): AddressBlock {
+/** The addresses of one cluster within `prefix`, the first two octets of its /16. */
+export function addressBlock(prefix: string, nodes: number, ownAddresses: boolean): AddressBlock {
   const octets = Math.floor((LAST_POD_OCTET - FIRST_POD_OCTET + 1) / nodes);
   const pods = Array.from({ length: nodes }, (_, node) => {
     const first = FIRST_POD_OCTET + node * octets;
-    return rotation(`127.${block}`, first, first + octets - 1);
+    return rotation(prefix, first, first + octets - 1);
   });
-  const services = rotation(`127.${block}`, FIRST_SERVICE_OCTET, LAST_SERVICE_OCTET);
+  const services = rotation(prefix, FIRST_SERVICE_OCTET, LAST_SERVICE_OCTET);
   const podsOf = (node: number) => {
     const found = pods[node];
     if (!found) throw new Error(`node ${node} of ${nodes}`);
     return found;
   };
   return {
-    ownAddresses: claim !== undefined,
-    silentAddress: `127.${block}.0.9`,
-    nodeAddress: (node) => `127.${block}.0.${10 + node}`,
+    ownAddresses,
+    silentAddress: `${prefix}.0.9`,
+    nodeAddress: (node) => `${prefix}.0.${10 + node}`,
     podRange: (node) =>
-      `127.${block}.${FIRST_POD_OCTET + node * octets}.0/${24 - Math.floor(Math.log2(octets))}`,
+      `${prefix}.${FIRST_POD_OCTET + node * octets}.0/${24 - Math.floor(Math.log2(octets))}`,
+    podAddresses: (node) => [
+      `${prefix}.${FIRST_POD_OCTET + node * octets}.0`,
+      `${prefix}.${FIRST_POD_OCTET + (node + 1) * octets - 1}.255`,
+    ],
     allocatePod: (node) => podsOf(node).allocate(),
     releasePod: (address) => {
       for (const range of pods) range.release(address);
     },
     allocateService: (taken) => services.allocate(taken),
-    close: () => new Promise((resolve) => (claim ? claim.close(() => resolve()) : resolve())),
+    close: async () => {},
   };
 }
 

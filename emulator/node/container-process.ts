@@ -2,9 +2,10 @@
 // hooks, kubectl exec). Signals reach it as they would reach PID 1 of a container.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Clock } from './clock.ts';
 import type { ContainerLog } from './container-log.ts';
+import { joinCommand, type Place, startCommand } from './isolation/place.ts';
 import { getsSignal } from './pid-one.ts';
 import { killGroup, type Watchdog } from './watchdog.ts';
 
@@ -12,6 +13,8 @@ export interface Launch {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDirectory: string | undefined;
+  /** Undefined: no namespaces of its own. */
+  readonly place: Place | undefined;
 }
 
 export interface Exit {
@@ -33,7 +36,7 @@ export class ContainerProcess {
   private gone = false;
 
   private constructor(
-    child: ChildProcess,
+    { child, exited, closed }: Started,
     launch: Launch,
     log: ContainerLog,
     clock: Clock,
@@ -47,28 +50,32 @@ export class ContainerProcess {
       child[stream]?.on('data', (chunk: string) => log.write(stream, chunk, clock.wall()));
       child[stream]?.on('error', () => {});
     }
-    child.on('close', () => log.end(clock.wall()));
-    this.exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.gone = true;
-        // The kernel kills everything in a container when its first process ends.
-        killGroup(this.pid);
-        for (const group of this.execs) killGroup(group);
-        watchdog.remove(this.pid);
-        resolve({ exitCode: exitCodeOf(code, signal), finishedAtMs: clock.wall() });
-      });
+    closed.then(() => log.end(clock.wall()));
+    this.exited = exited.then((exitCode) => {
+      this.gone = true;
+      // The kernel kills everything in a container when its first process ends.
+      killGroup(this.pid);
+      for (const group of this.execs) killGroup(group);
+      watchdog.remove(this.pid);
+      return { exitCode, finishedAtMs: clock.wall() };
     });
   }
 
-  /** Throws LaunchError with containerd's words when there is no such program. */
+  /**
+   * Throws LaunchError with containerd's words when there is no such program. The program begins when `ready`; what can
+   * be prepared before is.
+   */
   static async start(
     launch: Launch,
     log: ContainerLog,
     clock: Clock,
     watchdog: Watchdog,
+    ready: Promise<void> = Promise.resolve(),
   ): Promise<ContainerProcess> {
-    const child = await begin(launch, 'ignore', watchdog);
-    return new ContainerProcess(child, launch, log, clock, watchdog);
+    const { place, workingDirectory, command } = launch;
+    const placed = place && startCommand(place, workingDirectory, command);
+    const started = await begin(launch, placed, 'ignore', watchdog, ready);
+    return new ContainerProcess(started, launch, log, clock, watchdog);
   }
 
   get running(): boolean {
@@ -80,7 +87,9 @@ export class ContainerProcess {
    * does not handle: the kernel drops it, and only SIGKILL ends the container.
    */
   signal(signal: NodeJS.Signals): void {
-    if (this.gone || !getsSignal(this.pid, signal, this.launch.env.TMPDIR)) return;
+    const tmp = this.launch.env.TMPDIR;
+    const seen = tmp !== undefined && this.launch.place?.root ? `/proc/${this.pid}/root${tmp}` : tmp;
+    if (this.gone || !getsSignal(this.pid, signal, seen)) return;
     try {
       process.kill(this.pid, signal);
     } catch {
@@ -95,7 +104,10 @@ export class ContainerProcess {
   /** Runs a command in the container. It is killed when the container ends. */
   async exec(command: readonly string[], streams: ExecPipes = {}): Promise<Exec> {
     if (this.gone) throw new LaunchError('cannot exec in a stopped container');
-    const child = await begin({ ...this.launch, command }, streams.stdin ? 'pipe' : 'ignore', this.watchdog);
+    const { place, workingDirectory } = this.launch;
+    const placed = place && joinCommand(place, this.pid, workingDirectory, command);
+    const stdin = streams.stdin ? 'pipe' : 'ignore';
+    const { child, closed } = await begin({ ...this.launch, command }, placed, stdin, this.watchdog);
     const pid = child.pid as number;
     this.execs.add(pid);
     if (this.gone) killGroup(pid);
@@ -110,14 +122,12 @@ export class ContainerProcess {
       else child[stream]?.resume();
     }
     return {
-      ended: new Promise((resolve) => {
-        // 'close' and not 'exit': the runtime reports an exec when nobody holds its output any more.
-        child.once('close', (code, signal) => {
-          killGroup(pid);
-          this.execs.delete(pid);
-          this.watchdog.remove(pid);
-          resolve(exitCodeOf(code, signal));
-        });
+      // Closed and not just ended: the runtime reports an exec when nobody holds its output any more.
+      ended: closed.then((exitCode) => {
+        killGroup(pid);
+        this.execs.delete(pid);
+        this.watchdog.remove(pid);
+        return exitCode;
       }),
       killFirst: () => {
         try {
@@ -144,21 +154,63 @@ export interface Exec {
   killAll(): void;
 }
 
-function begin(launch: Launch, stdin: 'ignore' | 'pipe', watchdog: Watchdog): Promise<ChildProcess> {
-  const [program = '', ...args] = launch.command;
+interface Started {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number>;
+  /** It has ended and nobody holds its output any more. */
+  readonly closed: Promise<number>;
+}
+
+async function begin(
+  launch: Launch,
+  placed: readonly string[] | undefined,
+  stdin: 'ignore' | 'pipe',
+  watchdog: Watchdog,
+  ready: Promise<void> = Promise.resolve(),
+): Promise<Started> {
+  if (!placed) await ready;
+  const [program = '', ...args] = placed ?? launch.command;
   const child = spawn(program, args, {
     env: { ...launch.env },
-    ...(launch.workingDirectory !== undefined && { cwd: launch.workingDirectory }),
-    stdio: [stdin, 'pipe', 'pipe'],
+    ...(!placed && launch.workingDirectory !== undefined && { cwd: launch.workingDirectory }),
+    stdio: [stdin, 'pipe', 'pipe', ...(placed ? ['pipe' as const] : [])],
     detached: true,
   });
   if (child.pid !== undefined) watchdog.add(child.pid);
-  return new Promise((resolve, reject) => {
-    child.once('spawn', () => resolve(child));
+  // Heard from the beginning: a short program has ended before it is known that it began.
+  const started: Started = {
+    child,
+    exited: new Promise((resolve) => child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal)))),
+    closed: new Promise((resolve) =>
+      child.once('close', (code, signal) => resolve(exitCodeOf(code, signal))),
+    ),
+  };
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
     child.once('error', (error: NodeJS.ErrnoException) =>
       reject(new LaunchError(launchFailure(program, error))),
     );
   });
+  if (placed) await becameProgram(child, ready);
+  return started;
+}
+
+/** Waits until the chain of programs has become the container's own (emulator/node/isolation/place.ts). */
+async function becameProgram(child: ChildProcess, ready: Promise<void>): Promise<void> {
+  const line = child.stdio[3] as Duplex;
+  let said = '';
+  line.setEncoding('utf8');
+  line.on('data', (text: string) => {
+    said += text;
+  });
+  line.on('error', () => {});
+  const closed = new Promise<void>((resolve) => line.once('close', () => resolve()));
+  await Promise.race([ready, closed]);
+  line.write('go\n');
+  await closed;
+  if (said.trim() === '') return;
+  killGroup(child.pid as number);
+  throw new LaunchError(inRuncsWords(said.trim()));
 }
 
 function launchFailure(program: string, error: NodeJS.ErrnoException): string {
@@ -166,8 +218,11 @@ function launchFailure(program: string, error: NodeJS.ErrnoException): string {
     error.code === 'ENOENT'
       ? `exec: "${program}": executable file not found in $PATH`
       : `exec: "${program}": ${error.code === 'EACCES' ? 'permission denied' : error.message}`;
-  return `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${why}: unknown`;
+  return inRuncsWords(why);
 }
+
+const inRuncsWords = (why: string): string =>
+  `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${why}: unknown`;
 
 /** A shell's convention, which container runtimes share: 128 + number of the signal. */
 function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {

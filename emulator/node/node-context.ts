@@ -4,6 +4,7 @@ import type { AddressBlock } from './addresses.ts';
 import type { BackOff } from './back-off.ts';
 import type { OnDefect } from './background.ts';
 import type { Clock } from './clock.ts';
+import type { Isolation } from './ground.ts';
 import type { Images } from './images.ts';
 import type { Latencies } from './latency.ts';
 import type { SilentAddresses } from './silent-addresses.ts';
@@ -34,8 +35,10 @@ export interface NodeContext {
   readonly pullBackOff: BackOff;
   /** Containers' own /tmp folders live below it. */
   readonly folder: string;
-  /** What Node.js needs to behave as PID 1. */
-  readonly nodeOptions: string;
+  /** The script that makes Node.js behave as PID 1. */
+  readonly preload: string;
+  /** Undefined: pods are processes of this machine and nothing else. */
+  readonly isolation: Isolation | undefined;
   /** Variables that every container of this node is told: where routes and the API server are. */
   readonly environment: Readonly<Record<string, string>>;
   readonly chance: Chance;

@@ -17,11 +17,11 @@ if (String(process.ppid) === process.env.ROLLPROOF_PARENT_PID) {
 }
 `;
 
-/** Writes the script into `folder`; returns what NODE_OPTIONS has to say. */
+/** Writes the script into `folder`; returns its path. */
 export function writePreload(folder: string): string {
   const file = join(folder, 'pid-one.cjs');
   writeFileSync(file, preload);
-  return `--require=${file}`;
+  return file;
 }
 
 /**

@@ -2,14 +2,17 @@
 // knows what is true now; the kubelet acts on the snapshot of its last relist, as a real one does.
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { inBackground } from './background.ts';
 import { pause } from './clock.ts';
 import { ContainerLog } from './container-log.ts';
-import { ContainerProcess, LaunchError } from './container-process.ts';
+import { ContainerProcess, type Launch, LaunchError } from './container-process.ts';
 import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
 import type { LocalImage } from './images.ts';
+import { OWN_FOLDER, shownBelowTmp } from './isolation/container-root.ts';
+import type { ClusterNetwork, PodNetwork } from './isolation/network.ts';
+import type { Place } from './isolation/place.ts';
 import type { Start } from './latency.ts';
 import type { NodeContext } from './node-context.ts';
 import type { Container } from './probe.ts';
@@ -62,6 +65,7 @@ export class PodRuntime {
   private readonly runs = new Map<string, Run[]>();
   private readonly folder: string;
   private sandboxReady = false;
+  private network: PodNetwork | undefined;
   private address: string | undefined;
   /** Where pods have no address of their own: container port → local port. */
   private readonly localPorts = new Map<number, number>();
@@ -112,9 +116,11 @@ export class PodRuntime {
 
   async createSandbox(pod: Pod, start: Start | undefined): Promise<void> {
     const { node } = this;
-    await pause(node.clock, node.latencies.of('sandbox', start));
+    const waited = pause(node.clock, node.latencies.of('sandbox', start));
     this.address ??= pod.spec?.hostNetwork ? node.hostIP : node.addresses.allocatePod(node.index);
     node.silent.release(this.address);
+    if (node.isolation) await this.makeNetwork(pod, this.address, node.isolation.network);
+    await waited;
     if (!node.addresses.ownAddresses) {
       for (const { containerPort } of allPorts(pod)) {
         if (!this.localPorts.has(containerPort)) this.localPorts.set(containerPort, await freePort());
@@ -147,7 +153,13 @@ export class PodRuntime {
   }
 
   /** Starts a created run. Throws LaunchError. */
-  async start(pod: Pod, container: Container, image: LocalImage, run: Run): Promise<void> {
+  async start(
+    pod: Pod,
+    container: Container,
+    image: LocalImage,
+    run: Run,
+    ready: Promise<void>,
+  ): Promise<void> {
     const { clock, watchdog } = this.node;
     // A restarted container has a fresh file system.
     const tmp = this.tmpOf(container.name);
@@ -158,6 +170,7 @@ export class PodRuntime {
         run.log,
         clock,
         watchdog,
+        ready,
       );
     } catch (error) {
       this.ended(run, 128, clock.wall(), 'StartError', (error as Error).message);
@@ -196,7 +209,9 @@ export class PodRuntime {
 
   /** Runs a command in a container, with the container's own view of /tmp. */
   command(container: string, command: readonly string[]): readonly string[] {
-    return command.map((word) => inOwnTmp(word, this.tmpOf(container)));
+    return this.node.isolation?.roots
+      ? command
+      : command.map((word) => inOwnTmp(word, this.tmpOf(container)));
   }
 
   /** Takes the network down (from here on the address hangs), then the sandbox. */
@@ -205,6 +220,16 @@ export class PodRuntime {
     if (!this.sandboxReady) return;
     await pause(node.clock, node.latencies.of('networkDown'));
     const address = this.address;
+    if (this.network) {
+      const { network } = this;
+      this.network = undefined;
+      await network.down().catch((error: Error) => node.onDefect(error.message));
+      await pause(node.clock, node.latencies.of('sandboxDown'));
+      network.close();
+      if (address && !pod.spec?.hostNetwork) node.addresses.releasePod(address);
+      this.sandboxReady = false;
+      return;
+    }
     if (address && node.addresses.ownAddresses && !pod.spec?.hostNetwork) {
       const held = node.silent.hold(address, portsThatMatter(pod), 'timeout', () =>
         node.addresses.releasePod(address),
@@ -218,6 +243,8 @@ export class PodRuntime {
   /** Kills what still runs and forgets everything. */
   dispose(): void {
     for (const list of this.runs.values()) for (const run of list) run.process?.kill();
+    this.network?.close();
+    this.network = undefined;
     try {
       rmSync(this.folder, { recursive: true, force: true });
     } catch {
@@ -249,13 +276,28 @@ export class PodRuntime {
     return join(this.folder, container);
   }
 
-  private launchOf(pod: Pod, container: Container, image: LocalImage) {
+  private async makeNetwork(pod: Pod, address: string, network: ClusterNetwork): Promise<void> {
+    if (this.network) return;
     const { node } = this;
-    const tmp = this.tmpOf(container.name);
+    try {
+      this.network = pod.spec?.hostNetwork
+        ? await network.nodeNetwork(node.index, node.name)
+        : await network.addPod(address, pod.spec?.hostname ?? pod.metadata.name);
+    } catch (error) {
+      throw new SandboxError((error as Error).message, { cause: error });
+    }
+  }
+
+  private launchOf(pod: Pod, container: Container, image: LocalImage): Launch {
+    const { node } = this;
+    const roots = node.isolation?.roots ?? false;
+    const tmp = roots ? '/tmp' : this.tmpOf(container.name);
     const first = container.ports?.[0]?.containerPort;
-    const bindAddress = node.addresses.ownAddresses ? (this.address ?? '') : '127.0.0.1';
+    const ownAddress = node.addresses.ownAddresses ? (this.address ?? '') : '127.0.0.1';
+    // In a network of its own a program may listen on all addresses, and then localhost reaches it too.
+    const bindAddress = this.network ? '0.0.0.0' : ownAddress;
     const told: Record<string, string> = {
-      POD_IP: bindAddress,
+      POD_IP: ownAddress,
       HOST: bindAddress,
       ROLLPROOF_BIND_ADDRESS: bindAddress,
       ROLLPROOF_PARENT_PID: String(process.pid),
@@ -269,22 +311,48 @@ export class PodRuntime {
       image.env ?? {},
       { ...told, TMPDIR: tmp, HOME: tmp },
     );
-    env.NODE_OPTIONS = `${env.NODE_OPTIONS ?? ''} ${node.nodeOptions}`.trim();
+    const preload = roots ? `${OWN_FOLDER}/${basename(node.preload)}` : node.preload;
+    env.NODE_OPTIONS = `${env.NODE_OPTIONS ?? ''} --require=${preload}`.trim();
+    const inTmp = (word: string) => (roots ? word : inOwnTmp(word, tmp));
     const own = new Set((container.env ?? []).map((variable) => variable.name));
-    for (const [name, value] of Object.entries(env)) if (own.has(name)) env[name] = inOwnTmp(value, tmp);
+    for (const [name, value] of Object.entries(env)) if (own.has(name)) env[name] = inTmp(value);
     const mapped = image.command.map((word) => expandToldNames(word, { ...env, ...told }));
     const ownWords = (said: readonly string[] | undefined) =>
-      (said ?? []).map((word) => inOwnTmp(expandReferences(word, env), tmp));
+      (said ?? []).map((word) => inTmp(expandReferences(word, env)));
     // What an image runs lies where it lies, also when that is below /tmp; only what the manifest says is the pod's.
     const command = ownWords(container.command);
     const words = [...(command.length > 0 ? command : mapped), ...ownWords(container.args)];
+    const imageWords = [
+      ...image.command,
+      ...Object.values(image.env ?? {}),
+      ...(image.workingDirectory ? [`${image.workingDirectory}/`] : []),
+    ];
     return {
       command: words,
       env,
       workingDirectory: container.workingDir ?? image.workingDirectory ?? tmp,
+      place: this.placeOf(container, imageWords),
+    };
+  }
+
+  private placeOf(container: Container, imageWords: readonly string[]): Place | undefined {
+    const { isolation, preload } = this.node;
+    if (!isolation) return undefined;
+    const { programs, points, roots } = isolation;
+    return {
+      programs,
+      points,
+      preload,
+      network: this.network,
+      root: roots
+        ? { top: this.tmpOf(container.name), shown: shownBelowTmp(imageWords), mounts: [] }
+        : undefined,
     };
   }
 }
+
+/** The pod has no network: its sync is tried again. */
+export class SandboxError extends Error {}
 
 /** Throws LaunchError: a container whose folder cannot be made is one that cannot be started. */
 function makeEmpty(folder: string): void {

@@ -10,7 +10,7 @@ import type { Start } from './latency.ts';
 import { runHook } from './lifecycle-hook.ts';
 import type { NodeContext } from './node-context.ts';
 import { PodProbes } from './pod-probes.ts';
-import { PodRuntime, type RunSnapshot, type RuntimeSnapshot } from './pod-runtime.ts';
+import { PodRuntime, type RunSnapshot, type RuntimeSnapshot, SandboxError } from './pod-runtime.ts';
 import {
   isTerminalPhase,
   isToBeStarted,
@@ -332,7 +332,7 @@ export class PodWorker {
       } else if (isToBeStarted(pod, latest)) toStart.push(container);
     }
     if (toStart.length === 0) return;
-    if (!snapshot.sandboxReady) await this.runtime.createSandbox(pod, this.beginning);
+    if (!snapshot.sandboxReady) await this.createSandbox(pod);
     let failed = false;
     for (const container of toStart) {
       if (this.closed) return;
@@ -342,6 +342,17 @@ export class PodWorker {
       failed ||= failure !== undefined;
     }
     if (failed) throw new SyncError();
+  }
+
+  private async createSandbox(pod: Pod): Promise<void> {
+    try {
+      await this.runtime.createSandbox(pod, this.beginning);
+    } catch (error) {
+      if (!(error instanceof SandboxError)) throw error;
+      const message = `Failed to create pod sandbox: ${error.message}`;
+      this.node.event(pod, 'Warning', 'FailedCreatePodSandBox', message);
+      throw new SyncError();
+    }
   }
 
   private reasonToKill(
@@ -412,10 +423,10 @@ export class PodWorker {
       return fail('CreateContainerConfigError', error.message);
     }
     node.event(pod, 'Normal', 'Created', `Created container: ${container.name}`);
-    await pause(clock, latencies.of('start', this.beginning));
+    const ready = pause(clock, latencies.of('start', this.beginning));
     if (this.closed) return undefined;
     try {
-      await this.runtime.start(pod, container, image, run);
+      await this.runtime.start(pod, container, image, run, ready);
     } catch (error) {
       if (!(error instanceof LaunchError)) throw error;
       return fail('RunContainerError', error.message);

@@ -1,23 +1,18 @@
 // Brings the emulated nodes up: their Node objects, their kubelets, and what the kubelets share.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { KubeletHooks } from '../api/hooks.ts';
 import type { Pod, Registry } from '../api/types.ts';
-import type { AddressBlock } from './addresses.ts';
 import { BackOff } from './back-off.ts';
 import { inBackground, type OnDefect } from './background.ts';
 import type { Clock } from './clock.ts';
+import type { Ground } from './ground.ts';
 import type { Images } from './images.ts';
 import { Kubelet } from './kubelet.ts';
 import { kubeletHooks } from './kubelet-hooks.ts';
 import { latencyModel } from './latency.ts';
 import type { Chance } from './node-context.ts';
 import { type NodePlan, nodeDraft } from './node-object.ts';
-import { writePreload } from './pid-one.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
 import { SilentAddresses } from './silent-addresses.ts';
-import { Watchdog } from './watchdog.ts';
 
 export interface KubeletsOptions {
   readonly registry: Registry;
@@ -25,7 +20,7 @@ export interface KubeletsOptions {
   /** 0 to 1. */
   readonly random: () => number;
   readonly nodes: readonly NodePlan[];
-  readonly addresses: AddressBlock;
+  readonly ground: Ground;
   readonly images: Images;
   /** Scales what a node needs for its work; 1 as measured. */
   readonly latencyFactor: number;
@@ -45,20 +40,19 @@ export interface Kubelets {
   reach(podIP: string, port: number): { host: string; port: number } | undefined;
   /** An address that never answers; undefined where that cannot be had. */
   readonly silent: { readonly ip: string; readonly port: number } | undefined;
-  /** Kills every pod's processes and removes what was written. */
+  /** Kills every pod's processes. */
   close(): Promise<void>;
 }
 
 const DISCARD_PORT = 9;
 
 export function startKubelets(options: KubeletsOptions): Kubelets {
-  const { registry, clock, random, nodes, addresses } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'rollproof-pods-'));
-  const nodeOptions = writePreload(folder);
-  const watchdog = new Watchdog([folder]);
+  const { registry, clock, random, nodes, ground } = options;
+  const { addresses, watchdog, folder, preload, isolation } = ground;
   const silent = new SilentAddresses(clock);
   const nowhere = { ip: addresses.silentAddress, port: DISCARD_PORT };
-  if (addresses.ownAddresses)
+  // In a network of its own an address that nobody has hangs by itself.
+  if (addresses.ownAddresses && !isolation)
     inBackground('the silent address', silent.hold(nowhere.ip, [nowhere.port], 'close'), options.onDefect);
   const { cpus, memoryBytes } = machine();
   nodes.forEach((plan, index) => {
@@ -94,7 +88,8 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         restartBackOff: new BackOff(clock),
         pullBackOff: new BackOff(clock),
         folder,
-        nodeOptions,
+        preload,
+        isolation,
         chance: options.chance ?? {},
         onDefect: options.onDefect,
         environment: options.environment(plan),
@@ -120,8 +115,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
     async close() {
       metrics.close();
       await Promise.all(kubelets.map((kubelet) => kubelet.close()));
-      await Promise.all([watchdog.close(), silent.close()]);
-      rmSync(folder, { recursive: true, force: true });
+      await silent.close();
     },
   };
 }

@@ -57,8 +57,12 @@ export class RoutesServer {
     return routes;
   }
 
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
   urlFor(node: string): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/routes/${node}`;
+    return `http://127.0.0.1:${this.port}/routes/${node}`;
   }
 
   changed(node: string): void {

@@ -2,9 +2,10 @@
 // addresses of Services.
 import { createServer } from 'node:net';
 import type { Registry } from '../api/types.ts';
-import type { OnDefect } from '../node/background.ts';
+import { inBackground, type OnDefect } from '../node/background.ts';
 import type { Clock } from '../node/clock.ts';
 import { Fronts } from './front.ts';
+import { kernelRules } from './kernel-rules.ts';
 import { NodeProxy } from './node-proxy.ts';
 import { RoutesServer } from './routes-server.ts';
 import type { Endpoint, ServicePort } from './service-table.ts';
@@ -20,13 +21,25 @@ export interface ProxiesOptions {
   readonly ownAddresses: boolean;
   readonly reach: (endpoint: Endpoint) => Endpoint;
   readonly silent: Endpoint | undefined;
+  /** Where the cluster has a network of its own: its kernel routes, with nft rules. */
+  readonly kernel: KernelRouting | undefined;
   /** Something that cannot be had on this machine, as a sentence. */
   readonly note: (text: string) => void;
   readonly onDefect: OnDefect;
 }
 
+export interface KernelRouting {
+  apply(rules: string): Promise<void>;
+  /** First and last address of the pods of a node. */
+  podAddresses(node: number): readonly [string, string];
+  /** This machine's own address there: it follows the first node's rules. */
+  readonly machineAddress: string;
+}
+
 export interface Proxies {
   routesUrl(node: string): string;
+  /** Of the server of routes, on 127.0.0.1. */
+  readonly routesPort: number;
   /** New rules of this node take effect this much later, ms. */
   delay(node: string, delayMs: number): void;
   close(): Promise<void>;
@@ -46,6 +59,8 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
     reach: options.reach,
     silent: options.silent,
   });
+  const written: string[] = [];
+  const affinity = nodes.map(() => new Set<string>());
   const noted = new Set<string>();
   const fronts = new Fronts({
     random,
@@ -64,7 +79,7 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
     const [first] = nodes;
     const inside = first ? (proxies.get(first.name)?.table ?? []) : [];
     fronts.set([
-      ...(ownAddresses
+      ...(ownAddresses && !options.kernel
         ? inside.map(({ clusterIP, port, endpoints, sticky }) => ({
             address: clusterIP,
             port,
@@ -80,14 +95,37 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
   const nodePortOf = (entry: ServicePort, address: string, first: boolean) => {
     const { nodePort, externalEndpoints: endpoints, sticky } = entry;
     if (nodePort === undefined) return [];
-    return [...(ownAddresses ? [address] : []), ...(first ? ['127.0.0.1'] : [])].map((where) => ({
-      address: where,
-      port: nodePort,
-      endpoints,
-      sticky,
-    }));
+    return [...(ownAddresses && !options.kernel ? [address] : []), ...(first ? ['127.0.0.1'] : [])].map(
+      (where) => ({
+        address: where,
+        port: nodePort,
+        endpoints,
+        sticky,
+      }),
+    );
   };
-  for (const { name } of nodes) {
+  const updateKernel = (node: number, table: readonly ServicePort[]) => {
+    const { kernel, onDefect } = options;
+    const address = nodes[node]?.address;
+    if (!kernel || address === undefined) return;
+    const rules = kernelRules(
+      {
+        name: `node${node}`,
+        sources: [
+          kernel.podAddresses(node).join('-'),
+          address,
+          ...(node === 0 ? [kernel.machineAddress] : []),
+        ],
+        nodeAddress: address,
+      },
+      table,
+      affinity[node] as Set<string>,
+    );
+    if (rules === written[node]) return;
+    written[node] = rules;
+    inBackground('routing rules', kernel.apply(rules), onDefect);
+  };
+  for (const [node, { name }] of nodes.entries()) {
     const proxy = new NodeProxy({
       node: name,
       registry,
@@ -95,8 +133,9 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
       onDefect: options.onDefect,
       watchMs: WATCH_MS * latencyFactor,
       syncMs: SYNC_MS * latencyFactor,
-      applied: () => {
+      applied: (table) => {
         routes.changed(name);
+        updateKernel(node, table);
         updateFronts();
       },
     });
@@ -104,6 +143,7 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
   }
   return {
     routesUrl: (node) => routes.urlFor(node),
+    routesPort: routes.port,
     delay: (node, delayMs) => proxies.get(node)?.delay(delayMs),
     async close() {
       for (const proxy of proxies.values()) proxy.close();

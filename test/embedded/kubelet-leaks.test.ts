@@ -1,6 +1,7 @@
 // Nothing is left after any way out: a thousand pods, a harness that is killed, many pods at once.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +9,7 @@ import * as assert from 'uvu/assert';
 import {
   createPod,
   fastCluster,
+  isolated,
   isReady,
   knock,
   needsLinux,
@@ -46,8 +48,10 @@ test('1,000 pod starts and stops leave no process, no address, no memory that gr
   await until('no process', () => podProcesses(process.pid).length === 0, 5000);
   const [last] = [...addresses].slice(-1);
   assert.is(await knock(last as string, 8080), 'hangs');
+  const own = isolated(cluster);
   await cluster.close();
-  assert.is(await knock(last as string, 8080), 'ECONNREFUSED', 'the silent listeners are gone');
+  // A network of its own has gone with the cluster: the address is the machine's default route's affair.
+  if (!own) assert.is(await knock(last as string, 8080), 'ECONNREFUSED', 'the silent listeners are gone');
   assert.equal(podProcesses(process.pid), []);
   const handles = process.getActiveResourcesInfo().filter((kind) => /TCP|Pipe|Process|Worker/.test(kind));
   assert.ok(handles.length <= 3, handles.join());
@@ -76,7 +80,9 @@ for (const [name, end] of waysOut) {
     await until('no process', () => podProcesses(pid).length === 0, 5000);
     await until('no folder', () => !existsSync(folder), 5000);
     // A process that ends gives up its environment, by which it is found here, before its sockets.
-    await until('a refusal', async () => (await knock(address, 8080)) === 'ECONNREFUSED', 5000);
+    if (address.startsWith('127.'))
+      await until('a refusal', async () => (await knock(address, 8080)) === 'ECONNREFUSED', 5000);
+    else await until('no link', () => !networkInterfaces()[`rollproof${address.split('.')[1]}`], 10_000);
   });
 }
 
