@@ -78,10 +78,12 @@ export async function connectKube(kubeconfig: string): Promise<Kube> {
   }
 
   const kubeDuring = (lifetime: AbortSignal | undefined, close: () => void): Kube => {
-    const raw: Kube['raw'] = (method, path, options = {}) =>
-      authorized((identity) =>
-        connections.exchange(identity, method, path, { ...options, signal: both(lifetime, options.signal) }),
-      );
+    const raw: Kube['raw'] = async (method, path, options = {}) => {
+      const signal = both(lifetime, options.signal);
+      // After the end nothing is sent any more.
+      signal?.throwIfAborted();
+      return authorized((identity) => connections.exchange(identity, method, path, { ...options, signal }));
+    };
     const json = async <T>(method: string, path: string, options?: RequestOptions): Promise<T> => {
       const answer = await raw(method, path, options);
       if (answer.status < 200 || answer.status > 299) throw toApiError(answer);

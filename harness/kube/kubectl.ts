@@ -27,7 +27,12 @@ export function openKubectl(
 ): Kubectl {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-kubectl-'));
   const config = join(folder, 'config');
-  writeFileSync(config, kubeconfig, { mode: 0o600 });
+  try {
+    writeFileSync(config, kubeconfig, { mode: 0o600 });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   const first = ['--cache-dir', join(folder, 'cache'), '--namespace', namespace];
   // KUBERC: defaults and aliases of the user's would change what the commands do.
   const env = { KUBECONFIG: config, KUBERC: 'off' };
@@ -59,8 +64,9 @@ export function kubectlOnce(
 ): () => Promise<Kubectl | undefined> {
   const open = async () => {
     if (!(await kubectlIsThere())) return undefined;
-    const kubectl = openKubectl(kubeconfig(), namespace, signal);
-    defer("remove kubectl's kubeconfig", async () => kubectl[Symbol.asyncDispose]());
+    let kubectl: Kubectl | undefined;
+    defer("remove kubectl's kubeconfig", async () => kubectl?.[Symbol.asyncDispose]());
+    kubectl = openKubectl(kubeconfig(), namespace, signal);
     return kubectl;
   };
   let opened: Promise<Kubectl | undefined> | undefined;

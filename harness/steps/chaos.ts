@@ -1,9 +1,11 @@
 // Pods that go by themselves, by deletion or with their node; faults inside the app; routing that lags.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { apiMessage, type Kube, podProxyPath } from '../kube/client.ts';
+import { podProxyPath } from '../kube/client.ts';
+import { HopelessError, WaitError, waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import type { PodFacts } from '../model/facts.ts';
-import { mergePatch, type StepContext, type StepRunner } from './context.ts';
+import type { StepContext, StepRunner } from './context.ts';
+import { cordon, uncordonOurs } from './cordon.ts';
+import { undoable } from './undoable.ts';
 
 export const deletePod: StepRunner<'delete-pod'> = async (step, context) => {
   const pods = choosePods(context, step.count);
@@ -46,57 +48,82 @@ export const chaos: StepRunner<'chaos'> = async (step, context) => {
 
 /** As `kubectl drain`: cordon, then evict what is not a DaemonSet's, asking again when a budget refuses. */
 export const drainNode: StepRunner<'drain-node'> = async (step, context) => {
-  const { kube, signal } = context;
   const node = chooseNode(context);
-  context.defer(`uncordon node ${node}`, (undoing) => setUnschedulable(undoing, node, null));
-  await setUnschedulable(kube, node, true);
-  const pods = [...context.state.pods('target')].filter(
-    ([, pod]) => pod.node === node && pod.ownerKind !== 'DaemonSet',
-  );
+  const cordoned = await cordon(context, node);
+  const names = [...context.state.pods('target')]
+    .filter(([, pod]) => pod.node === node && pod.ownerKind !== 'DaemonSet')
+    .map(([name]) => name);
+  const did = { node, pods: names, ...(!cordoned && { cordonedBefore: true }) };
   const deadline = performance.now() + step.timeoutMs;
   let refusals = 0;
-  for (const [name] of pods) {
-    for (;;) {
-      const answer = await kube.raw('POST', `/api/v1/namespaces/${context.namespace}/pods/${name}/eviction`, {
-        body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: context.namespace } },
-      });
-      if (answer.status === 404 || (answer.status >= 200 && answer.status < 300)) break;
-      if (answer.status !== 429) {
-        throw new FaultError(
-          `Step drain-node: eviction of ${name} was answered ${answer.status}: ${answer.text.slice(0, 300)}`,
-        );
-      }
-      refusals++;
-      if (performance.now() > deadline) {
-        return {
-          node,
-          pods: pods.map(([pod]) => pod),
-          refusals,
-          blocked: name,
-          after: `${step.timeoutMs} ms`,
-        };
-      }
-      // kubectl waits 5 s; the budget frees a pod sooner here, and asking is cheap.
-      await sleep(1000, undefined, { signal });
+  for (const name of names) {
+    const limitMs = Math.max(deadline - performance.now(), 1);
+    try {
+      refusals += await evict(context, name, limitMs);
+    } catch (error) {
+      if (!(error instanceof BudgetRefused)) throw error;
+      refusals += error.refusals;
+      return { ...did, refusals, blocked: name, after: `${step.timeoutMs} ms` };
     }
   }
-  return { node, pods: pods.map(([pod]) => pod), refusals };
+  return { ...did, refusals };
 };
 
-export const uncordon: StepRunner<'uncordon'> = async (_step, context) => {
-  const cordoned = [...context.state.all('Node')]
-    .filter(([, node]) => node.unschedulable)
-    .map(([name]) => name);
-  for (const name of cordoned) await setUnschedulable(context.kube, name, null);
-  return { nodes: cordoned };
-};
+class BudgetRefused extends Error {
+  readonly refusals: number;
+  constructor(refusals: number) {
+    super('the budget lets no pod go');
+    this.refusals = refusals;
+  }
+}
 
-export const proxyDelay: StepRunner<'proxy-delay'> = async (step, context) => {
+/** Resolves with how often a budget refused before it let the pod go. */
+async function evict(
+  { kube, namespace, signal }: StepContext,
+  name: string,
+  limitMs: number,
+): Promise<number> {
+  let refusals = 0;
+  try {
+    return await waitFor<number>(
+      // kubectl waits 5 s; the budget frees a pod sooner here, and asking is cheap.
+      { what: `pod ${name} to be evicted`, limitMs, signal, everyMs: 1000, lookLimitMs: 15_000 },
+      async (lookSignal) => {
+        const answer = await kube.raw('POST', `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, {
+          body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } },
+          signal: lookSignal,
+        });
+        if (answer.status === 404 || (answer.status >= 200 && answer.status < 300)) return { met: refusals };
+        if (answer.status !== 429) {
+          throw new HopelessError(`it was answered ${answer.status}: ${answer.text.slice(0, 300)}`);
+        }
+        refusals++;
+        return { seen: answer.text.slice(0, 300) };
+      },
+    );
+  } catch (error) {
+    const hopeless = error instanceof WaitError && error.cause instanceof HopelessError;
+    if (error instanceof WaitError && !hopeless && refusals > 0) throw new BudgetRefused(refusals);
+    throw error;
+  }
+}
+
+export const uncordon: StepRunner<'uncordon'> = async (_step, context) => ({
+  nodes: await uncordonOurs(context),
+});
+
+export const proxyDelay: StepRunner<'proxy-delay'> = async ({ delayMs }, context) => {
   const delay = context.delayProxy;
   if (!delay) throw new FaultError('Step proxy-delay: this cluster cannot delay routing updates.');
-  if (step.delayMs > 0) context.defer('restore routing updates', () => delay(0));
-  await delay(step.delayMs);
-  return { delayMs: step.delayMs };
+  if (delayMs === 0) await delay(0);
+  else {
+    await undoable(context, {
+      undo: 'restore routing updates',
+      act: () => delay(delayMs),
+      putBack: () => delay(0),
+    });
+  }
+  return { delayMs };
 };
 
 const SEEN_LIMIT_MS = 15_000;
@@ -150,18 +177,4 @@ function chooseNode(context: StepContext): string {
       "Step drain-node: every pod of the target runs on the agent's node; it needs more nodes.",
     );
   return node;
-}
-
-async function setUnschedulable(kube: Kube, node: string, value: true | null): Promise<void> {
-  try {
-    await kube.json('PATCH', `/api/v1/nodes/${node}`, {
-      contentType: mergePatch,
-      body: { spec: { unschedulable: value } },
-    });
-  } catch (error) {
-    throw new FaultError(
-      `Node ${node} could not be ${value ? 'cordoned' : 'uncordoned'}: ${apiMessage(error)}.`,
-      { cause: error },
-    );
-  }
 }

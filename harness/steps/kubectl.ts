@@ -1,7 +1,7 @@
 // The real kubectl beside our own steps: it does to a twin of the target what the steps do to the target, and the two
 // must come out the same.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kubectl } from '../kube/kubectl.ts';
+import { WaitError, waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { rolloutComplete } from '../model/rollout.ts';
@@ -19,6 +19,8 @@ const TWIN_LIMIT_MS = 120_000;
 /** Controllers follow a change within a moment; what still differs then differs for good. */
 const SETTLE_MS = 10_000;
 const LOOK_AGAIN_MS = 500;
+/** Some ten runs of kubectl and as many requests of ours. */
+const COMPARE_LIMIT_MS = 60_000;
 const SAID_CHARS = 300;
 
 export const twin: StepRunner<'twin'> = async (_step, context) => {
@@ -58,14 +60,29 @@ export const kubectl: StepRunner<'kubectl'> = async (step, context) => {
 export const compareTwin: StepRunner<'compare-twin'> = async (step, context) => {
   const tool = await context.kubectl();
   if (!tool) return notRun;
-  const deadline = performance.now() + SETTLE_MS;
-  for (;;) {
-    const { compared, differences } = await compare(tool, context);
-    if (differences.length === 0 || performance.now() > deadline) {
-      return { as: step.as, compared, differences };
-    }
-    await sleep(LOOK_AGAIN_MS, undefined, { signal: context.signal });
+  let last: Comparison | undefined;
+  try {
+    await waitFor(
+      {
+        what: 'kubectl and our steps to say the same',
+        limitMs: SETTLE_MS,
+        signal: context.signal,
+        everyMs: LOOK_AGAIN_MS,
+        lookLimitMs: COMPARE_LIMIT_MS,
+      },
+      async () => {
+        last = await compare(tool, context);
+        return last.differences.length === 0
+          ? { met: true }
+          : { seen: `${last.differences.length} differences` };
+      },
+    );
+  } catch (error) {
+    // What still differs at the end is the result.
+    if (!(error instanceof WaitError) || !last) throw error;
   }
+  const { compared = 0, differences = [] } = last ?? {};
+  return { as: step.as, compared, differences };
 };
 
 async function compare(tool: Kubectl, context: StepContext): Promise<Comparison> {

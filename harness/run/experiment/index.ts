@@ -19,7 +19,6 @@ import { finish, pastLimit } from './finish.ts';
 import { changeRate, type Firing, loadOf, warmUp } from './fire.ts';
 import { headerOf, planOf, wholeStreams } from './header.ts';
 import { experimentName } from './key.ts';
-import { kubeDuring } from './kube-during.ts';
 import { scenarioDriver } from './scenario-driver.ts';
 import { quietTail } from './tail.ts';
 
@@ -135,12 +134,12 @@ function followQueueOf({ run, prepared, journal, life }: Measurement): void {
 function sceneOf({ run, prepared, journal, life }: Measurement, live: Scene['live'], firing: Firing): Scene {
   const { signal } = life;
   return {
-    kube: kubeDuring(run.kube, signal),
+    kube: run.kube.during(signal),
     live,
     journal,
     signal,
     say: (doing) => run.progress({ experiment: experimentName(prepared.key), doing }),
     setRate: (ratePerSecond, overMs, lane) => changeRate(firing, ratePerSecond, overMs, lane, signal),
-    defer: (what, undo) => life.defer(what, (limit) => undo(kubeDuring(run.kube, limit))),
+    defer: (what, undo) => life.defer(what, (limit) => undo(run.kube.during(limit))),
   };
 }

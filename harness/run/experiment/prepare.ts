@@ -12,7 +12,6 @@ import { agentsReady, preparedAgents, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { withoutSecrets } from './header.ts';
 import { type ExperimentKey, experimentName } from './key.ts';
-import { kubeDuring } from './kube-during.ts';
 import { agentNodeOf, agentPlacement, workerOf } from './node.ts';
 import { experimentObjects } from './objects.ts';
 
@@ -29,7 +28,7 @@ export async function prepareExperiment(
   { life, removeNamespace }: DeployInto,
 ): Promise<PreparedExperiment> {
   const { signal } = life;
-  const kube = kubeDuring(given.kube, signal);
+  const kube = given.kube.during(signal);
   const run = { ...given, kube, signal };
   const { cluster } = run;
   const agentsInside = key.path === 'outside' ? 1 : key.agents;
