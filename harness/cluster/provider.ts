@@ -1,5 +1,6 @@
 // The cluster seam. Everything else goes through the Kubernetes API, the same code on every cluster.
 import type { ClusterInfo } from '../model/journal.ts';
+import type { Manifest } from '../model/manifest.ts';
 
 /** An image that the run needs and how it can be had. */
 export interface ImageRequest {
@@ -75,6 +76,11 @@ export interface ClusterProvider {
   readonly kind: 'kind' | 'embedded' | 'context';
   /** undefined: can serve; otherwise one sentence with what is missing and what to do. No side effect. */
   unavailable(): Promise<string | undefined>;
+  /**
+   * Everything of these manifests and images that such a cluster cannot run, a sentence each; empty: it can. No side
+   * effect. Undefined where only trying shows it.
+   */
+  cannotRun?(manifests: readonly Manifest[], images: readonly string[]): readonly string[];
   /** Brings it up (or uses an existing one of ours). Throws FaultError; leaves nothing behind when it throws. */
   create(options: CreateOptions): Promise<RunningCluster>;
 }

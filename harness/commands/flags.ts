@@ -26,6 +26,7 @@ export interface ClusterFlags {
   readonly rate?: number;
   readonly seed?: number;
   readonly proxyDelay?: number;
+  readonly copySecrets?: boolean;
 }
 
 export const clusterOption = (): Option =>
@@ -44,6 +45,7 @@ export const addClusterFlags = (command: Command): Command =>
       'for --cluster context: everything in this one, which exists',
       namespaceName,
     )
+    .option('--copy-secrets', 'target.from: cluster may copy the Secrets that the pods need; never recorded')
     .option('--rate <n>', 'requests per second and lane', rate)
     .option('--proxy-delay <ms>', 'embedded: routing updates lag by this much', wholeNumber(0, 600_000))
     .option('--seed <n>', 'seed of what is chosen by chance', wholeNumber(0, 2 ** 31));

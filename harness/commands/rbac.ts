@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { scenarios } from '../../scenarios/index.ts';
 import { rbacText } from '../cluster/context/rbac-text.ts';
-import { foreignTarget } from '../deploy/foreign.ts';
 import { configured, namespaceName } from './flags.ts';
+import { configuredTarget } from './target.ts';
 
 interface RbacFlags {
   readonly config?: string;
@@ -29,17 +29,18 @@ export function registerRbac(program: Command): void {
       namespaceName,
       'default',
     )
-    .action((flags: RbacFlags) => {
-      process.stdout.write(rbacFor(flags));
+    .action(async (flags: RbacFlags) => {
+      process.stdout.write(await rbacFor(flags));
     });
 }
 
-function rbacFor(flags: RbacFlags): string {
-  const { configuration, file } = configured(
+async function rbacFor(flags: RbacFlags): Promise<string> {
+  const loaded = configured(
     flags,
     scenarios.map(({ id }) => id),
   );
-  const target = configuration.target && foreignTarget(configuration.target, file ?? 'configuration');
+  const { configuration } = loaded;
+  const target = await configuredTarget(loaded, false);
   return rbacText(
     {
       namespace: configuration.cluster.namespace,

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
-import { foreignTarget } from '../deploy/foreign.ts';
 import { readJournalFile } from '../journal/file.ts';
 import { judgeExperiment } from '../judge/experiment.ts';
 import { type ExitCode, exitCode, FaultError, InterruptedError } from '../model/errors.ts';
@@ -25,6 +24,7 @@ import {
   routingOf,
 } from '../run/tune-advice.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
+import { configuredTarget } from './target.ts';
 
 interface TuneFlags extends ClusterFlags {
   readonly scenario: string;
@@ -80,10 +80,11 @@ export function registerTune(program: Command): void {
 }
 
 async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode> {
-  const { configuration, file } = configured(
+  const loaded = configured(
     flags,
     knownScenarios.map((scenario) => scenario.id),
   );
+  const { configuration } = loaded;
   const selection = select(knownScenarios, configuration, {
     profile: 'quick',
     scenarios: [flags.scenario],
@@ -93,7 +94,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
     agents: configuration.load.agents ?? 1,
     builtIn: !configuration.target,
   });
-  const foreign = configuration.target && foreignTarget(configuration.target, file ?? 'configuration');
+  const foreign = await configuredTarget(loaded, flags.copySecrets === true);
   const out = outputFolder(flags.out ?? configuration.out);
   const scenario = { ...(selection.scenarios[0] as Scenario), claims: [] };
   return withSession(

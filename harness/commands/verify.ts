@@ -5,7 +5,6 @@ import { type Command, Option } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
-import { foreignTarget } from '../deploy/foreign.ts';
 import { hasMetrics } from '../deploy/metrics-server.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
@@ -31,6 +30,7 @@ import {
   wholeNumber,
 } from './flags.ts';
 import { judgeFolder, runFile } from './judge.ts';
+import { configuredTarget } from './target.ts';
 
 export interface VerifyFlags extends ClusterFlags {
   readonly scenario: readonly string[];
@@ -96,10 +96,11 @@ export function registerVerify(program: Command): void {
 
 export async function verify(flags: VerifyFlags, args: readonly string[]): Promise<ExitCode> {
   // Everything that can be wrong with the input is found here, before anything is started or written.
-  const { configuration, file } = configured(
+  const loaded = configured(
     flags,
     knownScenarios.map((scenario) => scenario.id),
   );
+  const { configuration } = loaded;
   const all = select(knownScenarios, configuration, {
     profile: flags.profile,
     scenarios: flags.scenario,
@@ -109,7 +110,7 @@ export async function verify(flags: VerifyFlags, args: readonly string[]): Promi
     agents: flags.agents ?? configuration.load.agents ?? 1,
     builtIn: !configuration.target,
   });
-  const foreign = configuration.target && foreignTarget(configuration.target, file ?? 'configuration');
+  const foreign = await configuredTarget(loaded, flags.copySecrets === true);
   const selection = flags.shard ? shardOf(all, flags.shard) : all;
   const keeping = keepingOf({
     gateFile: flags.gate,

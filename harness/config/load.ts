@@ -13,6 +13,7 @@ import {
   configurationSchema,
   type Gate,
   gateSchema,
+  type HelmSource,
   inlineScenarioSchema,
   type ParsedConfiguration,
 } from './schema.ts';
@@ -59,7 +60,7 @@ export function loadConfiguration(
   const found = file ?? findConfiguration(cwd);
   if (!found)
     return {
-      configuration: resolvePaths(configurationSchema.parse({}), '.', []),
+      configuration: resolvePaths(configurationSchema.parse({}), '.', [], cwd),
       file: undefined,
       at: () => 'configuration',
     };
@@ -74,7 +75,7 @@ export function loadConfiguration(
   checkTimes(parsed, text);
   if (parsed.gate) checkGate(parsed.gate, text, ['gate'], known, parsed.variants, scenarios);
   return {
-    configuration: resolvePaths(parsed, folder, scenarios),
+    configuration: resolvePaths(parsed, folder, scenarios, cwd),
     file: found,
     at: (path) => text.at(path),
   };
@@ -350,6 +351,7 @@ function resolvePaths(
   { $schema: _, scenarios: __, ...parsed }: ParsedConfiguration,
   folder: string,
   scenarios: readonly (string | ScenarioDefinition)[],
+  cwd: string,
 ): Configuration {
   const { target, cluster, out } = parsed;
   return {
@@ -358,11 +360,28 @@ function resolvePaths(
       Object.entries(parsed.images).map(([name, image]) => [name, { ...image, folder: folder || '.' }]),
     ),
     ...(target && {
-      target: { ...target, manifests: target.manifests.map((file) => inFolder(folder, file)) },
+      target: {
+        ...target,
+        ...(target.manifests && { manifests: target.manifests.map((file) => inFolder(folder, file)) }),
+        ...(target.kustomize !== undefined && { kustomize: inFolder(folder, target.kustomize) }),
+        ...(target.helm && { helm: helmInFolder(folder, target.helm, cwd) }),
+      },
     }),
     cluster: { ...cluster, ...(cluster.kubeconfig && { kubeconfig: inFolder(folder, cluster.kubeconfig) }) },
     ...(out && { out: inFolder(folder, out) }),
     ...(scenarios.length > 0 && { scenarios }),
+  };
+}
+
+/** A chart is a path where there is something at it; anything else is a reference for helm to find. */
+function helmInFolder(folder: string, helm: HelmSource, cwd: string): HelmSource {
+  const path = inFolder(folder, helm.chart);
+  const isPath =
+    /^[./]/.test(helm.chart) || statSync(resolve(cwd, path), { throwIfNoEntry: false }) !== undefined;
+  return {
+    ...helm,
+    chart: isPath ? path : helm.chart,
+    ...(helm.values && { values: helm.values.map((file) => inFolder(folder, file)) }),
   };
 }
 

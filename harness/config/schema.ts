@@ -32,15 +32,48 @@ const imageName = z
     'the name of an image, such as node:20-bookworm-slim or registry.example/node@sha256:…',
   );
 
+const helmSchema = z.strictObject({
+  chart: text.describe(
+    'Folder of the chart, an archive, or a reference that helm knows (repo/name, oci://…).',
+  ),
+  values: z.array(text).optional().describe('Files of values, in order. Relative to the configuration.'),
+  set: z
+    .record(text, z.union([text, z.number(), z.boolean()]))
+    .optional()
+    .describe('Single values, as --set-string.'),
+  release: objectName.optional().describe('Name of the release. Default: the chart’s own.'),
+  version: text.optional().describe('Version of the chart.'),
+});
+const sources = ['manifests', 'kustomize', 'helm', 'from'] as const;
+const workloads = ['deployment', 'statefulSet', 'daemonSet', 'rollout'] as const;
+
 const targetSchema = z
   .strictObject({
     manifests: z
       .array(text)
       .min(1)
-      .describe('Files or folders with the manifests of the workload, its Service and what they need.'),
+      .optional()
+      .describe(
+        'Files or folders with the manifests of the workload, its Service and what they need; a folder with a kustomization is built.',
+      ),
+    kustomize: text.optional().describe('Folder with a kustomization, built by kubectl kustomize.'),
+    helm: helmSchema.optional().describe('A chart, rendered by helm template.'),
+    from: z
+      .literal('cluster')
+      .optional()
+      .describe('The workload is read from the cluster of the kubeconfig and copied.'),
+    namespace: objectName.optional().describe('With "from": the namespace that it is read from.'),
     deployment: objectName.optional().describe('Name of the Deployment under test.'),
+    statefulSet: objectName
+      .optional()
+      .describe('Name of the StatefulSet under test, instead of a Deployment.'),
     daemonSet: objectName.optional().describe('Name of the DaemonSet under test, instead of a Deployment.'),
-    service: objectName.describe('Name of the Service that clients use.'),
+    rollout: objectName
+      .optional()
+      .describe('Name of the Argo Rollout under test: read, and refused by name.'),
+    service: objectName
+      .optional()
+      .describe('Name of the Service that clients use. Default: the only one that selects the pods.'),
     port: port.optional().describe("The Service's port, by number or name. Default: its only port."),
     path: urlPath.default('/').describe('Path that the load requests.'),
     method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET'),
@@ -72,16 +105,37 @@ const targetSchema = z
       .optional(),
   })
   .superRefine((target, context) => {
-    if (!target.deployment && !target.daemonSet)
+    const named = (fields: readonly (keyof typeof target)[]) =>
+      fields.filter((field) => target[field] !== undefined);
+    const [source, another] = named(sources);
+    if (!source)
       context.addIssue({
         code: 'custom',
-        message: 'needs "deployment" (or "daemonSet"): the workload under test',
+        message: 'needs "manifests", "kustomize", "helm" or "from: cluster": where the workload is described',
       });
-    if (target.deployment && target.daemonSet)
+    if (another)
       context.addIssue({
         code: 'custom',
-        path: ['daemonSet'],
-        message: 'cannot stand beside "deployment": there is one workload under test',
+        path: [another],
+        message: `cannot stand beside "${source}": the workload is described in one place`,
+      });
+    const [workload, second] = named(workloads);
+    if (!workload)
+      context.addIssue({
+        code: 'custom',
+        message: 'needs "deployment" (or "statefulSet", "daemonSet"): the workload under test',
+      });
+    if (second)
+      context.addIssue({
+        code: 'custom',
+        path: [second],
+        message: `cannot stand beside "${workload}": there is one workload under test`,
+      });
+    if (target.namespace !== undefined && target.from === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['namespace'],
+        message: 'is read with "from: cluster" alone: manifests run in namespaces of the run',
       });
   });
 
@@ -259,6 +313,7 @@ export const configurationSchema = z.strictObject({
 export type ConfigurationInput = z.input<typeof configurationSchema>;
 type Parsed = z.output<typeof configurationSchema>;
 export type TargetConfiguration = NonNullable<Parsed['target']>;
+export type HelmSource = NonNullable<TargetConfiguration['helm']>;
 export type LoadConfiguration = Parsed['load'];
 export type ClusterConfiguration = Parsed['cluster'];
 export type ParsedConfiguration = Parsed;

@@ -3,7 +3,7 @@
 import { label, type Manifest, managedBy, type Role } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
 import type { OwnPods, Placement } from '../model/own-pods.ts';
-import type { TargetSpec } from '../model/scenario.ts';
+import type { Scenario } from '../model/scenario.ts';
 import { podTemplateOf, type TargetDefinition } from './definition.ts';
 import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
 
@@ -24,13 +24,21 @@ export interface Identity {
   readonly experiment: string;
 }
 
-/** The scenario's knobs on the target's manifests: replicas, environment of the built-in target, patches, extra objects. */
-export function withScenario(target: TargetDefinition, spec: TargetSpec): readonly Manifest[] {
+/**
+ * The scenario's knobs on the target's manifests: replicas, environment of the built-in target, patches, extra objects.
+ * A number of pods that somebody's manifests say stays as it is, but for a scenario that is about it.
+ */
+export function withScenario(
+  target: TargetDefinition,
+  { target: spec, steps }: Pick<Scenario, 'target' | 'steps'>,
+): readonly Manifest[] {
+  const ownReplicas = target.asIs !== undefined && !countsPods({ steps });
   let manifests = target.manifests.map((manifest) => structuredClone(manifest));
   manifests = manifests.map((manifest) => {
     if (!isWorkload(manifest, target)) return manifest;
     const changed = structuredClone(manifest);
-    if (changed.kind === 'Deployment') (changed.spec as { replicas?: number }).replicas = spec.replicas;
+    if (hasReplicas(changed.kind) && !ownReplicas)
+      (changed.spec as { replicas?: number }).replicas = spec.replicas;
     const env = target.builtIn
       ? { START_MS: spec.startMs, WORK_MS: spec.workMs, CPU_MS: spec.cpuMs, ...spec.env }
       : spec.env;
@@ -48,6 +56,29 @@ export function withScenario(target: TargetDefinition, spec: TargetSpec): readon
     ...spec.extra.map((object) => withImages(structuredClone(object) as Manifest, target)),
   ];
 }
+
+const hasReplicas = (kind: string): boolean => kind === 'Deployment' || kind === 'StatefulSet';
+
+/** Pods that the workload is to have, where its own object says the number. */
+export function podsWanted(manifests: readonly Manifest[], target: TargetDefinition): number {
+  const workload = manifests.find((manifest) => isWorkload(manifest, target));
+  return (workload?.spec as { replicas?: number | null } | undefined)?.replicas ?? 1;
+}
+
+/**
+ * Whether a scenario is about a number of pods: its steps change or count them. Others take the number that somebody's
+ * manifests say.
+ */
+export const countsPods = ({ steps }: Pick<Scenario, 'steps'>): boolean =>
+  steps.some(
+    (step) =>
+      step.step === 'scale' ||
+      step.step === 'autoscale' ||
+      (step.step === 'patch' && 'spec' in step.patch && 'replicas' in Object(step.patch.spec)) ||
+      (step.step === 'wait' &&
+        (step.for === 'ready' || step.for === 'updated' || step.for === 'replicas') &&
+        step.of !== 'beside'),
+  );
 
 /** An image may be said by one of the target's names. */
 function withImages(manifest: Manifest, { images }: TargetDefinition): Manifest {

@@ -27,6 +27,11 @@ export interface TargetDefinition {
   readonly adminPort: number | undefined;
   /** A scenario's own target: its manifests are published with the scenario, and what was changed of them. */
   readonly published?: { readonly substitutions: readonly AppliedSubstitution[] };
+  /** Anybody's manifests: what was changed of them or left out, and what may stand still when they run. */
+  readonly asIs?: {
+    readonly substitutions: readonly AppliedSubstitution[];
+    readonly warnings: readonly string[];
+  };
 }
 
 /** Somebody's own manifests: not ours, and not published ones that a scenario brings along. */

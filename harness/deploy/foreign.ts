@@ -2,34 +2,96 @@
 import type { TargetConfiguration } from '../config/schema.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
+import type { FieldPath } from '../model/yaml-path.ts';
+import { asIs } from './as-is.ts';
 import { podTemplateOf, type TargetDefinition } from './definition.ts';
-import { readManifests } from './read-manifests.ts';
+import type { ReadManifest } from './read-manifests.ts';
+import { refuseUnreachable, refuseUntestable, standstills } from './refusals.ts';
+import { readSource, type SourceContext } from './sources/index.ts';
 
 interface ServicePort {
-  name?: string;
+  name?: string | null;
   port: number;
-  targetPort?: number | string;
+  targetPort?: number | string | null;
 }
 
 /** What a target is called in its manifests, and how clients ask it. */
-export type TargetNames = Omit<TargetConfiguration, 'manifests'>;
+export type TargetNames = Omit<
+  TargetConfiguration,
+  'manifests' | 'kustomize' | 'helm' | 'from' | 'namespace'
+>;
 
-/** `where` names the configuration in messages. Throws UsageError when names and manifests do not fit. */
-export function foreignTarget(configured: TargetConfiguration, where: string): TargetDefinition {
-  return targetOf(readManifests(configured.manifests), configured, where);
+/** Reads the target's source. Throws UsageError when it cannot be had, or when names and manifests do not fit. */
+export async function foreignTarget(
+  configured: TargetConfiguration,
+  context: SourceContext,
+): Promise<TargetDefinition> {
+  return asIsTarget(await readSource(configured, context), configured, context.at);
 }
 
+/** `at` says where a field of the configuration stands. */
+export function asIsTarget(
+  read: readonly ReadManifest[],
+  configured: TargetConfiguration,
+  at: (path: FieldPath) => string,
+): TargetDefinition {
+  const [kind, name, field] = workloadOf(configured);
+  refuseUntestable(read, { kind, name }, `${at(['target', field])}: target.${field}`);
+  const { manifests, substitutions } = asIs(
+    read.map(({ manifest }) => manifest),
+    { kind, name },
+  );
+  const definition = located(() => targetOf(manifests, configured, ''), configured, at);
+  const service = read.find(
+    ({ manifest }) => manifest.kind === 'Service' && manifest.metadata.name === definition.service.name,
+  );
+  const workload = read.find(({ manifest }) => manifest.kind === kind && manifest.metadata.name === name);
+  if (service && workload) refuseUnreachable(service, workload.manifest);
+  return { ...definition, asIs: { substitutions, warnings: standstills(manifests, { kind, name }) } };
+}
+
+/** Where a sentence that begins with a field of the target belongs. */
+function located(
+  act: () => TargetDefinition,
+  configured: TargetConfiguration,
+  at: (path: FieldPath) => string,
+): TargetDefinition {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const message = error.message.replace(/^: /, '');
+    const field = /^target\.(\w+)/.exec(message)?.[1];
+    const path = field && field in configured ? ['target', field] : ['target'];
+    throw new UsageError(`${at(path)}: ${message}`, { cause: error });
+  }
+}
+
+const workloadOf = ({
+  daemonSet,
+  statefulSet,
+  rollout,
+  deployment = '',
+}: TargetNames): readonly [kind: string, name: string, field: string] =>
+  daemonSet !== undefined
+    ? ['DaemonSet', daemonSet, 'daemonSet']
+    : statefulSet !== undefined
+      ? ['StatefulSet', statefulSet, 'statefulSet']
+      : rollout !== undefined
+        ? ['Rollout', rollout, 'rollout']
+        : ['Deployment', deployment, 'deployment'];
+
+/** `where` names the configuration in messages. Throws UsageError when names and manifests do not fit. */
 export function targetOf(
   manifests: readonly Manifest[],
   configured: TargetNames,
   where: string,
 ): TargetDefinition {
-  const kind = configured.daemonSet ? 'DaemonSet' : 'Deployment';
-  const name = configured.daemonSet ?? configured.deployment ?? '';
-  const field = configured.daemonSet ? 'target.daemonSet' : 'target.deployment';
-  const workload = find(manifests, kind, name, `${where}: ${field}`);
-  const service = find(manifests, 'Service', configured.service, `${where}: target.service`);
-  const containers = podTemplateOf(workload)?.spec.containers ?? [];
+  const [kind, name, field] = workloadOf(configured);
+  const workload = find(manifests, kind, name, `${where}: target.${field}`);
+  const template = podTemplateOf(workload);
+  const service = serviceOf(manifests, configured, template?.metadata?.labels ?? {}, where);
+  const containers = template?.spec.containers ?? [];
   const container = configured.container
     ? containers.find((one) => one.name === configured.container)
     : containers[0];
@@ -43,7 +105,7 @@ export function targetOf(
     builtIn: false,
     manifests,
     workload: { kind, name, container: container.name },
-    service: { name: configured.service, port: port.port },
+    service: { name: service.metadata.name, port: port.port },
     request: {
       method: configured.method,
       path: configured.path,
@@ -64,19 +126,66 @@ export function targetOf(
 }
 
 function find(manifests: readonly Manifest[], kind: string, name: string, where: string): Manifest {
-  const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
-  if (found) return found;
-  const there = manifests
-    .filter((manifest) => manifest.kind === kind)
-    .map((manifest) => manifest.metadata.name);
+  const found = manifests.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+  if (found.length > 1)
+    throw new UsageError(
+      `${where}: the manifests have ${found.length} objects ${kind} "${name}"; leave one of them.`,
+    );
+  if (found[0]) return found[0];
   throw new UsageError(
-    `${where}: the manifests have no ${kind} "${name}"; they have ${there.join(', ') || 'none'}.`,
+    `${where}: the manifests have no ${kind} "${name}"; they have ${namesOf(manifests, kind)}${otherWorkloads(manifests, kind, name)}.`,
   );
 }
 
+const namesOf = (manifests: readonly Manifest[], kind: string): string =>
+  manifests
+    .filter((manifest) => manifest.kind === kind)
+    .map((manifest) => manifest.metadata.name)
+    .join(', ') || 'none';
+
+function otherWorkloads(manifests: readonly Manifest[], kind: string, name: string): string {
+  const other = manifests.find(
+    (manifest) =>
+      manifest.kind !== kind && manifest.metadata.name === name && podTemplateOf(manifest) !== undefined,
+  );
+  return other ? `; "${name}" is a ${other.kind}` : '';
+}
+
+/** The one that is named, else the only one that selects the pods. */
+function serviceOf(
+  manifests: readonly Manifest[],
+  { service }: TargetNames,
+  labels: Readonly<Record<string, string>>,
+  where: string,
+): Manifest {
+  if (service !== undefined) return find(manifests, 'Service', service, `${where}: target.service`);
+  const fit = manifests.filter(
+    (manifest) =>
+      manifest.kind === 'Service' &&
+      selectorOf(manifest).length > 0 &&
+      selectorOf(manifest).every(([key, value]) => labels[key] === value),
+  );
+  // A headless Service beside another one is for names, not for load.
+  const reachable = fit.filter(
+    ({ spec }) => (spec as { clusterIP?: string } | undefined)?.clusterIP !== 'None',
+  );
+  const [only, second] = reachable.length > 0 ? reachable : fit;
+  if (only && !second) return only;
+  const names = fit.map(({ metadata }) => metadata.name).join(', ');
+  throw new UsageError(
+    only
+      ? `${where}: target.service: Services ${names} all select the pods; say which one clients use.`
+      : `${where}: target.service: no Service of the manifests selects the pods; they have ${namesOf(manifests, 'Service')}.`,
+  );
+}
+
+const selectorOf = ({ spec }: Manifest): [string, string][] =>
+  Object.entries((spec as { selector?: Record<string, string> | null } | undefined)?.selector ?? {});
+
 function servicePort(service: Manifest, configured: TargetNames, where: string): ServicePort {
-  const ports = (service.spec as { ports?: ServicePort[] } | undefined)?.ports ?? [];
+  const ports = (service.spec as { ports?: ServicePort[] | null } | undefined)?.ports ?? [];
   const wanted = configured.port;
+  const { name } = service.metadata;
   const found =
     wanted === undefined
       ? ports.length === 1
@@ -87,8 +196,8 @@ function servicePort(service: Manifest, configured: TargetNames, where: string):
   const there = ports.map((one) => one.name ?? one.port).join(', ') || 'none';
   throw new UsageError(
     wanted === undefined
-      ? `${where}: target.port: Service ${configured.service} has ports ${there}; say which one.`
-      : `${where}: target.port: Service ${configured.service} has no port ${wanted}; it has ${there}.`,
+      ? `${where}: target.port: Service ${name} has ports ${there}; say which one.`
+      : `${where}: target.port: Service ${name} has no port ${wanted}; it has ${there}.`,
   );
 }
 

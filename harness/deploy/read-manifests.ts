@@ -94,7 +94,8 @@ function objectsOf(value: unknown, path: FieldPath, at: ReadManifest['at']): Rea
   if (isToolFile(object))
     return [{ manifest: object as Manifest, at: (inner = []) => at([...path, ...inner]) }];
   const name = (object.metadata as { name?: unknown } | null | undefined)?.name;
-  if (typeof object.metadata === 'object' && object.metadata && (name === undefined || name === ''))
+  const { metadata = null } = object as { metadata?: unknown };
+  if (metadata === null || (typeof metadata === 'object' && (name === undefined || name === '')))
     throw new UsageError(`${where}: ${String(object.kind)} has no metadata.name.`);
   const problems = problemsOf(shapeIssues(object), object);
   if (problems.length > 0) {

@@ -2,6 +2,8 @@
 import type { Manifest } from '../model/manifest.ts';
 import { manifestsDiff } from '../model/manifests-diff.ts';
 import type { Substituted } from '../model/own-target.ts';
+import type { Scenario } from '../model/scenario.ts';
+import { countsPods } from './assemble.ts';
 import type { AppliedSubstitution, TargetDefinition } from './definition.ts';
 
 const names = ['before.yaml', 'after.yaml'] as const;
@@ -12,14 +14,16 @@ const names = ['before.yaml', 'after.yaml'] as const;
  */
 export function substitutionsOf(
   target: TargetDefinition,
+  scenario: Pick<Scenario, 'id' | 'steps' | 'target'>,
   base: readonly Manifest[],
   placed: readonly Manifest[],
   conceal: (manifests: readonly Manifest[]) => readonly Manifest[],
 ): Substituted[] {
   const steps: AppliedSubstitution[] = [
     ...(target.published?.substitutions ?? []),
-    ...(target.published
-      ? [{ because: 'The scenario sets it.', before: target.manifests, after: base }]
+    ...(target.asIs?.substitutions ?? []),
+    ...(target.published || target.asIs
+      ? [{ because: becauseOf(target, scenario), before: target.manifests, after: base }]
       : []),
     {
       because: 'All pods on one node: a nodeSelector makes it one on a cluster that has more.',
@@ -33,4 +37,11 @@ export function substitutionsOf(
       diff: manifestsDiff(conceal(before), conceal(after), names),
     }))
     .filter(({ diff }) => diff !== '');
+}
+
+function becauseOf(target: TargetDefinition, scenario: Pick<Scenario, 'id' | 'steps' | 'target'>): string {
+  if (!target.asIs) return 'The scenario sets it.';
+  return countsPods(scenario)
+    ? `Scenario ${scenario.id} is about a number of pods and begins with ${scenario.target.replicas}; what else it or target.images.current sets is here, too.`
+    : `Scenario ${scenario.id} or target.images.current sets it.`;
 }

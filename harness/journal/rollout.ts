@@ -1,5 +1,5 @@
 // The course of the rollout: pods, readiness and scale steps over time, and what they cost. All from watch events.
-import type { DaemonSetFacts, DeploymentFacts, PodFacts, ReplicaSetFacts } from '../model/facts.ts';
+import type { PodFacts, ReplicaSetFacts, WorkloadFacts } from '../model/facts.ts';
 import { rolloutComplete } from '../model/rollout.ts';
 import type { Clocks } from './clocks.ts';
 import { lastPart } from './endpoints.ts';
@@ -29,7 +29,7 @@ export interface ScaleStep {
 export interface WorkloadState {
   readonly atMs: number;
   readonly line: number;
-  readonly facts: DeploymentFacts | DaemonSetFacts;
+  readonly facts: WorkloadFacts;
 }
 
 export interface Rollout {
@@ -113,7 +113,7 @@ function completion(
 }
 
 const isComplete = ({ facts }: WorkloadState): boolean =>
-  rolloutComplete(facts) && (facts.kind !== 'Deployment' || facts.replicas <= facts.specReplicas);
+  rolloutComplete(facts) && (facts.kind === 'DaemonSet' || facts.replicas <= facts.specReplicas);
 
 /** When the last pod that had to go was gone. */
 function settlement(
@@ -167,15 +167,15 @@ function workloadStates(journal: Journal, clocks: Clocks): WorkloadState[] {
   const name = lastPart(journal.header.target.workload);
   const states: WorkloadState[] = [];
   for (const { facts, event, name: object, t, line } of journal.watches) {
-    if (facts.kind !== 'Deployment' && facts.kind !== 'DaemonSet') continue;
+    if (facts.kind !== 'Deployment' && facts.kind !== 'DaemonSet' && facts.kind !== 'StatefulSet') continue;
     if (object !== name || event === 'DELETED') continue;
     states.push({ atMs: clocks.fromHarness(t), line, facts });
   }
   return states;
 }
 
-export const wantedBy = (facts: DeploymentFacts | DaemonSetFacts): number =>
-  facts.kind === 'Deployment' ? facts.specReplicas : facts.desired;
+export const wantedBy = (facts: WorkloadFacts): number =>
+  facts.kind === 'DaemonSet' ? facts.desired : facts.specReplicas;
 
 /** One entry per change; changes at the same time are folded into one. */
 function podCounts(pods: ReadonlyMap<string, PodLife>, workload: readonly WorkloadState[]): PodCounts[] {

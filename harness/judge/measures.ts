@@ -273,7 +273,7 @@ function workloadMeasures({ rollout }: MeasureContext): Found {
   const last = workload.at(-1)?.facts;
   const inRange = within(workload, fromMs, toMs).map((state) => state.facts);
   if (!last) return {};
-  const wanted = inRange.map((facts) => (facts.kind === 'Deployment' ? facts.specReplicas : facts.desired));
+  const wanted = inRange.map((facts) => (facts.kind === 'DaemonSet' ? facts.desired : facts.specReplicas));
   const found: Record<string, Measure | undefined> = {
     specReplicasMin: Math.min(...wanted),
     specReplicasMax: Math.max(...wanted),

@@ -103,6 +103,29 @@ export const daemonSetFactsSchema = z.object({
 });
 export type DaemonSetFacts = z.infer<typeof daemonSetFactsSchema>;
 
+export const statefulSetFactsSchema = z.object({
+  kind: z.literal('StatefulSet'),
+  ...workload,
+  specReplicas: count,
+  /** Pods below this ordinal keep the old revision. */
+  partition: count,
+  strategy: z.string().optional(),
+  replicas: count,
+  updated: count,
+  ready: count,
+  available: count,
+  currentRevision: z.string().optional(),
+  updateRevision: z.string().optional(),
+});
+export type StatefulSetFacts = z.infer<typeof statefulSetFactsSchema>;
+/** What a rollout is read from. */
+export type WorkloadFacts = DeploymentFacts | DaemonSetFacts | StatefulSetFacts;
+export const workloadKinds = ['Deployment', 'DaemonSet', 'StatefulSet'] as const;
+export type WorkloadKind = (typeof workloadKinds)[number];
+/** Of a target's kind; a Deployment for kinds that have no facts of their own. */
+export const factsKindOf = (kind: string): WorkloadKind =>
+  workloadKinds.find((one) => one === kind) ?? 'Deployment';
+
 export const autoscalerFactsSchema = z.object({
   kind: z.literal('HorizontalPodAutoscaler'),
   min: count,
@@ -141,6 +164,7 @@ export const factsSchema = z.discriminatedUnion('kind', [
   deploymentFactsSchema,
   replicaSetFactsSchema,
   daemonSetFactsSchema,
+  statefulSetFactsSchema,
   autoscalerFactsSchema,
   eventFactsSchema,
   nodeFactsSchema,

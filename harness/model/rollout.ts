@@ -1,11 +1,20 @@
 // When a rollout is complete or has failed, from facts alone.
-import type { DaemonSetFacts, DeploymentFacts, PodFacts } from './facts.ts';
+import type { DeploymentFacts, PodFacts, WorkloadFacts } from './facts.ts';
 
 /** As `kubectl rollout status` decides it: the controller has seen the spec, and all pods are new and available. */
-export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | undefined): boolean {
+export function rolloutComplete(workload: WorkloadFacts | undefined): boolean {
   if (!workload || (workload.observedGeneration ?? 0) < (workload.generation ?? 0)) return false;
   if (workload.kind === 'DaemonSet') {
     return workload.updated >= workload.desired && workload.available >= workload.desired;
+  }
+  // Below the partition pods keep the old revision; kubectl calls that complete.
+  if (workload.kind === 'StatefulSet') {
+    return (
+      workload.ready >= workload.specReplicas &&
+      workload.replicas >= workload.specReplicas &&
+      workload.updated >= workload.specReplicas - workload.partition &&
+      (workload.partition > 0 || workload.updateRevision === workload.currentRevision)
+    );
   }
   return (
     workload.updated >= workload.specReplicas &&
@@ -19,7 +28,7 @@ export function rolloutComplete(workload: DeploymentFacts | DaemonSetFacts | und
  * once, before the first pod is deleted: only the number of pods says that it is over.
  */
 export function rolloutSettled(
-  workload: DeploymentFacts | DaemonSetFacts | undefined,
+  workload: WorkloadFacts | undefined,
   pods: Iterable<Pick<PodFacts, 'phase' | 'terminating'>>,
 ): boolean {
   if (!workload || !rolloutComplete(workload)) return false;

@@ -71,9 +71,9 @@ export function createLiveState(): LiveState {
   return live;
 
   function describe(): string {
-    const parts = [...live.all('Deployment')].map(
+    const parts = [...live.all('Deployment'), ...live.all('StatefulSet')].map(
       ([name, d]) =>
-        `deployment ${name} ${d.updated}/${d.specReplicas} updated, ${d.available} available, ${d.replicas} pods`,
+        `${d.kind.toLowerCase()} ${name} ${d.updated}/${d.specReplicas} updated, ${d.available} available, ${d.replicas} pods`,
     );
     for (const [name, pod] of live.all('Pod')) {
       if (pod.ready && !pod.terminating) continue;

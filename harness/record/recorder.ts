@@ -27,6 +27,7 @@ const watched: readonly Watched[] = [
   { kind: 'Deployment', path: (ns) => `/apis/apps/v1/namespaces/${ns}/deployments` },
   { kind: 'ReplicaSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/replicasets` },
   { kind: 'DaemonSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/daemonsets` },
+  { kind: 'StatefulSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/statefulsets` },
   { kind: 'Pod', path: (ns) => `/api/v1/namespaces/${ns}/pods` },
   { kind: 'EndpointSlice', path: (ns) => `/apis/discovery.k8s.io/v1/namespaces/${ns}/endpointslices` },
   {
@@ -43,6 +44,8 @@ export async function startRecorder(
   kube: Kube,
   namespace: string,
   journal: JournalWriter,
+  /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
+  workload = 'Deployment',
 ): Promise<Recorder> {
   const live = createLiveState();
   const faults: string[] = [];
@@ -55,22 +58,24 @@ export async function startRecorder(
   };
   try {
     await Promise.all(
-      watched.map(async ({ kind, path, query }) => {
-        const watch = await startWatch(
-          kube,
-          path(namespace),
-          {
-            event: (event, object) => record(kind, event, object),
-            gap(lost, reason, forMs) {
-              const now = journal.nowMs();
-              journal.write({ type: 'watch-gap', kind, fromT: now - forMs, lost, reason });
-              if (lost) faults.push(`The watch on ${kind} lost events: ${reason}.`);
+      watched
+        .filter(({ kind }) => kind !== 'StatefulSet' || workload === 'StatefulSet')
+        .map(async ({ kind, path, query }) => {
+          const watch = await startWatch(
+            kube,
+            path(namespace),
+            {
+              event: (event, object) => record(kind, event, object),
+              gap(lost, reason, forMs) {
+                const now = journal.nowMs();
+                journal.write({ type: 'watch-gap', kind, fromT: now - forMs, lost, reason });
+                if (lost) faults.push(`The watch on ${kind} lost events: ${reason}.`);
+              },
             },
-          },
-          query,
-        );
-        watches.push({ kind, watch });
-      }),
+            query,
+          );
+          watches.push({ kind, watch });
+        }),
     );
   } catch (error) {
     stop();

@@ -45,7 +45,8 @@ function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
     images: (spec.template?.spec?.containers ?? []).map((container: { image: string }) => container.image),
   };
   const owner = meta.ownerReferences?.find((reference) => reference.controller);
-  const templateHash = meta.labels?.['pod-template-hash'];
+  // The name of a pod's revision: a ReplicaSet's, or a StatefulSet's and DaemonSet's.
+  const templateHash = meta.labels?.['pod-template-hash'] ?? meta.labels?.['controller-revision-hash'];
   const revision = meta.annotations?.['deployment.kubernetes.io/revision'];
   switch (kind) {
     case 'Pod':
@@ -99,6 +100,20 @@ function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
         updated: status.updatedNumberScheduled ?? 0,
         ready: status.numberReady ?? 0,
         available: status.numberAvailable ?? 0,
+      };
+    case 'StatefulSet':
+      return {
+        kind,
+        ...workload,
+        specReplicas: spec.replicas ?? 0,
+        partition: spec.updateStrategy?.rollingUpdate?.partition ?? 0,
+        strategy: spec.updateStrategy?.type,
+        replicas: status.replicas ?? 0,
+        updated: status.updatedReplicas ?? 0,
+        ready: status.readyReplicas ?? 0,
+        available: status.availableReplicas ?? 0,
+        currentRevision: status.currentRevision,
+        updateRevision: status.updateRevision,
       };
     case 'HorizontalPodAutoscaler': {
       const current = status.currentMetrics?.find((metric: ApiMetric) => metric?.resource?.name === 'cpu');

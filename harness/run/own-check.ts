@@ -65,7 +65,7 @@ export function refusedByCheck(
   const target = scenarioTarget(run.target, scenario);
   // Taking settings away is meant to make it worse.
   if (!isForeign(target) || variant.settings.length === 0 || variant.takesAway) return undefined;
-  const base = withScenario(target, scenario.target);
+  const base = withScenario(target, scenario);
   const { kubernetesVersion } = run.cluster.info;
   const context = settingContext({ ...run, target, kubernetesVersion }, variant);
   const { manifests, applied } = applyVariant(base, variant, context);

@@ -12,6 +12,7 @@ import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
 import { redactArguments } from '../record/redact.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
+import { refuseWhatCannotRun } from './cannot-run.ts';
 import { type ClusterNeeds, chooseCluster } from './clusters.ts';
 import type { RunContext } from './experiment/index.ts';
 import { checkOwnImages, neededRequests, ownImages } from './images.ts';
@@ -70,6 +71,7 @@ export async function withSession<T>(
     ...request.needs,
   });
   progress.note(why);
+  if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios);
   const own = await timed('Bundle target and load agent', () =>
     ownImages(provider.kind, configuration.agent),
   );

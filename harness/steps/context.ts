@@ -1,7 +1,13 @@
 // What a step gets to do its work: the API, the target's names, and the experiment's present state.
 import type { Kube } from '../kube/client.ts';
 import type { Kubectl } from '../kube/kubectl.ts';
-import type { DaemonSetFacts, DeploymentFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
+import {
+  type Facts,
+  type FactsKind,
+  factsKindOf,
+  type PodFacts,
+  type WorkloadFacts,
+} from '../model/facts.ts';
 import type { Lane } from '../model/load.ts';
 import type { Manifest, Role } from '../model/manifest.ts';
 import type { StepInput } from '../model/scenario.ts';
@@ -55,14 +61,13 @@ export type StepRunner<K extends StepInput['step']> = (
 ) => Promise<StepDetail>;
 
 /** The workload's facts, once the watch has seen it. */
-export function workloadFacts(context: StepContext): DeploymentFacts | DaemonSetFacts | undefined {
-  const kind = context.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
-  return context.state.all(kind).get(context.workload.name);
+export function workloadFacts(context: StepContext): WorkloadFacts | undefined {
+  return context.state.all(factsKindOf(context.workload.kind)).get(context.workload.name);
 }
 
 /** API path of the workload. */
 export function workloadPath({ namespace, workload }: StepContext, subresource = ''): string {
-  const plural = workload.kind === 'DaemonSet' ? 'daemonsets' : 'deployments';
+  const plural = `${factsKindOf(workload.kind).toLowerCase()}s`;
   return `/apis/apps/v1/namespaces/${namespace}/${plural}/${workload.name}${subresource}`;
 }
 

@@ -11,6 +11,7 @@ import { withDeletions } from './three-way.ts';
 const pathOf: Readonly<Record<string, string>> = {
   Deployment: '/apis/apps/v1/namespaces/NS/deployments',
   DaemonSet: '/apis/apps/v1/namespaces/NS/daemonsets',
+  StatefulSet: '/apis/apps/v1/namespaces/NS/statefulsets',
   Service: '/api/v1/namespaces/NS/services',
   ConfigMap: '/api/v1/namespaces/NS/configmaps',
   Pod: '/api/v1/namespaces/NS/pods',

@@ -18,6 +18,8 @@ interface Revisioned {
 }
 
 export const pause: StepRunner<'pause'> = async (_step, context) => {
+  if (context.workload.kind !== 'Deployment')
+    throw new FaultError(`pausing is not supported: a ${context.workload.kind} has no rollout that pauses.`);
   await patch(context, { spec: { paused: true } });
   return {};
 };
@@ -40,6 +42,7 @@ export const restart: StepRunner<'restart'> = async (_step, context) => {
  * change-cause among them); the revision then gets the highest number.
  */
 export const rollback: StepRunner<'rollback'> = async (step, context) => {
+  if (context.workload.kind !== 'Deployment') return rollbackByControllerRevision(step, context);
   const { deployment, owned } = await readRevisions(context);
   if (deployment.spec.paused) {
     throw new FaultError(
@@ -72,6 +75,47 @@ export const rollback: StepRunner<'rollback'> = async (step, context) => {
   return revisions;
 };
 
+interface ControllerRevision {
+  metadata: { name: string; ownerReferences?: { uid: string; controller?: boolean }[] };
+  revision: number;
+  /** A strategic merge patch of the workload: its template, to be put in place of the one that is there. */
+  data: { spec: { template: unknown } };
+}
+
+/** Of a StatefulSet or a DaemonSet: the patch that a former ControllerRevision carries. */
+async function rollbackByControllerRevision(
+  step: Parameters<typeof rollback>[0],
+  context: StepContext,
+): ReturnType<typeof rollback> {
+  const { kind, name } = context.workload;
+  const numbered = (await readControllerRevisions(context)).sort((a, b) => b.revision - a.revision);
+  const chosen = step.toRevision ? numbered.find((one) => one.revision === step.toRevision) : numbered[1];
+  if (!chosen) {
+    throw new FaultError(
+      step.toRevision
+        ? `unable to find specified revision ${step.toRevision} in history; there are ${numbered.map((one) => one.revision).join(', ')}`
+        : `no last revision to roll back to: ${kind} ${name} has ${numbered.length}`,
+    );
+  }
+  await context.kube.json('PATCH', workloadPath(context), {
+    contentType: strategicMerge,
+    query: kubectl,
+    body: chosen.data,
+  });
+  return { fromRevision: numbered[0]?.revision, toRevision: chosen.revision };
+}
+
+async function readControllerRevisions(context: StepContext): Promise<ControllerRevision[]> {
+  const { metadata } = await context.kube.json<{ metadata: { uid: string } }>('GET', workloadPath(context));
+  const { items } = await context.kube.json<{ items: ControllerRevision[] }>(
+    'GET',
+    `/apis/apps/v1/namespaces/${context.namespace}/controllerrevisions`,
+  );
+  return items.filter((one) =>
+    one.metadata.ownerReferences?.some((owner) => owner.controller && owner.uid === metadata.uid),
+  );
+}
+
 /** Of the Deployment itself; all others come from the revision's ReplicaSet. */
 const kept: ReadonlySet<string> = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
@@ -98,6 +142,12 @@ export const history: StepRunner<'history'> = async (step, context) => ({
 export async function revisionsOf(
   context: StepContext,
 ): Promise<{ readonly revision: number; readonly changeCause: string | undefined }[]> {
+  if (context.workload.kind !== 'Deployment') {
+    const revisions = await readControllerRevisions(context);
+    return revisions
+      .map(({ revision }) => ({ revision, changeCause: undefined }))
+      .sort((a, b) => a.revision - b.revision);
+  }
   const { owned } = await readRevisions(context);
   return owned
     .map((set) => ({

@@ -474,6 +474,7 @@ class PodCollector {
         this.#slice(record, atMs, line);
         break;
       case 'Deployment':
+      case 'StatefulSet':
         if (facts.role !== undefined && facts.role !== 'target') return;
         this.#count(atMs, this.#readyNow, facts.specReplicas);
         break;

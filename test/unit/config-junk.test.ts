@@ -220,7 +220,7 @@ function through(
   scenario: Pick<Scenario, 'target'>,
 ): void {
   const target = targetOf(read, loaded.target as never, 'rollproof.yaml');
-  const base = withScenario(target, scenario.target);
+  const base = withScenario(target, { steps: [], ...scenario });
   const variant = applyVariant(base, hardened, {
     kubernetesVersion: 'v1.34.0',
     workload: target.workload,

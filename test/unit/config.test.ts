@@ -147,13 +147,13 @@ test('what is wrong is named with line, column, field, what stands there and wha
     ],
     [
       'missing field: its parent',
-      'load: {}\ntarget:\n  manifests: [a]\n  deployment: web\n',
-      'rollproof.yaml:3:3: target.service is missing: it needs a text.',
+      'load: {}\ntarget:\n  helm: {version: a}\n  deployment: web\n',
+      'rollproof.yaml:3:9: target.helm.chart is missing: it needs a text.',
     ],
     [
       'no workload',
       'target: {manifests: [a], service: web}\n',
-      'rollproof.yaml:1:9: target needs "deployment" (or "daemonSet"): the workload under test.',
+      'rollproof.yaml:1:9: target needs "deployment" (or "statefulSet", "daemonSet"): the workload under test.',
     ],
     [
       'two workloads',

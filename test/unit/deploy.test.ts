@@ -12,9 +12,9 @@ import {
   withScenario,
 } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
-import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { asIsTarget } from '../../harness/deploy/foreign.ts';
 import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
-import { parseManifests, readManifests } from '../../harness/deploy/read-manifests.ts';
+import { parseManifests, readManifestFiles, readManifests } from '../../harness/deploy/read-manifests.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
 import { mergeManifest } from '../../harness/model/merge-manifest.ts';
@@ -59,7 +59,10 @@ const containerOf = (manifests: readonly Manifest[]) =>
 
 test('the scenario sets replicas, image and the target’s knobs; the files stay as they are', () => {
   const before = JSON.stringify(target.manifests);
-  const manifests = withScenario(target, targetSpecSchema.parse({ replicas: 4, startMs: 700 }));
+  const manifests = withScenario(target, {
+    target: targetSpecSchema.parse({ replicas: 4, startMs: 700 }),
+    steps: [],
+  });
   assert.is((deploymentOf(manifests).spec as { replicas: number }).replicas, 4);
   assert.is(containerOf(manifests).image, 'rollproof/target:1');
   const env = Object.fromEntries(containerOf(manifests).env.map((one) => [one.name, one.value]));
@@ -227,11 +230,12 @@ test('a foreign target: names are checked against the manifests', () => {
   const file = join(folder, 'shop.yaml');
   writeFileSync(file, shop);
   const parse = (fields: Record<string, unknown>) =>
-    foreignTarget(
+    asIsTarget(
+      readManifestFiles(file),
       configurationSchema.parse({
         target: { manifests: [file], service: 'shop', deployment: 'shop', port: 'web', ...fields },
       }).target as never,
-      'rollproof.yaml',
+      () => 'rollproof.yaml:1:1',
     );
   const found = parse({ images: { next: 'shop:2' } });
   assert.equal(found.workload, { kind: 'Deployment', name: 'shop', container: 'shop' });

@@ -75,11 +75,13 @@ test('an own target: published manifests, each substitution before and after, im
   assert.is(published.apiVersion, 'extensions/v1beta1', 'what was published stays as it is');
 });
 
+const plain = { id: 'x', steps: [], target: targetSpecSchema.parse({}) };
+
 test('every change between what was published and what runs is shown with its reason, also the scenario’s own', () => {
   const target = ownTarget(ownTargetSchema.parse(own), 'scenario x');
-  const base = withScenario(target, targetSpecSchema.parse({ replicas: 2 }));
+  const base = withScenario(target, { target: targetSpecSchema.parse({ replicas: 2 }), steps: [] });
   const placed = onOneNode(base, target, 'node1');
-  const shown = substitutionsOf(target, base, placed, (manifests) => manifests);
+  const shown = substitutionsOf(target, plain, base, placed, (manifests) => manifests);
   assert.equal(
     shown.map(({ because }) => because),
     [
@@ -96,9 +98,9 @@ test('every change between what was published and what runs is shown with its re
 });
 
 test('nothing is said where nothing was changed', () => {
-  const base = withScenario(builtIn, targetSpecSchema.parse({}));
+  const base = withScenario(builtIn, { target: targetSpecSchema.parse({}), steps: [] });
   assert.equal(
-    substitutionsOf(builtIn, base, base, (manifests) => manifests),
+    substitutionsOf(builtIn, plain, base, base, (manifests) => manifests),
     [],
   );
 });
@@ -150,7 +152,9 @@ test('the built-in target as a DaemonSet: the same pods, without what only a Dep
   const spec = targetSpecSchema.parse({ workload: 'DaemonSet' });
   const target = scenarioTarget(builtIn, { id: 'x', target: spec });
   assert.equal(target.workload, { kind: 'DaemonSet', name: 'target', container: 'target' });
-  const workload = withScenario(target, spec).find(({ kind }) => kind === 'DaemonSet') as Manifest;
+  const workload = withScenario(target, { target: spec, steps: [] }).find(
+    ({ kind }) => kind === 'DaemonSet',
+  ) as Manifest;
   assert.equal(Object.keys(workload.spec as object).sort(), ['selector', 'template']);
   const deployment = builtIn.manifests.find(({ kind }) => kind === 'Deployment') as Manifest;
   assert.equal(
@@ -175,7 +179,7 @@ test('pods beside the target have a role of their own, are counted, and may have
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' } },
     ],
   });
-  const manifests = withScenario(builtIn, spec);
+  const manifests = withScenario(builtIn, { target: spec, steps: [] });
   assert.is(podsBeside(manifests, builtIn), 3);
   const identity = { namespace: 'ns', runId: 'r', experiment: 'x' };
   const roles = labelledTarget(manifests, builtIn, identity).map(

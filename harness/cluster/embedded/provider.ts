@@ -1,7 +1,13 @@
 // The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
 import { availableParallelism } from 'node:os';
-import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from '../../../emulator/index.ts';
+import {
+  type EmbeddedCluster,
+  type EmbeddedOptions,
+  notEmulated,
+  startEmbedded,
+} from '../../../emulator/index.ts';
 import { FaultError } from '../../model/errors.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
 
 export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
@@ -11,6 +17,7 @@ export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
       process.platform === 'win32'
         ? 'embedded: pods are processes with signals and process groups, which Windows lacks. Use WSL or --cluster kind.'
         : undefined,
+    cannotRun: (manifests, images) => cannotRun(options, manifests, images),
     async create({ progress, signal }) {
       if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
       const cluster = await startEmbedded(options);
@@ -36,6 +43,31 @@ function running(cluster: EmbeddedCluster): RunningCluster {
     destroy: () => cluster.close(),
     [Symbol.asyncDispose]: () => cluster.close(),
   };
+}
+
+/** Everything at once, with the object's name: nobody wants to learn it one run at a time. */
+function cannotRun(
+  { images: given = [] }: EmbeddedOptions,
+  manifests: readonly Manifest[],
+  images: readonly string[],
+): string[] {
+  const fields = manifests.flatMap((manifest) => {
+    const { kind, metadata, spec } = manifest as Manifest & { spec?: { template?: { spec?: unknown } } };
+    const pod = kind === 'Pod' ? spec : spec?.template?.spec;
+    if (!pod) return [];
+    return notEmulated({ spec: pod } as Parameters<typeof notEmulated>[0]).map(
+      (lacking) => `${kind} ${metadata.name}: the embedded cluster has no ${lacking}.`,
+    );
+  });
+  const commands = new Set(given.flatMap((source) => ('keys' in source ? [...source.keys()] : [])));
+  const nameless = [...new Set(images)].filter((name) => !commands.has(name));
+  return [
+    ...fields,
+    ...nameless.map(
+      (name) =>
+        `image "${name}" has no local command; say what runs for it under "images" in rollproof.yaml.`,
+    ),
+  ];
 }
 
 /** Pods are processes of this machine: on two cores four experiments at once leave send lag and verdicts as they are. */

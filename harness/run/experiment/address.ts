@@ -2,11 +2,25 @@
 import { createObjects } from '../../deploy/apply.ts';
 import { agentServiceName, type Identity, nodePortService } from '../../deploy/assemble.ts';
 import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { PodReady } from '../../deploy/pods-ready.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 
-/** host:port of the target's NodePort on the agent's node, which no step touches. */
+/** Types of Service that have a port on every node: the target's own is the way in then. */
+const hasNodePort = ({ spec }: Manifest): boolean =>
+  ['NodePort', 'LoadBalancer'].includes((spec as { type?: string } | undefined)?.type ?? '');
+
+/**
+ * The node that is asked. The agent's, which no step touches; with externalTrafficPolicy Local one that has a pod when
+ * the load begins, as a balancer's health checks would choose it: any other drops what comes.
+ */
+export function entryNode(service: Manifest, pods: readonly PodReady[], agentNode: string): string {
+  const { externalTrafficPolicy } = (service.spec ?? {}) as { externalTrafficPolicy?: string };
+  return hasNodePort(service) && externalTrafficPolicy === 'Local' ? (pods[0]?.node ?? agentNode) : agentNode;
+}
+
+/** host:port of the target's NodePort on a node: its own, or that of a second Service where it has none. */
 export async function nodePortAddress(
   kube: Kube,
   identity: Identity,
@@ -14,8 +28,11 @@ export async function nodePortAddress(
   port: number,
   node: string,
 ): Promise<string> {
-  const [created] = await createObjects(kube, [nodePortService(identity, service, port)]);
-  const nodePort = (created?.spec as { ports?: { nodePort?: number }[] } | undefined)?.ports?.[0]?.nodePort;
+  const [entry] = hasNodePort(service)
+    ? [service]
+    : await createObjects(kube, [nodePortService(identity, service, port)]);
+  const ports = (entry?.spec as { ports?: { port: number; nodePort?: number }[] } | undefined)?.ports;
+  const nodePort = ports?.find((one) => one.port === port)?.nodePort;
   const { status } = await kube.json<{ status: { addresses?: { type: string; address: string }[] } }>(
     'GET',
     `/api/v1/nodes/${node}`,

@@ -106,6 +106,8 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
 
 function recordHeader({ run, prepared, journal }: Measurement, plans: readonly AgentPlan[]): void {
   journal.write(headerOf(run, prepared, { ...(plans[0] as AgentPlan), streams: wholeStreams(plans) }));
+  for (const text of prepared.target.asIs?.warnings ?? [])
+    journal.write({ type: 'note', level: 'warning', text });
   for (const { setting, reason } of prepared.notApplied) {
     journal.write({
       type: 'note',
@@ -119,7 +121,7 @@ async function record({ run, prepared, journal, life }: Measurement): Promise<Re
   let recorder: Recorder | undefined;
   life.defer('end the watches', () => recorder?.stop());
   return life.run('start the watches', async () => {
-    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal);
+    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal, run.target.workload.kind);
     return recorder;
   });
 }

@@ -72,7 +72,7 @@ export function experimentObjects(
   const target = scenarioTarget(run.target, key.scenario);
   const identity = identityOf(run, key);
   const { oneNode, queue: queued } = key.scenario.target;
-  const knobs = withScenario(target, key.scenario.target);
+  const knobs = withScenario(target, key.scenario);
   const base = oneNode ? onOneNode(knobs, target, place.worker) : knobs;
   const variant = applyVariant(base, key.variant, settingContext({ ...run, target }, key.variant));
   const queue: QueueSpec | undefined = target.builtIn ? queued : undefined;

@@ -1,13 +1,13 @@
 // Deploys an experiment into a namespace of its own and waits until target, control target and agents can serve.
 import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
 import { createObjects, daemonSetSize } from '../../deploy/apply.ts';
-import { controlName, isWorkload, phasePort, podsBeside } from '../../deploy/assemble.ts';
+import { controlName, isWorkload, phasePort, podsBeside, podsWanted } from '../../deploy/assemble.ts';
 import { podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { substitutionsOf } from '../../deploy/substitutions.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import { settingsDiff } from '../../settings/index.ts';
-import { clusterIpOf, containerPortOf, nodePortAddress } from './address.ts';
+import { clusterIpOf, containerPortOf, entryNode, nodePortAddress } from './address.ts';
 import { agentsReady, preparedAgents, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { withoutSecrets } from './header.ts';
@@ -43,7 +43,7 @@ export async function prepareExperiment(
     },
   );
   const { identity, target } = objects;
-  const { deployed, replicas } = key.scenario.target;
+  const { deployed } = key.scenario.target;
 
   life.defer(`remove namespace ${identity.namespace}`, () => removeNamespace(identity.namespace));
   await createObjects(kube, [...(objects.namespace ? [objects.namespace] : []), ...objects.agents]);
@@ -73,7 +73,7 @@ export async function prepareExperiment(
       'target',
       kind === 'DaemonSet'
         ? await daemonSetSize(kube, identity.namespace, workload, READY_LIMIT_MS, signal)
-        : replicas,
+        : podsWanted(manifests, target),
     );
   };
   const [agentPods, controlPods, targetPods, queuePods] = await Promise.all([
@@ -100,7 +100,13 @@ export async function prepareExperiment(
     target:
       key.path === 'cluster-ip'
         ? `${clusterIpOf(service)}:${target.service.port}`
-        : await nodePortAddress(kube, identity, service, target.service.port, agentNodeOf(cluster)),
+        : await nodePortAddress(
+            kube,
+            identity,
+            service,
+            target.service.port,
+            entryNode(service, targetPods, agentNodeOf(cluster)),
+          ),
     control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
   const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
@@ -120,7 +126,7 @@ export async function prepareExperiment(
       withoutSecrets(objects.base, target),
       withoutSecrets(objects.variant.manifests, target),
     ),
-    substitutions: substitutionsOf(target, objects.knobs, objects.base, (list) =>
+    substitutions: substitutionsOf(target, key.scenario, objects.knobs, objects.base, (list) =>
       withoutSecrets(list, target),
     ),
   };

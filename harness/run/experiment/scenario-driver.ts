@@ -1,7 +1,9 @@
 // The driver of `verify`: the scenario's steps, one after the other, and then its own idea of when it is over.
+
 import { isWorkload } from '../../deploy/assemble.ts';
 import { kubectlOnce } from '../../kube/kubectl.ts';
 import { messageOf } from '../../model/errors.ts';
+import { factsKindOf } from '../../model/facts.ts';
 import { rolloutComplete, rolloutSettled } from '../../model/rollout.ts';
 import type { Step } from '../../model/scenario.ts';
 import { type StepContext, workloadFacts, workloadPath } from '../../steps/context.ts';
@@ -39,7 +41,7 @@ export function scenarioDriver(run: RunContext, prepared: PreparedExperiment): D
     },
     async settled(scene) {
       const { live, signal, journal } = scene;
-      const kind = run.target.workload.kind === 'DaemonSet' ? 'DaemonSet' : 'Deployment';
+      const kind = factsKindOf(run.target.workload.kind);
       const workload = () => live.all(kind).get(run.target.workload.name);
       if (scenario.until === 'rollout') {
         scene.say('waiting for the rollout to complete');

@@ -1,0 +1,54 @@
+// The workload that a configuration names, read from where it is described, before anything is started.
+import { KubeConfig } from '@kubernetes/client-node';
+import type { LoadedConfiguration } from '../config/load.ts';
+import type { ClusterConfiguration } from '../config/schema.ts';
+import type { TargetDefinition } from '../deploy/definition.ts';
+import { foreignTarget } from '../deploy/foreign.ts';
+import { connectKube, type Kube } from '../kube/client.ts';
+import { UsageError } from '../model/errors.ts';
+import { onInterrupt } from '../run/interrupt.ts';
+
+/** Undefined: the built-in target. Throws UsageError for everything wrong with the workload's source. */
+export async function configuredTarget(
+  { configuration, at }: LoadedConfiguration,
+  copySecrets: boolean,
+): Promise<TargetDefinition | undefined> {
+  const { target, cluster } = configuration;
+  if (!target) return undefined;
+  using interrupt = onInterrupt(() => {});
+  const read = await foreignTarget(target, {
+    at,
+    signal: interrupt.signal,
+    live: { connect: () => connected(cluster), copySecrets },
+  });
+  interrupt.signal.throwIfAborted();
+  return read;
+}
+
+/** The cluster of the kubeconfig, as kubectl would choose it. */
+export async function connected({ kubeconfig, context }: ClusterConfiguration): Promise<Kube> {
+  const config = new KubeConfig();
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(kubeconfig);
+  } catch (error) {
+    throw new UsageError(
+      `kubeconfig ${kubeconfig ?? '(the default one)'}: cannot be read: ${(error as Error).message}.`,
+      { cause: error },
+    );
+  }
+  if (context !== undefined) {
+    if (!config.getContexts().some(({ name }) => name === context))
+      throw new UsageError(
+        `cluster.context: the kubeconfig has no context "${context}"; it has ${
+          config
+            .getContexts()
+            .map(({ name }) => name)
+            .join(', ') || 'none'
+        }.`,
+      );
+    config.setCurrentContext(context);
+  }
+  if (!config.getCurrentCluster()) throw new UsageError('kubeconfig: it names no current cluster.');
+  return connectKube(config.exportConfig());
+}

@@ -1,0 +1,88 @@
+// What a workload's pods need beside their images: objects that they name and that must be there before they start.
+import type { Manifest } from '../model/manifest.ts';
+import type { FieldPath } from '../model/yaml-path.ts';
+import { podTemplateOf } from './definition.ts';
+
+export interface Reference {
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount';
+  readonly name: string;
+  readonly optional: boolean;
+  /** Of the manifest. */
+  readonly path: FieldPath;
+}
+
+interface Named {
+  name?: string | null;
+  optional?: boolean | null;
+}
+interface Volume {
+  configMap?: Named | null;
+  secret?: { secretName?: string | null; optional?: boolean | null } | null;
+  persistentVolumeClaim?: { claimName: string } | null;
+  projected?: { sources?: { configMap?: Named; secret?: Named }[] | null } | null;
+}
+interface Env {
+  valueFrom?: { configMapKeyRef?: Named; secretKeyRef?: Named } | null;
+}
+interface WithEnv {
+  env?: Env[] | null;
+  envFrom?: { configMapRef?: Named; secretRef?: Named }[] | null;
+}
+
+/** ConfigMaps, Secrets and the ServiceAccount of a workload's (or a Pod's) pods, each once. */
+export function referencesOf(manifest: Manifest): Reference[] {
+  const [spec, base] = podSpecOf(manifest);
+  if (!spec) return [];
+  const found: Reference[] = [];
+  const add = (kind: Reference['kind'], named: Named | null | undefined, path: FieldPath) => {
+    const name = named?.name;
+    if (!name || found.some((one) => one.kind === kind && one.name === name)) return;
+    found.push({ kind, name, optional: named.optional === true, path: [...base, ...path] });
+  };
+  for (const [index, volume] of ((spec.volumes ?? []) as Volume[]).entries()) {
+    const at = ['volumes', index];
+    add('ConfigMap', volume.configMap, at);
+    if (volume.secret)
+      add('Secret', { name: volume.secret.secretName ?? null, optional: volume.secret.optional ?? null }, at);
+    for (const source of volume.projected?.sources ?? []) {
+      add('ConfigMap', source.configMap, at);
+      add('Secret', source.secret, at);
+    }
+  }
+  for (const field of ['initContainers', 'containers'] as const)
+    for (const [index, container] of ((spec[field] ?? []) as WithEnv[]).entries()) {
+      for (const [number, { valueFrom }] of (container.env ?? []).entries()) {
+        add('ConfigMap', valueFrom?.configMapKeyRef, [field, index, 'env', number]);
+        add('Secret', valueFrom?.secretKeyRef, [field, index, 'env', number]);
+      }
+      for (const [number, from] of (container.envFrom ?? []).entries()) {
+        add('ConfigMap', from.configMapRef, [field, index, 'envFrom', number]);
+        add('Secret', from.secretRef, [field, index, 'envFrom', number]);
+      }
+    }
+  const account = spec.serviceAccountName as string | undefined;
+  if (account && account !== 'default') add('ServiceAccount', { name: account }, ['serviceAccountName']);
+  return found;
+}
+
+/** PersistentVolumeClaims that the pods mount, without those that a StatefulSet makes. */
+export function claimsOf(manifest: Manifest): Reference[] {
+  const [spec, base] = podSpecOf(manifest);
+  return ((spec?.volumes ?? []) as Volume[]).flatMap(({ persistentVolumeClaim }, index) =>
+    persistentVolumeClaim
+      ? [
+          {
+            kind: 'PersistentVolumeClaim' as const,
+            name: persistentVolumeClaim.claimName,
+            optional: false,
+            path: [...base, 'volumes', index],
+          },
+        ]
+      : [],
+  );
+}
+
+function podSpecOf(manifest: Manifest): [Record<string, unknown> | undefined, FieldPath] {
+  if (manifest.kind === 'Pod') return [manifest.spec as Record<string, unknown> | undefined, ['spec']];
+  return [podTemplateOf(manifest)?.spec, ['spec', 'template', 'spec']];
+}

@@ -1,0 +1,170 @@
+// What of somebody's manifests cannot be tested, by name and at once: before a cluster is there, and before a time limit
+// has to pass. Pure.
+import { UsageError } from '../model/errors.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { FieldPath } from '../model/yaml-path.ts';
+import { podTemplateOf } from './definition.ts';
+import { fateOf } from './fates.ts';
+import type { ReadManifest } from './read-manifests.ts';
+import { claimsOf, referencesOf } from './references.ts';
+
+interface WorkloadSpec {
+  replicas?: number | null;
+  paused?: boolean | null;
+  strategy?: Strategy | null;
+  updateStrategy?: Strategy | null;
+  volumeClaimTemplates?: { metadata: { name: string }; spec: { accessModes?: string[] } }[] | null;
+}
+interface Strategy {
+  type?: string | null;
+  rollingUpdate?: { maxSurge?: number | string | null; maxUnavailable?: number | string | null } | null;
+}
+type Names = { readonly kind: string; readonly name: string };
+
+/** Throws UsageError with everything that is in the way, a line each. `where` names the configuration's field. */
+export function refuseUntestable(read: readonly ReadManifest[], workload: Names, where: string): void {
+  const problems = read
+    .filter(({ manifest }) => fateOf(manifest).is === 'created' || isNamed(manifest, workload))
+    .flatMap((one) => problemsOf(one, read, workload));
+  if (workload.kind === 'Rollout' && !read.some(({ manifest }) => isNamed(manifest, workload)))
+    problems.push(`${where}: the manifests have no Rollout "${workload.name}".`);
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+}
+
+const isNamed = ({ kind, metadata }: Manifest, { kind: wanted, name }: Names): boolean =>
+  kind === wanted && metadata.name === name;
+
+function problemsOf(
+  { manifest, at }: ReadManifest,
+  read: readonly ReadManifest[],
+  workload: Names,
+): string[] {
+  const title = `${manifest.kind} ${manifest.metadata.name}`;
+  const say = (path: FieldPath, sentence: string) => `${at(path)}: ${title}: ${sentence}`;
+  const problems: string[] = [];
+  if (isNamed(manifest, workload)) {
+    const spec = (manifest.spec ?? {}) as WorkloadSpec;
+    if (manifest.kind === 'Rollout')
+      problems.push(
+        say(
+          ['kind'],
+          'an Argo Rollout is changed by its own controller, which rollproof does not drive yet. What it does to connections can be tested with a Deployment of the same pod template.',
+        ),
+      );
+    if (spec.updateStrategy?.type === 'OnDelete')
+      problems.push(
+        say(
+          ['spec', 'updateStrategy', 'type'],
+          'updateStrategy OnDelete replaces no pod by itself, so a rollout would never end. Use RollingUpdate to test one.',
+        ),
+      );
+    if (spec.paused) problems.push(say(['spec', 'paused'], 'is paused, so a change would replace no pod.'));
+    if (spec.replicas === 0 && !scaledBy(read, workload))
+      problems.push(say(['spec', 'replicas'], 'has 0 replicas: there is no pod that could answer.'));
+    for (const claim of claimsOf(manifest))
+      if (accessModes(read, claim.name).includes('ReadWriteOncePod') && !deletesFirst(spec, manifest.kind))
+        problems.push(
+          say(
+            claim.path,
+            `PersistentVolumeClaim ${claim.name} is ReadWriteOncePod: the new pod waits for the volume that the old pod holds, and the old one goes only when the new one is ready. Use strategy Recreate, or a StatefulSet.`,
+          ),
+        );
+  }
+  for (const { kind, name, optional, path } of [...referencesOf(manifest), ...claimsOf(manifest)]) {
+    const there = read.some(({ manifest: one }) => one.kind === kind && one.metadata.name === name);
+    if (!there && !optional && !isGenerated(kind, name))
+      problems.push(
+        say(path, `needs ${kind} "${name}", which the manifests do not have; its pods would never start.`),
+      );
+  }
+  return problems;
+}
+
+/** Each namespace has one. */
+const isGenerated = (kind: string, name: string): boolean =>
+  kind === 'ConfigMap' && name === 'kube-root-ca.crt';
+
+const scaledBy = (read: readonly ReadManifest[], { kind, name }: Names): boolean =>
+  read.some(({ manifest }) => {
+    if (manifest.kind !== 'HorizontalPodAutoscaler') return false;
+    const ref = (manifest.spec as { scaleTargetRef?: { kind?: string; name?: string } } | undefined)
+      ?.scaleTargetRef;
+    return ref?.kind === kind && ref.name === name;
+  });
+
+const accessModes = (read: readonly ReadManifest[], claim: string): readonly string[] => {
+  const found = read.find(
+    ({ manifest }) => manifest.kind === 'PersistentVolumeClaim' && manifest.metadata.name === claim,
+  );
+  return (found?.manifest.spec as { accessModes?: string[] } | undefined)?.accessModes ?? [];
+};
+
+/** Whether the old pod goes before the new one comes. */
+function deletesFirst({ strategy, updateStrategy }: WorkloadSpec, kind: string): boolean {
+  if (kind === 'StatefulSet') return true;
+  if (kind === 'DaemonSet') return (updateStrategy?.rollingUpdate?.maxSurge ?? 0) === 0;
+  return strategy?.type === 'Recreate';
+}
+
+/** What may stand still once it runs: said before anything does. */
+export function standstills(manifests: readonly Manifest[], workload: Names): string[] {
+  const found = manifests.find((manifest) => isNamed(manifest, workload));
+  if (!found) return [];
+  const spec = (found.spec ?? {}) as WorkloadSpec;
+  const read = manifests.map((manifest) => ({ manifest, at: () => '' }));
+  if (deletesFirst(spec, found.kind)) return [];
+  return claimsOf(found)
+    .filter(({ name }) => accessModes(read, name).includes('ReadWriteOnce'))
+    .map(
+      ({ name }) =>
+        `${found.kind} ${workload.name} mounts PersistentVolumeClaim ${name}, which is ReadWriteOnce: a new pod on another node waits for the volume that the old pod holds, and the old one goes only when the new one is ready. A rolling update can stand still for ever; use strategy Recreate, or a StatefulSet.`,
+    );
+}
+
+/** What stands between the target's Service and its pods. Throws UsageError. */
+export function refuseUnreachable(service: ReadManifest, workload: Manifest): void {
+  const { manifest, at } = service;
+  const spec = (manifest.spec ?? {}) as {
+    type?: string | null;
+    clusterIP?: string | null;
+    externalName?: string | null;
+    selector?: Record<string, string> | null;
+    ports?: { protocol?: string | null }[] | null;
+  };
+  const refuse = (path: FieldPath, sentence: string): never => {
+    throw new UsageError(`${at(path)}: Service ${manifest.metadata.name}: ${sentence}`);
+  };
+  if (spec.type === 'ExternalName')
+    refuse(['spec', 'type'], `is an ExternalName (${spec.externalName ?? ''}): it has no pods to change.`);
+  if (spec.clusterIP === 'None')
+    refuse(
+      ['spec', 'clusterIP'],
+      'is headless (clusterIP: None): clients choose pods by DNS, and rollproof measures what goes by a ClusterIP. Name a Service that has one.',
+    );
+  const selector = Object.entries(spec.selector ?? {});
+  if (selector.length === 0) refuse(['spec', 'selector'], 'has no selector, so no pod is behind it.');
+  const labels = podTemplateOf(workload)?.metadata?.labels ?? {};
+  const differs = selector.filter(([key, value]) => labels[key] !== value);
+  if (differs.length > 0)
+    refuse(
+      ['spec', 'selector', differs[0]?.[0] ?? ''],
+      `its selector matches no pod of ${workload.kind} ${workload.metadata.name}: it wants ${differs.map(([key, value]) => `${key}=${value}`).join(', ')}, the pods have ${
+        Object.entries(labels)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(', ') || 'no labels'
+      }.`,
+    );
+}
+
+/** Readiness gates on a cluster of our own, where no controller of somebody's would set them. */
+export function gatesNobodySets(manifests: readonly Manifest[]): string[] {
+  return manifests.flatMap((manifest) => {
+    const spec = podTemplateOf(manifest)?.spec as
+      | { readinessGates?: { conditionType: string }[] | null }
+      | undefined;
+    return (spec?.readinessGates ?? []).map(
+      ({ conditionType }) =>
+        `${manifest.kind} ${manifest.metadata.name}: its pods have the readiness gate "${conditionType}", which nobody sets on this cluster: they would never be Ready.`,
+    );
+  });
+}

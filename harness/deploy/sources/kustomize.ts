@@ -1,0 +1,25 @@
+// A folder with a kustomization, built as `kubectl apply -k` would build it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ReadManifest, readText } from '../read-manifests.ts';
+import { rendered } from './program.ts';
+
+const names = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
+
+/** The file that makes the folder a kustomization; undefined: it is none. */
+export const kustomizationIn = (folder: string): string | undefined =>
+  names.map((name) => join(folder, name)).find((file) => existsSync(file));
+
+export async function buildKustomization(
+  folder: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ReadManifest[]> {
+  const text = await rendered({
+    program: 'kubectl',
+    args: ['kustomize', folder],
+    what: `${folder}: the kustomization`,
+    missing: `${folder}: is a kustomization, and there is no "kubectl" on the PATH to build it. Install kubectl, or build it and name the result under target.manifests.`,
+    signal,
+  });
+  return readText(`kubectl kustomize ${folder}`, text);
+}

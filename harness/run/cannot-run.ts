@@ -1,0 +1,31 @@
+// What a cluster cannot run of somebody's manifests, said before it is brought up, all at once.
+import type { ClusterProvider } from '../cluster/provider.ts';
+import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
+import { gatesNobodySets } from '../deploy/refusals.ts';
+import { UsageError } from '../model/errors.ts';
+import type { Scenario } from '../model/scenario.ts';
+import { imagesUsed } from './selection.ts';
+
+/** Throws UsageError with everything of the target that the cluster has not, a line each. */
+export function refuseWhatCannotRun(
+  provider: ClusterProvider,
+  target: TargetDefinition,
+  scenarios: readonly Scenario[],
+): void {
+  const used = new Set(scenarios.flatMap(imagesUsed));
+  const named = Object.entries(target.images).filter(([name]) => name === 'current' || used.has(name));
+  const { container, name: workload } = target.workload;
+  const others = target.manifests.flatMap((manifest) =>
+    (podTemplateOf(manifest)?.spec.containers ?? [])
+      .filter(({ name }) => manifest.metadata.name !== workload || name !== container)
+      .map(({ image }) => image),
+  );
+  const problems = [
+    ...(provider.cannotRun?.(target.manifests, [...named.map(([, image]) => image), ...others]) ?? []),
+    ...(provider.kind === 'context' ? [] : gatesNobodySets(target.manifests)),
+  ];
+  if (problems.length > 0)
+    throw new UsageError(
+      [...problems, 'Nothing was started. Change this, or choose another cluster (--cluster).'].join('\n'),
+    );
+}

@@ -1,0 +1,406 @@
+// Inputs as people have them: folders, kustomizations, charts; what becomes of each object, and what is refused by name.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { loadConfiguration } from '../../harness/config/load.ts';
+import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
+import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
+import { stripped } from '../../harness/deploy/sources/live.ts';
+import { substitutionsOf } from '../../harness/deploy/substitutions.ts';
+import { UsageError } from '../../harness/model/errors.ts';
+import type { Manifest } from '../../harness/model/manifest.ts';
+import { scenarios } from '../../scenarios/index.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('sources of a target', { timeoutMs: 60_000 });
+
+const has = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0;
+const kubectl = has('kubectl', 'kustomize', '--help') ? undefined : 'no kubectl on the PATH';
+const helm = has('helm', 'version') ? undefined : 'no helm on the PATH';
+
+const service = (fields = '') => `
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]${fields}}
+`;
+const workload = (fields = '', pod = '', kind = 'Deployment') => `
+apiVersion: apps/v1
+kind: ${kind}
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+${fields}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: app, image: "web:1"}]
+${pod}
+`;
+const yaml = (...documents: string[]) => documents.join('\n---\n');
+
+async function read(files: Record<string, string>, target: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-sources-'));
+  try {
+    for (const [name, text] of Object.entries({ ...files, 'rollproof.yaml': `target: ${target}\n` })) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), text);
+      if (text.startsWith('#!')) chmodSync(join(folder, name), 0o755);
+    }
+    const loaded = loadConfiguration(join(folder, 'rollproof.yaml'), process.cwd());
+    return await foreignTarget(loaded.configuration.target as never, {
+      at: (path) => loaded.at(path).replace(/^.*\//, ''),
+      signal: new AbortController().signal,
+      live: { connect: () => Promise.reject(new Error('no cluster here')), copySecrets: false },
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function refusal(files: Record<string, string>, target = '{manifests: [web.yaml], deployment: web}') {
+  try {
+    await read(files, target);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return error.message.replace(/[^\s:]*rollproof-sources-[^/]*\//g, '');
+  }
+  return 'accepted';
+}
+
+test('every object is created or left out with a sentence; what cannot stay says why', async () => {
+  const of = (kind: string, name: string, more = '') =>
+    `apiVersion: v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: shop}\n${more}`;
+  const target = await read(
+    {
+      'web.yaml': yaml(
+        workload('  replicas: 1'),
+        service(', type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.0.0.9').replace(
+          'targetPort: 8080',
+          'targetPort: 8080, nodePort: 30080',
+        ),
+        of('Namespace', 'shop'),
+        of('Ingress', 'web'),
+        of('NetworkPolicy', 'deny'),
+        of('ClusterRole', 'all'),
+        of('Widget', 'w'),
+        of('ConfigMap', 'web', 'data: {A: b}'),
+        of(
+          'HorizontalPodAutoscaler',
+          'web',
+          'spec: {minReplicas: 4, scaleTargetRef: {kind: Deployment, name: web}}',
+        ),
+        of('Pod', 'smoke', 'spec: {containers: [{name: a, image: "b"}]}').replace(
+          'namespace: shop',
+          'annotations: {helm.sh/hook: test}',
+        ),
+      ),
+    },
+    '{manifests: [web.yaml], deployment: web}',
+  );
+  assert.equal(
+    target.manifests.map(({ kind }) => kind),
+    ['Deployment', 'Service', 'ConfigMap'],
+  );
+  const because = target.asIs?.substitutions.map((one) => one.because) ?? [];
+  for (const words of [
+    /^Namespace shop is left out: each experiment has a namespace/,
+    /^Ingress web is left out: the load enters at the Service/,
+    /^NetworkPolicy deny is left out: it could keep the load agent out/,
+    /^ClusterRole all is left out: it belongs to the whole cluster/,
+    /^Widget w is left out/,
+    /^Pod smoke is left out: it is a hook of Helm \(test\)/,
+    /^Each experiment has a namespace of its own/,
+    /^Addresses and ports of a Service are left to the cluster/,
+    /^HorizontalPodAutoscaler web keeps at least 4 pods/,
+  ])
+    assert.ok(
+      because.some((one) => words.test(one)),
+      `${words} in\n${because.join('\n')}`,
+    );
+  const spec = target.manifests[1]?.spec as Record<string, unknown>;
+  assert.is(spec.type, 'NodePort');
+  assert.is(spec.externalTrafficPolicy, 'Local');
+  assert.is(podsWanted(target.manifests, target), 4);
+});
+
+test('the number of pods is the manifests’, but for scenarios that are about it', async () => {
+  const target = await read(
+    { 'web.yaml': yaml(workload('  replicas: 1'), service()) },
+    '{manifests: [web.yaml], deployment: web}',
+  );
+  const byId = (id: string) => {
+    const found = scenarios.find((one) => one.id === id)?.quick;
+    assert.ok(found, id);
+    return found;
+  };
+  const table: [string, number][] = [
+    ['image-change', 1],
+    ['rollback', 1],
+    ['scale-down', byId('scale-down').target.replicas],
+    ['scale-up', byId('scale-up').target.replicas],
+  ];
+  for (const [id, expected] of table) {
+    const scenario = byId(id);
+    const base = withScenario(target, scenario);
+    assert.is(podsWanted(base, target), expected, id);
+    const said = substitutionsOf(target, scenario, base, base, (list) => list);
+    assert.is(said.length, expected === 1 ? 0 : 1, `${id}: ${said.map((one) => one.because).join(' ')}`);
+  }
+});
+
+test('what cannot be tested is refused by name, all at once, with file and line', async () => {
+  const both = (one: string, other = service()) => ({ 'web.yaml': yaml(one, other) });
+  const table: [string, Record<string, string>, RegExp, string?][] = [
+    [
+      'OnDelete',
+      both(workload('  updateStrategy: {type: OnDelete}', '', 'DaemonSet')),
+      /^web\.yaml:\d+: DaemonSet web: updateStrategy OnDelete/,
+      '{manifests: [web.yaml], daemonSet: web}',
+    ],
+    ['paused', both(workload('  paused: true')), /^web\.yaml:\d+: Deployment web: is paused/],
+    ['0 replicas', both(workload('  replicas: 0')), /Deployment web: has 0 replicas/],
+    ['headless', both(workload(), service(', clusterIP: None')), /^web\.yaml:\d+: Service web: is headless/],
+    [
+      'ExternalName',
+      both(workload(), service(', type: ExternalName, externalName: a.b')),
+      /Service web: is an ExternalName/,
+    ],
+    [
+      'selector',
+      both(workload().replace('labels: {app: web}', 'labels: {app: wob}')),
+      /its selector matches no pod of Deployment web: it wants app=web, the pods have app=wob/,
+      '{manifests: [web.yaml], deployment: web, service: web}',
+    ],
+    [
+      'missing objects',
+      both(
+        workload(
+          '',
+          '      volumes: [{name: a, configMap: {name: conf}}, {name: b, secret: {secretName: s}}]\n      serviceAccountName: robot',
+        ),
+      ),
+      /needs ConfigMap "conf"[^\n]*\n[^\n]*needs Secret "s"[^\n]*\n[^\n]*needs ServiceAccount "robot"/,
+    ],
+    [
+      'Rollout',
+      both(workload('', '', 'Rollout').replace('apps/v1', 'argoproj.io/v1alpha1')),
+      /Rollout web: an Argo Rollout is changed by its own controller/,
+      '{manifests: [web.yaml], rollout: web}',
+    ],
+    [
+      'none fits',
+      both(workload()),
+      /^rollproof\.yaml:1:\d+: target\.deployment: the manifests have no Deployment "other"; they have web\.$/,
+      '{manifests: [web.yaml], deployment: other}',
+    ],
+    [
+      'of another kind',
+      both(workload()),
+      /target\.statefulSet: the manifests have no StatefulSet "web"; they have none; "web" is a Deployment\.$/,
+      '{manifests: [web.yaml], statefulSet: web}',
+    ],
+    [
+      'two fit',
+      { 'web.yaml': yaml(workload(), workload(), service()) },
+      /^rollproof\.yaml:1:\d+: target\.deployment: the manifests have 2 objects Deployment "web"/,
+    ],
+    [
+      'two Services',
+      { 'web.yaml': yaml(workload(), service(), service().replace('name: web', 'name: also')) },
+      /target\.service: Services web, also all select the pods; say which/,
+    ],
+    [
+      'no Service',
+      { 'web.yaml': workload() },
+      /target\.service: no Service of the manifests selects the pods; they have none\.$/,
+    ],
+    [
+      'no path',
+      {},
+      /^rollproof\.yaml:1:\d+: target\.manifests\[0\]: \S*web\.yaml: there is no such file or folder\.$/,
+    ],
+    [
+      'no kustomization',
+      { 'k/web.yaml': workload() },
+      /target\.kustomize: \S*k: has no kustomization\.yaml\.$/,
+      '{kustomize: k, deployment: web}',
+    ],
+    [
+      'no chart',
+      {},
+      /target\.helm\.chart: \S*chart: there is no such chart\.$/,
+      '{helm: {chart: ./chart}, deployment: web}',
+    ],
+    [
+      'no values',
+      { 'chart/Chart.yaml': 'name: x' },
+      /target\.helm\.values\[0\]: \S*v\.yaml: there is no such file\.$/,
+      '{helm: {chart: chart, values: [v.yaml]}, deployment: web}',
+    ],
+    [
+      'a chart as manifests',
+      { 'chart/Chart.yaml': 'name: x' },
+      /is a chart; name it under target\.helm\.chart/,
+      '{manifests: [chart], deployment: web}',
+    ],
+    [
+      'no source',
+      {},
+      /^\S*rollproof\.yaml:1:\d+: target needs "manifests", "kustomize", "helm" or "from: cluster"/,
+      '{deployment: web}',
+    ],
+    [
+      'two sources',
+      {},
+      /target\.helm cannot stand beside "manifests"/,
+      '{manifests: [a], helm: {chart: b}, deployment: web}',
+    ],
+    [
+      'two workloads',
+      {},
+      /target\.daemonSet cannot stand beside "deployment"/,
+      '{manifests: [a], deployment: web, daemonSet: web}',
+    ],
+  ];
+  for (const [name, files, expected, target] of table)
+    assert.match(await refusal(files, target), expected, name);
+});
+
+test('a ReadWriteOnce volume under a rolling update is named before anything runs', async () => {
+  const claim = (mode: string) =>
+    `apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {accessModes: [${mode}]}`;
+  const mount = '      volumes: [{name: a, persistentVolumeClaim: {claimName: data}}]';
+  const files = (mode: string, fields = '') => ({
+    'web.yaml': yaml(workload(fields, mount), service(), claim(mode)),
+  });
+  const names = '{manifests: [web.yaml], deployment: web}';
+  const warned = await read(files('ReadWriteOnce'), names);
+  assert.match(
+    warned.asIs?.warnings.join('\n') ?? '',
+    /mounts PersistentVolumeClaim data, which is ReadWriteOnce/,
+  );
+  assert.match(
+    await refusal(files('ReadWriteOncePod')),
+    /is ReadWriteOncePod: the new pod waits for the volume/,
+  );
+  const recreate = await read(files('ReadWriteOnce', '  strategy: {type: Recreate}'), names);
+  assert.equal(recreate.asIs?.warnings, []);
+});
+
+test('readiness gates that nobody sets', () => {
+  const gated = {
+    kind: 'Deployment',
+    apiVersion: 'apps/v1',
+    metadata: { name: 'web' },
+    spec: { template: { spec: { containers: [], readinessGates: [{ conditionType: 'example.test/lb' }] } } },
+  } as unknown as Manifest;
+  assert.match(gatesNobodySets([gated]).join(), /readiness gate "example\.test\/lb", which nobody sets/);
+});
+
+test('a live object is stripped of what the cluster wrote into it', () => {
+  const live = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: 'web',
+      namespace: 'shop',
+      uid: 'u',
+      resourceVersion: '5',
+      generation: 3,
+      creationTimestamp: 'x',
+      managedFields: [],
+      labels: { app: 'web' },
+      annotations: { 'deployment.kubernetes.io/revision': '4', team: 'a' },
+    },
+    spec: { replicas: 2 },
+    status: { replicas: 2 },
+  } as unknown as Manifest;
+  assert.equal(stripped(live), {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', labels: { app: 'web' }, annotations: { team: 'a' } },
+    spec: { replicas: 2 },
+  });
+});
+
+const kustomization = {
+  'k/kustomization.yaml': 'resources: [web.yaml]\nnamePrefix: my-\n',
+  'k/web.yaml': yaml(workload(), service()),
+};
+
+test(
+  'a folder with a kustomization is built, wherever it is named',
+  async () => {
+    for (const source of ['manifests: [k]', 'kustomize: k']) {
+      const target = await read(kustomization, `{${source}, deployment: my-web}`);
+      assert.is(target.service.name, 'my-web', source);
+    }
+    const broken = { 'k/kustomization.yaml': 'resources: [nope.yaml]\n' };
+    assert.match(
+      await refusal(broken, '{kustomize: k, deployment: web}'),
+      /k: the kustomization cannot be rendered: .*nope\.yaml/,
+    );
+  },
+  { skip: kubectl },
+);
+
+/** With a PATH on which only the given programs are. */
+async function withPath<T>(programs: Record<string, string>, body: () => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-path-'));
+  for (const [name, text] of Object.entries(programs))
+    writeFileSync(join(folder, name), text, { mode: 0o755 });
+  const before = process.env.PATH;
+  process.env.PATH = folder;
+  try {
+    return await body();
+  } finally {
+    process.env.PATH = before;
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('a chart is rendered by what is called helm; a program that is not there is one sentence', async () => {
+  const chart = { 'chart/Chart.yaml': 'name: x', 'v.yaml': 'a: b' };
+  const target =
+    '{helm: {chart: chart, values: [v.yaml], set: {a: 1}, release: mine, version: 1.2.3}, deployment: web}';
+  const print = `#!/bin/sh\nwhile read -r line; do echo "$line"; done <<'END'\n# $*\nEND\necho "apiVersion: v1"\necho "kind: ConfigMap"\necho "metadata: {name: args}"\necho "data: {args: '$*'}"\necho ---\n/bin/cat <<'END'\n${yaml(workload(), service())}\nEND\n`;
+  await withPath({ helm: print }, async () => {
+    const found = await read(chart, target);
+    const { args } = (found.manifests[0] as Manifest).data as { args: string };
+    assert.match(args, /^template mine \S+\/chart --values \S+\/v\.yaml --set-string a=1 --version 1\.2\.3$/);
+  });
+  await withPath({}, async () => {
+    assert.match(await refusal(chart, target), /target\.helm\.chart: there is no "helm" on the PATH/);
+    assert.match(
+      await refusal(kustomization, '{kustomize: k, deployment: web}'),
+      /there is no "kubectl" on the PATH/,
+    );
+  });
+  await withPath(
+    { helm: '#!/bin/sh\necho "Error: values do not meet the schema." >&2\nexit 1\n' },
+    async () => {
+      assert.match(await refusal(chart, target), /cannot be rendered: values do not meet the schema\.$/);
+    },
+  );
+});
+
+test(
+  'a chart is rendered by helm itself',
+  async () => {
+    const chart = {
+      'chart/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.1.0\n',
+      'chart/values.yaml': 'replicas: 1\n',
+      'chart/templates/all.yaml': yaml(workload('  replicas: {{ .Values.replicas }}'), service()),
+      'v.yaml': 'replicas: 3\n',
+    };
+    const target = await read(chart, '{helm: {chart: chart, values: [v.yaml]}, deployment: web}');
+    assert.is(podsWanted(target.manifests, target), 3);
+  },
+  { skip: helm },
+);
+
+test.run();
