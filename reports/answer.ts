@@ -1,6 +1,6 @@
 // The answer that every report puts first: is it safe, why not, what to change, how sure. Pure, from results alone.
 import type { Lane } from '../harness/model/load.ts';
-import type { Cause, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
+import type { Cause, DirectVerdict, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
 import { count, counted, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
 import { causeWords, laneWords } from '../harness/words/names.ts';
@@ -56,14 +56,43 @@ export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
   const tally = tallyOf(scenarios);
   const total = scenarios.length;
   if (tally.proven === total) return `All ${total} scenarios are proven.`;
-  const named = (verdict: Verdict) => {
-    const names = scenarios.filter((scenario) => scenario.verdict === verdict).map(({ name }) => name);
-    return names.length <= 3 ? listed(names) : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
-  };
-  const parts = (['refuted', 'faulted', 'inconclusive', 'unneeded', 'not-run'] as const)
+  const named = (verdict: Verdict) => namesOf(scenarios.filter((scenario) => scenario.verdict === verdict));
+  const direct = ownHeadline(scenarios);
+  if (direct) return direct;
+  const parts = ([...toRead, 'safe'] as const)
     .filter((verdict) => tally[verdict] > 0)
     .map((verdict) => `${count(tally[verdict])} ${verdict} (${named(verdict)})`);
   return `${count(tally.proven)} of ${counted(total, 'scenario')} proven; ${listed(parts)}.`;
+}
+
+/** Verdicts that need a reader, the worst first. */
+const toRead = ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'not-run'] as const;
+
+/** Somebody's own workload in several scenarios: whether it is safe as it is comes first. */
+function ownHeadline(scenarios: readonly ScenarioResult[]): string | undefined {
+  const asked = scenarios.filter(({ verdict }) => verdict !== 'not-run');
+  if (asked.length === 0 || asked.some(({ direct }) => !direct)) return undefined;
+  const of = (verdict: DirectVerdict) => asked.filter(({ direct }) => direct?.verdict === verdict);
+  const [loses, unclear] = [of('loses'), of('inconclusive')];
+  const proven = asked.filter(({ verdict }) => verdict === 'proven').length;
+  const more = [
+    ...(unclear.length > 0
+      ? [`${count(unclear.length)} not measured well enough (${namesOf(unclear)})`]
+      : []),
+    ...(proven > 0 ? [`with the settings nothing was lost in ${count(proven)} of them`] : []),
+  ];
+  const rest = more.length > 0 ? `; ${listed(more)}` : '';
+  if (loses.length > 0) {
+    return `Not safe as it is: it loses in ${loses.length} of ${counted(asked.length, 'scenario')} (${namesOf(loses)})${rest}.`;
+  }
+  return unclear.length === 0
+    ? `Safe as it is in all ${counted(asked.length, 'scenario')}: nothing was lost.`
+    : `Safe as it is in ${of('safe').length} of ${counted(asked.length, 'scenario')}${rest}.`;
+}
+
+function namesOf(scenarios: readonly ScenarioResult[]): string {
+  const names = scenarios.map(({ name }) => name);
+  return names.length <= 3 ? listed(names) : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 }
 
 export interface SuiteAnswer {
@@ -100,7 +129,6 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
       found.set(cause, (found.get(cause) ?? 0) + 1);
     }
   }
-  const order: readonly Verdict[] = ['refuted', 'faulted', 'inconclusive', 'unneeded', 'not-run'];
   return {
     safe:
       measured === 0
@@ -119,7 +147,7 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
       .slice(0, 4)
       .map(([cause, n]) => ({ cause, scenarios: n })),
     settings: [...new Set(stopped.flatMap(({ after }) => after?.settings ?? []))],
-    attention: order.flatMap((verdict) => scenarios.filter((scenario) => scenario.verdict === verdict)),
+    attention: toRead.flatMap((verdict) => scenarios.filter((scenario) => scenario.verdict === verdict)),
     sure: suiteSureLines(results),
   };
 }
@@ -129,7 +157,8 @@ function suiteSureLines({ cluster, scenarios }: Pick<Results, 'cluster' | 'scena
   const held = claims.filter((claim) => claim.result === claim.expected).length;
   const experiments = scenarios.flatMap((scenario) => scenario.experiments);
   const valid = experiments.filter((experiment) => experiment.valid).length;
-  const runs = Math.max(0, ...experiments.map((experiment) => experiment.repeat));
+  // Repeats are numbered from 0.
+  const runs = Math.max(0, ...experiments.map((experiment) => experiment.repeat + 1));
   const again = scenarios.reduce((sum, scenario) => sum + (scenario.measuredAgain?.length ?? 0), 0);
   return [
     ...(claims.length > 0
@@ -195,8 +224,14 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
       return failed.length === 1
         ? `No: a claim fails that was expected to hold (${failed[0]!.text.replace(/\.$/, '')}).`
         : `No: ${failed.length || 'some'} of ${counted(scenario.claims.length, 'claim')} fail that were expected to hold.`;
+    case 'safe':
+      return 'Safe as it is: nothing was lost.';
+    case 'loses':
+      return `Not safe as it is: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
     case 'inconclusive':
-      return 'No answer yet: the measurement was not good enough.';
+      return scenario.experiments.length > 0 && scenario.experiments.every(({ valid }) => valid)
+        ? 'No verdict: what was measured is sound, but not all that is claimed was run.'
+        : 'No answer yet: the measurement was not good enough.';
     case 'faulted':
       return 'No answer: the experiment failed.';
     case 'not-run':
@@ -262,16 +297,12 @@ function changeLines(
   after: Column | undefined,
 ): readonly string[] {
   if (scenario.verdict === 'refuted') {
-    const failed = scenario.claims.filter((claim) => claim.result === 'fails' && claim.expected === 'holds');
-    const texts = failed.map(
-      (claim) => `Fails: ${claim.text} Expected ${claim.expect}, measured ${claim.measured}.`,
-    );
-    return [
-      ...texts.slice(0, 4),
-      ...(scenario.advice.length > 0 ? scenario.advice : remedies(scenario, after ?? before)),
-    ];
+    const what = scenario.advice.length > 0 ? scenario.advice : remedies(scenario, after ?? before);
+    // A claim that fails is nothing to change: the claims stand by themselves.
+    return what.length > 0 ? what : [scenario.reason];
   }
   if (scenario.advice.length > 0) return scenario.advice;
+  if (scenario.verdict === 'loses') return remedies(scenario, before);
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
     return [
@@ -280,7 +311,7 @@ function changeLines(
         : `Do as ${settingsPhrase(after)} does.`,
     ];
   }
-  if (scenario.verdict === 'proven' || scenario.verdict === 'unneeded')
+  if (['proven', 'unneeded', 'safe'].includes(scenario.verdict))
     return ['Nothing, as far as this run shows.'];
   const reasons = scenario.experiments.flatMap((experiment) => experiment.invalid);
   return reasons.length > 0 ? [...new Set(reasons)] : [scenario.reason].filter(Boolean);
@@ -350,6 +381,7 @@ function sureLines(
       });
     }
   }
+  for (const text of unchangedOf(scenario)) lines.push({ tone: 'note', text });
   const controls = scenario.experiments.flatMap((experiment) => experiment.control ?? []);
   const noise = controls.reduce((sum, control) => sum + control.lost, 0);
   if (controls.length > 0) {
@@ -374,6 +406,14 @@ function sureLines(
   }
   lines.push(clusterLine(results.cluster));
   return lines;
+}
+
+/** Settings that changed nothing, because the manifests say so already; each once. */
+function unchangedOf({ experiments }: ScenarioResult): readonly string[] {
+  const texts = experiments.flatMap(({ variant, unchanged = [] }) =>
+    unchanged.map(({ setting, why }) => `${setting} of ${variant} changed nothing: ${why}`),
+  );
+  return [...new Set(texts)];
 }
 
 /** A reason's first sentence, inside one of ours: what was seen, without what to change. */
@@ -414,7 +454,7 @@ export function limitsOf(results: Results): readonly string[] {
       `Zero lost is not “never”: with the number of attempts made here a loss rate of up to ${percent(highest)} could still have gone unseen (95 %).`,
     );
   }
-  if (experiments.length > 0 && experiments.every((experiment) => experiment.repeat <= 1)) {
+  if (experiments.length > 0 && experiments.every((experiment) => experiment.repeat === 0)) {
     limits.push('Every variant ran once. Timings differ from run to run; --repeat 10 shows by how much.');
   }
   const lanesSeen = new Set(experiments.flatMap((experiment) => Object.keys(experiment.lanes)));

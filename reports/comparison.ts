@@ -3,6 +3,7 @@
 import { type Lane, lanes } from '../harness/model/load.ts';
 import type { Cause, ExperimentResult, LaneResult, ScenarioResult } from '../harness/model/results.ts';
 import { causes } from '../harness/model/results.ts';
+import { asIsName } from '../harness/model/setting.ts';
 
 /** Repeats of one variant over one path with one number of agents. */
 export interface Column {
@@ -63,9 +64,12 @@ export function comparisons(scenario: Pick<ScenarioResult, 'experiments'>): read
       return { before: named ?? columns[0], after: named && ofRole('after') };
     }
     const bySettings = columns.toSorted((a, b) => a.settings.length - b.settings.length);
-    const before = columns.find((column) => column.variant === 'baseline') ?? bySettings[0];
-    const after = columns.find((column) => column.variant === 'hardened') ?? bySettings.at(-1);
-    return { before, after: after?.variant === before?.variant ? undefined : after };
+    const named = (variant: string) => columns.find((column) => column.variant === variant);
+    const before = named(asIsName) ?? named('baseline') ?? bySettings[0];
+    const after = named('hardened') ?? bySettings.at(-1);
+    // Settings taken away from somebody's own workload are no change to compare it with.
+    const comparable = after && after.variant !== before?.variant && after.variant !== 'baseline';
+    return { before, after: comparable ? after : undefined };
   });
 }
 

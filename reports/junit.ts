@@ -26,6 +26,7 @@ function suiteLines(scenario: ScenarioResult, cases: readonly Case[], results: R
   const properties: readonly (readonly [string, string])[] = [
     ['verdict', scenario.verdict],
     ['reason', scenario.reason],
+    ...(scenario.direct ? ([['direct', scenario.direct.verdict]] as const) : []),
     ['cluster', cluster.kind],
     ['kubernetes', cluster.kubernetesVersion],
     ['emulated', String(cluster.emulated)],
@@ -65,7 +66,7 @@ function caseLines(one: Case, scenario: ScenarioResult, timeMs: number): readonl
 
 /** A scenario that faulted or has no claims becomes one case, so that it never disappears from a CI's list. */
 function casesOf(scenario: ScenarioResult): readonly Case[] {
-  const claims = scenario.claims.map((claim) => claimCase(claim, scenario));
+  const claims = [...directCases(scenario), ...scenario.claims.map((claim) => claimCase(claim, scenario))];
   if (scenario.verdict === 'faulted') {
     return [
       { name: 'the experiments ran', kind: 'error', message: scenario.reason, detail: scenario.reason },
@@ -85,6 +86,20 @@ function casesOf(scenario: ScenarioResult): readonly Case[] {
   ];
 }
 
+/** Somebody's own workload: that it loses nothing as it is. */
+function directCases({ direct }: ScenarioResult): readonly Case[] {
+  if (!direct) return [];
+  const kinds = { safe: 'passed', loses: 'failed', inconclusive: 'skipped' } as const;
+  return [
+    {
+      name: 'as-is: nothing is lost as it is',
+      kind: kinds[direct.verdict],
+      message: `${direct.verdict}: ${direct.reason}`,
+      detail: direct.reason,
+    },
+  ];
+}
+
 function claimCase(claim: ClaimResult, scenario: ScenarioResult): Case {
   const applies = [claim.appliesTo.variant, claim.appliesTo.lane].filter(Boolean).join(', ');
   const name = `${claim.id}: ${claim.text}${applies ? ` (${applies})` : ''}`;
@@ -98,7 +113,7 @@ function claimCase(claim: ClaimResult, scenario: ScenarioResult): Case {
     ),
   ].join('\n');
   // `unneeded`: that a baseline lost nothing fails the claim that it does, and refutes nothing.
-  const unneeded = scenario.verdict === 'unneeded' && claim.result !== claim.expected;
+  const unneeded = ['unneeded', 'safe'].includes(scenario.verdict) && claim.result !== claim.expected;
   if (claim.result === 'not-run')
     return { name, kind: 'skipped', message: `not-run: ${claim.measured}`, detail };
   const undecided =

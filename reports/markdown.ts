@@ -56,12 +56,13 @@ function fitted(head: string, sections: readonly string[], tail: string): string
 }
 
 function overviewTable(scenarios: readonly ScenarioResult[]): string {
+  const own = scenarios.some(({ direct }) => direct);
   const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
     scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
   );
   return [
-    `| Scenario | Verdict | ${lanes.map((lane) => `Lost, ${lane}: before → after`).join(' | ')} |`,
-    `|---|---|${lanes.map(() => '---:|').join('')}`,
+    `| Scenario | ${own ? 'As it is | ' : ''}Verdict | ${lanes.map((lane) => `Lost, ${lane}: before → after`).join(' | ')} |`,
+    `|---|${own ? '---|' : ''}---|${lanes.map(() => '---:|').join('')}`,
     ...scenarios.map((scenario) => {
       const { before, after } = beforeAfter(scenario);
       const cells = lanes.map((lane) => {
@@ -70,7 +71,10 @@ function overviewTable(scenarios: readonly ScenarioResult[]): string {
         if (!from) return '–';
         return to ? `${count(from.lost)} → **${count(to.lost)}**` : lostOf(from);
       });
-      return `| ${text(scenario.title)} ${code(scenario.name)} | ${sign(scenario)} ${scenario.verdict} | ${cells.join(' | ')} |`;
+      const direct = scenario.direct
+        ? `${verdictWords[scenario.direct.verdict].sign} ${scenario.direct.verdict}`
+        : '–';
+      return `| ${text(scenario.title)} ${code(scenario.name)} | ${own ? `${direct} | ` : ''}${sign(scenario)} ${scenario.verdict} | ${cells.join(' | ')} |`;
     }),
     '',
   ].join('\n');
@@ -92,6 +96,10 @@ function scenarioSection(scenario: ScenarioResult, results: Results, level: numb
   const answer = answerOf(scenario, results);
   const heading = (title: string) => `${'#'.repeat(level)} ${title}`;
   const lines = [`${text(scenario.question)} ${text(scenario.reason)}`.trim(), ''];
+  if (scenario.direct) {
+    const { verdict, reason } = scenario.direct;
+    lines.push(`As it is: ${verdictWords[verdict].sign} **${verdict}**. ${text(reason)}`, '');
+  }
   const table = comparisonTable(scenario);
   if (table) lines.push(table, '');
   const cases = casesTable(scenario);

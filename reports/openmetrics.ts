@@ -1,6 +1,6 @@
 // OpenMetrics text for nightly trends: one gauge per figure, labelled by what was run. (OpenMetrics 1.0)
 import type { ExperimentResult, LaneResult, Results } from '../harness/model/results.ts';
-import { verdicts } from '../harness/model/results.ts';
+import { directVerdicts, verdicts } from '../harness/model/results.ts';
 
 type Labels = Readonly<Record<string, string>>;
 interface Family {
@@ -15,6 +15,7 @@ export function renderOpenMetrics(results: Results): string {
   const families = [
     runInfo(results),
     verdictStates(results),
+    directStates(results),
     ...laneFamilies(results),
     ...rolloutFamilies(results),
   ];
@@ -68,6 +69,22 @@ function verdictStates({ scenarios }: Results): Family {
         (verdict) =>
           [{ scenario: scenario.name, [name]: verdict }, verdict === scenario.verdict ? 1 : 0] as const,
       ),
+    ),
+  };
+}
+
+function directStates({ scenarios }: Results): Family {
+  const name = 'rollproof_scenario_direct';
+  return {
+    name,
+    type: 'stateset',
+    help: 'Whether the own workload is safe as it is.',
+    samples: scenarios.flatMap(({ name: scenario, direct }) =>
+      direct
+        ? directVerdicts.map(
+            (verdict) => [{ scenario, [name]: verdict }, verdict === direct.verdict ? 1 : 0] as const,
+          )
+        : [],
     ),
   };
 }

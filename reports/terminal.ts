@@ -11,6 +11,7 @@ import {
   verdictWords,
 } from '../harness/words/names.ts';
 import { answerOf, suiteHeadline } from './answer.ts';
+import { substitutionsShown } from './cases.ts';
 import { beforeAfter, lanesOf, worst } from './comparison.ts';
 
 export interface TerminalOptions {
@@ -62,10 +63,17 @@ function badge(scenario: ScenarioResult, paint: Paint): string {
   return paint(tone, `${sign} ${scenario.verdict}`);
 }
 
+/** Before a verdict that says more: whether the user's own is safe as it is. */
+function ownBadge({ direct, verdict }: ScenarioResult, paint: Paint): string {
+  if (!direct || direct.verdict === verdict) return '';
+  const { sign, tone } = verdictWords[direct.verdict];
+  return `${paint(tone, `${sign} ${direct.verdict}`)} as it is, with the settings `;
+}
+
 function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): readonly string[] {
   const answer = answerOf(scenario, results);
   const lines = [
-    `${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.title)}`,
+    `${ownBadge(scenario, paint)}${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.title)}`,
     paint('bold', safe(answer.headline)),
     safe(scenario.reason),
     '',
@@ -85,6 +93,12 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
       }),
     ]);
     lines.push(...columns([['', ...lanes.map((lane) => `lost, ${laneWords[lane].title}`)], ...rows]), '');
+  }
+  const changes = substitutionsShown(scenario);
+  if (changes.length > 0) {
+    lines.push(paint('bold', 'What had to be changed to run it'));
+    for (const { because } of changes) lines.push(`  ${safe(because)}`);
+    lines.push('');
   }
   if (answer.why.length > 0) {
     lines.push(paint('bold', 'Why'));
@@ -110,9 +124,11 @@ function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonl
   const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
     scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
   );
+  const own = scenarios.some(({ direct }) => direct);
   const rows = scenarios.map((scenario) => {
     const { before, after } = beforeAfter(scenario);
     return [
+      ...(own ? [ownCell(scenario, paint)] : []),
       badge(scenario, paint),
       safe(scenario.name),
       ...lanes.map((lane) => {
@@ -126,10 +142,13 @@ function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonl
     ];
   });
   const reasons = scenarios
-    .filter(({ verdict }) => verdict !== 'proven')
+    .filter(({ verdict }) => verdict !== 'proven' && verdict !== 'safe')
     .map((scenario) => `  ${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.reason)}`);
   return [
-    ...columns([['verdict', 'scenario', ...lanes.map((lane) => `lost, ${lane}`)], ...rows]),
+    ...columns([
+      [...(own ? ['as it is'] : []), 'verdict', 'scenario', ...lanes.map((lane) => `lost, ${lane}`)],
+      ...rows,
+    ]),
     '',
     ...(reasons.length > 0 ? [...reasons, ''] : []),
     paint('bold', safe(suiteHeadline(scenarios))),
@@ -142,6 +161,12 @@ function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonl
         ]
       : []),
   ];
+}
+
+function ownCell({ direct }: ScenarioResult, paint: Paint): string {
+  if (!direct) return '–';
+  const { sign, tone } = verdictWords[direct.verdict];
+  return paint(tone, `${sign} ${direct.verdict}`);
 }
 
 /** Rows as columns of equal width; what a colour adds is not counted. */

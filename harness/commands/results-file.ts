@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../model/errors.ts';
 import { lanes } from '../model/load.ts';
-import { type Results, resultsSchemaVersion, verdicts } from '../model/results.ts';
+import { directVerdicts, type Results, resultsSchemaVersion, verdicts } from '../model/results.ts';
 
 const resultsFile = 'results.json';
 
@@ -66,6 +66,7 @@ const comparedSchema = z.looseObject({
     z.looseObject({
       name: z.string(),
       verdict: z.enum(verdicts),
+      direct: z.looseObject({ verdict: z.enum(directVerdicts) }).optional(),
       experiments: z.array(
         z.looseObject({
           variant: z.string(),

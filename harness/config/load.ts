@@ -251,7 +251,7 @@ function checkGate(
 ): void {
   if (!variantProblem) return;
   const cases = scenarios.flatMap((one) => (typeof one === 'string' ? [] : Object.keys(one.full.cases)));
-  for (const [index, name] of variants.entries()) {
+  for (const [index, name] of (variants ?? []).entries()) {
     const problem = cases.includes(name) ? undefined : variantProblem(name, configured);
     const field = [...path, 'variants', index];
     if (problem) text.refuse(field, `${fieldName(field)}: ${problem}`);

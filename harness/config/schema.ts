@@ -253,8 +253,10 @@ export const gateSchema = z.strictObject({
     .describe('Longest outage allowed in any lane.'),
   noWorseThanLastGreen: z.boolean().optional().describe('Compare with the last run that was green.'),
   variants: withoutRepeats(z.array(text).min(1))
-    .default(['hardened'])
-    .describe('Variants that the gate judges.'),
+    .optional()
+    .describe(
+      'Variants that the gate judges. Default: those that ran on your own workload (as-is, hardened); hardened for the built-in target.',
+    ),
 });
 export type Gate = z.output<typeof gateSchema>;
 

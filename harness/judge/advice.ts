@@ -1,6 +1,7 @@
 // What a reader should do, in plain words, from the causes that were found.
 import { type Lane, lanes } from '../model/load.ts';
 import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
+import { asIsName } from '../model/setting.ts';
 import { count, duration, list } from '../words/judged-figures.ts';
 
 /**
@@ -12,7 +13,10 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
   const complete = experiments.filter((experiment) => experiment.status === 'complete');
   const most = Math.max(0, ...complete.map((experiment) => experiment.settings.length));
   const fullest = complete.filter((experiment) => experiment.settings.length === most);
-  const bare = complete.filter((experiment) => experiment.settings.length === 0);
+  const ownRan = complete.some((experiment) => experiment.variant === asIsName);
+  const bare = complete.filter((experiment) =>
+    ownRan ? experiment.variant === asIsName : experiment.settings.length === 0,
+  );
   const advice: string[] = [];
   const settings = new Set(fullest[0]?.settings ?? []);
   const variant = fullest[0]?.variant ?? '';
@@ -25,7 +29,9 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
     const setting = settingAgainst[cause];
     if (!setting || !settings.has(setting) || left.has(cause) || decided.includes(setting)) continue;
     advice.push(
-      `Keep ${setting}: without the settings ${lossText(lost)} were lost because ${because[cause]}, with them none.`,
+      ownRan
+        ? `Add ${setting}: as it is, ${lossText(lost)} were lost because ${because[cause]}, with the settings none.`
+        : `Keep ${setting}: without the settings ${lossText(lost)} were lost because ${because[cause]}, with them none.`,
     );
   }
   return advice;

@@ -66,7 +66,7 @@ function compareScenario(name: string, before: Side | undefined, after: Side | u
   });
   return {
     name,
-    change: overall(before.verdict, after.verdict, figures),
+    change: overall(ownVerdict(before), ownVerdict(after), figures),
     before: before.verdict,
     after: after.verdict,
     figures,
@@ -78,10 +78,15 @@ const rank: Readonly<Record<Verdict, number | undefined>> = {
   proven: 0,
   unneeded: 0,
   refuted: 1,
+  safe: 0,
+  loses: 1,
   inconclusive: undefined,
   faulted: undefined,
   'not-run': undefined,
 };
+
+/** Where the user's own workload ran as it is, that it got better or worse is what counts. */
+const ownVerdict = ({ verdict, direct }: Side): Verdict => direct ?? verdict;
 
 function overall(before: Verdict, after: Verdict, figures: readonly FigureChange[]): ChangeWord {
   const a = rank[before];

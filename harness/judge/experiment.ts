@@ -53,6 +53,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     settings: header.variant.settings,
     ...caseOf(header),
     ...(header.substitutions && { substitutions: header.substitutions }),
+    ...(header.unchanged && { unchanged: header.unchanged }),
     path: header.path,
     agents: header.agents,
     repeat: header.repeat,

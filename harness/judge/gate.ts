@@ -3,6 +3,7 @@ import { type ExitCode, exitCode } from '../model/errors.ts';
 import { type Lane, lanes } from '../model/load.ts';
 import type { ExperimentResult, Results } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
+import { asIsName } from '../model/setting.ts';
 import { count, duration, list } from '../words/judged-figures.ts';
 import { compareRuns } from './compare.ts';
 import { summarizeRun } from './summarize.ts';
@@ -13,11 +14,13 @@ export interface GateRules {
   readonly maxLost?: Partial<Record<Lane, number>> | undefined;
   readonly maxOutageMs?: number | undefined;
   readonly noWorseThanLastGreen?: boolean | undefined;
-  readonly variants: readonly string[];
+  /** Undefined: those that ran on the user's own workload (as-is, hardened); `hardened` for the built-in target. */
+  readonly variants?: readonly string[] | undefined;
 }
 
 /** `green`: the last green run of the history; undefined when there is none yet, which crosses nothing. */
-export function passGate(results: Results, rules: GateRules, green?: RunSummary): GateResult {
+export function passGate(results: Results, given: GateRules, green?: RunSummary): GateResult {
+  const rules = { ...given, variants: given.variants ?? defaultVariants(results) };
   const crossed: GateCrossing[] = [];
   const undecided: string[] = [];
   let looked = 0;
@@ -42,9 +45,15 @@ export function passGate(results: Results, rules: GateRules, green?: RunSummary)
       }
     }
   }
+  const ran = variantsOf(results);
+  const missing = rules.variants.filter((variant) => !ran.has(variant));
   if (looked === 0 && undecided.length === 0) {
     undecided.push(
       `No experiment of variant ${list(rules.variants)} ran, so the gate had nothing to look at.`,
+    );
+  } else if (missing.length > 0) {
+    undecided.push(
+      `Variant ${list(missing)}, which gate.variants names, did not run; there are ${list([...ran])}.`,
     );
   }
   if (rules.noWorseThanLastGreen && green) {
@@ -59,6 +68,20 @@ export function passGate(results: Results, rules: GateRules, green?: RunSummary)
     ...(rules.noWorseThanLastGreen &&
       green && { lastGreen: { runId: green.runId, startedAt: green.startedAt } }),
   };
+}
+
+const variantsOf = ({ scenarios }: Results): ReadonlySet<string> =>
+  new Set(scenarios.flatMap(({ experiments }) => experiments.map(({ variant }) => variant)));
+
+function defaultVariants(results: Results): readonly string[] {
+  const ran = variantsOf(results);
+  return ran.has(asIsName) ? [asIsName, ...(ran.has(HARDENED) ? [HARDENED] : [])] : [HARDENED];
+}
+
+const HARDENED = 'hardened';
+
+interface ResolvedRules extends GateRules {
+  readonly variants: readonly string[];
 }
 
 export function gateExitCode({ state }: GateResult): ExitCode {
@@ -108,7 +131,7 @@ function crossings(
   return found;
 }
 
-function worse(results: Results, rules: GateRules, green: RunSummary) {
+function worse(results: Results, rules: ResolvedRules, green: RunSummary) {
   return compareRuns(green, summarizeRun(results)).scenarios.flatMap((scenario) =>
     scenario.figures
       .filter(

@@ -142,14 +142,18 @@ export function runExitCode(
   return combineExitCodes(codes);
 }
 
-function codeOf({ verdict }: ScenarioResult, strict: boolean): ExitCode {
+/** A workload of somebody's that loses as it is fails, also where settings were proven to stop it. */
+function codeOf({ verdict, direct }: ScenarioResult, strict: boolean): ExitCode {
+  if (verdict !== 'faulted' && direct?.verdict === 'loses') return exitCode.refuted;
   switch (verdict) {
     case 'proven':
+    case 'safe':
       return exitCode.ok;
     case 'unneeded':
     case 'not-run':
       return strict ? exitCode.inconclusive : exitCode.ok;
     case 'refuted':
+    case 'loses':
       return exitCode.refuted;
     case 'inconclusive':
       return exitCode.inconclusive;

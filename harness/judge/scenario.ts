@@ -1,14 +1,22 @@
 // The verdict of a scenario: its claims on its experiments, and a sentence with figures that says why.
 
 import { lanes } from '../model/load.ts';
-import type { ClaimResult, ExperimentResult, ScenarioResult, Verdict } from '../model/results.ts';
+import type {
+  ClaimResult,
+  DirectResult,
+  ExperimentResult,
+  ScenarioResult,
+  Verdict,
+} from '../model/results.ts';
 import type { MeasuredAgain } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
+import { asIsName } from '../model/setting.ts';
 import { count, list, plural, share } from '../words/judged-figures.ts';
 import { judgeAblation } from './ablation.ts';
 import { advise } from './advice.ts';
 import { evaluateClaim, isExistential } from './claims.ts';
 import { costOfSafety } from './cost.ts';
+import { judgeDirect } from './direct.ts';
 
 export interface ScenarioFaults {
   /** The cluster cannot run it; the reason. */
@@ -23,8 +31,9 @@ export function judgeScenario(
   experiments: readonly ExperimentResult[],
   faults: ScenarioFaults = {},
 ): ScenarioResult {
-  const claims = scenario.claims.map((claim) => evaluateClaim(claim, experiments));
+  const claims = claimsMade(scenario, experiments).map((claim) => evaluateClaim(claim, experiments));
   const { verdict, reason } = decide(scenario, claims, experiments, faults);
+  const direct = judgeDirect(experiments);
   const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
   const ablation = judgeAblation(experiments);
   const again = (faults.measuredAgain ?? []).map(({ scenario: _, ...told }) => told);
@@ -35,6 +44,7 @@ export function judgeScenario(
     question: scenario.question,
     verdict,
     reason: rounds ? `${reason} (${rounds.asVerdict} of ${rounds.of} repeats say ${verdict})` : reason,
+    ...(direct && { direct }),
     advice: [...(ablation?.advice ?? []), ...advise(comparable(experiments), ablation?.settings)],
     claims,
     experiments,
@@ -43,6 +53,22 @@ export function judgeScenario(
     ...(cost && { cost }),
     ...(ablation && { ablation }),
   };
+}
+
+/**
+ * Of somebody's own workload nobody claims that it loses: whether it does is the direct verdict. What is claimed of
+ * variants that did not run beside it is not asked.
+ */
+function claimsMade(
+  scenario: Scenario,
+  experiments: readonly ExperimentResult[],
+): readonly ClaimDefinition[] {
+  const ran = new Set(experiments.map(({ variant }) => variant));
+  if (!ran.has(asIsName)) return scenario.claims;
+  return scenario.claims.filter(({ role, appliesTo: { variant } }) => {
+    if (variant === undefined) return true;
+    return ran.has(variant) && !(role === 'baseline-loses' && variant === asIsName);
+  });
 }
 
 /** Cases are different targets: what their settings save is no comparison, but the one to end with may still lose. */
@@ -77,6 +103,12 @@ function decide(
       reason: `${title(faulted)}: ${faulted.invalid[0] ?? 'the experiment failed.'}`,
     };
 
+  const direct = judgeDirect(experiments);
+  // Nothing but the user's own ran: its direct verdict is the answer.
+  if (direct && experiments.every(({ variant }) => variant === direct.variant)) {
+    const { verdict, reason } = direct;
+    return { verdict, reason };
+  }
   const definitions = new Map(scenario.claims.map((claim) => [claim.id, claim]));
   const nothingLost = claims.filter(
     (claim) => claim.result === 'fails' && definitions.get(claim.id)?.role === 'baseline-loses',
@@ -86,9 +118,19 @@ function decide(
   );
   if (contradicted.length > 0) return { verdict: 'refuted', reason: refutation(contradicted) };
 
+  // What is safe as it is needs no settings, whatever else is not known of them.
+  if (direct?.verdict === 'safe') {
+    return { verdict: 'safe', reason: `${direct.reason} ${lossesOf(experiments)}`.trim() };
+  }
   const undecided = claims.filter((claim) => claim.result === 'undecided');
-  if (undecided.length > 0) return { verdict: 'inconclusive', reason: doubt(undecided, experiments) };
+  if (undecided.length > 0) {
+    const reason = doubt(undecided, experiments);
+    return direct?.verdict === 'loses'
+      ? { verdict: 'loses', reason: `${direct.reason} ${reason}` }
+      : { verdict: 'inconclusive', reason };
+  }
   if (claims.length === 0) {
+    if (direct) return besideSettings(direct, claims, experiments);
     return {
       verdict: 'inconclusive',
       reason:
@@ -99,8 +141,24 @@ function decide(
   if (untested && claims.every((claim) => claim.result === 'not-run')) {
     return { verdict: 'not-run', reason: `Claim ${quote(untested)}: ${untested.measured}.` };
   }
+  if (direct) return besideSettings(direct, claims, experiments);
   if (nothingLost.length > 0) return { verdict: 'unneeded', reason: unneeded(nothingLost, experiments) };
   return { verdict: 'proven', reason: proof(claims, experiments) };
+}
+
+/** It ran as it is and with settings: they are proven when it loses as it is, and nothing with most of them. */
+function besideSettings(
+  direct: DirectResult,
+  claims: readonly ClaimResult[],
+  experiments: readonly ExperimentResult[],
+): Decision {
+  const most = Math.max(...experiments.map(({ settings }) => settings.length));
+  const fullest = experiments.filter(({ settings }) => settings.length === most && most > 0);
+  const clean =
+    fullest.length > 0 &&
+    fullest.every(({ valid, lanes: own }) => valid && Object.values(own).every(({ lost }) => lost === 0));
+  if (direct.verdict === 'loses' && clean) return { verdict: 'proven', reason: proof(claims, experiments) };
+  return { verdict: direct.verdict, reason: `${direct.reason} ${lossesOf(experiments)}`.trim() };
 }
 
 /**
@@ -160,10 +218,21 @@ function doubt(undecided: readonly ClaimResult[], experiments: readonly Experime
     const more = invalid.length > 1 ? ` (${plural(invalid.length, 'experiment')} are not valid)` : '';
     return `${title(first)}: ${first.invalid[0] ?? 'the measurement was not good enough.'}${more}`;
   }
+  const missing = variantsMissing(undecided, experiments);
+  if (missing.length > 0) {
+    return `${list(missing)} did not run, so nothing is said of ${missing.length === 1 ? 'it' : 'them'}. ${lossesOf(experiments)}`.trim();
+  }
   const [claim] = undecided;
   return claim
     ? `Claim ${quote(claim)} could not be decided: ${claim.measured}. Run the variant and cluster that it needs.`
     : '';
+}
+
+/** Variants that claims are about and that did not run. */
+function variantsMissing(claims: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string[] {
+  const ran = new Set(experiments.map(({ variant }) => variant));
+  const named = claims.flatMap(({ appliesTo }) => appliesTo.variant ?? []);
+  return [...new Set(named)].filter((variant) => !ran.has(variant));
 }
 
 function unneeded(nothingLost: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
@@ -239,7 +308,7 @@ function verdictsOfRounds(
   if (repeats.length < 2) return undefined;
   const verdicts = repeats.map((repeat) => {
     const round = experiments.filter((experiment) => experiment.repeat === repeat);
-    const claims = scenario.claims.map((claim) => evaluateClaim(claim, round));
+    const claims = claimsMade(scenario, round).map((claim) => evaluateClaim(claim, round));
     return decide(scenario, claims, round, faults).verdict;
   });
   return { of: repeats.length, asVerdict: verdicts.filter((one) => one === verdict).length };

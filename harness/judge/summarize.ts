@@ -26,6 +26,7 @@ export function summarizeRun(results: Results, gate?: GateResult): RunSummary {
     scenarios: results.scenarios.map((scenario) => ({
       name: scenario.name,
       verdict: scenario.verdict,
+      ...(scenario.direct && { direct: scenario.direct.verdict }),
       variants: groups(scenario.experiments).map(figuresOf),
     })),
   };

@@ -8,8 +8,21 @@ import type { MeasuredAgain } from './run.ts';
 
 export const resultsSchemaVersion = 1;
 
-export const verdicts = ['proven', 'unneeded', 'refuted', 'inconclusive', 'faulted', 'not-run'] as const;
+/** `safe` and `loses`: of somebody's own workload as it is, where what settings would save is not the answer. */
+export const verdicts = [
+  'proven',
+  'unneeded',
+  'refuted',
+  'inconclusive',
+  'faulted',
+  'not-run',
+  'safe',
+  'loses',
+] as const;
 export type Verdict = (typeof verdicts)[number];
+
+export const directVerdicts = ['safe', 'loses', 'inconclusive'] as const;
+export type DirectVerdict = (typeof directVerdicts)[number];
 
 export const causes = [
   'routed-before-listening',
@@ -78,6 +91,8 @@ export interface ExperimentResult {
   readonly case?: { readonly title: string; readonly role?: 'before' | 'after' };
   /** What was changed of published manifests to run them, in order, each with its difference. */
   readonly substitutions?: readonly Substituted[];
+  /** Settings of the variant that the manifests had already, each with what they say. */
+  readonly unchanged?: readonly { readonly setting: string; readonly why: string }[];
   readonly path: string;
   readonly agents: number;
   readonly repeat: number;
@@ -139,12 +154,26 @@ export interface ClaimResult {
   readonly runs?: { readonly of: number; readonly holds: number; readonly undecided: number };
 }
 
+/** Somebody's own workload, unchanged: is it safe? */
+export interface DirectResult {
+  readonly variant: string;
+  readonly verdict: DirectVerdict;
+  readonly reason: string;
+  /** Only valid runs are in the figures. */
+  readonly runs: { readonly of: number; readonly valid: number };
+  readonly lanes: Partial<
+    Record<Lane, { readonly attempts: number; readonly lost: number; readonly longestOutageMs: number }>
+  >;
+}
+
 export interface ScenarioResult {
   readonly name: string;
   readonly title: string;
   readonly question: string;
   readonly verdict: Verdict;
   readonly reason: string;
+  /** Of somebody's own workload, when it ran as it is. */
+  readonly direct?: DirectResult;
   /** What a reader should do, in plain words; may be empty. */
   readonly advice: readonly string[];
   readonly claims: readonly ClaimResult[];

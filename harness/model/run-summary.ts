@@ -1,7 +1,7 @@
 // The figures of a run in one line: what a history file keeps, and what two runs are compared by.
 import { z } from 'zod';
 import { lanes } from './load.ts';
-import { verdicts } from './results.ts';
+import { directVerdicts, verdicts } from './results.ts';
 
 export const runSummarySchemaVersion = 1;
 
@@ -45,7 +45,13 @@ export const runSummarySchema = z.object({
   green: z.boolean(),
   gate: z.enum(['passed', 'crossed', 'undecided']).optional(),
   scenarios: z.array(
-    z.object({ name: z.string(), verdict: z.enum(verdicts), variants: z.array(variantFiguresSchema) }),
+    z.object({
+      name: z.string(),
+      verdict: z.enum(verdicts),
+      /** Of the user's own workload, when it ran as it is. */
+      direct: z.enum(directVerdicts).optional(),
+      variants: z.array(variantFiguresSchema),
+    }),
   ),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;

@@ -10,9 +10,11 @@ export const verdictWords: Record<
   proven: { sign: '✓', tone: 'good', means: 'every claim holds' },
   unneeded: { sign: '○', tone: 'note', means: 'nothing was lost even without the settings' },
   refuted: { sign: '✕', tone: 'bad', means: 'a claim fails that was expected to hold' },
-  inconclusive: { sign: '?', tone: 'warn', means: 'the measurement was not good enough' },
+  inconclusive: { sign: '?', tone: 'warn', means: 'not measured well enough, or not all of it ran' },
   faulted: { sign: '!', tone: 'bad', means: 'the experiment failed' },
   'not-run': { sign: '–', tone: 'quiet', means: 'something that it needs is missing' },
+  safe: { sign: '✓', tone: 'good', means: 'your own workload lost nothing as it is' },
+  loses: { sign: '✕', tone: 'bad', means: 'your own workload loses as it is' },
 };
 export type Tone = 'good' | 'bad' | 'warn' | 'note' | 'quiet';
 

@@ -73,7 +73,7 @@ const answerBytes = 3500;
 
 /** What went wrong is read first. */
 const urgency = ({ verdict }: ScenarioResult): number =>
-  ['refuted', 'faulted', 'inconclusive', 'unneeded', 'proven', 'not-run'].indexOf(verdict);
+  ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'proven', 'safe', 'not-run'].indexOf(verdict);
 
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
@@ -145,7 +145,12 @@ function suitePanel(results: Results): Markup {
   const answer = suiteAnswer(results);
   const counts = tallyOf(scenarios);
   const tone =
-    counts.refuted + counts.faulted > 0 ? 'bad' : counts.proven === scenarios.length ? 'good' : 'warn';
+    counts.refuted + counts.faulted + counts.loses > 0 ||
+    scenarios.some(({ direct }) => direct?.verdict === 'loses')
+      ? 'bad'
+      : counts.proven + counts.safe === scenarios.length
+        ? 'good'
+        : 'warn';
   const card = (title: string, content: Content) => html`<div class="card"><h2>${title}</h2>${content}</div>`;
   return html`<section class="answer ${scenarios.length === 0 ? 'warn' : tone}" aria-labelledby="answer">
 <p class="kicker">${results.cluster.emulated && html`<span class="badge emu">emulated Kubernetes</span> `}<span>${counted(scenarios.length, 'scenario')}: is a change to a running workload safe?</span></p>
@@ -154,7 +159,7 @@ ${tally(scenarios)}
 <div class="cards">
 ${card(
   'Is it safe?',
-  html`${answer.safe.map((line) => html`<p>${line}</p>`)}${answer.attention.length > 0 && html`<p>Not proven:</p><ul class="attention">${answer.attention.slice(0, 5).map((scenario) => html`<li><a href="#${idOf('s', scenario.name)}">${scenario.name}</a> <small>${scenario.reason}</small></li>`)}${answer.attention.length > 5 && html`<li>and ${answer.attention.length - 5} more, in the overview</li>`}</ul>`}`,
+  html`${answer.safe.map((line) => html`<p>${line}</p>`)}${answer.attention.length > 0 && html`<p>To be read:</p><ul class="attention">${answer.attention.slice(0, 5).map((scenario) => html`<li><a href="#${idOf('s', scenario.name)}">${scenario.name}</a> <small>${scenario.reason}</small></li>`)}${answer.attention.length > 5 && html`<li>and ${answer.attention.length - 5} more, in the overview</li>`}</ul>`}`,
 )}
 ${card('Why not?', answer.why.length === 0 ? html`<p>Nothing was lost.</p>` : html`<ul class="why">${answer.why.map((line) => html`<li><b>${causeWords[line.cause].title}</b><span class="bar" aria-hidden="true"><i style="width:${Math.round((line.scenarios / answer.lossy) * 100)}%"></i></span><small>in ${line.scenarios} of ${answer.lossy} scenarios that lost</small></li>`)}</ul>`)}
 ${card('What to change', html`${answer.settings.length > 0 && html`<p>Apply ${answer.settings.length === 1 ? 'this setting' : `these ${answer.settings.length} settings`}:</p><ul class="settings">${answer.settings.map((name) => html`<li><code>${name}</code>${settingMeans(name) && html` <small>${settingMeans(name)}</small>`}</li>`)}</ul>`}${answer.settings.length === 0 && html`<p>${answer.lossy === 0 ? 'Nothing, as far as this run shows.' : 'No set of settings was proven to stop the losses; see the scenarios.'}</p>`}`)}
@@ -200,7 +205,7 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
         .flatMap((lane) => (before ? causesOf(worst(before, lane)!.result) : []))
         .toSorted((a, b) => b[1] - a[1])[0];
       const held = scenario.claims.filter((claim) => claim.result === claim.expected).length;
-      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${verdictBadge(scenario.verdict)}</td>${lanes.map((lane) => html`<td class="num">${cell(scenario, lane)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
+      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${scenario.direct && scenario.direct.verdict !== scenario.verdict && html`${verdictBadge(scenario.direct.verdict)} <small>as it is</small> `}${verdictBadge(scenario.verdict)}</td>${lanes.map((lane) => html`<td class="num">${cell(scenario, lane)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
 `;
     }),
   });

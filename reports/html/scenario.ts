@@ -42,6 +42,12 @@ export function verdictBadge(verdict: Verdict): Markup {
   return html`<span class="badge ${tone}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
 }
 
+/** Before a verdict that says more: whether the user's own is safe as it is. */
+function ownBadge({ direct, verdict }: ScenarioResult): Markup | undefined {
+  if (!direct || direct.verdict === verdict) return undefined;
+  return html`${verdictBadge(direct.verdict)} <span>as it is</span> `;
+}
+
 /** Is it safe, why not, what to change, how sure: what a reader needs in the first minute. */
 export function answerPanel(
   scenario: ScenarioResult,
@@ -54,7 +60,7 @@ export function answerPanel(
   const card = (title: string, content: Content) =>
     html`<div class="card">${tag(below, title)}${content}</div>`;
   return html`<section class="answer ${tone}">
-<p class="kicker">${verdictBadge(scenario.verdict)}${results.cluster.emulated && html` <span class="badge emu">emulated Kubernetes</span>`} <span>${scenario.question}</span></p>
+<p class="kicker">${ownBadge(scenario)}${verdictBadge(scenario.verdict)}${results.cluster.emulated && html` <span class="badge emu">emulated Kubernetes</span>`} <span>${scenario.question}</span></p>
 ${tag(heading, answer.headline)}
 <p class="reason">${sentence(scenario.reason)}</p>
 <div class="cards">
@@ -176,7 +182,7 @@ ${others.map(({ column, diff }) => html`<details><summary>What “${column.varia
 function substitutions(scenario: ScenarioResult): Markup | undefined {
   const shown = substitutionsShown(scenario);
   if (shown.length === 0) return undefined;
-  return html`<p>Each change of the published manifests with its reason. Lines with + are new, lines with − go.</p>
+  return html`<p>Each change of the manifests with its reason. Lines with + are new, lines with − go.</p>
 ${shown.map(({ because, diff, variants }) => html`<p><b>${because}</b> <small>Run with it: ${variants.map((name, i) => html`${i > 0 && ', '}<code>${name}</code>`)}</small></p>${diffBlock(diff)}`)}`;
 }
 
@@ -229,7 +235,7 @@ function experimentName(scenario: ScenarioResult, experiment: ExperimentResult):
     experiment.variant,
     differs((one) => one.path) && experiment.path,
     differs((one) => one.agents) && `${experiment.agents} agents`,
-    differs((one) => one.repeat) && `run ${experiment.repeat}`,
+    differs((one) => one.repeat) && `run ${experiment.repeat + 1}`,
   ]
     .filter(Boolean)
     .join(', ');

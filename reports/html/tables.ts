@@ -376,7 +376,8 @@ export function experimentsTable(
         experiment.status !== 'complete' ? experiment.status : experiment.valid ? 'valid' : 'not valid';
       return row(
         experiment.variant,
-        count(experiment.repeat),
+        // Repeats are numbered from 0.
+        count(experiment.repeat + 1),
         `${experiment.path}${experiment.agents > 1 ? `, ${experiment.agents} agents` : ''}`,
         html`<td class="${experiment.valid ? 'good' : 'bad'}">${state}${experiment.invalid.map((reason) => html`<small>${reason}</small>`)}</td>`,
         duration(experiment.loadMs),

@@ -75,15 +75,27 @@ function changeOf({ scenarios, summary, notes }: Comparison): Change {
 }
 
 /** From good to bad; a verdict that could not be given is worse than one that could. */
-const rank: readonly Verdict[] = ['proven', 'unneeded', 'not-run', 'inconclusive', 'faulted', 'refuted'];
+const rank: readonly Verdict[] = [
+  'proven',
+  'safe',
+  'unneeded',
+  'not-run',
+  'inconclusive',
+  'faulted',
+  'loses',
+  'refuted',
+];
+
+/** Of the user's own workload what it does as it is; else the scenario's verdict. */
+const shownVerdict = ({ verdict, direct }: RunSummary['scenarios'][number]): Verdict => direct ?? verdict;
 
 function verdictChange(latest: RunSummary | undefined, before: RunSummary | undefined): Change {
   if (!latest || !before) return { word: 'first', texts: [] };
   const pairs = latest.scenarios.flatMap((scenario) => {
     const old = before.scenarios.find((one) => one.name === scenario.name);
-    return old && old.verdict !== scenario.verdict
-      ? [{ name: scenario.name, from: old.verdict, to: scenario.verdict }]
-      : [];
+    if (!old) return [];
+    const [from, to] = [shownVerdict(old), shownVerdict(scenario)];
+    return from === to ? [] : [{ name: scenario.name, from, to }];
   });
   const worse = pairs.some(({ from, to }) => rank.indexOf(to) > rank.indexOf(from));
   return {
@@ -105,8 +117,9 @@ function verdictTable(names: readonly string[], runs: readonly RunSummary[]): Ma
     ],
     body: names.map(
       (name) => html`<tr><th scope="row">${name}</th>${shown.map((run) => {
-        const verdict = run.scenarios.find((scenario) => scenario.name === name)?.verdict;
-        if (!verdict) return html`<td class="quiet">·</td>`;
+        const found = run.scenarios.find((scenario) => scenario.name === name);
+        if (!found) return html`<td class="quiet">·</td>`;
+        const verdict = shownVerdict(found);
         const { sign, tone } = verdictWords[verdict];
         return html`<td class="${tone}" title="${verdict}"><b aria-hidden="true">${sign}</b><span class="hidden">${verdict}</span></td>`;
       })}</tr>
@@ -150,7 +163,8 @@ function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
       false,
     );
   }
-  const verdict = points.at(-1)?.verdict;
+  const last = points.at(-1);
+  const verdict = last && shownVerdict(last);
   return table({
     look: 'small trends',
     caption: html`<b>${name}</b> ${verdict && verdictBadge(verdict)}`,

@@ -78,8 +78,8 @@ export function sampleRun(options: SampleOptions = {}): SampleRun {
   const journals = new Map<string, readonly JournalRecord[]>();
   const experiments: ExperimentResult[] = [];
   for (const variant of variants) {
-    for (let repeat = 1; repeat <= repeats; repeat++) {
-      const file = `journals/${scenario}.${variant.replaceAll(':', '-')}.${repeat}.ndjson`;
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const file = `journals/${scenario}.${variant.replaceAll(':', '-')}.${repeat + 1}.ndjson`;
       const { records, experiment } = play({ variant, repeat, file, scenario, options });
       journals.set(file, records);
       experiments.push(experiment);
@@ -211,7 +211,7 @@ function play({ variant, repeat, file, scenario, options }: Playing): {
   records: JournalRecord[];
   experiment: ExperimentResult;
 } {
-  const random = seeded(`${scenario}/${variant}/${repeat}`);
+  const random = seeded(`${scenario}/${variant}/${repeat + 1}`);
   const cluster = sampleCluster(options.emulated);
   const settings = settingNames.filter((name) => settingsOf(variant)[name]);
   const pods = podPlans(variant, options.podPrefix ?? 'web', random, cluster);

@@ -29,7 +29,7 @@ test('a history asks for no gate; a gate asks for the default history; nothing a
     const gateFile = join(folder, 'gate.yaml');
     writeFileSync(gateFile, 'maxLost: {new: 3}\n');
     const kept = keepingOf({ gateFile, historyFile, section });
-    assert.equal(kept?.rules, { maxLost: { new: 3 }, variants: ['hardened'] });
+    assert.equal(kept?.rules, { maxLost: { new: 3 } });
   }));
 
 test('what is wrong in either file is told with its place, before anything runs', () =>

@@ -92,7 +92,6 @@ test('every field is read; files are relative to the configuration', () => {
       maxLost: { new: 0, kept: 5 },
       maxOutageMs: 500,
       noWorseThanLastGreen: true,
-      variants: ['hardened'],
     });
     const [first, second, third] = configuration.scenarios ?? [];
     assert.is(first, 'image-change');

@@ -62,7 +62,15 @@ test('the headline says what the verdict says, and no more', () => {
     ],
     [{ ...scenario, verdict: 'refuted' }, /^No: /],
     [{ ...scenario, verdict: 'unneeded' }, /no evidence/],
-    [{ ...scenario, verdict: 'inconclusive' }, /^No answer yet/],
+    [
+      {
+        ...scenario,
+        verdict: 'inconclusive',
+        experiments: scenario.experiments.map((one) => ({ ...one, valid: false })),
+      },
+      /^No answer yet: the measurement was not good enough/,
+    ],
+    [{ ...scenario, verdict: 'inconclusive' }, /^No verdict: what was measured is sound, but not all/],
     [{ ...scenario, verdict: 'faulted' }, /^No answer: the experiment failed/],
     [{ ...scenario, verdict: 'not-run', experiments: [] }, /^Not run/],
     [{ ...scenario, experiments: [], claims: scenario.claims.slice(0, 1) }, /^Yes: the claim holds\.$/],
@@ -221,6 +229,7 @@ test('limits: what was not measured is said', () => {
   const text = (given: typeof results) => limitsOf(given).join('\n');
   assert.match(text(results), /Measured on one cluster: rollproof/);
   assert.match(text(results), /ran once/);
+  assert.not.match(text(sampleRun({ repeats: 2 }).results), /ran once/);
   assert.match(text(results), /No long requests/);
   assert.match(text(sampleRun({ emulated: true }).results), /This was emulated Kubernetes/);
   assert.match(text(sampleSuite(7).results), /Not run, so not proven: autoscale/);
