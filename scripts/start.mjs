@@ -11,9 +11,8 @@ const WRONG_ENVIRONMENT = 3;
 const LOCK_LIMIT_MS = 300_000;
 
 export async function start(entry, args) {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 11)) {
-    fail(`rollproof: Node.js ${process.versions.node} is too old. Install Node.js 20.20 or newer.`);
+  if (isTooOld(process.versions.node)) {
+    fail(`rollproof: Node.js ${process.versions.node} is too old. Install Node.js ${OLDEST} or newer.`);
   }
   if (!installed()) install();
   const { register } = await import('tsx/esm/api');
@@ -21,6 +20,15 @@ export async function start(entry, args) {
   const file = resolve(root, entry);
   process.argv = [process.argv[0], file, ...args];
   await import(pathToFileURL(file).href);
+}
+
+/** The oldest that package.json allows. */
+const OLDEST = readJson(join(root, 'package.json')).engines.node.replace('>=', '');
+
+export function isTooOld(version) {
+  const [major, minor] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST.split('.').map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
 /** True when every package that the lock file names (optional ones apart) is installed in that version. */

@@ -50,12 +50,8 @@ export async function waitFor<T>(
   let failure: unknown;
   do {
     try {
-      // The first look is made whatever the limit, and has its own.
-      const found = await within(
-        seen || failure ? Math.min(lookLimitMs, Math.max(leftMs(), 1)) : lookLimitMs,
-        signal,
-        look,
-      );
+      // The first look is made however short the limit is; none outlasts it.
+      const found = await within(Math.min(lookLimitMs, Math.max(leftMs(), 1)), signal, look);
       if ('met' in found) return found.met;
       seen = found.seen;
       failure = undefined;

@@ -20,7 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'harness/cluster': ['harness/model', 'harness/kube', 'harness/exec'],
   'harness/cluster/embedded': ['harness/model', 'harness/cluster', 'emulator/index.ts'],
   'harness/settings': ['harness/model'],
-  'harness/load': ['harness/model', 'harness/exec'],
+  'harness/load': ['harness/model', 'harness/exec', 'harness/kube/wait.ts'],
   'harness/steps': ['harness/model', 'harness/kube', 'harness/exec'],
   'harness/control': ['harness/model', 'harness/kube'],
   'harness/record': ['harness/model', 'harness/kube', 'harness/control'],

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
+import { withLock } from '../../harness/cluster/kind/lock.ts';
 import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
 import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
 import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
@@ -192,12 +193,14 @@ test('a record that cannot be read is not listed and breaks nothing', async () =
   assert.equal(ownership.list(), []);
 });
 
-test('the lock lets one process in at a time', async () => {
-  await using place = folder();
-  const counter = join(place.path, 'counter');
-  writeFileSync(counter, '0');
-  const module = fileURLToPath(new URL('../../harness/cluster/kind/ownership.ts', import.meta.url));
-  const body = `
+test(
+  'the lock lets one process in at a time',
+  async () => {
+    await using place = folder();
+    const counter = join(place.path, 'counter');
+    writeFileSync(counter, '0');
+    const module = fileURLToPath(new URL('../../harness/cluster/kind/ownership.ts', import.meta.url));
+    const body = `
     import { Ownership } from ${JSON.stringify(module)};
     import { readFileSync, writeFileSync } from 'node:fs';
     const ownership = new Ownership(${JSON.stringify(place.path)});
@@ -208,22 +211,105 @@ test('the lock lets one process in at a time', async () => {
         writeFileSync(${JSON.stringify(counter)}, String(count + 1));
       });
     }`;
-  const script = join(place.path, 'child.mts');
-  writeFileSync(script, body);
-  const children = Array.from({ length: 3 }, () =>
-    spawn(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' }),
+    const script = join(place.path, 'child.mts');
+    writeFileSync(script, body);
+    const children = Array.from({ length: 3 }, () =>
+      spawn(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' }),
+    );
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+    assert.equal(codes, [0, 0, 0]);
+    assert.is(readFileSync(counter, 'utf8'), '15');
+  },
+  { timeoutMs: 90_000 },
+);
+
+test('turns: after a dead process, after a damaged file, and never before one that is in gives back', async () => {
+  const dead = JSON.stringify({ ...thisProcess(), startedAt: 'earlier' });
+  const cases: [what: string, files: Record<string, string>][] = [
+    ['nobody yet', {}],
+    ['a dead process', { '7': dead }],
+    ['an empty file', { '3': '' }],
+    ['given back', { '4': 'given back', '3': dead }],
+    ['what a killed process left half made', { 'new-1-aa': dead, '2': dead }],
+  ];
+  for (const [what, files] of cases) {
+    await using place = folder();
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(place.path, name), text);
+    assert.is(await withLock(place.path, thisProcess(), 1000, () => 'in'), 'in', what);
+    assert.is(await withLock(place.path, thisProcess(), 1000, () => 'again'), 'again', what);
+  }
+  await using place = folder();
+  const inside = withLock(place.path, thisProcess(), 1000, () => delay(400));
+  await delay(50);
+  const error = await errorOf(withLock(place.path, thisProcess(), 100, () => 'in'));
+  assert.match(
+    error.message,
+    new RegExp(`^Waited 0.1 s for another .* Last seen: process ${process.pid}\\. End`),
   );
-  const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
-  assert.equal(codes, [0, 0, 0]);
-  assert.is(readFileSync(counter, 'utf8'), '15');
+  await inside;
+  assert.is(await withLock(place.path, thisProcess(), 1000, () => 'in'), 'in');
+  await errorOf(
+    withLock(place.path, thisProcess(), 1000, () => {
+      throw new Error('the work failed');
+    }),
+  );
+  assert.is(await withLock(place.path, thisProcess(), 1000, () => 'in'), 'in');
 });
 
-test('a lock of a dead process is taken over', async () => {
-  await using place = folder();
-  writeFileSync(join(place.path, 'lock'), JSON.stringify({ ...thisProcess(), startedAt: 'earlier' }));
-  assert.is(await new Ownership(place.path).exclusively(() => 'in'), 'in');
-  assert.is(existsSync(join(place.path, 'lock')), false);
-});
+test(
+  'turns: processes that are killed in the middle let the next one in, one at a time',
+  async () => {
+    await using place = folder();
+    const module = (name: string) =>
+      JSON.stringify(fileURLToPath(new URL(`../../harness/cluster/${name}`, import.meta.url)));
+    const inside = join(place.path, 'inside');
+    const log = join(place.path, 'log');
+    writeFileSync(log, '');
+    // Who is in says so in a file that it makes anew: a file that is there is one of a killed process.
+    const script = join(place.path, 'child.mts');
+    writeFileSync(
+      script,
+      `
+import { withLock } from ${module('kind/lock.ts')};
+import { identify, isAlive } from ${module('process-identity.ts')};
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+const me = identify(process.pid);
+for (;;) {
+  await withLock(${JSON.stringify(join(place.path, 'turns'))}, me, 60_000, async () => {
+    try {
+      writeFileSync(${JSON.stringify(inside)}, JSON.stringify(me), { flag: 'wx' });
+    } catch {
+      const other = JSON.parse(readFileSync(${JSON.stringify(inside)}, 'utf8') || 'null');
+      appendFileSync(${JSON.stringify(log)}, other && isAlive(other) ? 'two\\n' : 'killed\\n');
+      writeFileSync(${JSON.stringify(inside)}, JSON.stringify(me));
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+    appendFileSync(${JSON.stringify(log)}, 'in\\n');
+    rmSync(${JSON.stringify(inside)}, { force: true });
+  });
+}`,
+    );
+    const start = () =>
+      spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const children = Array.from({ length: 4 }, start);
+    try {
+      const lines = () => readFileSync(log, 'utf8').split('\n');
+      for (let tries = 0; lines().length < 20 && tries < 1200; tries++) await delay(50);
+      for (let round = 0; round < 3; round++) {
+        const [victim] = children.splice(0, 1);
+        victim?.kill('SIGKILL');
+        const before = lines().length;
+        for (let tries = 0; lines().length < before + 20 && tries < 1000; tries++) await delay(20);
+        assert.ok(lines().length >= before + 20, 'the others go on');
+      }
+      assert.is(lines().filter((line) => line === 'two').length, 0, 'two were in at once');
+    } finally {
+      for (const child of children) child.kill('SIGKILL');
+      await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
+    }
+  },
+  { timeoutMs: 120_000 },
+);
 
 test('temporary folders: those of dead processes are removed, others are not', async () => {
   const mine = makeTemporaryFolder('test');

@@ -7,7 +7,7 @@ import { ownerMount } from '../../harness/cluster/kind/cluster-config.ts';
 import { Ownership, type OwnershipRecord, thisProcess } from '../../harness/cluster/kind/ownership.ts';
 import { type KindOptions, kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { cleanup } from '../../harness/commands/cleanup.ts';
-import type { Kube } from '../../harness/kube/client.ts';
+import { type Kube, toApiError } from '../../harness/kube/client.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { FakeDocker, fails, type Trouble } from '../fake-docker.ts';
 import { suite } from '../suite.ts';
@@ -223,10 +223,6 @@ test('a kept cluster that does not come up again is made anew under its name', a
       ({ docker }) => Object.assign(docker.containers.get('rollproof-worker') ?? {}, { running: false }),
     ],
     ['a missing node', ({ docker }) => void docker.containers.delete('rollproof-worker')],
-    [
-      'no kubeconfig',
-      ({ docker }) => void docker.troubles.set('kind get kubeconfig', fails(1, 'no nodes found\n')),
-    ],
   ];
   for (const [what, damage] of table) {
     await using world = makeWorld();
@@ -237,6 +233,39 @@ test('a kept cluster that does not come up again is made anew under its name', a
     assert.is(world.docker.nodesOf('rollproof').length, 4, what);
     await cluster[Symbol.asyncDispose]();
     assert.is(world.docker.nodesOf('rollproof').length, 4, `${what}: kept as it was`);
+  }
+});
+
+test('a kept cluster that cannot be looked at is a sentence, and stays', async () => {
+  const table: [what: string, damage: (world: World) => void, said: RegExp][] = [
+    [
+      'no kubeconfig',
+      ({ docker }) => void docker.troubles.set('kind get kubeconfig', fails(1, 'no nodes found\n')),
+      /no nodes found/,
+    ],
+    [
+      'Docker does not answer in time',
+      ({ docker }) => void docker.troubles.set('docker ps --all', fails('timeout', '')),
+      /did not end within/,
+    ],
+    ['a node that is not ready', ({ unready }) => void unready.add('rollproof-worker'), /rollproof-worker/],
+    ['an API server that refuses', ({ refusing }) => void refusing.add('/api/v1/namespaces'), /out of order/],
+  ];
+  for (const [what, damage, said] of table) {
+    await using world = makeWorld();
+    await (await world.create({ keep: true }))[Symbol.asyncDispose]();
+    damage(world);
+    const error = await errorOf(world.create());
+    assert.instance(error, FaultError, what);
+    assert.match(error.message, said, what);
+    assert.match(
+      error.message,
+      /^kind: cluster rollproof is kept, but cannot be used: [\s\S]*rollproof cleanup --all$/,
+    );
+    assert.is(world.docker.nodesOf('rollproof').length, 4, what);
+    assert.is(world.ownership.read('rollproof')?.owner, null, what);
+    assert.is(world.ownership.read('rollproof')?.keep, true, what);
+    assert.is(world.docker.ran.filter((line) => line.startsWith('kind delete')).length, 0, what);
   }
 });
 
@@ -276,7 +305,7 @@ test('a state folder that cannot be written is a sentence', async () => {
     {},
     {
       run: world.docker.run,
-      connect: async () => fakeKube([], new Set(), new Set()),
+      connect: async () => fakeKube([], new Set(), new Set(), new Set()),
       stateFolder: '/dev/null/state',
     },
   );
@@ -429,6 +458,8 @@ interface World extends AsyncDisposable {
   readonly namespaces: Set<string>;
   /** Nodes that do not get ready. */
   readonly unready: Set<string>;
+  /** API paths that are answered with an error. */
+  readonly refusing: Set<string>;
   provider(options?: KindOptions): ReturnType<typeof kindProvider>;
   create(options?: KindOptions): ReturnType<ReturnType<typeof kindProvider>['create']>;
   /** What `kind create` has made before it fails. */
@@ -445,15 +476,17 @@ function makeWorld(): World {
   const ownership = new Ownership(stateFolder);
   const namespaces = new Set<string>();
   const unready = new Set<string>();
+  const refusing = new Set<string>();
   const connect = async (kubeconfig: string) =>
-    fakeKube(docker.nodesOf(kubeconfig.replace('kubeconfig of ', '')), namespaces, unready);
+    fakeKube(docker.nodesOf(kubeconfig.replace('kubeconfig of ', '')), namespaces, unready, refusing);
   const provider = (options: KindOptions = {}) =>
-    kindProvider(options, { run: docker.run, connect, stateFolder });
+    kindProvider(options, { run: docker.run, connect, stateFolder, reuseLimitMs: 300 });
   return {
     docker,
     ownership,
     namespaces,
     unready,
+    refusing,
     provider,
     create: (options) =>
       provider(options).create({ progress: () => {}, signal: new AbortController().signal }),
@@ -486,7 +519,7 @@ function makeWorld(): World {
       const clusters = join(stateFolder, 'clusters');
       assert.equal(existsSync(clusters) ? readdirSync(clusters) : [], []);
       assert.equal(
-        readdirSync(stateFolder).filter((name) => name !== 'clusters'),
+        readdirSync(stateFolder).filter((name) => name !== 'clusters' && name !== 'turns'),
         [],
       );
     },
@@ -497,7 +530,12 @@ function makeWorld(): World {
 }
 
 /** Answers the few paths that the provider reads. */
-function fakeKube(nodes: readonly string[], namespaces: Set<string>, unready: ReadonlySet<string>): Kube {
+function fakeKube(
+  nodes: readonly string[],
+  namespaces: Set<string>,
+  unready: ReadonlySet<string>,
+  refusing: ReadonlySet<string>,
+): Kube {
   let looks = 0;
   const answers: Record<string, () => unknown> = {
     '/version': () => ({ gitVersion: 'v1.34.4' }),
@@ -526,14 +564,21 @@ function fakeKube(nodes: readonly string[], namespaces: Set<string>, unready: Re
       namespaces.delete(path.split('/').at(-1) ?? '');
       return { status: 200, text: '{}' };
     }
+    if (refusing.has(path)) return { status: 500, text: '{"message":"out of order"}' };
     const answer = answers[path];
     return answer ? { status: 200, text: JSON.stringify(answer()) } : { status: 404, text: '{}' };
   };
-  return {
+  const kube = {
     raw,
-    json: async (method: string, path: string) => JSON.parse((await raw(method, path)).text),
+    async json(method: string, path: string) {
+      const answer = await raw(method, path);
+      if (answer.status > 299) throw toApiError(answer);
+      return JSON.parse(answer.text);
+    },
+    during: () => kube,
     close: () => {},
   } as unknown as Kube;
+  return kube;
 }
 
 function nodeNames(cluster: string, count: number): string[] {

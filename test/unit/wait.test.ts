@@ -141,6 +141,9 @@ test('the signal ends a look and a pause at once, with its reason', async () => 
 });
 
 test('no look begins after the limit, and none outlasts it', async () => {
+  const first = performance.now();
+  await failure(waitFor(waiting({ limitMs: 100, lookLimitMs: 60_000 }), () => new Promise<never>(() => {})));
+  assert.ok(performance.now() - first < 2000, 'nor the first one');
   let made = 0;
   const startedAt = performance.now();
   await failure(

@@ -1,8 +1,7 @@
 // Changes how often the autoscaler looks, on a cluster that is up: a flag of the controller manager's static pod.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RunCommand } from '../../exec/command.ts';
 import type { Kube } from '../../kube/client.ts';
-import { FaultError, InterruptedError } from '../../model/errors.ts';
+import { waitFor } from '../../kube/wait.ts';
 
 const FLAG = '--horizontal-pod-autoscaler-sync-period';
 const MANIFEST = '/etc/kubernetes/manifests/kube-controller-manager.yaml';
@@ -21,19 +20,25 @@ export async function setAutoscalerPeriod(
   signal: AbortSignal,
 ): Promise<void> {
   const before = await leaseHolder(kube);
-  await run('docker', ['exec', node, 'bash', '-c', changeManifest(seconds)], { limitMs: COMMAND_LIMIT_MS });
-  const deadline = performance.now() + RESTART_LIMIT_MS;
-  for (;;) {
-    const holder = await leaseHolder(kube);
-    if (holder !== undefined && holder !== before) return;
-    if (signal.aborted) throw new InterruptedError();
-    if (performance.now() > deadline) {
-      throw new FaultError(
-        `kind: waited ${RESTART_LIMIT_MS / 1000} s for the controller manager to restart with ${FLAG}; last seen: lease held by ${holder ?? 'nobody'}.`,
-      );
-    }
-    await delay(POLL_MS);
-  }
+  await run('docker', ['exec', node, 'bash', '-c', changeManifest(seconds)], {
+    limitMs: COMMAND_LIMIT_MS,
+    signal,
+  });
+  await waitFor(
+    {
+      what: `the controller manager to restart with ${FLAG}`,
+      limitMs: RESTART_LIMIT_MS,
+      signal,
+      everyMs: POLL_MS,
+      // While it restarts, what it serves may be refused.
+      final: () => false,
+    },
+    async (lookSignal) => {
+      const holder = await leaseHolder(kube.during(lookSignal));
+      if (holder !== undefined && holder !== before) return { met: undefined };
+      return { seen: `its lease is held by ${holder ?? 'nobody'}` };
+    },
+  );
 }
 
 /** Written beside and copied over, because the kubelet reads whatever lies in the folder. */

@@ -1,8 +1,7 @@
 // Namespaces that a killed run left in a cluster that is used again. Whoever holds the cluster's record is alone in it,
 // so every namespace with our label is a leftover.
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Kube } from '../../kube/client.ts';
-import { FaultError } from '../../model/errors.ts';
+import { type Kube, toApiError } from '../../kube/client.ts';
+import { waitFor } from '../../kube/wait.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 
 const LIMIT_MS = 60_000;
@@ -12,20 +11,31 @@ const POLL_MS = 200;
 export async function removeLeftovers(
   kube: Kube,
   progress: (text: string) => void,
+  signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const names = await leftovers(kube);
+  const names = await leftovers(kube.during(signal));
   if (names.length === 0) return names;
   progress(`removing ${names.length} namespaces of a run that was killed`);
-  for (const name of names) await removeNamespace(kube, name);
-  const deadline = performance.now() + LIMIT_MS;
-  for (let left = names; left.length > 0; left = await leftovers(kube)) {
-    if (performance.now() > deadline) {
-      throw new FaultError(
-        `kind: namespaces ${left.join(', ')} of an earlier run were not gone after ${LIMIT_MS / 1000} s. Remove the cluster with: rollproof cleanup --all`,
-      );
-    }
-    await delay(POLL_MS);
-  }
+  const deleted = new Set<string>();
+  await waitFor(
+    {
+      what: `namespaces ${names.join(', ')} of an earlier run to be gone`,
+      limitMs: LIMIT_MS,
+      signal,
+      everyMs: POLL_MS,
+      hint: 'Remove the cluster with: rollproof cleanup --all',
+    },
+    async (lookSignal) => {
+      const during = kube.during(lookSignal);
+      const left = await leftovers(during);
+      for (const name of left) {
+        if (deleted.has(name)) continue;
+        await removeNamespace(during, name);
+        deleted.add(name);
+      }
+      return left.length === 0 ? { met: undefined } : { seen: `${left.join(', ')} still there` };
+    },
+  );
   return names;
 }
 
@@ -33,9 +43,7 @@ async function leftovers(kube: Kube): Promise<readonly string[]> {
   const { items } = await kube.json<{ items: { metadata: { name: string } }[] }>(
     'GET',
     '/api/v1/namespaces',
-    {
-      query: { labelSelector: `${label.managedBy}=${managedBy}` },
-    },
+    { query: { labelSelector: `${label.managedBy}=${managedBy}` } },
   );
   return items.map((item) => item.metadata.name);
 }
@@ -43,6 +51,12 @@ async function leftovers(kube: Kube): Promise<readonly string[]> {
 /** Its pods are killed at once: nobody is served by them any more. */
 async function removeNamespace(kube: Kube, name: string): Promise<void> {
   const path = `/api/v1/namespaces/${name}`;
-  await kube.raw('DELETE', path);
-  await kube.raw('DELETE', `${path}/pods`, { body: { gracePeriodSeconds: 0 } });
+  for (const [what, body] of [
+    [path, {}],
+    [`${path}/pods`, { gracePeriodSeconds: 0 }],
+  ] as const) {
+    const answer = await kube.raw('DELETE', what, { body });
+    const done = answer.status < 300 || answer.status === 404 || answer.status === 409;
+    if (!done) throw toApiError(answer);
+  }
 }

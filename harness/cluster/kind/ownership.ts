@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { FaultError } from '../../model/errors.ts';
 import { identify, isAlive, type ProcessIdentity, processIdentitySchema } from '../process-identity.ts';
+import { withLock } from './lock.ts';
 
 export const ownershipRecordSchema = z.object({
   schemaVersion: z.literal(1),
@@ -43,8 +43,8 @@ export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string
 
 export const newToken = (): string => randomBytes(8).toString('hex');
 
-const LOCK_LIMIT_MS = 15_000;
-const LOCK_POLL_MS = 50;
+/** Whoever is in asks Docker and kind a few times, each with a limit of 20 s. */
+const LOCK_LIMIT_MS = 120_000;
 
 export class Ownership {
   readonly folder: string;
@@ -102,22 +102,7 @@ export class Ownership {
         `kind: ${this.clusters} cannot be made (${(error as Error).message}). Whose clusters are ours is written there; set XDG_STATE_HOME to a folder that can be written.`,
       );
     }
-    const lock = join(this.folder, 'lock');
-    const me = JSON.stringify(thisProcess());
-    const deadline = Date.now() + LOCK_LIMIT_MS;
-    while (!takeLock(lock, me)) {
-      if (Date.now() > deadline) {
-        throw new FaultError(
-          `kind: another rollproof has held ${lock} for ${LOCK_LIMIT_MS / 1000} s. End it, or remove the file.`,
-        );
-      }
-      await delay(LOCK_POLL_MS);
-    }
-    try {
-      return await body();
-    } finally {
-      rmSync(lock, { force: true });
-    }
+    return withLock(join(this.folder, 'turns'), thisProcess(), LOCK_LIMIT_MS, body);
   }
 
   private fileOf(name: string): string {
@@ -129,36 +114,6 @@ export function thisProcess(): ProcessIdentity {
   const identity = identify(process.pid);
   if (!identity) throw new FaultError('kind: the system does not tell when this process was started.');
   return identity;
-}
-
-function takeLock(lock: string, me: string): boolean {
-  try {
-    writeFileSync(lock, me, { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const holder = readLock(lock);
-  if (holder === undefined || isAlive(holder)) return false;
-  // The holder died. Move its lock away; if another process has taken it since, what moved is not dead: give it back.
-  const aside = `${lock}.${process.pid}`;
-  try {
-    renameSync(lock, aside);
-    const moved = readLock(aside);
-    if (moved && isAlive(moved)) renameSync(aside, lock);
-    else rmSync(aside, { force: true });
-  } catch {
-    // another process was faster
-  }
-  return false;
-}
-
-function readLock(file: string): ProcessIdentity | undefined {
-  try {
-    return processIdentitySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    return undefined;
-  }
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, type RunCommand, runCommand } from '../../exec/command.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
-import { FaultError, InterruptedError, UsageError } from '../../model/errors.ts';
+import { FaultError, InterruptedError, messageOf, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import { describeCluster, nodeStates } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
@@ -54,12 +54,14 @@ export interface KindSeams {
   readonly run: RunCommand;
   readonly connect: (kubeconfig: string) => Promise<Kube>;
   readonly stateFolder: string;
+  /** How long a kept cluster is waited for, ms. */
+  readonly reuseLimitMs?: number;
 }
 
 const CREATE_LIMIT_MS = 420_000;
 const READY_LIMIT_MS = 180_000;
-/** An existing cluster that is not ready within this is made anew. */
-const REUSE_LIMIT_MS = 20_000;
+/** For a kept cluster, which has been ready before. */
+const REUSE_LIMIT_MS = 60_000;
 const LIMIT_MS = 20_000;
 const MOST_CLUSTERS = 9;
 
@@ -110,7 +112,7 @@ class Bringup {
       if (existed) {
         const reused = await this.reuse(record);
         if (reused) return reused;
-        progress(`cluster ${record.name} does not answer; making it anew`);
+        progress(`cluster ${record.name}: nodes are missing or stopped; making it anew`);
         await removeCluster(this.seams.run, this.ownership, record);
         // Under its own name again, and kept as it was: whoever kept it wants to find it.
         const fresh = await this.freshRecord(record.name, config.nodes, config.token, record.keep);
@@ -119,8 +121,9 @@ class Bringup {
       }
       return await this.createNew(record, config.yaml);
     } catch (error) {
-      await this.undo(record.name, error);
-      throw error;
+      const cause = signal.aborted ? new InterruptedError() : error;
+      await this.undo(record.name, cause);
+      throw cause;
     }
   }
 
@@ -204,32 +207,37 @@ class Bringup {
     return stdout.split('\n').filter(Boolean);
   }
 
-  /** undefined: it is there but cannot be used. */
+  /**
+   * undefined: its nodes are not all there and running, so that it is certain that it cannot be used. Whatever else goes
+   * wrong is a FaultError, and the cluster stays: somebody asked to keep it, and it may only be slow.
+   */
   private async reuse(record: OwnershipRecord): Promise<RunningCluster | undefined> {
     const { progress, signal } = this.create;
+    const { name } = record;
     let kube: Kube | undefined;
     try {
-      const containers = await nodeContainers(this.seams.run, record.name);
+      const containers = await nodeContainers(this.seams.run, name);
       if (containers.length !== record.nodes || containers.some((container) => !container.running))
         return undefined;
-      const { stdout: kubeconfig } = await this.seams.run(
-        'kind',
-        ['get', 'kubeconfig', '--name', record.name],
-        {
-          limitMs: LIMIT_MS,
-        },
-      );
+      const { stdout: kubeconfig } = await this.seams.run('kind', ['get', 'kubeconfig', '--name', name], {
+        limitMs: LIMIT_MS,
+        signal,
+      });
       kube = await this.seams.connect(kubeconfig);
-      await clusterReady(kube, record.nodes, REUSE_LIMIT_MS, signal);
+      progress(`${name}: kept; waiting for its nodes and CoreDNS`);
+      await clusterReady(kube, record.nodes, this.seams.reuseLimitMs ?? REUSE_LIMIT_MS, signal);
       await removeCompanions(this.seams.run, record.token);
-      await removeLeftovers(kube, progress);
+      await removeLeftovers(kube, progress, signal);
       const current = await this.withAutoscalerPeriod(record, kube);
       const info = await this.describe(current, kube);
-      progress(`using cluster ${record.name} again`);
+      progress(`using cluster ${name} again`);
       return this.running(current, kubeconfig, info, true);
     } catch (error) {
-      if (signal.aborted) throw error;
-      return undefined;
+      if (signal.aborted || error instanceof InterruptedError) throw error;
+      throw new FaultError(
+        `kind: cluster ${name} is kept, but cannot be used: ${messageOf(error)}\nIt was left as it is. Look at it with: docker ps --all --filter label=io.x-k8s.kind.cluster=${name}; or remove it with: rollproof cleanup --all`,
+        { cause: error },
+      );
     } finally {
       kube?.close();
     }

@@ -1,6 +1,6 @@
 // Takes a cluster of ours down with all that belongs to it, and sweeps away what dead processes left.
-import { setTimeout as delay } from 'node:timers/promises';
 import { killGroup, type RunCommand } from '../../exec/command.ts';
+import { untilDone, WaitError, waitFor } from '../../kube/wait.ts';
 import { FaultError } from '../../model/errors.ts';
 import { isAlive } from '../process-identity.ts';
 import { carries, nodeContainers, removeCompanions } from './containers.ts';
@@ -91,10 +91,20 @@ async function endCreator({ creator }: OwnershipRecord): Promise<void> {
   if (!creator || !isAlive(creator)) return;
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     killGroup(creator.pid, signal);
-    const deadline = Date.now() + CREATOR_LIMIT_MS;
-    while (isAlive(creator)) {
-      if (Date.now() > deadline) break;
-      await delay(POLL_MS);
+    try {
+      await waitFor(
+        {
+          what: `"kind create" (process ${creator.pid}) to end`,
+          limitMs: CREATOR_LIMIT_MS,
+          signal: untilDone,
+          everyMs: POLL_MS,
+        },
+        () => (isAlive(creator) ? { seen: `it lives after ${signal}` } : { met: undefined }),
+      );
+      return;
+    } catch (error) {
+      // What not even a kill ends hangs in the system: what it has made is removed all the same.
+      if (!(error instanceof WaitError)) throw error;
     }
   }
 }
