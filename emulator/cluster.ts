@@ -92,6 +92,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     const registry = createRegistry({
       now: () => Date.now(),
       random,
+      capabilities: { volumes: ground.isolation?.roots ?? false },
       allocateClusterIP: (taken) => addresses.allocateService(taken),
     });
     const images = new Images(options.images, options.pullFailure);

@@ -5,6 +5,7 @@ import { definitionOf } from './resources.ts';
 import { createStorage, type Storage } from './storage.ts';
 import type { Change, Kinds, Pod, Registry, Resource } from './types.ts';
 import { StatusError } from './types.ts';
+import type { Capabilities } from './validation/unsupported.ts';
 import { createWrites, type UpdateOptions, type Writes } from './writes.ts';
 
 export interface RegistryOptions {
@@ -18,6 +19,8 @@ export interface RegistryOptions {
   allocateClusterIP?: (taken: ReadonlySet<string>) => string;
   /** PEM: what kube-root-ca.crt holds in each namespace; without it there is no such ConfigMap. */
   rootCertificate?: string;
+  /** What the nodes can do; default: nothing that takes namespaces. */
+  capabilities?: Capabilities;
 }
 
 /** The registry with what the HTTP server needs beyond the typed seam. */
@@ -35,6 +38,7 @@ export function createRegistry(options: RegistryOptions): ApiRegistry {
     now,
     random,
     allocateClusterIP,
+    ...(options.capabilities && { capabilities: options.capabilities }),
     ...(options.rootCertificate === undefined ? {} : { rootCertificate: options.rootCertificate }),
   });
   const typed = <R extends Resource>(object: KubeObject) => object as unknown as Kinds[R];

@@ -14,6 +14,7 @@ import { strategyOf } from './strategy/index.ts';
 import type { StrategyTools } from './strategy/strategy.ts';
 import { type DeleteOptions, type ObjectMeta, type Pod, type Service, StatusError } from './types.ts';
 import { validate } from './validation/index.ts';
+import type { Capabilities } from './validation/unsupported.ts';
 
 export interface WriteOptions {
   /** Everything but the write itself. */
@@ -54,6 +55,8 @@ export interface WriteContext {
   allocateClusterIP: (taken: ReadonlySet<string>) => string;
   /** PEM of the authority that signs the API server's certificate, for the ConfigMap kube-root-ca.crt. */
   rootCertificate?: string;
+  /** What the nodes can do; default: nothing that takes namespaces. */
+  capabilities?: Capabilities;
 }
 
 /** kube-apiserver: --service-node-port-range. */
@@ -111,7 +114,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     if (definition.hasStatus) object.status = initialStatus(object, context.now());
     normalizeStatus(object);
     if (options.manager) trackUpdate(undefined, object, options.manager, timestamp(context.now()));
-    validate(definition, object, undefined);
+    validate(definition, object, undefined, undefined, context.capabilities);
     admitQuota(storage, definition, object);
     if (storage.get(definition, metadata.namespace, metadata.name)) {
       throw alreadyExists(definition, metadata.name);
@@ -230,7 +233,7 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
     strategy.prepareForUpdate?.(object, current, tools);
     applyDefaults(object, allocation);
     normalizeStatus(object);
-    validate(definition, object, current, binding ? 'binding' : undefined);
+    validate(definition, object, current, binding ? 'binding' : undefined, context.capabilities);
     const { generation } = current.metadata;
     strategy.finishUpdate?.(object, current, tools);
     // A binding is written past the strategy: it raises no generation.

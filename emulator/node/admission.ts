@@ -1,6 +1,9 @@
 // What a node refuses to run: host ports that are taken, as a real kubelet does it, and what an emulation without
 // containers cannot do, by name, so that nothing is half-obeyed.
 import type { Pod } from '../api/types.ts';
+import { containersOf } from './volumes.ts';
+
+const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface Refusal {
   readonly reason: string;
@@ -8,8 +11,8 @@ export interface Refusal {
 }
 
 /** `others`: pods of the node that still hold their ports. */
-export function refusalOf(pod: Pod, others: readonly Pod[]): Refusal | undefined {
-  const lacking = notEmulated(pod);
+export function refusalOf(pod: Pod, others: readonly Pod[], volumes = false): Refusal | undefined {
+  const lacking = notEmulated(pod, volumes);
   if (lacking.length > 0) {
     return {
       reason: 'NotEmulated',
@@ -26,25 +29,23 @@ export function refusalOf(pod: Pod, others: readonly Pod[]): Refusal | undefined
   return undefined;
 }
 
-/** Fields of a pod that would need a container, each with its path. */
-export function notEmulated(pod: Pod): string[] {
+/** Fields of a pod that the emulation has nothing for, each with its path. */
+export function notEmulated(pod: Pod, volumes = false): string[] {
   const { spec } = pod;
   const found: string[] = [];
   if (!spec) return found;
-  if ((spec.initContainers ?? []).length > 0) found.push('init containers (spec.initContainers)');
   if ((spec.ephemeralContainers ?? []).length > 0)
     found.push('ephemeral containers (spec.ephemeralContainers)');
   (spec.volumes ?? []).forEach((volume, index) => {
-    // Without a mount a volume changes nothing.
-    const mounted = spec.containers.some((container) =>
-      (container.volumeMounts ?? []).some((mount) => mount.name === volume.name),
+    // Without a mount a volume changes nothing, and without volumes nobody is given a token.
+    const mounted = containersOf(pod).some((container) =>
+      (container.volumeMounts ?? []).some(
+        (mount) => mount.name === volume.name && mount.mountPath !== TOKEN_FOLDER,
+      ),
     );
-    if (mounted) found.push(`volume mounts (spec.volumes[${index}], "${volume.name}")`);
+    if (mounted && !volumes) found.push(`volume mounts (spec.volumes[${index}], "${volume.name}")`);
   });
   spec.containers.forEach((container, index) => {
-    for (const field of ['readinessProbe', 'livenessProbe', 'startupProbe'] as const) {
-      if (container[field]?.grpc) found.push(`grpc probes (spec.containers[${index}].${field}.grpc)`);
-    }
     if (container.tty || container.stdin) found.push(`terminals (spec.containers[${index}].tty, stdin)`);
     if (container.restartPolicy) {
       found.push(`restart policy of its own for a container (spec.containers[${index}].restartPolicy)`);
@@ -53,7 +54,6 @@ export function notEmulated(pod: Pod): string[] {
   for (const field of ['hostPID', 'hostIPC', 'shareProcessNamespace'] as const) {
     if (spec[field]) found.push(`namespaces to share (spec.${field})`);
   }
-  if (spec.activeDeadlineSeconds !== undefined) found.push('active deadline (spec.activeDeadlineSeconds)');
   return found;
 }
 

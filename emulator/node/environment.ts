@@ -1,5 +1,6 @@
 // The environment of a container: what the image sets, the Services of the namespace, the manifest's own variables
 // with their references, and what an emulated pod needs to know because it has no network namespace.
+import { cpus, totalmem } from 'node:os';
 import { parseQuantity } from '../api/quantity.ts';
 import type { Kinds, Pod, Registry } from '../api/types.ts';
 
@@ -32,7 +33,15 @@ export function containerEnvironment(
   };
   if (pod.spec?.enableServiceLinks !== false) Object.assign(env, serviceLinks(registry, pod));
   for (const source of container.envFrom ?? []) {
-    if (source.secretRef) throw new ContainerConfigError(`secret "${source.secretRef.name}" not found`);
+    if (source.secretRef) {
+      const { name = '', optional } = source.secretRef;
+      const secret = registry.get('secrets', pod.metadata.namespace, name);
+      if (!secret && !optional) throw new ContainerConfigError(`secret "${name}" not found`);
+      for (const [key, value] of Object.entries(secret?.data ?? {})) {
+        env[`${source.prefix ?? ''}${key}`] = plain(value);
+      }
+      continue;
+    }
     const name = source.configMapRef?.name ?? '';
     const map = registry.get('configmaps', pod.metadata.namespace, name);
     if (!map && !source.configMapRef?.optional)
@@ -75,17 +84,30 @@ function referred(
     );
   }
   if (source.secretKeyRef) {
-    if (source.secretKeyRef.optional) return undefined;
-    throw new ContainerConfigError(`secret "${source.secretKeyRef.name}" not found`);
+    const { name = '', key, optional } = source.secretKeyRef;
+    const secret = registry.get('secrets', facts.pod.metadata.namespace, name);
+    const value = secret?.data?.[key];
+    if (value !== undefined) return plain(value);
+    if (optional) return undefined;
+    if (!secret) throw new ContainerConfigError(`secret "${name}" not found`);
+    throw new ContainerConfigError(
+      `couldn't find key ${key} in Secret ${facts.pod.metadata.namespace}/${name}`,
+    );
   }
   if (source.resourceFieldRef) return resourceOf(container, source.resourceFieldRef);
   return undefined;
 }
 
-function fieldOf({ pod, podIP, hostIP }: PodFacts, path: string): string {
+const plain = (base64: string): string => Buffer.from(base64, 'base64').toString();
+
+export function fieldOf({ pod, podIP, hostIP }: PodFacts, path: string): string {
   const keyed = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
   if (keyed) return pod.metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2] as string] ?? '';
   switch (path) {
+    case 'metadata.labels':
+      return listed(pod.metadata.labels);
+    case 'metadata.annotations':
+      return listed(pod.metadata.annotations);
     case 'metadata.name':
       return pod.metadata.name;
     case 'metadata.namespace':
@@ -107,13 +129,22 @@ function fieldOf({ pod, podIP, hostIP }: PodFacts, path: string): string {
   }
 }
 
-function resourceOf(
+/** As a file has them: one a line, sorted, values as Go quotes them. */
+const listed = (map: Readonly<Record<string, string>> | undefined): string =>
+  Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}\n`)
+    .join('');
+
+export function resourceOf(
   container: Container,
   { resource, divisor }: { resource: string; divisor?: string },
 ): string {
   const [list = '', name = ''] = resource.split(/\.(.*)/s);
   const resources = container.resources as Partial<Record<string, Record<string, string>>> | undefined;
-  const quantity = resources?.[list]?.[name] ?? '0';
+  // Without a limit it is what the node has.
+  const node: Record<string, string> = { cpu: String(cpus().length), memory: String(totalmem()) };
+  const quantity = resources?.[list]?.[name] ?? (list === 'limits' ? (node[name] ?? '0') : '0');
   const by = nanoOf(divisor) || nanoOf('1');
   return String((nanoOf(quantity) + by - 1n) / by);
 }

@@ -89,6 +89,7 @@ export class Kubelet {
     const refusal = refusalOf(
       pod,
       holders.map((other) => other.object),
+      this.node.isolation?.roots,
     );
     this.workers.set(pod.metadata.uid, worker);
     if (refusal) worker.reject(refusal.reason, refusal.message);

@@ -18,6 +18,12 @@ export interface Chance {
   retryMs?(): number | undefined;
 }
 
+export type IssueToken = (
+  pod: Pod,
+  audiences: readonly string[] | undefined,
+  seconds: number,
+) => string | undefined;
+
 export interface NodeContext {
   readonly name: string;
   /** 0 is the control plane. */
@@ -43,5 +49,9 @@ export interface NodeContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly chance: Chance;
   readonly onDefect: OnDefect;
+  /** A token of the pod's service account; undefined where the cluster has none. */
+  readonly issueToken?: IssueToken | undefined;
+  /** What /etc/resolv.conf of pods says; undefined where there is no name server. */
+  readonly nameServer: string | undefined;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }

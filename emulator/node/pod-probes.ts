@@ -3,9 +3,10 @@
 import { PassThrough } from 'node:stream';
 import type { Pod } from '../api/types.ts';
 import { pause } from './clock.ts';
+import { probeGrpc } from './grpc-probe.ts';
 import type { NodeContext } from './node-context.ts';
 import type { PodRuntime } from './pod-runtime.ts';
-import { type ContainerStatus, isTerminalPhase, type PodStatus } from './pod-status.ts';
+import { type ContainerStatus, isTerminalPhase, type PodStatus, sidecarsOf } from './pod-status.ts';
 import { type Container, type Probe, type ProbeOutcome, probeHttp, probeTcp } from './probe.ts';
 import { type ProbeKind, type ProbeResult, ProbeWorker } from './probe-worker.ts';
 
@@ -39,7 +40,7 @@ export class PodProbes {
 
   /** Starts the workers that are not there yet. */
   add(pod: Pod): void {
-    for (const container of pod.spec?.containers ?? []) {
+    for (const container of [...sidecarsOf(pod), ...(pod.spec?.containers ?? [])]) {
       for (const [kind, field] of kinds) {
         const probe = container[field];
         const key = `${kind}/${container.name}`;
@@ -98,7 +99,9 @@ export class PodProbes {
       look: () => {
         const seen = status();
         if (!seen) return undefined;
-        const found = seen.containerStatuses?.find((candidate) => candidate.name === container.name);
+        const found = [...(seen.initContainerStatuses ?? []), ...(seen.containerStatuses ?? [])].find(
+          (candidate) => candidate.name === container.name,
+        );
         return {
           finished: isTerminalPhase(seen.phase),
           container: found && {
@@ -132,6 +135,9 @@ export class PodProbes {
     };
     if (probe.httpGet) return probeHttp(target, probe.httpGet, timeoutMs);
     if (probe.tcpSocket) return probeTcp(target, probe.tcpSocket, timeoutMs);
+    if (probe.grpc) {
+      return probeGrpc(runtime.reach(probe.grpc.port), probe.grpc.service ?? '', timeoutMs);
+    }
     if (probe.exec) return this.runExec(container, probe.exec.command ?? [], timeoutMs);
     return Promise.reject(new Error('missing probe handler'));
   }

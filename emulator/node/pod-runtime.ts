@@ -1,6 +1,6 @@
 // The container runtime of one pod: its sandbox (address), its containers' runs and what they were started with. It
 // knows what is true now; the kubelet acts on the snapshot of its last relist, as a real one does.
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
@@ -10,12 +10,14 @@ import { ContainerLog } from './container-log.ts';
 import { ContainerProcess, type Launch, LaunchError } from './container-process.ts';
 import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
 import type { LocalImage } from './images.ts';
-import { OWN_FOLDER, shownBelowTmp } from './isolation/container-root.ts';
+import { type Mount, OWN_FOLDER, shownBelowTmp } from './isolation/container-root.ts';
 import type { ClusterNetwork, PodNetwork } from './isolation/network.ts';
 import type { Place } from './isolation/place.ts';
 import type { Start } from './latency.ts';
+import { hostsFile, resolvFile } from './name-files.ts';
 import type { NodeContext } from './node-context.ts';
 import type { Container } from './probe.ts';
+import { containersOf, PodVolumes } from './volumes.ts';
 
 export type RunState = 'created' | 'running' | 'exited';
 
@@ -57,6 +59,11 @@ interface Run extends RunSnapshot {
   process: ContainerProcess | undefined;
 }
 
+/** Of last words, and of the log that stands in for them. */
+const MOST_LAST_WORDS = 4096;
+const MOST_LOG_LINES = 80;
+const MOST_LOG_BYTES = 2048;
+
 /** Kubernetes keeps the last dead run of a container beside the present one. */
 const KEPT_RUNS = 2;
 
@@ -69,10 +76,12 @@ export class PodRuntime {
   private address: string | undefined;
   /** Where pods have no address of their own: container port → local port. */
   private readonly localPorts = new Map<number, number>();
+  readonly volumes: PodVolumes;
 
   constructor(node: NodeContext, pod: Pod) {
     this.node = node;
     this.folder = join(node.folder, pod.metadata.uid);
+    this.volumes = new PodVolumes(node, this.folder);
   }
 
   snapshot(): RuntimeSnapshot {
@@ -165,6 +174,7 @@ export class PodRuntime {
     const tmp = this.tmpOf(container.name);
     try {
       makeEmpty(tmp);
+      if (this.node.isolation?.roots) this.writeOwnFiles(pod, container);
       run.process = await ContainerProcess.start(
         this.launchOf(pod, container, image),
         run.log,
@@ -179,7 +189,8 @@ export class PodRuntime {
     run.state = 'running';
     run.startedAtMs = clock.wall();
     const ended = run.process.exited.then(({ exitCode, finishedAtMs }) => {
-      this.ended(run, exitCode, finishedAtMs, exitCode === 0 ? 'Completed' : 'Error', undefined);
+      const message = this.lastWords(container, run, exitCode);
+      this.ended(run, exitCode, finishedAtMs, exitCode === 0 ? 'Completed' : 'Error', message);
     });
     inBackground(`the end of container ${container.name}`, ended, this.node.onDefect);
   }
@@ -331,11 +342,68 @@ export class PodRuntime {
       command: words,
       env,
       workingDirectory: container.workingDir ?? image.workingDirectory ?? tmp,
-      place: this.placeOf(container, imageWords),
+      place: this.placeOf(pod, container, imageWords, env),
     };
   }
 
-  private placeOf(container: Container, imageWords: readonly string[]): Place | undefined {
+  /** What the kubelet writes for a container: names, the name server, a place for its last words. */
+  private writeOwnFiles(pod: Pod, container: Container): void {
+    mkdirSync(this.filesFolder, { recursive: true });
+    writeFileSync(join(this.filesFolder, 'hosts'), hostsFile(pod, this.address ?? ''));
+    writeFileSync(join(this.filesFolder, 'resolv.conf'), resolvFile(pod, this.node.nameServer));
+    const last = this.lastWordsFile(container);
+    writeFileSync(last, '');
+    chmodSync(last, 0o666);
+  }
+
+  private get filesFolder(): string {
+    return join(this.folder, 'files');
+  }
+
+  private lastWordsFile(container: Container): string {
+    return join(this.filesFolder, `last-words-${container.name}`);
+  }
+
+  /** terminationMessagePath and terminationMessagePolicy (kuberuntime_container.go: getTerminationMessage). */
+  private lastWords(container: Container, run: Run, exitCode: number): string | undefined {
+    if (!this.node.isolation?.roots) return undefined;
+    let text = '';
+    try {
+      text = readFileSync(this.lastWordsFile(container), 'utf8').slice(0, MOST_LAST_WORDS);
+    } catch {
+      // The pod's folder has gone: nobody asks any more.
+    }
+    if (text || exitCode === 0 || container.terminationMessagePolicy !== 'FallbackToLogsOnError') {
+      return text || undefined;
+    }
+    const lines = run.log.all().slice(-MOST_LOG_LINES);
+    return (
+      lines
+        .map((line) => `${line.text}\n`)
+        .join('')
+        .slice(-MOST_LOG_BYTES) || undefined
+    );
+  }
+
+  private mountsOf(pod: Pod, container: Container, env: Readonly<Record<string, string>>): Mount[] {
+    const own = (source: string, target: string): Mount => ({ source, target, readOnly: false, file: true });
+    const host = pod.spec?.hostNetwork && pod.spec.dnsPolicy !== 'ClusterFirstWithHostNet';
+    const said = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
+    return [
+      ...(host ? [] : [own(join(this.filesFolder, 'hosts'), '/etc/hosts')]),
+      ...(host ? [] : [own(join(this.filesFolder, 'resolv.conf'), '/etc/resolv.conf')]),
+      own(this.lastWordsFile(container), container.terminationMessagePath ?? '/dev/termination-log'),
+    ]
+      .filter(({ target }) => !said.has(target))
+      .concat(this.volumes.mountsOf(pod, container, env));
+  }
+
+  private placeOf(
+    pod: Pod,
+    container: Container,
+    imageWords: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Place | undefined {
     const { isolation, preload } = this.node;
     if (!isolation) return undefined;
     const { programs, points, roots } = isolation;
@@ -345,7 +413,11 @@ export class PodRuntime {
       preload,
       network: this.network,
       root: roots
-        ? { top: this.tmpOf(container.name), shown: shownBelowTmp(imageWords), mounts: [] }
+        ? {
+            top: this.tmpOf(container.name),
+            shown: shownBelowTmp(imageWords),
+            mounts: this.mountsOf(pod, container, env),
+          }
         : undefined,
     };
   }
@@ -377,13 +449,13 @@ export function inOwnTmp(word: string, tmp: string): string {
 }
 
 function allPorts(pod: Pod) {
-  return (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
+  return containersOf(pod).flatMap((container) => container.ports ?? []);
 }
 
 /** Ports that somebody may connect to: what the containers declare and what their probes ask. */
 function portsThatMatter(pod: Pod): number[] {
   const ports = new Set<number>();
-  for (const container of pod.spec?.containers ?? []) {
+  for (const container of containersOf(pod)) {
     for (const { containerPort } of container.ports ?? []) ports.add(containerPort);
     for (const probe of [container.readinessProbe, container.livenessProbe, container.startupProbe]) {
       const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;

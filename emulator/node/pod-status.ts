@@ -4,6 +4,7 @@ import type { Pod } from '../api/types.ts';
 import { apiTime } from './clock.ts';
 import { fullImageName } from './images.ts';
 import type { RunSnapshot, RuntimeSnapshot } from './pod-runtime.ts';
+import type { Container } from './probe.ts';
 
 export type PodStatus = NonNullable<Pod['status']>;
 export type Condition = NonNullable<PodStatus['conditions']>[number];
@@ -27,16 +28,29 @@ export interface StatusInput {
   /** Adds `started` and `ready`, from the probes. */
   readonly probed: (statuses: ContainerStatus[]) => void;
   readonly nowMs: number;
+  /** The kubelet itself has decided that the pod has failed. */
+  readonly failed?: { readonly reason: string; readonly message: string } | undefined;
 }
 
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, snapshot, old, nowMs, hostIP } = input;
-  const containerStatuses = containerStatusesOf(input);
-  let phase = phaseOf(pod, containerStatuses, input.podIsTerminal);
+  const initializing = !isInitialized(pod, snapshot.runs, (name) => isStarted(old, name));
+  const initContainerStatuses = statusesOf(
+    input,
+    pod.spec?.initContainers ?? [],
+    old.initContainerStatuses,
+    (name) => (name === (pod.spec?.initContainers ?? [])[0]?.name ? 'ContainerCreating' : 'PodInitializing'),
+  );
+  const containerStatuses = statusesOf(input, pod.spec?.containers ?? [], old.containerStatuses, () =>
+    initializing ? 'PodInitializing' : 'ContainerCreating',
+  );
+  input.probed([...initContainerStatuses, ...containerStatuses]);
+  settleInitialized(pod, initContainerStatuses);
+  let phase = phaseOf(pod, containerStatuses, initContainerStatuses, input.podIsTerminal);
   if (isTerminalPhase(old.phase)) phase = old.phase as string;
-  input.probed(containerStatuses);
+  if (input.failed) phase = 'Failed';
   const podIP = snapshot.podIP ?? old.podIP;
-  const generated = conditionsOf(pod, snapshot, containerStatuses, phase);
+  const generated = conditionsOf(pod, snapshot, [...initContainerStatuses, ...containerStatuses], phase);
   const status: PodStatus = {
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     phase,
@@ -46,10 +60,12 @@ export function podStatus(input: StatusInput): PodStatus {
     ],
     ...(phase === old.phase && old.reason && { reason: old.reason }),
     ...(phase === old.phase && old.message && { message: old.message }),
+    ...input.failed,
     hostIP,
     hostIPs: [{ ip: hostIP }],
     ...(podIP && { podIP, podIPs: [{ ip: podIP }] }),
     startTime: old.startTime ?? apiTime(nowMs),
+    ...(initContainerStatuses.length > 0 && { initContainerStatuses }),
     containerStatuses,
     ...(pod.status?.qosClass && { qosClass: pod.status.qosClass }),
   };
@@ -69,18 +85,61 @@ const ownConditions = new Set([
 ]);
 
 /** Whether a container that is not running is to be started (kuberuntime: ShouldContainerBeRestarted). */
-export function isToBeStarted(pod: Pod, latest: RunSnapshot | undefined): boolean {
+export function isToBeStarted(pod: Pod, latest: RunSnapshot | undefined, container: Container): boolean {
   if (pod.metadata.deletionTimestamp) return false;
   if (!latest) return true;
   if (latest.state !== 'exited') return false;
+  if (isSidecar(container)) return true;
   const policy = pod.spec?.restartPolicy ?? 'Always';
+  // One that is to succeed before the others is not run again when it has.
+  const isInit = pod.spec?.initContainers?.some(({ name }) => name === container.name);
   if (policy === 'Never') return false;
+  if (isInit) return latest.exitCode !== 0;
   return policy === 'Always' || latest.exitCode !== 0;
 }
 
-function containerStatusesOf({ pod, snapshot, old, failureOf }: StatusInput): ContainerStatus[] {
-  return (pod.spec?.containers ?? []).map((container) => {
-    const before = old.containerStatuses?.find((status) => status.name === container.name);
+/** An init container that goes on running beside the others. */
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+export const sidecarsOf = (pod: Pod): Container[] => (pod.spec?.initContainers ?? []).filter(isSidecar);
+
+const isStarted = (status: PodStatus, name: string): boolean =>
+  status.initContainerStatuses?.find((candidate) => candidate.name === name)?.started === true;
+
+/** Every init container has succeeded, every sidecar has started: the others may run. */
+export function isInitialized(
+  pod: Pod,
+  runs: readonly RunSnapshot[],
+  started: (sidecar: string) => boolean,
+): boolean {
+  // Once the others have been started it does not count any more what became of these.
+  const names = new Set((pod.spec?.containers ?? []).map(({ name }) => name));
+  if (runs.some((run) => names.has(run.container))) return true;
+  return (pod.spec?.initContainers ?? []).every((container) => {
+    const latest = runs.find((run) => run.container === container.name);
+    if (isSidecar(container)) return latest?.state === 'running' && started(container.name);
+    return latest?.state === 'exited' && latest.exitCode === 0;
+  });
+}
+
+/** An init container is ready when it has succeeded; nobody probes it. */
+function settleInitialized(pod: Pod, statuses: ContainerStatus[]): void {
+  for (const container of pod.spec?.initContainers ?? []) {
+    const status = statuses.find(({ name }) => name === container.name);
+    if (!status || isSidecar(container)) continue;
+    status.ready = status.state?.terminated?.exitCode === 0;
+    status.started = false;
+  }
+}
+
+function statusesOf(
+  { pod, snapshot, failureOf }: StatusInput,
+  containers: readonly Container[],
+  olds: readonly ContainerStatus[] | undefined,
+  waitingReason: (name: string) => string,
+): ContainerStatus[] {
+  return containers.map((container) => {
+    const before = olds?.find((status) => status.name === container.name);
     const [latest, previous] = snapshot.runs.filter((run) => run.container === container.name);
     let status: ContainerStatus = {
       name: container.name,
@@ -89,7 +148,7 @@ function containerStatusesOf({ pod, snapshot, old, failureOf }: StatusInput): Co
       ready: false,
       started: false,
       restartCount: before?.restartCount ?? 0,
-      state: { waiting: { reason: 'ContainerCreating' } },
+      state: { waiting: { reason: waitingReason(container.name) } },
       lastState: before?.lastState ?? {},
     };
     if (before?.state?.terminated) status = { ...before, ready: false, started: false };
@@ -107,7 +166,7 @@ function containerStatusesOf({ pod, snapshot, old, failureOf }: StatusInput): Co
       };
     }
     const failure = failureOf(container.name);
-    if (failure && isToBeStarted(pod, latest)) {
+    if (failure && isToBeStarted(pod, latest, container)) {
       if (status.state?.terminated) status.lastState = status.state;
       status.state = {
         waiting: { reason: failure.reason, ...(failure.message && { message: failure.message }) },
@@ -138,7 +197,24 @@ function stateOf(run: RunSnapshot): NonNullable<ContainerStatus['state']> {
 }
 
 /** kubelet: getPhase. */
-function phaseOf(pod: Pod, statuses: readonly ContainerStatus[], podIsTerminal: boolean): string {
+function phaseOf(
+  pod: Pod,
+  statuses: readonly ContainerStatus[],
+  initStatuses: readonly ContainerStatus[],
+  podIsTerminal: boolean,
+): string {
+  let initializing = 0;
+  for (const container of pod.spec?.initContainers ?? []) {
+    const status = initStatuses.find(({ name }) => name === container.name);
+    const ended = status?.state?.terminated ?? (status?.state?.waiting && status.lastState?.terminated);
+    if (isSidecar(container)) {
+      if (!status?.started && !ended) initializing++;
+    } else if (!ended) initializing++;
+    else if (ended.exitCode !== 0) {
+      if (pod.spec?.restartPolicy === 'Never') return 'Failed';
+      initializing++;
+    }
+  }
   let waiting = 0;
   let running = 0;
   let stopped = 0;
@@ -151,6 +227,8 @@ function phaseOf(pod: Pod, statuses: readonly ContainerStatus[], podIsTerminal: 
     } else if (lastState?.terminated) stopped++;
     else waiting++;
   }
+  // A sidecar that restarts later does not take a pod back to Pending.
+  if (initializing > 0 && running === 0 && stopped === 0) return podIsTerminal ? 'Failed' : 'Pending';
   if (waiting > 0) return 'Pending';
   if (running > 0) return 'Running';
   if (stopped === 0) return 'Pending';
@@ -176,11 +254,34 @@ function conditionsOf(
 ): Verdict[] {
   return [
     { type: 'PodReadyToStartContainers', status: snapshot.sandboxReady ? 'True' : 'False' },
-    { type: 'Initialized', status: 'True', ...(phase === 'Succeeded' && { reason: 'PodCompleted' }) },
+    initializedCondition(pod, statuses, phase),
     readyCondition(pod, statuses, phase),
     containersReadyCondition(pod, statuses, phase),
     { type: 'PodScheduled', status: 'True' },
   ];
+}
+
+function initializedCondition(pod: Pod, statuses: readonly ContainerStatus[], phase: string): Verdict {
+  const type = 'Initialized';
+  if (phase === 'Succeeded') return { type, status: 'True', reason: 'PodCompleted' };
+  const names = new Set((pod.spec?.containers ?? []).map(({ name }) => name));
+  const begun = statuses.some(
+    ({ name, state, lastState }) =>
+      names.has(name) && (state?.running || state?.terminated || lastState?.terminated),
+  );
+  const incomplete = (pod.spec?.initContainers ?? [])
+    .filter((container) => {
+      const status = statuses.find(({ name }) => name === container.name);
+      return isSidecar(container) ? !status?.started : !status?.ready;
+    })
+    .map(({ name }) => name);
+  if (incomplete.length === 0 || begun) return { type, status: 'True' };
+  return {
+    type,
+    status: 'False',
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+  };
 }
 
 export function containersReadyCondition(
@@ -193,7 +294,7 @@ export function containersReadyCondition(
   if (phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' };
   const unknown: string[] = [];
   const unready: string[] = [];
-  for (const { name } of pod.spec?.containers ?? []) {
+  for (const { name } of [...sidecarsOf(pod), ...(pod.spec?.containers ?? [])]) {
     const status = statuses.find((candidate) => candidate.name === name);
     if (!status) unknown.push(name);
     else if (!status.ready) unready.push(name);

@@ -12,15 +12,19 @@ import type { NodeContext } from './node-context.ts';
 import { PodProbes } from './pod-probes.ts';
 import { PodRuntime, type RunSnapshot, type RuntimeSnapshot, SandboxError } from './pod-runtime.ts';
 import {
+  isInitialized,
+  isSidecar,
   isTerminalPhase,
   isToBeStarted,
   type PodStatus,
   podStatus,
   type StartFailure,
+  sidecarsOf,
 } from './pod-status.ts';
 import type { Container } from './probe.ts';
 import type { ProbeKind, ProbeResult } from './probe-worker.ts';
 import type { StatusWriter } from './status-writer.ts';
+import { containersOf, VolumeError } from './volumes.ts';
 
 /** After a failed sync, and after a good one, ms; both are stretched by up to a half (workerBackOffPeriodJitterFactor). */
 const RETRY_MS = 10_000;
@@ -58,6 +62,8 @@ export class PodWorker {
   private lastSyncMs = Number.NEGATIVE_INFINITY;
   private volumesMounted = false;
   private rejected = false;
+  /** The kubelet has ended it. */
+  private failed: { readonly reason: string; readonly message: string } | undefined;
   /** Its place among the pods that start now, on its first start. */
   private beginning: Start | undefined;
   /** Seconds that its containers have from now on; set when it is to end. */
@@ -201,7 +207,11 @@ export class PodWorker {
       }
       this.lastSyncMs = clock.now();
       if (transition) this.dueMs = clock.now();
-      else this.dueMs = clock.now() + (failed ? this.retryMs() : RESYNC_MS * stretch(random));
+      else {
+        const againMs = failed ? this.retryMs() : RESYNC_MS * stretch(random);
+        const leftMs = this.work === 'sync' ? Math.max(0, this.activeMs()) : againMs;
+        this.dueMs = clock.now() + Math.min(againMs, leftMs);
+      }
     }
     if (this.closed) return;
     this.probes.stop();
@@ -244,6 +254,10 @@ export class PodWorker {
 
   private async syncPod(snapshot: RuntimeSnapshot, signal: AbortSignal): Promise<boolean> {
     const { node } = this;
+    if (this.activeMs() <= 0 && !this.failed) {
+      this.failed = deadlineExceeded;
+      node.event(this.pod, 'Normal', deadlineExceeded.reason, deadlineExceeded.message);
+    }
     const status = this.decide(snapshot, false);
     this.statuses.set(this.pod, status, true);
     if (isTerminalPhase(status.phase)) return true;
@@ -253,8 +267,9 @@ export class PodWorker {
       if (!this.volumesMounted) {
         await pause(node.clock, node.latencies.of('volumes', first), signal);
         if (signal.aborted) return false;
-        this.volumesMounted = true;
       }
+      this.mountVolumes();
+      this.volumesMounted = true;
       this.probes.add(this.pod);
       await this.runContainers(snapshot, signal);
     } finally {
@@ -262,6 +277,27 @@ export class PodWorker {
       this.beginning = undefined;
     }
     return false;
+  }
+
+  /** At every sync: what ConfigMaps and Secrets say may have changed. */
+  private mountVolumes(): void {
+    const { node, pod, runtime } = this;
+    if (!node.isolation?.roots) return;
+    try {
+      runtime.volumes.prepare(pod, runtime.podIP ?? '');
+    } catch (error) {
+      if (!(error instanceof VolumeError)) throw error;
+      node.event(pod, 'Warning', 'FailedMount', error.message);
+      throw new SyncError();
+    }
+  }
+
+  /** How long the pod may still be active, ms (pkg/kubelet/active_deadline.go). */
+  private activeMs(): number {
+    const seconds = this.pod.spec?.activeDeadlineSeconds;
+    const startTime = this.statuses.get(this.uid)?.startTime;
+    if (seconds === undefined || !startTime) return Number.POSITIVE_INFINITY;
+    return Date.parse(startTime) + seconds * 1000 - this.node.clock.wall();
   }
 
   /** Returns false when it was cut short by a shorter grace period. */
@@ -273,10 +309,10 @@ export class PodWorker {
     const running = this.runtime.snapshot().runs.filter((run) => run.state === 'running');
     await Promise.all(
       running.map((run) => {
-        const container = pod.spec?.containers.find((candidate) => candidate.name === run.container);
-        return (
-          container && this.killContainer(container, grace, `Stopping container ${container.name}`, signal)
-        );
+        const container = containersOf(pod).find((candidate) => candidate.name === run.container);
+        if (!container) return undefined;
+        const message = `Stopping container ${container.name}`;
+        return this.killContainer(container, grace, message, signal, this.turnOf(container, running));
       }),
     );
     if (signal.aborted) return false;
@@ -285,6 +321,15 @@ export class PodWorker {
     this.probes.stop();
     this.statuses.set(this.pod, this.decide(this.runtime.snapshot(), true), false);
     return true;
+  }
+
+  /** A sidecar ends after all containers and the sidecars that began after it; undefined: at once. */
+  private turnOf(container: Container, running: readonly RunSnapshot[]): Promise<unknown> | undefined {
+    if (!isSidecar(container)) return undefined;
+    const sidecars = sidecarsOf(this.pod).map(({ name }) => name);
+    const earlier = new Set(sidecars.slice(0, sidecars.indexOf(container.name) + 1));
+    const before = running.filter((run) => !earlier.has(run.container));
+    return Promise.all(before.map((run) => this.runtime.processOf(run.container)?.exited));
   }
 
   private async syncTerminated(snapshot: RuntimeSnapshot): Promise<void> {
@@ -311,6 +356,7 @@ export class PodWorker {
       failureOf: (container) => this.failures.get(container),
       probed: (statuses) => this.probes.apply(statuses),
       nowMs: this.node.clock.wall(),
+      failed: this.failed,
     });
   }
 
@@ -318,18 +364,18 @@ export class PodWorker {
   private async runContainers(snapshot: RuntimeSnapshot, signal: AbortSignal): Promise<void> {
     const pod = this.pod;
     const toStart: Container[] = [];
-    for (const container of pod.spec?.containers ?? []) {
+    for (const container of this.wanted(snapshot)) {
       const latest = snapshot.runs.find((run) => run.container === container.name);
       if (latest?.state === 'running') {
         const why = this.reasonToKill(container, latest);
         if (!why) continue;
-        const restarted = pod.spec?.restartPolicy !== 'Never';
+        const restarted = isSidecar(container) || pod.spec?.restartPolicy !== 'Never';
         const grace = why.graceSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
         const message = restarted ? `${why.message}, will be restarted` : why.message;
         await this.killContainer(container, grace, message, signal);
         if (signal.aborted) return;
         if (restarted) toStart.push(container);
-      } else if (isToBeStarted(pod, latest)) toStart.push(container);
+      } else if (isToBeStarted(pod, latest, container)) toStart.push(container);
     }
     if (toStart.length === 0) return;
     if (!snapshot.sandboxReady) await this.createSandbox(pod);
@@ -342,6 +388,29 @@ export class PodWorker {
       failed ||= failure !== undefined;
     }
     if (failed) throw new SyncError();
+  }
+
+  /**
+   * The containers that are to run now: init containers one after the other, a sidecar until it has started, then the
+   * sidecars and all others (kuberuntime: computeInitContainerActions).
+   */
+  private wanted({ runs }: RuntimeSnapshot): Container[] {
+    const { spec } = this.pod;
+    const statuses = this.statuses.get(this.uid)?.initContainerStatuses ?? [];
+    const started = (name: string) => statuses.find((status) => status.name === name)?.started === true;
+    const sidecars = sidecarsOf(this.pod);
+    if (isInitialized(this.pod, runs, started)) return [...sidecars, ...(spec?.containers ?? [])];
+    const wanted: Container[] = [];
+    for (const container of spec?.initContainers ?? []) {
+      const latest = runs.find((run) => run.container === container.name);
+      if (isSidecar(container)) {
+        wanted.push(container);
+        if (latest?.state !== 'running' || !started(container.name)) return wanted;
+      } else if (latest?.state !== 'exited' || latest.exitCode !== 0) {
+        return [...wanted, container];
+      }
+    }
+    return wanted;
   }
 
   private async createSandbox(pod: Pod): Promise<void> {
@@ -495,6 +564,7 @@ export class PodWorker {
     graceSeconds: number,
     message: string,
     signal: AbortSignal,
+    turn?: Promise<unknown>,
   ): Promise<void> {
     const { node, pod } = this;
     const { clock } = node;
@@ -504,9 +574,29 @@ export class PodWorker {
     const hook = container.lifecycle?.preStop;
     if (hook && graceSeconds > 0) left -= await this.preStop(container, hook, graceSeconds, signal);
     if (signal.aborted) return;
+    if (turn && left > 0) left -= await this.waitForTurn(turn, left, signal);
+    if (signal.aborted) return;
     const image = node.images.find(container.image ?? '');
     const graceMs = Math.max(left, LEAST_GRACE_SECONDS) * 1000;
-    await this.runtime.stop(container.name, graceMs, image?.stopSignal ?? 'SIGTERM', signal);
+    const stopSignal = container.lifecycle?.stopSignal as NodeJS.Signals | undefined;
+    await this.runtime.stop(container.name, graceMs, stopSignal ?? image?.stopSignal ?? 'SIGTERM', signal);
+  }
+
+  /** Returns the whole seconds that it took. */
+  private async waitForTurn(
+    turn: Promise<unknown>,
+    mostSeconds: number,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { clock, onDefect } = this.node;
+    const startedMs = clock.now();
+    const over = new AbortController();
+    const end = () => over.abort();
+    signal.addEventListener('abort', end, { once: true });
+    inBackground('the turn of a sidecar', turn.then(end), onDefect);
+    await pause(clock, mostSeconds * 1000, over.signal);
+    signal.removeEventListener('abort', end);
+    return Math.trunc((clock.now() - startedMs) / 1000);
   }
 
   /** Returns the whole seconds that it took, at most the grace period: then the hook is left behind. */
@@ -557,6 +647,11 @@ export class PodWorker {
     if (this.work === 'sync') this.poke();
   }
 }
+
+const deadlineExceeded = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+} as const;
 
 /** A container could not be started: the sync is tried again after the back-off period. */
 class SyncError extends Error {}

@@ -9,7 +9,7 @@ import type { Images } from './images.ts';
 import { Kubelet } from './kubelet.ts';
 import { kubeletHooks } from './kubelet-hooks.ts';
 import { latencyModel } from './latency.ts';
-import type { Chance } from './node-context.ts';
+import type { Chance, IssueToken } from './node-context.ts';
 import { type NodePlan, nodeDraft } from './node-object.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
 import { SilentAddresses } from './silent-addresses.ts';
@@ -30,6 +30,7 @@ export interface KubeletsOptions {
   /** How often usage is scraped, ms; 15 s in metrics-server's deployed manifests. */
   readonly metricsResolutionMs: number;
   readonly onDefect: OnDefect;
+  readonly issueToken?: IssueToken | undefined;
   /** Variables for the containers of a node: KUBERNETES_SERVICE_HOST, ROLLPROOF_ROUTES ... */
   readonly environment: (node: NodePlan) => Readonly<Record<string, string>>;
 }
@@ -92,6 +93,8 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         isolation,
         chance: options.chance ?? {},
         onDefect: options.onDefect,
+        issueToken: options.issueToken,
+        nameServer: isolation?.network.routerAddress,
         environment: options.environment(plan),
         event: (pod: Pod, type, reason, message) => registry.event(pod, type, reason, message, 'kubelet'),
       }),

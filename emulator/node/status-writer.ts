@@ -6,6 +6,7 @@ import { apiTime } from './clock.ts';
 import type { NodeContext } from './node-context.ts';
 import {
   type Condition,
+  type ContainerStatus,
   containersReadyCondition,
   isTerminalPhase,
   type PodStatus,
@@ -84,7 +85,7 @@ export class StatusWriter {
   finish(pod: Pod): void {
     const entry = this.entryOf(pod);
     const status = { ...entry.status };
-    status.containerStatuses = (status.containerStatuses ?? []).map((container) =>
+    const ended = (container: ContainerStatus): ContainerStatus =>
       container.state?.terminated
         ? container
         : {
@@ -99,8 +100,9 @@ export class StatusWriter {
                 finishedAt: null as unknown as string,
               },
             },
-          },
-    );
+          };
+    status.containerStatuses = (status.containerStatuses ?? []).map(ended);
+    if (status.initContainerStatuses) status.initContainerStatuses = status.initContainerStatuses.map(ended);
     if (!isTerminalPhase(status.phase)) status.phase = 'Failed';
     entry.finished = true;
     this.replace(entry, status);
@@ -142,21 +144,24 @@ export class StatusWriter {
     ) => NonNullable<PodStatus['containerStatuses']>[number],
   ): void {
     const entry = this.entries.get(pod.metadata.uid);
-    const statuses = entry?.status.containerStatuses;
-    if (!entry || !statuses?.some((status) => status.containerID === containerID)) return;
-    const containerStatuses = statuses.map((status) =>
-      status.containerID === containerID ? change(status) : status,
-    );
+    const { containerStatuses: before, initContainerStatuses: initBefore } = entry?.status ?? {};
+    const isIt = (status: { containerID?: string }) => status.containerID === containerID;
+    if (!entry || ![...(before ?? []), ...(initBefore ?? [])].some(isIt)) return;
+    const containerStatuses = (before ?? []).map((status) => (isIt(status) ? change(status) : status));
+    const initContainerStatuses = initBefore?.map((status) => (isIt(status) ? change(status) : status));
+    const all = [...(initContainerStatuses ?? []), ...containerStatuses];
     const phase = entry.status.phase ?? 'Pending';
-    const verdicts = [
-      readyCondition(entry.pod, containerStatuses, phase),
-      containersReadyCondition(entry.pod, containerStatuses, phase),
-    ];
+    const verdicts = [readyCondition(entry.pod, all, phase), containersReadyCondition(entry.pod, all, phase)];
     const conditions: Condition[] = (entry.status.conditions ?? []).map((condition) => {
       const verdict = verdicts.find((candidate) => candidate.type === condition.type);
       return verdict ? withTimes(verdict, entry.status, entry.pod, this.node.clock.wall()) : condition;
     });
-    this.replace(entry, { ...entry.status, containerStatuses, conditions });
+    this.replace(entry, {
+      ...entry.status,
+      containerStatuses,
+      ...(initContainerStatuses && { initContainerStatuses }),
+      conditions,
+    });
   }
 
   private replace(entry: Entry, status: PodStatus): void {

@@ -229,7 +229,7 @@ const restarts: readonly [string, string, RunSnapshot | undefined, boolean][] = 
 ];
 for (const [restartPolicy, name, latest, expected] of restarts) {
   test(`restart policy ${restartPolicy}, ${name}: ${expected ? 'start' : 'leave'}`, () => {
-    assert.is(isToBeStarted(podWith({ restartPolicy }), latest), expected);
+    assert.is(isToBeStarted(podWith({ restartPolicy }), latest, { name: 'app' }), expected);
   });
 }
 

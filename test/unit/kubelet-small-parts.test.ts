@@ -194,16 +194,18 @@ const pod = (spec: Record<string, unknown>, container: Record<string, unknown> =
   }) as unknown as Pod;
 const lacking: readonly [string, Pod, string][] = [
   ['plain', pod({}), ''],
-  ['init containers', pod({ initContainers: [{ name: 'i' }] }), 'init containers (spec.initContainers)'],
-  [
-    'grpc',
-    pod({}, { readinessProbe: { grpc: { port: 1 } } }),
-    'grpc probes (spec.containers[0].readinessProbe.grpc)',
-  ],
   [
     'a volume that is mounted',
     pod({ volumes: [{ name: 'v' }] }, { volumeMounts: [{ name: 'v' }] }),
     'volume mounts (spec.volumes[0], "v")',
+  ],
+  [
+    'the folder of tokens',
+    pod(
+      { volumes: [{ name: 'v' }] },
+      { volumeMounts: [{ name: 'v', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] },
+    ),
+    '',
   ],
   ['a volume that is not', pod({ volumes: [{ name: 'v' }] }), ''],
 ];

@@ -30,7 +30,7 @@ import {
 } from './others.ts';
 import { validatePodSpec, validatePodUpdate } from './pod-spec.ts';
 import { validateService } from './service.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { type Capabilities, refuseUnsupported } from './unsupported.ts';
 import { validateDaemonSet, validateDeployment, validateJob, validateReplicaSet } from './workloads.ts';
 
 /** Throws 422 Invalid with every violated rule. `current` is undefined on creation. */
@@ -39,6 +39,7 @@ export function validate(
   object: KubeObject,
   current: KubeObject | undefined,
   subresource?: 'status' | 'binding',
+  capabilities?: Capabilities,
 ): void {
   const errors = createFieldErrors();
   validateMetadata(errors, definition.kind, object.metadata);
@@ -46,7 +47,7 @@ export function validate(
   // What only moves a status or binds a pod leaves the spec as it was.
   if (subresource === undefined) {
     validateKind(errors, object, current);
-    if (errors.causes.length === 0) refuseUnsupported(errors, object);
+    if (errors.causes.length === 0) refuseUnsupported(errors, object, capabilities);
   }
   if (errors.causes.length > 0) throw invalid(definition, object.metadata.name, errors.causes);
 }

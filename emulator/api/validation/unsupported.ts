@@ -4,7 +4,19 @@ import type { KubeObject } from '../objects.ts';
 import type { Autoscaler, Job, Pod, Service } from '../types.ts';
 import type { FieldErrors } from './field.ts';
 
-export function refuseUnsupported(errors: FieldErrors, object: KubeObject): void {
+/** What this machine lets the nodes do. */
+export interface Capabilities {
+  /** Containers have a file system of their own, in which volumes can be mounted. */
+  readonly volumes: boolean;
+}
+
+export const noCapabilities: Capabilities = { volumes: false };
+
+export function refuseUnsupported(
+  errors: FieldErrors,
+  object: KubeObject,
+  capabilities: Capabilities = noCapabilities,
+): void {
   const refuse = (field: string, why: string) =>
     errors.forbidden(
       field,
@@ -12,16 +24,16 @@ export function refuseUnsupported(errors: FieldErrors, object: KubeObject): void
     );
   switch (object.kind) {
     case 'Pod':
-      refusePod('spec', (object as unknown as Pod).spec, refuse);
+      refusePod('spec', (object as unknown as Pod).spec, refuse, capabilities);
       break;
     case 'Deployment':
     case 'ReplicaSet':
     case 'DaemonSet':
-      refusePod('spec.template.spec', templateSpec(object), refuse);
+      refusePod('spec.template.spec', templateSpec(object), refuse, capabilities);
       break;
     case 'Job': {
       const spec = (object as unknown as Job).spec;
-      refusePod('spec.template.spec', templateSpec(object), refuse);
+      refusePod('spec.template.spec', templateSpec(object), refuse, capabilities);
       for (const field of ['podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex'] as const) {
         if (spec?.[field] !== undefined)
           refuse(`spec.${field}`, 'its Job controller counts failed pods only');
@@ -50,9 +62,23 @@ function templateSpec(object: KubeObject): PodSpec | undefined {
 }
 
 // The sources whose content the API server has, or which need none.
-const volumeSources = ['emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
+const volumeSources = [
+  'emptyDir',
+  'configMap',
+  'secret',
+  'downwardAPI',
+  'projected',
+  'hostPath',
+  'persistentVolumeClaim',
+];
+const tokenFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): void {
+function refusePod(
+  field: string,
+  spec: PodSpec | undefined,
+  refuse: Refuse,
+  { volumes }: Capabilities,
+): void {
   if (!spec) return;
   for (const [index, volume] of (spec.volumes ?? []).entries()) {
     for (const source of Object.keys(volume)) {
@@ -60,10 +86,6 @@ function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): vo
         refuse(`${field}.volumes[${index}].${source}`, 'it has no storage');
       }
     }
-  }
-  if (spec.initContainers?.length) refuse(`${field}.initContainers`, 'it starts all containers at once');
-  if (spec.activeDeadlineSeconds !== undefined) {
-    refuse(`${field}.activeDeadlineSeconds`, 'its kubelet does not watch how long a pod runs');
   }
   if (spec.hostPID) refuse(`${field}.hostPID`, 'pods are processes without namespaces of their own');
   if (spec.hostIPC) refuse(`${field}.hostIPC`, 'pods are processes without namespaces of their own');
@@ -81,23 +103,26 @@ function refusePod(field: string, spec: PodSpec | undefined, refuse: Refuse): vo
   ];
   for (const [name, container] of containers) {
     // A volume that is mounted nowhere changes nothing; a path of its own needs a file system of its own.
-    for (const [index, { mountPath }] of (container.volumeMounts ?? []).entries()) {
-      refuse(
-        `${field}.${name}.volumeMounts[${index}]`,
-        `containers share this machine's file system, so nothing can be mounted at ${mountPath}`,
-      );
+    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+      const source = spec.volumes?.find((volume) => volume.name === mount.name);
+      if (!volumes && mount.mountPath !== tokenFolder) {
+        refuse(
+          `${field}.${name}.volumeMounts[${index}]`,
+          `containers share this machine's file system, so nothing can be mounted at ${mount.mountPath}`,
+        );
+      } else if (source?.hostPath && !mount.readOnly) {
+        refuse(
+          `${field}.${name}.volumeMounts[${index}]`,
+          `hostPath is this machine's own ${source.hostPath.path}, so it is mounted with readOnly: true only`,
+        );
+      }
     }
     if (container.tty || container.stdin)
       refuse(`${field}.${name}.${container.tty ? 'tty' : 'stdin'}`, 'it has no terminals');
-    if (container.restartPolicy !== undefined) {
+    if (container.restartPolicy !== undefined && !name.startsWith('initContainers')) {
       refuse(`${field}.${name}.restartPolicy`, 'containers restart as their pod says');
     }
     if (container.volumeDevices?.length) refuse(`${field}.${name}.volumeDevices`, 'it has no storage');
-    const probes = { ...container } as Pick<Container, 'livenessProbe' | 'readinessProbe' | 'startupProbe'>;
-    for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-      if (probes[probe]?.grpc)
-        refuse(`${field}.${name}.${probe}.grpc`, 'its kubelet probes by HTTP, TCP and exec');
-    }
   }
 }
 

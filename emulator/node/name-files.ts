@@ -1,0 +1,41 @@
+// /etc/hosts and /etc/resolv.conf of a pod, as the kubelet writes them (pkg/kubelet/kubelet_pods.go, network/dns).
+import type { Pod } from '../api/types.ts';
+
+const DOMAIN = 'cluster.local';
+
+export function hostsFile(pod: Pod, address: string): string {
+  const hostname = pod.spec?.hostname ?? pod.metadata.name;
+  const { subdomain, hostAliases = [] } = pod.spec ?? {};
+  const full = subdomain ? `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${DOMAIN}\t` : '';
+  return [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    `${address}\t${full}${hostname}`,
+    ...(hostAliases.length > 0 ? ['', '# Entries added by HostAliases.'] : []),
+    ...hostAliases.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}`),
+    '',
+  ].join('\n');
+}
+
+/** Names are looked up in the cluster first, whatever the policy but None: pods reach no other name server. */
+export function resolvFile(pod: Pod, nameServer: string | undefined): string {
+  const { dnsPolicy, dnsConfig } = pod.spec ?? {};
+  const cluster = dnsPolicy !== 'None' && nameServer !== undefined;
+  const namespace = pod.metadata.namespace ?? 'default';
+  const search = [
+    ...(cluster ? [`${namespace}.svc.${DOMAIN}`, `svc.${DOMAIN}`, DOMAIN] : []),
+    ...(dnsConfig?.searches ?? []),
+  ];
+  const options = new Map<string, string | undefined>(cluster ? [['ndots', '5']] : []);
+  for (const { name, value } of dnsConfig?.options ?? []) if (name) options.set(name, value);
+  return [
+    ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
+    ...(cluster ? [`nameserver ${nameServer}`] : []),
+    ...(dnsConfig?.nameservers ?? []).map((address) => `nameserver ${address}`),
+    ...(options.size > 0
+      ? [`options ${[...options].map(([name, value]) => (value ? `${name}:${value}` : name)).join(' ')}`]
+      : []),
+    '',
+  ].join('\n');
+}
