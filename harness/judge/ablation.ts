@@ -8,7 +8,7 @@ import type {
   ExperimentResult,
   SettingEffect,
 } from '../model/results.ts';
-import { count, list } from '../words/judged-figures.ts';
+import { count, listed } from '../words/figures.ts';
 import { because } from './advice.ts';
 import { isMoreLost, isSurelyMoreLost } from './statistics.ts';
 
@@ -257,7 +257,7 @@ function adviceOf(
           )}`,
       );
       advice.push(
-        `${setting} was not needed here: without it the other settings lost nothing (${list(lost)}). ` +
+        `${setting} was not needed here: without it the other settings lost nothing (${listed(lost)}). ` +
           'That holds for this cluster, load and app; elsewhere routing may lag longer.',
       );
     }
@@ -266,7 +266,7 @@ function adviceOf(
   const others = settings.filter((one) => !spared.includes(one));
   if (spared.length > 1 && others.length > 1) {
     advice.push(
-      `Do not leave out ${list(spared)} together on this evidence: each was left out with the others in place. ` +
+      `Do not leave out ${listed(spared)} together on this evidence: each was left out with the others in place. ` +
         `To measure it: --variants ${others.join('+')}.`,
     );
   }

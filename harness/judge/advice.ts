@@ -2,7 +2,7 @@
 import { type Lane, lanes } from '../model/load.ts';
 import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
-import { count, duration, list } from '../words/judged-figures.ts';
+import { count, duration, listed } from '../words/figures.ts';
 
 /**
  * First what is still lost in the variant with most settings, then what its settings save against the variant with
@@ -54,7 +54,7 @@ function lossesByCause(experiments: readonly ExperimentResult[]): [Cause, Lost][
 }
 
 const lossText = (lost: Lost): string =>
-  list(lanes.flatMap((lane) => (lost[lane] ? [`${count(lost[lane])} in lane ${lane}`] : [])));
+  listed(lanes.flatMap((lane) => (lost[lane] ? [`${count(lost[lane])} in lane ${lane}`] : [])));
 
 /** The setting of the hardened variant that acts on a cause. */
 const settingAgainst: Readonly<Partial<Record<Cause, string>>> = {

@@ -3,7 +3,7 @@
 import { type Lane, lanes } from '../model/load.ts';
 import type { ClaimResult, ExperimentResult, Fact, LaneResult } from '../model/results.ts';
 import type { ClaimDefinition, Expectation } from '../model/scenario.ts';
-import { count } from '../words/judged-figures.ts';
+import { count } from '../words/figures.ts';
 import type { Measure } from './measures.ts';
 
 type Result = ClaimResult['result'];

@@ -10,7 +10,7 @@ import type {
   ScenarioChange,
   VariantFigures,
 } from '../model/run-summary.ts';
-import { count, duration } from '../words/judged-figures.ts';
+import { count, duration, podSeconds } from '../words/figures.ts';
 import { isMoreLost } from './statistics.ts';
 
 /** Outages differ by this much at least: one bucket and a quarter. */
@@ -156,7 +156,6 @@ function compareVariant(before: VariantFigures, after: VariantFigures): FigureCh
       text: `${where}: ${words} ${a === null ? 'not reached' : unit(a)} → ${b === null ? 'not reached' : unit(b)}`,
     });
   };
-  const podSeconds = (value: number) => `${value.toFixed(1)} pod-seconds`;
   cost('rolloutMs', 'rollout took', duration);
   cost('extraPodSeconds', 'surge and termination cost', podSeconds);
   cost('capacityLostPodSeconds', 'capacity lost', podSeconds);

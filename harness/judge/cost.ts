@@ -1,6 +1,6 @@
 // What safety costs: time and pods that the settings add to a rollout.
 import type { ExperimentResult, ScenarioResult } from '../model/results.ts';
-import { duration } from '../words/judged-figures.ts';
+import { duration, podSeconds } from '../words/figures.ts';
 
 /** undefined: there is no valid experiment without settings, or none with. */
 export function costOfSafety(experiments: readonly ExperimentResult[]): ScenarioResult['cost'] {
@@ -44,4 +44,4 @@ function rolloutText(extraMs: number | null, against: string): string {
 }
 
 const podText = (extra: number): string =>
-  `used ${Math.abs(extra).toFixed(1)} pod-seconds ${extra < 0 ? 'less' : 'more'} (surge, and pods that wait before they end)`;
+  `used ${podSeconds(Math.abs(extra))} ${extra < 0 ? 'less' : 'more'} (surge, and pods that wait before they end)`;

@@ -3,7 +3,7 @@
 import { type Lane, lanes } from '../model/load.ts';
 import type { DirectResult, ExperimentResult } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
-import { count, duration, list, plural, share } from '../words/judged-figures.ts';
+import { count, counted, duration, listed, percent } from '../words/figures.ts';
 
 /** undefined: the workload did not run as it is. */
 export function judgeDirect(experiments: readonly ExperimentResult[]): DirectResult | undefined {
@@ -21,7 +21,7 @@ export function judgeDirect(experiments: readonly ExperimentResult[]): DirectRes
   // A loss that was measured well is a loss, whatever came of the other runs.
   const lossy = figures.filter(([, { lost }]) => lost > 0);
   if (lossy.length > 0) {
-    return result('loses', `As it is, ${list(lossy.map(lostText))}.`);
+    return result('loses', `As it is, ${listed(lossy.map(lostText))}.`);
   }
   const bad = own.find((experiment) => !experiment.valid);
   if (bad)
@@ -32,10 +32,10 @@ export function judgeDirect(experiments: readonly ExperimentResult[]): DirectRes
   }
   const clean = attempts.map(
     ([lane, figure]) =>
-      `${count(figure.attempts)} in lane ${lane} (at most ${share(Math.min(1, 3 / figure.attempts))})`,
+      `${count(figure.attempts)} in lane ${lane} (at most ${percent(Math.min(1, 3 / figure.attempts))})`,
   );
-  const runs = valid.length > 1 ? ` in ${plural(valid.length, 'run')}` : '';
-  return result('safe', `As it is, nothing was lost of ${list(clean)}${runs}.`);
+  const runs = valid.length > 1 ? ` in ${counted(valid.length, 'run')}` : '';
+  return result('safe', `As it is, nothing was lost of ${listed(clean)}${runs}.`);
 }
 
 type Figures = DirectResult['lanes'][Lane] & object;

@@ -4,7 +4,7 @@ import { type Lane, lanes } from '../model/load.ts';
 import type { ExperimentResult, Results } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
 import { asIsName } from '../model/setting.ts';
-import { count, duration, list } from '../words/judged-figures.ts';
+import { count, duration, listed } from '../words/figures.ts';
 import { compareRuns } from './compare.ts';
 import { summarizeRun } from './summarize.ts';
 
@@ -49,11 +49,11 @@ export function passGate(results: Results, given: GateRules, green?: RunSummary)
   const missing = rules.variants.filter((variant) => !ran.has(variant));
   if (looked === 0 && undecided.length === 0) {
     undecided.push(
-      `No experiment of variant ${list(rules.variants)} ran, so the gate had nothing to look at.`,
+      `No experiment of variant ${listed(rules.variants)} ran, so the gate had nothing to look at.`,
     );
   } else if (missing.length > 0) {
     undecided.push(
-      `Variant ${list(missing)}, which gate.variants names, did not run; there are ${list([...ran])}.`,
+      `Variant ${listed(missing)}, which gate.variants names, did not run; there are ${listed([...ran])}.`,
     );
   }
   if (rules.noWorseThanLastGreen && green) {

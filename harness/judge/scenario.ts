@@ -11,7 +11,7 @@ import type {
 import type { MeasuredAgain } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
 import { asIsName } from '../model/setting.ts';
-import { count, list, plural, share } from '../words/judged-figures.ts';
+import { count, counted, listed, percent } from '../words/figures.ts';
 import { judgeAblation } from './ablation.ts';
 import { advise } from './advice.ts';
 import { evaluateClaim, isExistential } from './claims.ts';
@@ -196,7 +196,7 @@ function refutation(contradicted: readonly ClaimResult[]): string {
   const [first] = contradicted;
   if (!first) return '';
   const more =
-    contradicted.length > 1 ? ` ${plural(contradicted.length - 1, 'other claim')} failed too.` : '';
+    contradicted.length > 1 ? ` ${counted(contradicted.length - 1, 'other claim')} failed too.` : '';
   const cause = first.facts[0] ? ` First fact: ${first.facts[0].text}.` : '';
   return `Claimed: ${quote(first)} (${first.expect}). Measured${variantOf(first)}: ${first.measured}.${cause}${more}`;
 }
@@ -215,12 +215,12 @@ function doubt(undecided: readonly ClaimResult[], experiments: readonly Experime
   );
   const [first] = invalid;
   if (first) {
-    const more = invalid.length > 1 ? ` (${plural(invalid.length, 'experiment')} are not valid)` : '';
+    const more = invalid.length > 1 ? ` (${counted(invalid.length, 'experiment')} are not valid)` : '';
     return `${title(first)}: ${first.invalid[0] ?? 'the measurement was not good enough.'}${more}`;
   }
   const missing = variantsMissing(undecided, experiments);
   if (missing.length > 0) {
-    return `${list(missing)} did not run, so nothing is said of ${missing.length === 1 ? 'it' : 'them'}. ${lossesOf(experiments)}`.trim();
+    return `${listed(missing)} did not run, so nothing is said of ${missing.length === 1 ? 'it' : 'them'}. ${lossesOf(experiments)}`.trim();
   }
   const [claim] = undecided;
   return claim
@@ -239,7 +239,7 @@ function unneeded(nothingLost: readonly ClaimResult[], experiments: readonly Exp
   const where = nothingLost.map(({ appliesTo }) =>
     [appliesTo.variant, appliesTo.lane && `lane ${appliesTo.lane}`].filter(Boolean).join(', '),
   );
-  return `Nothing was lost without the settings (${list(where)}), so there is no evidence that they are needed here. ${lossesOf(experiments)}`.trim();
+  return `Nothing was lost without the settings (${listed(where)}), so there is no evidence that they are needed here. ${lossesOf(experiments)}`.trim();
 }
 
 function proof(all: readonly ClaimResult[], experiments: readonly ExperimentResult[]): string {
@@ -253,10 +253,10 @@ function proof(all: readonly ClaimResult[], experiments: readonly ExperimentResu
     lossesOf(experiments),
     held > 0 ? `${held === 1 ? 'The claim holds' : `All ${held} claims hold`}.` : '',
     contradicted > 0
-      ? `${plural(contradicted, 'published claim')} ${contradicted === 1 ? 'is' : 'are'} contradicted, as expected.`
+      ? `${counted(contradicted, 'published claim')} ${contradicted === 1 ? 'is' : 'are'} contradicted, as expected.`
       : '',
     surprising.length > 0 && surprising[0]
-      ? `${plural(surprising.length, 'claim')} expected to fail held here: ${quote(surprising[0])}.`
+      ? `${counted(surprising.length, 'claim')} expected to fail held here: ${quote(surprising[0])}.`
       : '',
     ...untested.map((claim) => `Not run: ${quote(claim)} (${claim.measured}).`),
   ];
@@ -278,14 +278,14 @@ export function lossesOf(experiments: readonly ExperimentResult[]): string {
       if (results.length === 0) return [];
       const lost = results.reduce((sum, result) => sum + result.lost, 0);
       const attempts = results.reduce((sum, result) => sum + result.attempts, 0);
-      const bound = lost === 0 && attempts > 0 ? `, at most ${share(Math.min(1, 3 / attempts))}` : '';
+      const bound = lost === 0 && attempts > 0 ? `, at most ${percent(Math.min(1, 3 / attempts))}` : '';
       return [`${count(lost)} of ${count(attempts)} (${lane}${bound})`];
     });
-    return parts.length > 0 ? `${variant} lost ${list(parts)}` : '';
+    return parts.length > 0 ? `${variant} lost ${listed(parts)}` : '';
   });
   const text = texts.filter(Boolean).join('; ');
   const others = variants.length - told.length;
-  const rest = others > 0 ? ` ${plural(others, 'other combination')} of settings ran too.` : '';
+  const rest = others > 0 ? ` ${counted(others, 'other combination')} of settings ran too.` : '';
   return text ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.${rest}` : '';
 }
 

@@ -5,6 +5,7 @@ import type { Journal } from '../journal/read.ts';
 import type { Rollout } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
 import type { LaneResult } from '../model/results.ts';
+import { at } from '../words/figures.ts';
 
 /** A quarter of the gap between two windows: sent later than that, load comes in bursts that hide short outages; ms. */
 export const SEND_LAG_P99_LIMIT_MS = 250;
@@ -68,7 +69,6 @@ export function judgeValidity(
 }
 
 const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
-const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
 
 /** A gap in the frames is losses that nobody counted. */
@@ -115,8 +115,8 @@ function watchGaps(journal: Journal, clocks: Clocks): string[] {
     .filter((gap) => gap.lost)
     .map(
       (gap) =>
-        `The watch on ${gap.kind} missed events between ${seconds(clocks.fromHarness(gap.fromT))} and ` +
-        `${seconds(clocks.fromHarness(gap.t))} (${gap.reason}). Run it again on a less busy cluster.`,
+        `The watch on ${gap.kind} missed events between ${at(clocks.fromHarness(gap.fromT))} and ` +
+        `${at(clocks.fromHarness(gap.t))} (${gap.reason}). Run it again on a less busy cluster.`,
     );
 }
 
@@ -152,14 +152,14 @@ function coverage(journal: Journal, streams: readonly Stream[], clocks: Clocks, 
     }
   }
   if (rollout.firstStepMs !== undefined && rollout.firstStepMs < 0) {
-    reasons.push(`The first step began ${seconds(-rollout.firstStepMs)} before the load. Raise warmUpMs.`);
+    reasons.push(`The first step began ${at(-rollout.firstStepMs)} before the load. Raise warmUpMs.`);
   }
   const steps = journal.steps.filter((step) => step.event === 'failed');
   for (const step of steps) {
     const detail = typeof step.detail?.error === 'string' ? `: ${step.detail.error}` : '';
-    const at = seconds(clocks.fromHarness(step.t));
+    const when = at(clocks.fromHarness(step.t));
     reasons.push(
-      `${sentence(`Step ${step.index + 1} (${step.step.step}) failed at ${at}${detail}`)} Repair what it names and run it again.`,
+      `${sentence(`Step ${step.index + 1} (${step.step.step}) failed at ${when}${detail}`)} Repair what it names and run it again.`,
     );
   }
   if (rollout.terminatingAtEnd.length > 0) {
@@ -187,7 +187,7 @@ function load(streams: readonly Stream[], lanes: Readonly<Partial<Record<string,
       );
     } else if (max > SEND_LAG_MAX_LIMIT_MS) {
       reasons.push(
-        `The agent stood still for ${seconds(max)} (stream ${stream.id}, limit ${seconds(SEND_LAG_MAX_LIMIT_MS)}): ` +
+        `The agent stood still for ${at(max)} (stream ${stream.id}, limit ${at(SEND_LAG_MAX_LIMIT_MS)}): ` +
           'what the target did then was not measured. Use a less busy machine or a lower rate.',
       );
     }
@@ -237,7 +237,7 @@ function noise(streams: readonly Stream[], lanes: Readonly<Partial<Record<string
     );
     if (inside) {
       reasons.push(
-        `The control target lost attempts inside the loss window of lane ${lane} at ${seconds(inside.startMs)}: ` +
+        `The control target lost attempts inside the loss window of lane ${lane} at ${at(inside.startMs)}: ` +
           'these losses cannot be told from the harness’s own noise. Run it again on a less busy machine.',
       );
     }

@@ -26,6 +26,11 @@ export function at(ms: number): string {
   return `${ms < 0 ? '−' : ''}${(Math.abs(ms) / 1000).toFixed(2)} s`;
 }
 
+/** What pods cost over time: "4.0 pod-seconds". */
+export function podSeconds(value: number): string {
+  return `${value.toFixed(1)} pod-seconds`;
+}
+
 /** A share (0 to 1) in per cent with as many digits as say something: "5.3 %", "0.05 %", "0 %". */
 export function percent(share: number): string {
   const value = share * 100;
