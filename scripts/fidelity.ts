@@ -3,10 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { readRun } from '../harness/commands/judge.ts';
 import { judgeRun } from '../harness/judge/run.ts';
 import { exitCode, UsageError } from '../harness/model/errors.ts';
 import type { Results } from '../harness/model/results.ts';
+import { readRun } from '../harness/run/judge-folder.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
 import { fidelityMark, fidelityOf, fidelityText } from './fidelity-text.ts';
 

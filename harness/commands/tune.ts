@@ -102,6 +102,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
       configuration,
       foreign,
       scenarios: [scenario],
+      out,
       needs: { proxyDelayMs: flags.proxyDelay },
       profile: 'quick',
       seed: flags.seed,

@@ -1,25 +1,13 @@
-// `rollproof verify`: brings up a cluster, runs the experiments, judges, writes the reports, cleans up.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// `rollproof verify`: its flags. What it does is harness/run/verify.ts.
 import { type Command, Option } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
-import { hasMetrics } from '../deploy/metrics-server.ts';
-import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
-import type { RunFacts } from '../model/run.ts';
-import type { Profile, Scenario } from '../model/scenario.ts';
-import type { ClusterNeeds } from '../run/clusters.ts';
-import type { ExperimentKey } from '../run/experiment/index.ts';
-import { runExperiments } from '../run/experiments.ts';
-import { concludeRun, type Keeping, keepingOf } from '../run/gate.ts';
+import { UsageError } from '../model/errors.ts';
+import type { Profile } from '../model/scenario.ts';
 import { defaultHistoryFile } from '../run/history.ts';
-import { measureAgain } from '../run/measure-again.ts';
-import { withoutRefused } from '../run/own-check.ts';
-import { joinFacts, type Resumed, readResumed, reuseOf } from '../run/resume.ts';
-import { cannotRun, type Selection, select } from '../run/selection.ts';
-import { outputFolder, reproduceLine, type Session, withSession } from '../run/session.ts';
-import { parseShard, type Shard, shardOf } from '../run/shard.ts';
+import { parseShard, type Shard } from '../run/shard.ts';
+import { type VerifyRequest, verifyRun } from '../run/verify.ts';
 import {
   addClusterFlags,
   type ClusterFlags,
@@ -29,10 +17,9 @@ import {
   list,
   wholeNumber,
 } from './flags.ts';
-import { judgeFolder, runFile } from './judge.ts';
 import { configuredTarget } from './target.ts';
 
-export interface VerifyFlags extends ClusterFlags {
+interface VerifyFlags extends ClusterFlags {
   readonly scenario: readonly string[];
   readonly variants: readonly string[];
   readonly profile: Profile;
@@ -90,75 +77,40 @@ export function registerVerify(program: Command): void {
     )
     .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
     .action(async (flags: VerifyFlags) => {
-      process.exitCode = await verify(flags, process.argv.slice(2));
+      process.exitCode = await verifyRun(await requestOf(flags, process.argv.slice(2)));
     });
 }
 
-export async function verify(flags: VerifyFlags, args: readonly string[]): Promise<ExitCode> {
-  // Everything that can be wrong with the input is found here, before anything is started or written.
-  const loaded = configured(
-    flags,
-    knownScenarios.map((scenario) => scenario.id),
-  );
-  const { configuration } = loaded;
-  const all = select(knownScenarios, configuration, {
+/** Throws UsageError for everything that is wrong with the flags and the configuration. */
+async function requestOf(flags: VerifyFlags, args: readonly string[]): Promise<VerifyRequest> {
+  const ids = knownScenarios.map(({ id }) => id);
+  const loaded = configured(flags, ids);
+  return {
+    configuration: loaded.configuration,
+    foreign: await configuredTarget(loaded, flags.copySecrets === true),
+    known: knownNames(ids),
     profile: flags.profile,
     scenarios: flags.scenario,
     variants: flags.variants,
+    paths: chosenPaths(flags.path, loaded.configuration),
+    agents: flags.agents ?? loaded.configuration.load.agents ?? 1,
     repeat: flags.repeat,
-    paths: chosenPaths(flags.path, configuration),
-    agents: flags.agents ?? configuration.load.agents ?? 1,
-    builtIn: !configuration.target,
-  });
-  const foreign = await configuredTarget(loaded, flags.copySecrets === true);
-  const selection = flags.shard ? shardOf(all, flags.shard) : all;
-  const keeping = keepingOf({
+    measuringAgain: flags.measureAgain,
+    strict: flags.strict === true,
+    shard: flags.shard,
     gateFile: flags.gate,
     historyFile: flags.history,
-    section: configuration.gate,
-    known: knownNames(knownScenarios.map(({ id }) => id)),
-    configuration,
-  });
-  const resumed = flags.resume === undefined ? undefined : await readResumed(flags.resume);
-  const out = flags.resume ?? outputFolder(flags.out ?? configuration.out);
-  return withSession(
-    {
-      configuration,
-      foreign,
-      scenarios: selection.scenarios,
-      needs: {
-        proxyDelayMs: flags.proxyDelay,
-        autoscaler: autoscalerCycle(flags.profile, selection.scenarios),
-      },
-      profile: flags.profile,
-      seed: flags.seed,
-      arguments: args,
-      crossCheck: flags.crossCheck,
-    },
-    (session) =>
-      execute(session, selection, {
-        out,
-        strict: flags.strict === true,
-        keeping,
-        resumed,
-        measuringAgain: flags.measureAgain,
-      }),
-  );
-}
-
-/** Profile quick shortens the cycle (kube-controller-manager's and metrics-server's own flags); full keeps the defaults. */
-function autoscalerCycle(profile: Profile, scenarios: readonly Scenario[]): ClusterNeeds['autoscaler'] {
-  if (!scenarios.some((scenario) => scenario.needs.metrics)) return undefined;
-  return profile === 'quick'
-    ? { syncSeconds: 5, metricsSeconds: 10, emulatedMetricsSeconds: 5 }
-    : { syncSeconds: 15, metricsSeconds: 15, emulatedMetricsSeconds: 15 };
+    resume: flags.resume,
+    out: flags.out,
+    proxyDelayMs: flags.proxyDelay,
+    seed: flags.seed,
+    crossCheck: flags.crossCheck,
+    arguments: args,
+  };
 }
 
 /** Throws UsageError for an unknown path, and for one that the cluster asked for does not have. */
-function chosenPaths(
-  names: readonly string[],
-  { load, cluster }: Configuration,
-): readonly ExperimentKey['path'][] {
+function chosenPaths(names: readonly string[], { load, cluster }: Configuration): VerifyRequest['paths'] {
   const chosen = names.map((name) => {
     const found = paths.find((path) => path === name);
     if (!found) throw new UsageError(`--path "${name}" is not known. There are ${paths.join(', ')}.`);
@@ -171,79 +123,4 @@ function chosenPaths(
     );
   }
   return [...new Set(effective)];
-}
-
-interface Wanted {
-  readonly out: string;
-  readonly strict: boolean;
-  readonly keeping: Keeping | undefined;
-  readonly resumed: Resumed | undefined;
-  /** How many times at most what was disturbed is measured again. */
-  readonly measuringAgain: number;
-}
-
-async function execute(
-  session: Session,
-  selection: Selection,
-  { out, strict, keeping, resumed, measuringAgain }: Wanted,
-): Promise<ExitCode> {
-  const { run, timed, stages } = session;
-  // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
-  const metrics = run.cluster.info.kind !== 'context' || (await hasMetrics(run.kube));
-  const notRun = selection.scenarios.flatMap((scenario) => {
-    const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
-    return reason ? [{ scenario, reason }] : [];
-  });
-  const runnable = selection.keys.filter((key) =>
-    notRun.every(({ scenario }) => scenario.id !== key.scenario.id),
-  );
-  const { keys, refused } = withoutRefused(run, runnable);
-  for (const { scenario, variant, reason } of refused)
-    process.stdout.write(`${scenario}, variant ${variant}: ${reason}\n`);
-  mkdirSync(out, { recursive: true });
-  const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
-  const first = await runExperiments(run, keys, out, timed, { reuse: (key) => reuse.get(key) });
-  const { ran, removed, loadMs, again } = await measureAgain(run, first, {
-    times: measuringAgain,
-    out,
-    progress: timed,
-  });
-  const facts: RunFacts = {
-    schemaVersion: 1,
-    runId: run.runId,
-    tool: run.tool,
-    cluster: run.cluster.info,
-    startedAt: session.startedAt,
-    durationMs: Math.round(session.elapsedMs()),
-    loadMs: Math.round(loadMs),
-    stages,
-    reproduce: reproduceLine(run.arguments),
-    strict,
-    interrupted: run.signal.aborted,
-    notRun,
-    undeployed: ran
-      .filter((one) => one.journal === undefined)
-      .map(({ key, outcome }) => ({
-        scenario: key.scenario,
-        variant: key.variant.name,
-        reason: outcome.reason ?? '',
-      })),
-    ...(refused.length > 0 && { variantsNotRun: [...refused] }),
-    journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
-    measuredAgain: [...again],
-  };
-  const known = resumed ? joinFacts(resumed, facts, new Set(selection.scenarios.map(({ id }) => id))) : facts;
-  writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`);
-  const judged = await timed.stage('Judge and write reports', () => judgeFolder(out));
-  process.stdout.write(judged.summary);
-  process.stdout.write(`\nReport: ${join(out, 'index.html')}\n`);
-  const concluded = keeping && concludeRun(judged.results, keeping, out);
-  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
-  // A cluster that goes away takes everything with it.
-  if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);
-  return combineExitCodes([
-    judged.exitCode,
-    concluded?.exitCode ?? exitCode.ok,
-    run.signal.aborted ? exitCode.interrupted : exitCode.ok,
-  ]);
 }

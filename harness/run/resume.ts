@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { readFacts, runFile } from '../commands/judge.ts';
 import { readJournalFile } from '../journal/file.ts';
 import { UsageError } from '../model/errors.ts';
 import type { ClusterInfo, HeaderRecord } from '../model/journal.ts';
 import type { RunFacts } from '../model/run.ts';
 import { type ExperimentKey, experimentName } from './experiment/index.ts';
 import { journalFile, journalFolder } from './experiments.ts';
+import { readFacts, runFile } from './judge-folder.ts';
 import type { Session } from './session.ts';
 
 export interface Resumed {

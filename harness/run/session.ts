@@ -8,6 +8,7 @@ import type { TargetDefinition } from '../deploy/definition.ts';
 import { hasMetrics, installMetricsServer } from '../deploy/metrics-server.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
 import { FaultError, UsageError } from '../model/errors.ts';
+import { Lifetime } from '../model/lifetime.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
 import { redactArguments } from '../record/redact.ts';
@@ -18,6 +19,7 @@ import type { RunContext } from './experiment/index.ts';
 import { checkOwnImages, neededRequests, ownImages } from './images.ts';
 import { onInterrupt } from './interrupt.ts';
 import { crossCheckMeans } from './k6-means.ts';
+import { checkMachine } from './preflight.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { imagesUsed, literalImages } from './selection.ts';
 import { toolVersion } from './tool-version.ts';
@@ -28,6 +30,8 @@ export interface SessionRequest {
   readonly foreign: TargetDefinition | undefined;
   /** Their steps say which images must be there. */
   readonly scenarios: readonly Scenario[];
+  /** The run's folder: whether it can be written to is looked at before anything starts. */
+  readonly out: string;
   readonly needs: ClusterNeeds;
   readonly profile: Profile;
   readonly seed: number | undefined;
@@ -53,16 +57,41 @@ export const defaultPreStopSeconds = 5;
 /** Of metrics-server's published manifest. */
 const defaultMetricsSeconds = 15;
 
-/** Everything that is started ends when `act` does, however it does. */
+/** Taking down a cluster of four nodes takes half a minute. */
+const UNDO_LIMIT_MS = 180_000;
+
+/** Everything that is started ends when `act` does, however it does: all of it, the first error is thrown, others noted. */
 export async function withSession<T>(
   request: SessionRequest,
   act: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { configuration, foreign } = request;
-  const from = performance.now();
-  const startedAt = new Date().toISOString();
   const progress = createProgress();
   using interrupt = onInterrupt(progress.note);
+  const life = new Lifetime({ parent: interrupt.signal, undoLimitMs: UNDO_LIMIT_MS });
+  let result: { readonly value: T } | undefined;
+  let failure: unknown;
+  try {
+    result = { value: await openSession(request, act, progress, life) };
+  } catch (error) {
+    failure = error;
+  }
+  const troubles = (await life.end()).map(({ what, why }) => `Could not ${what}: ${why}`);
+  if (result && troubles.length > 0) throw new FaultError(troubles.join('\n'));
+  for (const trouble of troubles) progress.note(trouble);
+  if (result) return result.value;
+  throw failure;
+}
+
+async function openSession<T>(
+  request: SessionRequest,
+  act: (session: Session) => Promise<T>,
+  progress: Progress,
+  life: Lifetime,
+): Promise<T> {
+  const { configuration, foreign } = request;
+  const { signal } = life;
+  const from = performance.now();
+  const startedAt = new Date().toISOString();
   const stages: RunFacts['stages'] = [];
   const timed = timedStages(progress, stages);
 
@@ -72,14 +101,18 @@ export async function withSession<T>(
   });
   progress.note(why);
   if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios);
+  checkMachine(request.out, request.scenarios, provider.kind === 'embedded');
   const own = await timed('Bundle target and load agent', () =>
     ownImages(provider.kind, configuration.agent),
   );
   const used = new Set(request.scenarios.flatMap(imagesUsed));
   if (!foreign) checkOwnImages(own, configuration.agent, used);
-  await using cluster = await timed('Cluster', (say) =>
-    provider.create({ progress: say, signal: interrupt.signal }),
-  );
+  let up: RunningCluster | undefined;
+  life.defer('take the cluster down', async () => up?.[Symbol.asyncDispose]());
+  const cluster = await timed('Cluster', async (say) => {
+    up = await provider.create({ progress: say, signal });
+    return up;
+  });
   const foreignImages = foreign
     ? Object.entries(foreign.images).filter(([name]) => name === 'current' || used.has(name))
     : [];
@@ -89,52 +122,45 @@ export async function withSession<T>(
     used,
   );
   const lackingImages = await timed('Images', async (say) => {
-    const options = { progress: say, signal: interrupt.signal };
+    const options = { progress: say, signal };
     await cluster.provideImages(images, options);
     return provideWhereCan(cluster, literalImages(request.scenarios), options);
   });
   const crossCheck =
     request.crossCheck &&
-    (await timed('Cross-check by k6', (say) =>
-      crossCheckMeans(cluster, { progress: say, signal: interrupt.signal }),
-    ));
+    (await timed('Cross-check by k6', (say) => crossCheckMeans(cluster, { progress: say, signal })));
   if (crossCheck?.how === 'none') progress.note(crossCheck.why);
   const kube = await connectKube(cluster.kubeconfig());
-  let removeMetrics = async () => {};
-  try {
-    if (cluster.info.kind === 'kind' && request.scenarios.some((scenario) => scenario.needs.metrics)) {
-      removeMetrics = await timed('CPU metrics', () =>
-        metricsFor(kube, request, cluster.stays, interrupt.signal),
-      );
-    }
-    const run: RunContext = {
-      kube,
-      cluster,
-      runId: newRunId(),
-      tool: toolVersion(),
-      profile: request.profile,
-      seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),
-      target: foreign ?? builtInTarget(own.target, targetGracefulEnv, own.pods),
-      own: own.pods,
-      preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
-      configuration: configuration as unknown as Record<string, unknown>,
-      arguments: request.arguments,
-      signal: interrupt.signal,
-      crossCheck,
-      progress: () => {},
-    };
-    return await act({
-      run,
-      timed,
-      lackingImages,
-      stages,
-      startedAt,
-      elapsedMs: () => performance.now() - from,
-    });
-  } finally {
-    await removeMetrics();
-    kube.close();
+  life.defer('close the connections to the API server', () => kube.close());
+  if (cluster.info.kind === 'kind' && request.scenarios.some((scenario) => scenario.needs.metrics)) {
+    let remove = async () => {};
+    life.defer('remove metrics-server', () => remove());
+    remove = await timed('CPU metrics', () => metricsFor(kube, request, cluster.stays, signal));
   }
+  const run: RunContext = {
+    kube,
+    cluster,
+    runId: newRunId(),
+    tool: toolVersion(),
+    profile: request.profile,
+    seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),
+    target: foreign ?? builtInTarget(own.target, targetGracefulEnv, own.pods),
+    own: own.pods,
+    preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
+    configuration: configuration as unknown as Record<string, unknown>,
+    arguments: request.arguments,
+    signal,
+    crossCheck,
+    progress: () => {},
+  };
+  return await act({
+    run,
+    timed,
+    lackingImages,
+    stages,
+    startedAt,
+    elapsedMs: () => performance.now() - from,
+  });
 }
 
 /** A scenario whose image cannot be had is not run; the others are. Returns the images that lack, with the reason. */

@@ -1,0 +1,142 @@
+// A run's folder: its journals judged, and all reports written, from what is in it alone.
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { citedLines, journalView } from '../../reports/html/timeline.ts';
+import type { JournalView } from '../../reports/html/types.ts';
+import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
+import { type ReportFormat, writeReports } from '../../reports/write.ts';
+import { checkManifests } from '../check/check.ts';
+import { joinFindings } from '../check/join.ts';
+import { readJournalFile } from '../journal/file.ts';
+import { judgeRun, type RunJournal } from '../judge/run.ts';
+import { type ExitCode, type FaultError, UsageError } from '../model/errors.ts';
+import { type JournalRecord, journalRecordSchema } from '../model/journal.ts';
+import type { Results } from '../model/results.ts';
+import { type RunFacts, runFactsSchema } from '../model/run.ts';
+import { systemFault } from '../model/system-error.ts';
+import { journalFolder } from './experiments.ts';
+
+export const runFile = 'run.json';
+
+export interface Judged {
+  readonly results: Results;
+  /** The summary for a terminal. */
+  readonly summary: string;
+  readonly exitCode: ExitCode;
+}
+
+export interface JudgeFolderOptions {
+  readonly formats?: readonly ReportFormat[];
+  readonly strict?: boolean;
+  readonly ignoreRouteKnowledge?: boolean;
+  /** What the run knows, where its run.json could not be written. */
+  readonly facts?: RunFacts;
+  /** Called when the reports cannot be written; otherwise that is thrown. */
+  readonly onUnwritten?: (fault: FaultError) => void;
+}
+
+/** Judges the journals of a folder and writes the reports into it. Broken journals are UsageErrors with file and line. */
+export async function judgeFolder(folder: string, options: JudgeFolderOptions = {}): Promise<Judged> {
+  const { journals, facts } = await readRun(folder, options.facts);
+  const judged = judgeRun(journals, facts, {
+    ...(options.strict !== undefined && { strict: options.strict }),
+    ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
+  });
+  const results = withFindings(judged, journals);
+  const cited = citedLines(results);
+  const views = new Map<string, JournalView>();
+  for (const { name } of journals) {
+    views.set(name, journalView(await readRecords(join(folder, name)), cited.get(name)));
+  }
+  try {
+    await writeReports(folder, results, views, options.formats);
+  } catch (error) {
+    const fault = systemFault(error, 'reports', folder);
+    if (!fault || !options.onUnwritten) throw fault ?? error;
+    options.onUnwritten(fault);
+  }
+  return {
+    results,
+    summary: renderTerminal(results, { colour: wantsColour(process.stdout, process.env) }),
+    exitCode: results.exitCode as ExitCode,
+  };
+}
+
+/** What the static check says of the manifests without settings, beside what was measured of them. */
+function withFindings(results: Results, journals: readonly RunJournal[]): Results {
+  const bare = journals.filter(({ journal }) => journal.header.variant.settings.length === 0);
+  const baseline = bare.find((one) => !hasOwnTarget(one)) ?? bare[0];
+  if (!baseline) return results;
+  const own = hasOwnTarget(baseline) && baseline.journal.header.scenario.id;
+  const others = new Set(
+    journals
+      .filter((one) => hasOwnTarget(one) && one.journal.header.scenario.id !== own)
+      .map(({ journal }) => journal.header.scenario.id),
+  );
+  // What was measured of another target says nothing about these manifests.
+  const scenarios = results.scenarios.map((scenario) =>
+    others.has(scenario.name) || (own && scenario.name !== own)
+      ? { ...scenario, experiments: [], reason: 'it is about another target.' }
+      : scenario,
+  );
+  const { findings } = checkManifests([
+    { file: 'manifests of baseline', text: baseline.journal.header.manifests },
+  ]);
+  return { ...results, findings: joinFindings(findings, { ...results, scenarios }) };
+}
+
+const hasOwnTarget = ({ journal }: RunJournal): boolean => journal.header.scenario.target.own !== undefined;
+
+/** The journals that run.json names, or all of a folder that has none. */
+export async function readRun(
+  folder: string,
+  known?: RunFacts,
+): Promise<{ journals: RunJournal[]; facts: RunFacts | undefined }> {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`${folder}: there is no such folder. Name the folder of a run (its --out).`);
+  }
+  const facts = known ?? readFacts(join(folder, runFile));
+  const names = facts?.journals ?? journalsIn(folder);
+  const journals: RunJournal[] = [];
+  for (const name of names) {
+    journals.push({ journal: await readJournalFile(join(folder, name), join(folder, name)), name });
+  }
+  return { journals, facts };
+}
+
+export function readFacts(file: string): RunFacts | undefined {
+  if (!existsSync(file)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${file}: not JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  const parsed = runFactsSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`${file}: field ${issue?.path.join('.') || '(all)'}: ${issue?.message}.`);
+}
+
+function journalsIn(folder: string): string[] {
+  const inner = join(folder, journalFolder);
+  const [from, prefix] = existsSync(inner) ? [inner, `${journalFolder}/`] : [folder, ''];
+  const names = readdirSync(from).filter((name) => name.endsWith('.ndjson'));
+  if (names.length === 0) throw new UsageError(`${folder}: has neither ${runFile} nor a journal (*.ndjson).`);
+  return names.sort().map((name) => prefix + name);
+}
+
+/** All records with their lines. The journal has been checked by then (readJournalFile). */
+async function readRecords(file: string): Promise<(JournalRecord & { line: number })[]> {
+  const records: (JournalRecord & { line: number })[] = [];
+  let line = 0;
+  for await (const text of createInterface({ input: createReadStream(file) })) {
+    line++;
+    const value = JSON.parse(text) as { type?: string };
+    // Frames are most of a journal and were checked already; the rest gets its defaults here.
+    const record = value.type === 'frame' ? (value as JournalRecord) : journalRecordSchema.parse(value);
+    records.push({ ...record, line });
+  }
+  return records;
+}

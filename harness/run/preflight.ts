@@ -1,0 +1,106 @@
+// What this machine allows, looked at before anything starts: a run that cannot end must not begin.
+import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { FaultError } from '../model/errors.ts';
+import type { Scenario } from '../model/scenario.ts';
+import { size, systemFault } from '../model/system-error.ts';
+
+export interface Machine {
+  /** Undefined where the system does not say. */
+  readonly openFiles: number | undefined;
+  readonly freeMemoryBytes: number;
+}
+
+/** The harness's own: connections to the API server, watches, journals. */
+const HARNESS_FILES = 256;
+/** Harness, bundler and reports. */
+const LEAST_MEMORY_BYTES = 192 * 1024 * 1024;
+/** Some 2 MB a journal, as much for a report; bundles of the agent, logs of emulated pods. */
+const LEAST_OUT_BYTES = 16 * 1024 * 1024;
+const LEAST_TEMPORARY_BYTES = 32 * 1024 * 1024;
+
+/** Throws FaultError (exit code 3). `out`: the run's folder, which need not be there. */
+export function checkMachine(out: string, scenarios: readonly Scenario[], local: boolean): void {
+  const lacking = tooLittle(lookAtMachine(), local ? agentFiles(scenarios) : 0);
+  if (lacking) throw new FaultError(lacking);
+  checkFolder('results', out, LEAST_OUT_BYTES, 'Name another folder with --out');
+  checkFolder(
+    'temporary files',
+    tmpdir(),
+    LEAST_TEMPORARY_BYTES,
+    'Name another folder with the environment variable TMPDIR',
+  );
+}
+
+/** A sentence about what is too little; undefined when all is well. `agentFiles`: of a load agent on this machine. */
+export function tooLittle(
+  { openFiles, freeMemoryBytes }: Machine,
+  agentFilesNeeded: number,
+): string | undefined {
+  const files = Math.max(HARNESS_FILES, agentFilesNeeded);
+  if (openFiles !== undefined && openFiles < files) {
+    return `This shell allows ${openFiles} open files, and the run needs ${files}. Raise the limit (ulimit -n 4096) and start again.`;
+  }
+  if (freeMemoryBytes < LEAST_MEMORY_BYTES) {
+    return `${size(freeMemoryBytes)} of memory are free, and a run needs at least ${size(LEAST_MEMORY_BYTES)}. End other programs, or raise the container's memory limit.`;
+  }
+  return undefined;
+}
+
+/** Where the agent is a process of this machine it inherits the limit: one connection of the load is one file. */
+export function agentFiles(scenarios: readonly Scenario[]): number {
+  const ofScenario = ({ load }: Scenario) =>
+    load.reduce((sum, lane) => sum + (lane.connections || slotsOf(lane)), 0);
+  return 64 + Math.max(0, ...scenarios.map(ofScenario));
+}
+
+function slotsOf({ lane, rate, timeoutMs }: Scenario['load'][number]): number {
+  if (lane === 'kept') return 20;
+  const perSecond = rate.shape === 'constant' ? rate.ratePerSecond : 0;
+  return Math.ceil((perSecond * timeoutMs) / 1000);
+}
+
+/** Throws a sentence with the path and what is free. The nearest folder that is there decides. */
+function checkFolder(what: string, folder: string, leastBytes: number, todo: string): void {
+  const there = nearest(resolve(folder));
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(there);
+    const free = bavail * bsize;
+    if (free >= leastBytes) return;
+    throw new FaultError(
+      `${folder}: ${size(free)} are free there, and ${what} need at least ${size(leastBytes)}. Free some space. ${todo}.`,
+    );
+  } catch (error) {
+    throw systemFault(error, what, folder) ?? error;
+  }
+}
+
+function nearest(path: string): string {
+  for (let folder = path; ; folder = dirname(folder)) {
+    if (statSync(folder, { throwIfNoEntry: false }) || folder === dirname(folder)) return folder;
+  }
+}
+
+function lookAtMachine(): Machine {
+  const soft = /^Max open files\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1];
+  const available = /^MemAvailable:\s+(\d+) kB/m.exec(read('/proc/meminfo'))?.[1];
+  const group = Number(read('/sys/fs/cgroup/memory.max')) - Number(read('/sys/fs/cgroup/memory.current'));
+  return {
+    openFiles: soft === undefined ? undefined : Number(soft),
+    freeMemoryBytes: Math.min(
+      available === undefined ? freemem() : Number(available) * 1024,
+      // "max" is not a number: no limit.
+      Number.isNaN(group) || group <= 0 ? Number.POSITIVE_INFINITY : group,
+    ),
+  };
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

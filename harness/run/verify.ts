@@ -1,0 +1,197 @@
+// The whole of `rollproof verify`, flags apart: what is to be measured is planned, everything that can be wrong with it is
+// found before anything starts, then cluster, experiments, judging, reports.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { scenarios as knownScenarios } from '../../scenarios/index.ts';
+import type { Configuration, KnownNames } from '../config/load.ts';
+import type { TargetDefinition } from '../deploy/definition.ts';
+import { hasMetrics } from '../deploy/metrics-server.ts';
+import { combineExitCodes, type ExitCode, exitCode, type FaultError } from '../model/errors.ts';
+import type { RunFacts } from '../model/run.ts';
+import type { Profile, Scenario } from '../model/scenario.ts';
+import { systemFault } from '../model/system-error.ts';
+import type { ClusterNeeds } from './clusters.ts';
+import type { ExperimentKey } from './experiment/index.ts';
+import { runExperiments } from './experiments.ts';
+import { concludeRun, type Keeping, keepingOf } from './gate.ts';
+import { judgeFolder, runFile } from './judge-folder.ts';
+import { measureAgain } from './measure-again.ts';
+import { withoutRefused } from './own-check.ts';
+import { joinFacts, type Resumed, readResumed, reuseOf } from './resume.ts';
+import { cannotRun, type Selection, select } from './selection.ts';
+import { outputFolder, reproduceLine, type Session, withSession } from './session.ts';
+import { type Shard, shardOf } from './shard.ts';
+
+/** What a user asked for, with the configuration and all defaults in it. */
+export interface VerifyRequest {
+  readonly configuration: Configuration;
+  /** Undefined: the built-in target. */
+  readonly foreign: TargetDefinition | undefined;
+  readonly known: KnownNames;
+  readonly profile: Profile;
+  readonly scenarios: readonly string[];
+  readonly variants: readonly string[];
+  readonly paths: readonly ExperimentKey['path'][];
+  readonly agents: number;
+  readonly repeat: number;
+  /** How many times at most what was disturbed is measured again. */
+  readonly measuringAgain: number;
+  readonly strict: boolean;
+  readonly shard: Shard | undefined;
+  readonly gateFile: string | undefined;
+  readonly historyFile: string | undefined;
+  /** Folder of an earlier run to go on in. */
+  readonly resume: string | undefined;
+  /** Folder for a new run. */
+  readonly out: string | undefined;
+  readonly proxyDelayMs: number | undefined;
+  readonly seed: number | undefined;
+  readonly crossCheck: 'k6' | undefined;
+  /** As typed, for the line that makes the run again. */
+  readonly arguments: readonly string[];
+}
+
+export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
+  const { configuration, foreign } = request;
+  const all = select(knownScenarios, configuration, {
+    profile: request.profile,
+    scenarios: request.scenarios,
+    variants: request.variants,
+    repeat: request.repeat,
+    paths: request.paths,
+    agents: request.agents,
+    builtIn: !configuration.target,
+  });
+  const selection = request.shard ? shardOf(all, request.shard) : all;
+  const keeping = keepingOf({
+    gateFile: request.gateFile,
+    historyFile: request.historyFile,
+    section: configuration.gate,
+    known: request.known,
+    configuration,
+  });
+  const resumed = request.resume === undefined ? undefined : await readResumed(request.resume);
+  const out = request.resume ?? outputFolder(request.out ?? configuration.out);
+  return withSession(
+    {
+      configuration,
+      foreign,
+      scenarios: selection.scenarios,
+      out,
+      needs: {
+        proxyDelayMs: request.proxyDelayMs,
+        autoscaler: autoscalerCycle(request.profile, selection.scenarios),
+      },
+      profile: request.profile,
+      seed: request.seed,
+      arguments: request.arguments,
+      crossCheck: request.crossCheck,
+    },
+    (session) =>
+      execute(session, selection, {
+        out,
+        strict: request.strict,
+        keeping,
+        resumed,
+        measuringAgain: request.measuringAgain,
+      }),
+  );
+}
+
+/** Profile quick shortens the cycle (kube-controller-manager's and metrics-server's own flags); full keeps the defaults. */
+function autoscalerCycle(profile: Profile, scenarios: readonly Scenario[]): ClusterNeeds['autoscaler'] {
+  if (!scenarios.some((scenario) => scenario.needs.metrics)) return undefined;
+  return profile === 'quick'
+    ? { syncSeconds: 5, metricsSeconds: 10, emulatedMetricsSeconds: 5 }
+    : { syncSeconds: 15, metricsSeconds: 15, emulatedMetricsSeconds: 15 };
+}
+
+interface Plan {
+  readonly out: string;
+  readonly strict: boolean;
+  readonly keeping: Keeping | undefined;
+  readonly resumed: Resumed | undefined;
+  readonly measuringAgain: number;
+}
+
+async function execute(
+  session: Session,
+  selection: Selection,
+  { out, strict, keeping, resumed, measuringAgain }: Plan,
+): Promise<ExitCode> {
+  const { run, timed, stages } = session;
+  // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
+  const metrics = run.cluster.info.kind !== 'context' || (await hasMetrics(run.kube));
+  const notRun = selection.scenarios.flatMap((scenario) => {
+    const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
+    return reason ? [{ scenario, reason }] : [];
+  });
+  const runnable = selection.keys.filter((key) =>
+    notRun.every(({ scenario }) => scenario.id !== key.scenario.id),
+  );
+  const { keys, refused } = withoutRefused(run, runnable);
+  for (const { scenario, variant, reason } of refused)
+    process.stdout.write(`${scenario}, variant ${variant}: ${reason}\n`);
+  mkdirSync(out, { recursive: true });
+  const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
+  const first = await runExperiments(run, keys, out, timed, { reuse: (key) => reuse.get(key) });
+  const { ran, removed, loadMs, again } = await measureAgain(run, first, {
+    times: measuringAgain,
+    out,
+    progress: timed,
+  });
+  const facts: RunFacts = {
+    schemaVersion: 1,
+    runId: run.runId,
+    tool: run.tool,
+    cluster: run.cluster.info,
+    startedAt: session.startedAt,
+    durationMs: Math.round(session.elapsedMs()),
+    loadMs: Math.round(loadMs),
+    stages,
+    reproduce: reproduceLine(run.arguments),
+    strict,
+    interrupted: run.signal.aborted,
+    notRun,
+    undeployed: ran
+      .filter((one) => one.journal === undefined)
+      .map(({ key, outcome }) => ({
+        scenario: key.scenario,
+        variant: key.variant.name,
+        reason: outcome.reason ?? '',
+      })),
+    ...(refused.length > 0 && { variantsNotRun: [...refused] }),
+    journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
+    measuredAgain: [...again],
+  };
+  const known = resumed ? joinFacts(resumed, facts, new Set(selection.scenarios.map(({ id }) => id))) : facts;
+  // A disk that is full or a folder that went does not take the answer with it: it is told all the same.
+  const unwritten: FaultError[] = [];
+  const writing = <T>(act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch (error) {
+      const fault = systemFault(error, '', out);
+      if (!fault) throw error;
+      unwritten.push(fault);
+      return undefined;
+    }
+  };
+  writing(() => writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`));
+  const judged = await timed.stage('Judge and write reports', () =>
+    judgeFolder(out, { facts: known, onUnwritten: (fault) => unwritten.push(fault) }),
+  );
+  process.stdout.write(judged.summary);
+  if (unwritten.length === 0) process.stdout.write(`\nReport: ${join(out, 'index.html')}\n`);
+  const concluded = writing(() => keeping && concludeRun(judged.results, keeping, out));
+  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
+  for (const { message } of unwritten) timed.note(`Not written: ${message}`);
+  // A cluster that goes away takes everything with it.
+  if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);
+  return combineExitCodes([
+    judged.exitCode,
+    concluded?.exitCode ?? exitCode.ok,
+    unwritten.length > 0 ? exitCode.faulted : exitCode.ok,
+    run.signal.aborted ? exitCode.interrupted : exitCode.ok,
+  ]);
+}
