@@ -200,7 +200,7 @@ class Agent {
       if (this.#routes && !(await this.#routes.ready(firstRoutesMs))) {
         throw new Refusal(
           503,
-          `No endpoint table came from ${this.#options.routesUrl} within ${firstRoutesMs} ms.`,
+          `No endpoint table came from ${this.#options.routesUrl} within ${firstRoutesMs} ms${this.#routes.problem ? `; what came is none (${this.#routes.problem})` : ''}.`,
         );
       }
       if (plan.preflightMs > 0) {

@@ -22,6 +22,7 @@ export class Routes {
   #request: ClientRequest | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #problem: string | undefined;
   #known: () => void = () => undefined;
   readonly #first = new Promise<void>((resolve) => {
     this.#known = resolve;
@@ -43,6 +44,11 @@ export class Routes {
     const ready = await Promise.race([this.#first.then(() => true), limit]);
     clearTimeout(timer);
     return ready;
+  }
+
+  /** What is wrong with the table that came last; it is not used, the one before it stays. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** A function that picks an endpoint for each new connection, or `undefined` when the table does not know the address. */
@@ -85,11 +91,21 @@ export class Routes {
 
   #read(line: string): void {
     if (line.trim() === '') return;
+    let table: unknown;
     try {
-      this.#services = lineSchema.parse(JSON.parse(line)).services;
-      this.#known();
+      table = JSON.parse(line);
     } catch {
       // A line cut off by the end of the stream; the next connection begins with a complete table.
+      return;
     }
+    const read = lineSchema.safeParse(table);
+    if (!read.success) {
+      const [issue] = read.error.issues;
+      this.#problem = `${issue?.path.join('.') || 'the line'}: ${issue?.message ?? 'not an endpoint table'}`;
+      return;
+    }
+    this.#problem = undefined;
+    this.#services = read.data.services;
+    this.#known();
   }
 }
