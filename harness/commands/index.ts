@@ -4,6 +4,7 @@ import { registerCheck } from './check.ts';
 import { registerCleanup } from './cleanup.ts';
 import { registerCluster } from './cluster.ts';
 import { registerCompare } from './compare.ts';
+import { registerInit } from './init.ts';
 import { registerJudge } from './judge.ts';
 import { registerList } from './list.ts';
 import { registerLoad } from './load.ts';
@@ -12,6 +13,7 @@ import { registerTune } from './tune.ts';
 import { registerVerify } from './verify.ts';
 
 export function registerCommands(program: Command): void {
+  registerInit(program);
   registerVerify(program);
   registerTune(program);
   registerList(program);

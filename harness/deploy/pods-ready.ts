@@ -3,6 +3,7 @@ import { type Kube, podProxyPath } from '../kube/client.ts';
 import { HopelessError, type Look, waitFor } from '../kube/wait.ts';
 import { label } from '../model/manifest.ts';
 import { describePod, type ObservedPod, troubleOf } from './pod-trouble.ts';
+import { spokenBy, spokenIn, spokenWords } from './spoken.ts';
 
 export interface PodReady {
   readonly name: string;
@@ -192,6 +193,7 @@ export async function podsAnswer(
   signal: AbortSignal,
 ): Promise<void> {
   const silent = new Map(pods.map((pod) => [pod.name, 'not asked']));
+  const ips = new Map(pods.map((pod) => [pod.name, pod.ip]));
   if (silent.size === 0) return;
   const what = `${[...silent.keys()].join(', ')} in ${namespace} to answer on port ${port}`;
   await waitFor({ what, limitMs, signal, lookLimitMs: 6000 }, async (lookSignal) => {
@@ -203,10 +205,16 @@ export async function podsAnswer(
             timeoutMs: 5000,
           });
           const unreached = notReached(answer);
+          const spoken =
+            spokenIn(answer) ??
+            (unreached === undefined
+              ? undefined
+              : await spokenBy(kube, namespace, { name, ip: ips.get(name) ?? '' }, port, lookSignal));
+          if (spoken) throw new HopelessError(`port ${port} of pod ${name} ${spokenWords[spoken]}.`);
           if (unreached === undefined) silent.delete(name);
           else silent.set(name, unreached);
         } catch (error) {
-          if (signal.aborted) throw error;
+          if (signal.aborted || error instanceof HopelessError) throw error;
           silent.set(name, (error as Error).message);
         }
       }),

@@ -1,17 +1,24 @@
 // Inputs as people have them: folders, kustomizations, charts; what becomes of each object, and what is refused by name.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfiguration } from '../../harness/config/load.ts';
 import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
+import { findTargets, pathsWithin } from '../../harness/deploy/find-target.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
+import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
 import { substitutionsOf } from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
+import { configurationText } from '../../harness/words/init-configuration.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { suite } from '../suite.ts';
 
@@ -402,5 +409,66 @@ test(
   },
   { skip: helm },
 );
+
+test('init: what it finds makes a configuration that is taken, and what it cannot find is said', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-init-'));
+  const probed = workload(
+    '',
+    '      containers: [{name: side, image: "side:1"}, {name: app, image: "web:1", ports: [{name: http, containerPort: 80}], readinessProbe: {httpGet: {path: /ready, port: http}}}]',
+  ).replace('      containers: [{name: app, image: "web:1"}]\n', '');
+  mkdirSync(join(folder, 'k8s'));
+  writeFileSync(join(folder, 'k8s', 'web.yaml'), yaml(probed, service().replace('8080', 'http')));
+  writeFileSync(join(folder, 'values.yaml'), 'replicas: 3\n');
+  const paths = pathsWithin(folder);
+  assert.equal(paths, [join(folder, 'k8s', 'web.yaml')]);
+  const [found, another] = findTargets(paths.flatMap(readManifestFiles));
+  assert.ok(found && !another);
+  assert.equal(
+    [found.kind, found.name, found.service, found.path, found.container],
+    ['Deployment', 'web', 'web', '/ready', 'app'],
+  );
+  const text = configurationText({ is: 'manifests', fields: { manifests: paths } }, found);
+  writeFileSync(join(folder, 'rollproof.yaml'), text);
+  const { configuration, at } = loadConfiguration(join(folder, 'rollproof.yaml'), process.cwd());
+  const target = await foreignTarget(configuration.target as never, {
+    at,
+    signal: new AbortController().signal,
+    live: { connect: () => Promise.reject(new Error('no cluster here')), copySecrets: false },
+  });
+  assert.is(target.request.path, '/ready');
+  const [bare] = findTargets(readText('m', workload()));
+  assert.match(bare?.missing.join('\n') ?? '', /No Service selects its pods.*\nNo readiness probe/);
+  rmSync(folder, { recursive: true });
+});
+
+test('what a pod speaks: by its own first bytes, and by what a proxy said of them', async () => {
+  const table: [number, string, string | undefined][] = [
+    [400, 'Client sent an HTTP request to an HTTPS server.', 'tls'],
+    [400, '<center>The plain HTTP request was sent to HTTPS port</center>', 'tls'],
+    [400, 'Bad Request', undefined],
+    [503, 'malformed HTTP response \\"\\x15\\x03\\x01\\x00\\x02\\x02\\x16\\"', 'tls'],
+    [503, 'malformed HTTP response \\"\\x00\\x00\\x12\\x04\\x00\\x00\\"', 'http2'],
+    [503, 'connect: connection refused', undefined],
+  ];
+  for (const [status, text, expected] of table) assert.is(spokenIn({ status, text }), expected, text);
+  const none = { raw: () => Promise.reject(new Error('not asked')) } as never;
+  const servers = [
+    [createHttp2Server(), 'http2'],
+    [createHttpServer((_, res) => res.end('ok')), undefined],
+  ] as const;
+  for (const [server, expected] of servers) {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const spoken = await spokenBy(
+      none,
+      'ns',
+      { name: 'p', ip: '127.0.0.1' },
+      port,
+      new AbortController().signal,
+    );
+    assert.is(spoken, expected);
+    server.close();
+  }
+});
 
 test.run();

@@ -14,6 +14,8 @@ export interface LiveSource {
   connect(): Promise<Kube>;
   /** --copy-secrets: Secrets that the pods mount are read, too. */
   readonly copySecrets: boolean;
+  /** Nothing is to run: Secrets are neither needed nor asked about. */
+  readonly withoutSecrets?: boolean;
 }
 
 interface Kinds {
@@ -69,6 +71,7 @@ export async function readLive(
       ...referencesOf(workload),
       ...claimsOf(workload),
     ]) {
+      if (needed === 'Secret' && live.withoutSecrets) continue;
       if (needed === 'Secret' && !live.copySecrets)
         throw new UsageError(
           `${at(['target', field])}: target.${field}: ${kind} ${name} needs Secret "${needs}" of namespace ${namespace}. Allow its copy into the run's namespace with --copy-secrets; it is never recorded.`,
@@ -86,6 +89,29 @@ export async function readLive(
     kube.close();
   }
   return read;
+}
+
+/** The workloads of a namespace that can be put under test. */
+export async function readNames(
+  connect: LiveSource['connect'],
+  namespace: string,
+): Promise<{ readonly field: string; readonly kind: string; readonly name: string }[]> {
+  const kube = await connect();
+  try {
+    const lists = await Promise.all(
+      (['deployment', 'statefulSet', 'daemonSet'] as const).map(async (field) => {
+        const { kind, path } = kinds[field];
+        const { items } = await kube.json<{ items: Manifest[] }>(
+          'GET',
+          `/${path}/namespaces/${namespace}/${kind.toLowerCase()}s`,
+        );
+        return items.map(({ metadata }) => ({ field, kind, name: metadata.name }));
+      }),
+    );
+    return lists.flat();
+  } finally {
+    kube.close();
+  }
 }
 
 const pluralOf = (kind: Reference['kind']): string => `${kind.toLowerCase()}s`;

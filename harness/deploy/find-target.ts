@@ -1,0 +1,134 @@
+// What of somebody's manifests can be put under test, and what is known of it: the room of `rollproof init`.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '../model/errors.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { type Container, podTemplateOf } from './definition.ts';
+import { type ReadManifest, readManifestFiles } from './read-manifests.ts';
+
+export interface Found {
+  readonly kind: string;
+  readonly name: string;
+  readonly service: string | undefined;
+  /** Where the Service has several. */
+  readonly port: number | string | undefined;
+  /** Of the readiness probe. */
+  readonly path: string | undefined;
+  readonly container: string | undefined;
+  readonly image: string | undefined;
+  /** Images of all containers that stand beside it, too. */
+  readonly images: readonly string[];
+  readonly scenario: string;
+  /** What could not be found, a sentence each. */
+  readonly missing: readonly string[];
+}
+
+const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
+
+export function findTargets(read: readonly ReadManifest[]): Found[] {
+  const manifests = read.map(({ manifest }) => manifest);
+  return manifests
+    .filter((manifest) => kinds.has(manifest.kind) && podTemplateOf(manifest))
+    .map((workload) => describe(workload, manifests));
+}
+
+interface ServiceSpec {
+  clusterIP?: string;
+  selector?: Record<string, string>;
+  ports?: { name?: string; port: number; targetPort?: number | string }[];
+}
+interface Probe {
+  httpGet?: { path?: string; port?: number | string };
+}
+
+function describe(workload: Manifest, manifests: readonly Manifest[]): Found {
+  const template = podTemplateOf(workload);
+  const labels = template?.metadata?.labels ?? {};
+  const containers = template?.spec.containers ?? [];
+  const selecting = manifests.filter((one) => {
+    const wanted = Object.entries((one.spec as ServiceSpec | undefined)?.selector ?? {});
+    return (
+      one.kind === 'Service' && wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value)
+    );
+  });
+  const reachable = selecting.filter((one) => (one.spec as ServiceSpec).clusterIP !== 'None');
+  const service = reachable[0];
+  const ports = (service?.spec as ServiceSpec | undefined)?.ports ?? [];
+  const port = ports.find(({ name }) => name === 'http' || name === 'web') ?? ports[0];
+  const serving = servingContainer(containers, port?.targetPort) ?? containers[0];
+  const path = (serving?.readinessProbe as Probe | undefined)?.httpGet?.path;
+  const missing: string[] = [];
+  if (!service)
+    missing.push(
+      selecting.length > 0
+        ? `Only headless Services select its pods (${selecting.map((one) => one.metadata.name).join(', ')}); rollproof needs one with a ClusterIP.`
+        : 'No Service selects its pods; name one under target.service.',
+    );
+  if (reachable.length > 1)
+    missing.push(
+      `Several Services select its pods: ${reachable.map((one) => one.metadata.name).join(', ')}; the first one was taken.`,
+    );
+  if (ports.length > 1)
+    missing.push(
+      `The Service has several ports: ${ports.map((one) => one.name ?? one.port).join(', ')}; ${port?.name ?? port?.port} was taken.`,
+    );
+  if (path === undefined) missing.push('No readiness probe by HTTP says a path that answers; "/" was taken.');
+  missing.push('Which image comes next is yours to say (target.images.next); until then pods are restarted.');
+  return {
+    kind: workload.kind,
+    name: workload.metadata.name,
+    service: service?.metadata.name,
+    port: ports.length > 1 ? (port?.name ?? port?.port) : undefined,
+    path,
+    container: serving && serving !== containers[0] ? serving.name : undefined,
+    image: serving?.image,
+    images: [
+      ...new Set(
+        manifests.flatMap((one) => (podTemplateOf(one)?.spec.containers ?? []).map(({ image }) => image)),
+      ),
+    ],
+    scenario: 'restart',
+    missing,
+  };
+}
+
+function servingContainer(
+  containers: readonly Container[],
+  target: number | string | undefined,
+): Container | undefined {
+  return containers.find(({ ports = [] }) =>
+    ports.some(({ name, containerPort }) => target === name || target === containerPort),
+  );
+}
+
+/** Folders that hold no manifests of a workload, or too many files. */
+const passedOver = /^(\.|node_modules$|vendor$|dist$|target$)/;
+const DEEPEST = 4;
+const FILES_MOST = 500;
+
+/** The folder itself or, where manifests lie in folders within, the files that hold Kubernetes objects. */
+export function pathsWithin(folder: string): string[] {
+  const files: string[] = [];
+  walk(folder, 0, files);
+  return files.filter(holdsObjects);
+}
+
+function walk(folder: string, depth: number, files: string[]): void {
+  for (const name of readdirSync(folder).sort()) {
+    if (passedOver.test(name) || files.length >= FILES_MOST) continue;
+    const path = join(folder, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() && depth < DEEPEST) walk(path, depth + 1, files);
+    else if (found?.isFile() && /\.(ya?ml|json)$/.test(name) && !/^rollproof\./.test(name)) files.push(path);
+  }
+}
+
+/** A folder holds other YAML, too: values, workflows, compositions. */
+function holdsObjects(file: string): boolean {
+  try {
+    return readManifestFiles(file).length > 0;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+// The rollproof.yaml that `rollproof init` writes: what was found, with comments that say where it came from.
+import { stringify } from 'yaml';
+
+export type InitSource =
+  | { readonly is: 'manifests'; readonly fields: { readonly manifests: string[] } }
+  | { readonly is: 'kustomize'; readonly fields: { readonly kustomize: string } }
+  | {
+      readonly is: 'helm';
+      readonly fields: { readonly helm: { readonly chart: string; readonly values?: string[] } };
+    }
+  | { readonly is: 'cluster'; readonly fields: { readonly from: 'cluster'; readonly namespace?: string } };
+
+interface FoundTarget {
+  readonly kind: string;
+  readonly name: string;
+  readonly service: string | undefined;
+  readonly port: number | string | undefined;
+  readonly path: string | undefined;
+  readonly container: string | undefined;
+  readonly image: string | undefined;
+  readonly images: readonly string[];
+  readonly missing: readonly string[];
+}
+
+const fieldOf: Readonly<Record<string, string>> = {
+  Deployment: 'deployment',
+  StatefulSet: 'statefulSet',
+  DaemonSet: 'daemonSet',
+};
+
+export function configurationText({ fields }: InitSource, found: FoundTarget): string {
+  const value = (of: unknown) => stringify(of, { collectionStyle: 'flow' }).trim();
+  const lines = [
+    '# Written by `rollproof init`. Every field: docs/configuration.md.',
+    'target:',
+    ...Object.entries(fields).map(([name, of]) => `  ${name}: ${value(of)}`),
+    `  ${fieldOf[found.kind]}: ${value(found.name)}`,
+    found.service === undefined
+      ? '  # service: NAME                # no Service was found that selects the pods'
+      : `  service: ${value(found.service)}`,
+    ...(found.port === undefined ? [] : [`  port: ${value(found.port)}`]),
+    found.path === undefined
+      ? '  path: /                        # no readiness probe says one: a path that answers 200'
+      : `  path: ${value(found.path)}                # of the readiness probe; better one that your users ask`,
+    ...(found.container === undefined ? [] : [`  container: ${value(found.container)}`]),
+    `  # images: {next: ${value(found.image ?? 'IMAGE')}}   # another tag, for scenario image-change`,
+    '',
+    '# What happens to the pods under load; `rollproof list` shows more. image-change needs target.images.next.',
+    'scenarios: [restart]',
+    '',
+    'load:',
+    '  rate: 50                       # requests per second and lane',
+    '',
+    '# What a run must not exceed; exit code 1 when it does.',
+    'gate:',
+    '  maxLost: {new: 0, kept: 0}',
+    '',
+    '# For the embedded cluster, which runs no containers: the local command that stands for each image.',
+    '# images:',
+    ...found.images.map((image) => `#   ${value(image)}: {command: [node, server.js]}`),
+    ...(found.missing.length > 0
+      ? ['', '# Not found:', ...found.missing.map((sentence) => `#   ${sentence}`)]
+      : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
