@@ -1,5 +1,6 @@
 // `rollproof cleanup`: removes what runs that were killed have left, and says what it did.
 import type { Command } from 'commander';
+import { cleanContext } from '../cluster/context/provider.ts';
 import { removeOwnImages } from '../cluster/docker-image.ts';
 import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/ownership.ts';
 import { removeStrayCompanions, sweep } from '../cluster/kind/removal.ts';
@@ -11,10 +12,33 @@ export function registerCleanup(program: Command): void {
     .command('cleanup')
     .description('remove the clusters and temporary folders that killed runs have left')
     .option('--all', 'also the clusters that were kept for the next run, and the images that were built')
-    .action(async (options: { all?: boolean }) => {
+    .option(
+      '--context <name>',
+      'also the namespaces on the cluster of this context (older than five minutes, without agents)',
+    )
+    .option('--kubeconfig <file>', 'kubeconfig of that context')
+    .action(async (options: CleanupFlags) => {
       const lines = await cleanup(runCommand, new Ownership(defaultStateFolder()), options.all ?? false);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      process.stdout.write(`${[...(await onContext(options)), ...lines].join('\n')}\n`);
     });
+}
+
+interface CleanupFlags {
+  readonly all?: boolean;
+  readonly context?: string;
+  readonly kubeconfig?: string;
+}
+
+async function onContext({ context, kubeconfig }: CleanupFlags): Promise<readonly string[]> {
+  if (context === undefined && kubeconfig === undefined) return [];
+  const removed = await cleanContext(
+    {
+      ...(context !== undefined && { context }),
+      ...(kubeconfig !== undefined && { kubeconfigFile: kubeconfig }),
+    },
+    { progress: () => {}, signal: new AbortController().signal },
+  );
+  return removed.map((name) => `removed namespace ${name}`);
 }
 
 /** Returns what it did and what is left, one line each. */

@@ -28,6 +28,7 @@ interface VerifyFlags extends ClusterFlags {
   readonly measureAgain: number;
   readonly preStop?: number;
   readonly strict?: boolean;
+  readonly dryRun?: boolean;
   readonly path: readonly string[];
   readonly agents?: number;
   readonly gate?: string;
@@ -75,6 +76,7 @@ export function registerVerify(program: Command): void {
         'k6',
       ]),
     )
+    .option('--dry-run', 'print every object that would be created, as YAML, and create nothing')
     .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
     .action(async (flags: VerifyFlags) => {
       process.exitCode = await verifyRun(await requestOf(flags, process.argv.slice(2)));
@@ -97,6 +99,7 @@ async function requestOf(flags: VerifyFlags, args: readonly string[]): Promise<V
     repeat: flags.repeat,
     measuringAgain: flags.measureAgain,
     strict: flags.strict === true,
+    dryRun: flags.dryRun === true,
     shard: flags.shard,
     gateFile: flags.gate,
     historyFile: flags.history,

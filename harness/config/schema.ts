@@ -210,9 +210,16 @@ const agentSchema = z.strictObject({
       'kind: build images with the programs in them by Docker, instead of a ConfigMap beside a stock image.',
     ),
   node: text.default('node').describe('Node.js in the image: a program on its PATH, or a path.'),
-  pullSecret: objectName
+  pullSecret: z
+    .string()
+    .regex(
+      /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+      'the name of a Secret, or NAMESPACE/NAME',
+    )
     .optional()
-    .describe('Name of the Secret for the registry of the image, in the namespace that the run uses.'),
+    .describe(
+      'Secret for the registry of the image: with --namespace one of that namespace, else NAMESPACE/NAME (or NAME in "default"), copied to where our pods are.',
+    ),
   resources: z
     .strictObject({ requests: quantities.default({}), limits: quantities.default({}) })
     .default({ requests: {}, limits: {} })

@@ -1,18 +1,18 @@
 // What one experiment creates in a namespace of somebody's cluster: marked as it is created, by whoever creates it, and
 // removed again. Everything belongs to the load agents' Job, so that it also goes when nobody is left to remove it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Kube } from '../kube/client.ts';
+import { createObjectClient } from '../kube/objects.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 
 export interface Belongings {
   /** Creates through it are marked; everything else is the client's own. */
-  readonly kube: Kube;
+  marking(kube: Kube): Kube;
   /** What is created from now on goes when this object does. */
   belongTo(owner: Manifest): void;
   /** Deletes all of it and waits until it is gone. Throws FaultError that names what is left. */
-  remove(limitMs: number): Promise<void>;
+  remove(kube: Kube, limitMs: number): Promise<void>;
 }
 
 interface Created {
@@ -33,118 +33,106 @@ const sweptPaths = [
   '/api/v1/namespaces/NS/services',
   '/api/v1/namespaces/NS/configmaps',
 ];
+/** These go with their owners; they are waited for. */
+const waitedPaths = ['/apis/apps/v1/namespaces/NS/replicasets', '/api/v1/namespaces/NS/pods'];
 const POLL_MS = 250;
 
-export function belongingsIn(
-  kube: Kube,
-  { namespace, runId, experiment }: { namespace: string; runId: string; experiment: string },
-): Belongings {
+export function belongingsIn({
+  namespace,
+  runId,
+  experiment,
+}: {
+  readonly namespace: string;
+  readonly runId: string;
+  readonly experiment: string;
+}): Belongings {
   const created: Created[] = [];
   let owner: Manifest | undefined;
   const marks = { [label.managedBy]: managedBy, [label.run]: runId, [label.experiment]: experiment };
-  const ours = `${label.run}=${runId},${label.experiment}=${experiment}`;
 
-  const marked = <T>(body: T): T => {
+  const marked = (body: unknown): unknown => {
     const object = body as Manifest;
-    const { metadata } = object;
     return {
       ...object,
       metadata: {
-        ...metadata,
-        labels: { ...metadata?.labels, ...marks },
+        ...object.metadata,
+        labels: { ...object.metadata?.labels, ...marks },
         ...(owner && { ownerReferences: [ownerReference(owner)] }),
       },
-    } as T;
+    };
   };
-  const note = (path: string, text: string) => {
-    try {
-      const { kind, metadata } = JSON.parse(text) as Manifest & { metadata: { uid?: string } };
-      if (metadata.uid)
-        created.push({
-          what: `${kind} ${metadata.name}`,
-          uid: metadata.uid,
-          path: `${path}/${metadata.name}`,
-        });
-    } catch {
-      // No object in the answer; the label finds it.
-    }
-  };
-  const here = (method: string, path: string) =>
+  const isCreate = (method: string, path: string) =>
     method === 'POST' && collection.exec(path)?.groups?.namespace === namespace;
+  const note = (path: string, object: unknown) => {
+    const { kind, metadata } = object as Partial<Manifest>;
+    // No object in the answer: the label finds it.
+    if (metadata?.name && typeof metadata.uid === 'string')
+      created.push({ what: `${kind} ${metadata.name}`, uid: metadata.uid, path: `${path}/${metadata.name}` });
+  };
 
-  const raw: Kube['raw'] = async (method, path, options) => {
-    if (!here(method, path)) return kube.raw(method, path, options);
-    const answer = await kube.raw(method, path, { ...options, body: marked(options?.body) });
-    if (answer.status < 300) note(path, answer.text);
-    return answer;
+  const marking = (kube: Kube): Kube => {
+    const raw: Kube['raw'] = async (method, path, options) => {
+      if (!isCreate(method, path)) return kube.raw(method, path, options);
+      const answer = await kube.raw(method, path, { ...options, body: marked(options?.body) });
+      if (answer.status < 300) note(path, parsed(answer.text));
+      return answer;
+    };
+    const json: Kube['json'] = async <T>(
+      method: string,
+      path: string,
+      options?: Parameters<Kube['json']>[2],
+    ) => {
+      if (!isCreate(method, path)) return kube.json<T>(method, path, options);
+      const answer = await kube.json<T>(method, path, { ...options, body: marked(options?.body) });
+      note(path, answer);
+      return answer;
+    };
+    return {
+      ...kube,
+      raw,
+      json,
+      objects: createObjectClient(json),
+      during: (signal) => marking(kube.during(signal)),
+    };
   };
-  const json: Kube['json'] = async <T>(
-    method: string,
-    path: string,
-    options?: Parameters<Kube['json']>[2],
-  ) => {
-    if (!here(method, path)) return kube.json<T>(method, path, options);
-    const answer = await kube.json<T>(method, path, { ...options, body: marked(options?.body) });
-    note(path, JSON.stringify(answer));
-    return answer;
-  };
-  const create = async (object: KubernetesObject, ...rest: unknown[]) => {
-    const answer = await (kube.objects.create as (...all: unknown[]) => Promise<KubernetesObject>).call(
-      kube.objects,
-      marked(object),
-      ...rest,
-    );
-    const { kind = '', metadata } = answer;
-    const self = await pathOf(kube, { ...object, ...answer } as Manifest, namespace);
-    if (metadata?.uid && self)
-      created.push({ what: `${kind || object.kind} ${metadata.name}`, uid: metadata.uid, path: self });
-    return answer;
-  };
-  const objects = Object.create(kube.objects, { create: { value: create } }) as Kube['objects'];
 
   return {
-    kube: { ...kube, raw, json, objects },
+    marking,
     belongTo(object) {
       owner = object;
     },
-    async remove(limitMs) {
+    async remove(kube, limitMs) {
       const deadline = performance.now() + limitMs;
-      const problems: string[] = [];
+      const refused: string[] = [];
       for (const { what, uid, path } of created.toReversed()) {
-        const answer = await kube.raw('DELETE', path, {
-          body: { propagationPolicy: 'Background', preconditions: { uid } },
-        });
-        // 409: another object has its name by now.
+        const body = { propagationPolicy: 'Background', preconditions: { uid } };
+        const answer = await kube.raw('DELETE', path, { body });
+        // 404: gone already; 409: another object has its name by now.
         if (answer.status > 299 && answer.status !== 404 && answer.status !== 409)
-          problems.push(`${what} (${answer.status} ${answer.text.slice(0, 200)})`);
+          refused.push(`${what} (${answer.status}: ${answer.text.slice(0, 200)})`);
       }
-      let left = await leftOver();
+      let left = await leftOver(kube);
       while (left.length > 0 && performance.now() < deadline) {
-        for (const path of left) {
-          await kube.raw('DELETE', path, {
-            body: {
-              propagationPolicy: 'Background',
-              ...(/\/pods\/[^/]+$/.test(path) && { gracePeriodSeconds: 1 }),
-            },
-          });
-        }
+        await Promise.all(left.map((path) => deleteAt(kube, path)));
         await sleep(POLL_MS);
-        left = await leftOver();
+        left = await leftOver(kube);
       }
-      if (left.length > 0 || problems.length > 0) {
+      if (left.length > 0 || refused.length > 0) {
+        const names = [...refused, ...left.map((path) => path.split('/').slice(-2).join(' '))];
         throw new FaultError(
-          `Namespace ${namespace}: ${[...problems, ...left.map((path) => path.split('/').slice(-2).join(' '))].join(', ')} could not be removed within ${limitMs / 1000} s. Look with: kubectl -n ${namespace} get all -l ${label.run}=${runId}`,
+          `Namespace ${namespace}: ${names.join(', ')} could not be removed within ${limitMs / 1000} s. Look with: kubectl -n ${namespace} get all -l ${label.run}=${runId}`,
         );
       }
     },
   };
 
-  /** Paths of what is still there and carries our labels; pods of workloads that are gone take a moment. */
-  async function leftOver(): Promise<string[]> {
+  /** Paths of what is still there and carries our labels. */
+  async function leftOver(kube: Kube): Promise<string[]> {
+    const query = { labelSelector: `${label.run}=${runId},${label.experiment}=${experiment}` };
     const lists = await Promise.all(
-      [...sweptPaths, '/api/v1/namespaces/NS/pods'].map(async (pattern) => {
+      [...sweptPaths, ...waitedPaths].map(async (pattern) => {
         const path = pattern.replace('NS', namespace);
-        const answer = await kube.raw('GET', path, { query: { labelSelector: ours } });
+        const answer = await kube.raw('GET', path, { query });
         if (answer.status !== 200) return [];
         const { items } = JSON.parse(answer.text) as { items: { metadata: { name: string } }[] };
         return items.map(({ metadata }) => `${path}/${metadata.name}`);
@@ -154,6 +142,13 @@ export function belongingsIn(
   }
 }
 
+async function deleteAt(kube: Kube, path: string): Promise<void> {
+  if (path.includes('/replicasets/')) return;
+  // What they serve is no longer of interest.
+  const grace = path.includes('/pods/') ? { gracePeriodSeconds: 1 } : {};
+  await kube.raw('DELETE', path, { body: { propagationPolicy: 'Background', ...grace } });
+}
+
 const ownerReference = ({ apiVersion, kind, metadata }: Manifest) => ({
   apiVersion,
   kind,
@@ -161,16 +156,10 @@ const ownerReference = ({ apiVersion, kind, metadata }: Manifest) => ({
   uid: String(metadata.uid),
 });
 
-/** Asks the API server how it calls the kind. */
-async function pathOf(
-  kube: Kube,
-  { apiVersion, kind, metadata }: Manifest,
-  namespace: string,
-): Promise<string | undefined> {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const answer = await kube.raw('GET', root);
-  if (answer.status !== 200) return undefined;
-  const { resources } = JSON.parse(answer.text) as { resources?: { name: string; kind: string }[] };
-  const found = resources?.find((one) => one.kind === kind && !one.name.includes('/'));
-  return found && `${root}/namespaces/${namespace}/${found.name}/${metadata.name}`;
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
 }

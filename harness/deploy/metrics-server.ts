@@ -21,6 +21,12 @@ export async function hasMetrics(kube: Kube): Promise<boolean> {
   return (await kube.raw('GET', `${metricsApi}/nodes`)).status === 200;
 }
 
+/** The same of a cluster of somebody's, by the right that it takes least of. */
+export async function hasPodMetrics(kube: Kube, namespace: string | undefined): Promise<boolean> {
+  const within = namespace === undefined ? '' : `/namespaces/${namespace}`;
+  return (await kube.raw('GET', `${metricsApi}${within}/pods`)).status === 200;
+}
+
 /** Resolves when the nodes' use can be read; returns what removes it again. Nothing stays when it throws. */
 export async function installMetricsServer(
   kube: Kube,

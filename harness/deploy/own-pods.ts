@@ -10,6 +10,7 @@ import {
   targetResources,
 } from '../model/own-pods.ts';
 import { programCommand, programVolume, programVolumeMount } from './programs.ts';
+import { pullSecretNamed } from './pull-secret.ts';
 
 /** By number, because images name users as they like; stock Node.js images have 1000 for "node". */
 const USER = 1000;
@@ -53,7 +54,9 @@ export function ownPodFields(
     terminationGracePeriodSeconds: 1,
     enableServiceLinks: false,
     automountServiceAccountToken: false,
-    ...(own.pullSecret !== undefined && { imagePullSecrets: [{ name: own.pullSecret }] }),
+    ...(own.pullSecret !== undefined && {
+      imagePullSecrets: [{ name: pullSecretNamed(own.pullSecret).name }],
+    }),
     ...placed(own, placement, agents),
     ...(own.containers && {
       volumes: [

@@ -30,6 +30,7 @@ export interface ObservedPod {
     readonly reason?: string;
     readonly message?: string;
     readonly podIP?: string;
+    readonly hostIP?: string;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;

@@ -9,6 +9,8 @@ export interface PodReady {
   readonly name: string;
   readonly ip: string;
   readonly node: string;
+  /** Address of the node. */
+  readonly hostIp: string;
 }
 
 /** An image may need a second try, a node a moment, a crashed process another start. What lasts longer stays. */
@@ -94,6 +96,7 @@ const podReady = ({ metadata, spec, status }: ObservedPod): PodReady => ({
   name: metadata.name,
   ip: status?.podIP ?? '',
   node: spec.nodeName ?? '',
+  hostIp: status?.hostIP ?? '',
 });
 
 /** Does an autoscaler bring a node for a pod that fits none (cluster-autoscaler, Karpenter)? Then it takes minutes. */

@@ -1,5 +1,5 @@
 // Watches everything of one experiment's namespace into its journal, and keeps the present state for the steps.
-import type { Kube } from '../kube/client.ts';
+import { apiStatus, type Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import type { FactsKind } from '../model/facts.ts';
 import { label } from '../model/manifest.ts';
@@ -39,6 +39,12 @@ const watched: readonly Watched[] = [
   { kind: 'Node', path: () => '/api/v1/nodes' },
 ];
 
+/** Others use the namespace, too: only what carries the run's label is recorded, and events about these names. */
+export interface SharedNamespace {
+  readonly runId: string;
+  readonly names: readonly string[];
+}
+
 /** Starts all watches; resolves when each has delivered its first list. */
 export async function startRecorder(
   kube: Kube,
@@ -46,6 +52,7 @@ export async function startRecorder(
   journal: JournalWriter,
   /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
   workload = 'Deployment',
+  shared?: SharedNamespace,
 ): Promise<Recorder> {
   const live = createLiveState();
   const faults: string[] = [];
@@ -65,16 +72,24 @@ export async function startRecorder(
             kube,
             path(namespace),
             {
-              event: (event, object) => record(kind, event, object),
+              event: (event, object) => {
+                if (isOurs(kind, object, shared)) record(kind, event, object);
+              },
               gap(lost, reason, forMs) {
                 const now = journal.nowMs();
                 journal.write({ type: 'watch-gap', kind, fromT: now - forMs, lost, reason });
                 if (lost) faults.push(`The watch on ${kind} lost events: ${reason}.`);
               },
             },
-            query,
-          );
-          watches.push({ kind, watch });
+            shared && kind !== 'Event' && kind !== 'Node'
+              ? { ...query, labelSelector: `${label.run}=${shared.runId}` }
+              : query,
+          ).catch((error: unknown) => {
+            // Somebody who looks after the cluster may keep its nodes to himself.
+            if (kind === 'Node' && apiStatus(error) === 403) return undefined;
+            throw error;
+          });
+          if (watch) watches.push({ kind, watch });
         }),
     );
   } catch (error) {
@@ -127,6 +142,14 @@ export async function startRecorder(
       facts,
     });
   }
+}
+
+function isOurs(kind: FactsKind, object: ApiObject, shared: SharedNamespace | undefined): boolean {
+  if (!shared || kind !== 'Event') return true;
+  const { name = '' } = (object.involvedObject ?? {}) as { name?: string };
+  return (
+    name.startsWith('rollproof-') || shared.names.some((one) => name === one || name.startsWith(`${one}-`))
+  );
 }
 
 /** The label selector of everything that a run made. */

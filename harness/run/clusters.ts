@@ -1,7 +1,7 @@
 // Which cluster a run uses, and why: kind where it can serve, else the embedded one; or what was asked for.
 import { resolve } from 'node:path';
 import type { LocalImage } from '../../emulator/index.ts';
-import { contextProvider } from '../cluster/context/provider.ts';
+import { type ContextOptions, contextProvider } from '../cluster/context/provider.ts';
 import { embeddedProvider } from '../cluster/embedded/provider.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
@@ -76,22 +76,23 @@ export async function chooseCluster(
     case 'embedded':
       return required(embedded, 'Cluster: embedded, emulated Kubernetes, as asked for.');
     case 'context': {
-      const context = contextProvider({
-        ...(cluster.context !== undefined && { context: cluster.context }),
-        ...(cluster.kubeconfig !== undefined && { kubeconfigFile: cluster.kubeconfig }),
-        mesh: configuration.agent.mesh,
-        wanted: {
-          namespace: cluster.namespace,
-          kinds: needs.kinds,
-          copiesSecret: configuration.agent.pullSecret !== undefined,
-        },
-      });
+      const context = contextProvider(contextOptions(configuration, needs));
       return required(context, `Cluster: context ${cluster.context ?? '(the current one)'}, as asked for.`);
     }
     default:
       return unknownChoice(choice);
   }
 }
+
+export const contextOptions = (
+  { cluster, agent }: Configuration,
+  { kinds }: Pick<ClusterNeeds, 'kinds'>,
+): ContextOptions => ({
+  ...(cluster.context !== undefined && { context: cluster.context }),
+  ...(cluster.kubeconfig !== undefined && { kubeconfigFile: cluster.kubeconfig }),
+  mesh: agent.mesh,
+  wanted: { namespace: cluster.namespace, kinds, copiesSecret: agent.pullSecret !== undefined },
+});
 
 async function required(provider: ClusterProvider, why: string): Promise<ChosenCluster> {
   const problem = await provider.unavailable();

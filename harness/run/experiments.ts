@@ -85,7 +85,8 @@ export async function runExperiments(
   const together = lanes > 1 ? missing.filter((key) => !needsClusterAlone(key)) : [];
   if (together.length > 1) ran.push(...(await runSideBySide(shared, together, lanes, removeBeside)));
   const pending = together.length > 1 ? missing.filter((key) => !together.includes(key)) : missing;
-  const batches = batchesOf(pending);
+  // In one namespace everything has the same names.
+  const batches = batchesOf(pending, run.cluster.namespace === undefined ? TOGETHER : 1);
   for (const batch of batches) {
     if (run.signal.aborted) break;
     if (batch.some(({ scenario }) => scenario.needs.alone)) await Promise.allSettled(removals);
@@ -154,12 +155,11 @@ export async function removeAll(
 }
 
 /** Neighbours are deployed together, but for those that must find the nodes empty. */
-function batchesOf(keys: readonly ExperimentKey[]): ExperimentKey[][] {
+function batchesOf(keys: readonly ExperimentKey[], most: number): ExperimentKey[][] {
   const batches: ExperimentKey[][] = [];
   for (const key of keys) {
     const open = batches.at(-1);
-    const fits =
-      open && open.length < TOGETHER && ![key, ...open].some(({ scenario }) => scenario.needs.alone);
+    const fits = open && open.length < most && ![key, ...open].some(({ scenario }) => scenario.needs.alone);
     if (fits) open.push(key);
     else batches.push([key]);
   }

@@ -155,8 +155,14 @@ export function cannotRun(
   const kind = info.kind as (typeof needs.clusters)[number];
   if (!needs.clusters.includes(kind))
     return `It runs on ${needs.clusters.join(', ')} only; this is ${info.kind}.`;
+  if (needs.nodes > 1 && info.nodes.length === 0)
+    return `It needs ${needs.nodes} nodes for the target, and the nodes of this cluster may not be listed.`;
+  const drains = scenario.steps.some(({ step }) => step === 'drain-node');
+  const denied = cluster.namespace === undefined ? (cluster.denied ?? []) : drainRights;
+  const lackedRight = drains && drainRights.find((right) => denied.includes(right));
+  if (lackedRight) return `It drains a node, and you may not ${lackedRight} (rollproof rbac).`;
   const workers = info.nodes.filter((node) => node.role !== 'control-plane').length || info.nodes.length;
-  if (workers < needs.nodes)
+  if (workers < needs.nodes && info.nodes.length > 0)
     return `It needs ${needs.nodes} nodes for the target; this cluster has ${workers}.`;
   const lacked = needs.images.find((name) => lacking.has(name));
   if (lacked) return `It needs the image ${lacked}. ${lacking.get(lacked)}`;
@@ -170,6 +176,8 @@ export function cannotRun(
   }
   return undefined;
 }
+
+const drainRights = ['patch nodes', 'create pods/eviction'];
 
 /** Names (or literal images) that a scenario's steps change to, whatever the case. */
 export const imagesUsed = (scenario: Scenario): string[] => [

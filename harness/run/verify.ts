@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration, KnownNames } from '../config/load.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
-import { hasMetrics } from '../deploy/metrics-server.ts';
+import { hasPodMetrics } from '../deploy/metrics-server.ts';
 import { combineExitCodes, type ExitCode, exitCode, type FaultError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
 import { systemFault } from '../model/system-error.ts';
 import type { ClusterNeeds } from './clusters.ts';
+import { dryRun } from './dry-run.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 import { runExperiments } from './experiments.ts';
 import { concludeRun, type Keeping, keepingOf } from './gate.ts';
@@ -37,6 +38,8 @@ export interface VerifyRequest {
   /** How many times at most what was disturbed is measured again. */
   readonly measuringAgain: number;
   readonly strict: boolean;
+  /** Print what would be created, and create nothing. */
+  readonly dryRun: boolean;
   readonly shard: Shard | undefined;
   readonly gateFile: string | undefined;
   readonly historyFile: string | undefined;
@@ -71,6 +74,14 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
     configuration,
   });
   const resumed = request.resume === undefined ? undefined : await readResumed(request.resume);
+  const needs: ClusterNeeds = {
+    proxyDelayMs: request.proxyDelayMs,
+    autoscaler: autoscalerCycle(request.profile, selection.scenarios),
+  };
+  if (request.dryRun) {
+    process.stdout.write(await dryRun({ configuration, foreign, keys: selection.keys, needs }));
+    return exitCode.ok;
+  }
   const out = request.resume ?? outputFolder(request.out ?? configuration.out);
   return withSession(
     {
@@ -78,10 +89,7 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
       foreign,
       scenarios: selection.scenarios,
       out,
-      needs: {
-        proxyDelayMs: request.proxyDelayMs,
-        autoscaler: autoscalerCycle(request.profile, selection.scenarios),
-      },
+      needs,
       profile: request.profile,
       seed: request.seed,
       arguments: request.arguments,
@@ -121,7 +129,8 @@ async function execute(
 ): Promise<ExitCode> {
   const { run, timed, stages } = session;
   // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
-  const metrics = run.cluster.info.kind !== 'context' || (await hasMetrics(run.kube));
+  const metrics =
+    run.cluster.info.kind !== 'context' || (await hasPodMetrics(run.kube, run.cluster.namespace));
   const notRun = selection.scenarios.flatMap((scenario) => {
     const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
     return reason ? [{ scenario, reason }] : [];

@@ -226,12 +226,12 @@ test('a trouble that passes, and answers that do not come, end no wait', async (
     return { items: [asked < 5 ? waits('ErrImagePull', 'later') : readyPod] };
   });
   assert.equal(await podsReady(kube, 'ns', {}, 1, 60_000, untilDone, 5000), [
-    { name: 'web-1', ip: '10.0.0.1', node: 'n1' },
+    { name: 'web-1', ip: '10.0.0.1', node: 'n1', hostIp: '' },
   ]);
 });
 
 test('podsAnswer goes on after a request without an answer, to its limit', async () => {
-  const pods = [{ name: 'web-1', ip: '', node: '' }];
+  const pods = [{ name: 'web-1', ip: '', node: '', hostIp: '' }];
   let asked = 0;
   const later = kubeOf(() => {
     if (++asked < 4) throw new FaultError('API server: GET /proxy: no answer within 5000 ms.');

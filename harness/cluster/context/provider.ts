@@ -55,6 +55,33 @@ export function contextProvider(
   };
 }
 
+/** Asked for nothing else. */
+export async function contextVersion(
+  options: ContextOptions,
+  connect: (kubeconfig: string) => Promise<Kube> = connectKube,
+): Promise<string> {
+  const kube = await connect(chosenContext(options).text);
+  try {
+    return (await kube.json<{ gitVersion: string }>('GET', '/version')).gitVersion;
+  } finally {
+    kube.close();
+  }
+}
+
+/** Namespaces that killed runs have left there; returns the names of those that were removed. */
+export async function cleanContext(
+  options: ContextOptions,
+  createOptions: CreateOptions,
+  connect: (kubeconfig: string) => Promise<Kube> = connectKube,
+): Promise<readonly string[]> {
+  const kube = await connect(chosenContext(options).text);
+  try {
+    return await removeAbandoned(kube, createOptions);
+  } finally {
+    kube.close();
+  }
+}
+
 /** Throws one sentence with everything that lacks. */
 async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {}): Promise<Denied> {
   const { namespace } = wanted;

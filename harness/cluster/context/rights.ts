@@ -127,11 +127,16 @@ export function rightsNeeded({ namespace, kinds = [], copiesSecret }: RightsWant
   for (const { apiVersion, kind } of kinds) {
     const group = apiVersion.includes('/') ? (apiVersion.split('/', 1)[0] ?? '') : '';
     const resource = resourceOf(kind);
-    const verbs = ['create', 'get', 'delete'].filter((verb) => !has(group, resource, verb));
+    // One may be the workload under test, which is changed and recorded.
+    const all =
+      kind === 'StatefulSet'
+        ? ['create', 'get', 'list', 'watch', 'patch', 'delete']
+        : ['create', 'get', 'delete'];
+    const verbs = all.filter((verb) => !has(group, resource, verb));
     if (verbs.length === 0) continue;
     brought.set(`${group}/${resource}`, {
       group,
-      resources: [resource],
+      resources: [resource, ...(kind === 'StatefulSet' ? ['statefulsets/scale'] : [])],
       verbs,
       why: `The target's manifests have a ${kind}.`,
     });

@@ -26,7 +26,13 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
     if (planned && lane !== id) yield broken(`stream ${id} is of lane ${id}`);
     if (split.index >= split.of) yield broken(`stream ${id}: split.index is below split.of`);
   }
-  if (cluster.agentNode !== undefined && !cluster.nodes.some(({ name }) => name === cluster.agentNode)) {
+  // Nodes that may not be listed are not known.
+  const known = cluster.nodes.length > 0;
+  if (
+    known &&
+    cluster.agentNode !== undefined &&
+    !cluster.nodes.some(({ name }) => name === cluster.agentNode)
+  ) {
     yield broken('cluster.agentNode is one of the cluster’s nodes');
   }
 }

@@ -12,12 +12,16 @@ const hasNodePort = ({ spec }: Manifest): boolean =>
   ['NodePort', 'LoadBalancer'].includes((spec as { type?: string } | undefined)?.type ?? '');
 
 /**
- * The node that is asked. The agent's, which no step touches; with externalTrafficPolicy Local one that has a pod when
+ * A pod on the node that is asked. The agent's, which no step touches; with externalTrafficPolicy Local one that has a pod when
  * the load begins, as a balancer's health checks would choose it: any other drops what comes.
  */
-export function entryNode(service: Manifest, pods: readonly PodReady[], agentNode: string): string {
+export function entryPod(
+  service: Manifest,
+  pods: readonly PodReady[],
+  agents: readonly PodReady[],
+): PodReady | undefined {
   const { externalTrafficPolicy } = (service.spec ?? {}) as { externalTrafficPolicy?: string };
-  return hasNodePort(service) && externalTrafficPolicy === 'Local' ? (pods[0]?.node ?? agentNode) : agentNode;
+  return hasNodePort(service) && externalTrafficPolicy === 'Local' ? (pods[0] ?? agents[0]) : agents[0];
 }
 
 /** host:port of the target's NodePort on a node: its own, or that of a second Service where it has none. */
@@ -26,21 +30,20 @@ export async function nodePortAddress(
   identity: Identity,
   service: Manifest,
   port: number,
-  node: string,
+  pod: PodReady | undefined,
 ): Promise<string> {
   const [entry] = hasNodePort(service)
     ? [service]
     : await createObjects(kube, [nodePortService(identity, service, port)]);
   const ports = (entry?.spec as { ports?: { port: number; nodePort?: number }[] } | undefined)?.ports;
   const nodePort = ports?.find((one) => one.port === port)?.nodePort;
-  const { status } = await kube.json<{ status: { addresses?: { type: string; address: string }[] } }>(
-    'GET',
-    `/api/v1/nodes/${node}`,
-  );
-  const address = status.addresses?.find((one) => one.type === 'InternalIP')?.address;
-  if (!nodePort || !address)
-    throw new FaultError(`Path node-port: node ${node} or its Service has no address.`);
-  return `${address}:${nodePort}`;
+  // A pod knows its node's address, so that no right to read nodes is needed.
+  if (!nodePort || !pod?.hostIp) {
+    throw new FaultError(
+      `Path node-port: node ${pod?.node ?? 'of the load agent'} or its Service has no address.`,
+    );
+  }
+  return `${pod.hostIp}:${nodePort}`;
 }
 
 export function containerPortOf(target: TargetDefinition, manifests: readonly Manifest[]): number {

@@ -47,6 +47,12 @@ export interface ProgressEvent {
 export interface PreparedExperiment {
   readonly key: ExperimentKey;
   readonly identity: Identity;
+  /** The run's; on a cluster of somebody's it marks what is created through it. */
+  readonly kube: Kube;
+  /** Present: others use the namespace, too, and what is theirs is not recorded. */
+  readonly shared: { readonly runId: string; readonly names: readonly string[] } | undefined;
+  /** The node that the load agents got. */
+  readonly agentNode: string | undefined;
   /** The run's, or the scenario's own. */
   readonly target: TargetDefinition;
   readonly agents: readonly PreparedAgent[];

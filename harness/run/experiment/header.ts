@@ -36,7 +36,7 @@ export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: Ag
     path: key.path,
     agents: key.agents,
     repeat: key.repeat,
-    cluster: run.cluster.info,
+    cluster: { agentNode: prepared.agentNode, ...run.cluster.info },
     target: {
       builtIn: target.builtIn,
       workload: `${target.workload.kind}/${target.workload.name}`,

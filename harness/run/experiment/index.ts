@@ -37,7 +37,7 @@ export async function runExperiment(
   journalFile: string,
   driverOf: (run: RunContext, prepared: PreparedExperiment) => Driver = scenarioDriver,
 ): Promise<ExperimentOutcome> {
-  const run = { ...given, target: prepared.target };
+  const run = { ...given, target: prepared.target, kube: prepared.kube };
   const { limitMs } = prepared.key.scenario;
   const startedAt = performance.now();
   const life = new Lifetime({ parent: run.signal });
@@ -121,7 +121,13 @@ async function record({ run, prepared, journal, life }: Measurement): Promise<Re
   let recorder: Recorder | undefined;
   life.defer('end the watches', () => recorder?.stop());
   return life.run('start the watches', async () => {
-    recorder = await startRecorder(run.kube, prepared.identity.namespace, journal, run.target.workload.kind);
+    recorder = await startRecorder(
+      run.kube,
+      prepared.identity.namespace,
+      journal,
+      run.target.workload.kind,
+      prepared.shared,
+    );
     return recorder;
   });
 }

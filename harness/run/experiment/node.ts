@@ -2,6 +2,7 @@
 import type { RunningCluster } from '../../cluster/provider.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Placement } from '../../model/own-pods.ts';
+import { READY_LIMIT_MS } from './context.ts';
 
 /** The control plane where there is one apart from the workers (steps do not touch it), else the first node. */
 export function agentNodeOf(cluster: RunningCluster): string {
@@ -19,3 +20,6 @@ export const agentPlacement = (cluster: RunningCluster): Placement =>
 export function workerOf({ info }: RunningCluster): string | undefined {
   return (info.nodes.find((node) => node.role !== 'control-plane') ?? info.nodes[0])?.name;
 }
+
+/** Two experiments may be deployed at once, and each may be waited for as long as the other takes, ms. */
+export const agentsEndWithin = (limitMs: number): number => 2 * (limitMs + 2 * READY_LIMIT_MS);

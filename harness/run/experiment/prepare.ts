@@ -1,18 +1,31 @@
 // Deploys an experiment into a namespace of its own and waits until target, control target and agents can serve.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
 import { createObjects, daemonSetSize } from '../../deploy/apply.ts';
-import { controlName, isWorkload, phasePort, podsBeside, podsWanted } from '../../deploy/assemble.ts';
-import { podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
+import {
+  AGENT_IDLE_LIMIT_MS,
+  agentPort,
+  controlName,
+  isWorkload,
+  phasePort,
+  podsBeside,
+  podsWanted,
+} from '../../deploy/assemble.ts';
+import { belongingsIn } from '../../deploy/belongings.ts';
+import { checkNeighbours } from '../../deploy/neighbours.ts';
+import { type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
+import { copyPullSecret } from '../../deploy/pull-secret.ts';
 import { substitutionsOf } from '../../deploy/substitutions.ts';
+import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import { settingsDiff } from '../../settings/index.ts';
-import { clusterIpOf, containerPortOf, entryNode, nodePortAddress } from './address.ts';
+import { clusterIpOf, containerPortOf, entryPod, nodePortAddress } from './address.ts';
 import { agentsReady, preparedAgents, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { withoutSecrets } from './header.ts';
 import { type ExperimentKey, experimentName } from './key.ts';
-import { agentNodeOf, agentPlacement, workerOf } from './node.ts';
+import { agentNodeOf, agentPlacement, agentsEndWithin, workerOf } from './node.ts';
 import { experimentObjects } from './objects.ts';
 
 /** What an experiment deploys belongs to `life`: at its end the namespace goes, and whatever is not in it. */
@@ -21,32 +34,58 @@ export interface DeployInto {
   removeNamespace(namespace: string): Promise<void> | void;
 }
 
-/** Deploys everything into a namespace of its own and waits until it can serve. */
+const REMOVE_LIMIT_MS = 90_000;
+/** Who pressed Ctrl-C waits for the deletion to be under way; Kubernetes goes on by itself. */
+const REMOVE_LIMIT_INTERRUPTED_MS = 2000;
+
+/** Deploys everything into a namespace of its own, or into the one that it was given, and waits until it can serve. */
 export async function prepareExperiment(
   given: RunContext,
   key: ExperimentKey,
   { life, removeNamespace }: DeployInto,
 ): Promise<PreparedExperiment> {
   const { signal } = life;
-  const kube = given.kube.during(signal);
-  const run = { ...given, kube, signal };
-  const { cluster } = run;
+  const { cluster } = given;
   const agentsInside = key.path === 'outside' ? 1 : key.agents;
-  run.progress({ experiment: experimentName(key), doing: 'deploying target, control target and load agent' });
+  given.progress({
+    experiment: experimentName(key),
+    doing: 'deploying target, control target and load agent',
+  });
   const objects = experimentObjects(
-    { ...run, kubernetesVersion: cluster.info.kubernetesVersion, namespace: cluster.namespace },
+    { ...given, kubernetesVersion: cluster.info.kubernetesVersion, namespace: cluster.namespace },
     key,
     {
       agents: agentPlacement(cluster),
-      wanted: { count: agentsInside, cpuMillis: await cpuOfAgents(run, agentsInside) },
+      wanted: {
+        count: agentsInside,
+        cpuMillis: await cpuOfAgents({ ...given, signal }, agentsInside),
+        deadlineMs: cluster.info.kind === 'context' ? agentsEndWithin(key.scenario.limitMs) : undefined,
+      },
       worker: workerOf(cluster),
     },
   );
   const { identity, target } = objects;
   const { deployed } = key.scenario.target;
 
-  life.defer(`remove namespace ${identity.namespace}`, () => removeNamespace(identity.namespace));
-  await createObjects(kube, [...(objects.namespace ? [objects.namespace] : []), ...objects.agents]);
+  const belongings = cluster.info.kind === 'context' ? belongingsIn(identity) : undefined;
+  const marking = belongings ? belongings.marking(given.kube) : given.kube;
+  const kube = marking.during(signal);
+  const run = { ...given, kube, signal };
+
+  if (objects.namespace) {
+    life.defer(`remove namespace ${identity.namespace}`, () => removeNamespace(identity.namespace));
+    await createObjects(kube, [objects.namespace]);
+  } else if (belongings) {
+    await checkNeighbours(kube, identity.namespace, objects.targetAt({ phases: '', queue: '' }));
+    life.defer(`remove everything from namespace ${identity.namespace}`, () =>
+      belongings.remove(given.kube, given.signal.aborted ? REMOVE_LIMIT_INTERRUPTED_MS : REMOVE_LIMIT_MS),
+    );
+  }
+  if (objects.namespace && run.own.guest) await copyPullSecret(kube, run.own.pullSecret, identity.namespace);
+  for (const manifest of objects.agents) {
+    const [created] = await createObjects(kube, [manifest]);
+    if (created?.kind === 'Job') belongings?.belongTo(created);
+  }
   const [phaseService] = await createObjects(kube, [objects.agentService]);
   const [queueService] = await createObjects(kube, objects.queue);
   const manifests = objects.targetAt({
@@ -59,7 +98,14 @@ export async function prepareExperiment(
   ]);
 
   const ready = (role: Role, count: number) =>
-    podsReady(kube, identity.namespace, { [label.role]: role }, count, READY_LIMIT_MS, signal);
+    podsReady(
+      kube,
+      identity.namespace,
+      { [label.role]: role, [label.run]: run.runId },
+      count,
+      READY_LIMIT_MS,
+      signal,
+    );
   // Where the target's pods go may depend on those beside it.
   await ready('beside', podsBeside(manifests, target));
   const targetReady = async () => {
@@ -105,14 +151,24 @@ export async function prepareExperiment(
             identity,
             service,
             target.service.port,
-            entryNode(service, targetPods, agentNodeOf(cluster)),
+            entryPod(service, targetPods, agentPods),
           ),
     control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
   const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
+  if (belongings) {
+    life.beside('let the load agents know that they are wanted', (until) =>
+      keepWanted(given.kube, identity.namespace, agentPods, until),
+    );
+  }
   return {
     key,
     identity,
+    kube: marking,
+    shared: objects.namespace
+      ? undefined
+      : { runId: run.runId, names: manifests.map(({ metadata }) => metadata.name) },
+    agentNode: agentPods[0]?.node,
     target,
     agents: preparedAgents(given.kube, identity, agentPods, outside),
     addresses,
@@ -130,6 +186,24 @@ export async function prepareExperiment(
       withoutSecrets(list, target),
     ),
   };
+}
+
+/** Agents end when nobody asks them; while another experiment is measured, nobody else does. */
+async function keepWanted(
+  kube: Kube,
+  namespace: string,
+  agents: readonly PodReady[],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    // One that does not answer is found out by who needs it.
+    await Promise.allSettled(
+      agents.map(({ name }) =>
+        kube.raw('GET', podProxyPath(namespace, name, agentPort, '/clock'), { signal }),
+      ),
+    );
+    await sleep(AGENT_IDLE_LIMIT_MS / 4, undefined, { signal }).catch(() => {});
+  }
 }
 
 /** Only on a cluster of ours: elsewhere what they ask for is said beforehand. */

@@ -1,0 +1,52 @@
+// In a namespace that others use: traffic of theirs must not reach our pods, and our load must not reach theirs.
+import type { Kube } from '../kube/client.ts';
+import { FaultError } from '../model/errors.ts';
+import { label, type Manifest } from '../model/manifest.ts';
+import { podTemplateOf } from './definition.ts';
+
+type Labels = Readonly<Record<string, string>>;
+interface Neighbour {
+  readonly metadata: { readonly name: string; readonly labels?: Labels };
+  readonly spec?: { readonly selector?: Labels };
+}
+
+/** Throws FaultError that names the Service or pod which the copy of the target would get mixed up with. */
+export async function checkNeighbours(
+  kube: Kube,
+  namespace: string,
+  ours: readonly Manifest[],
+): Promise<void> {
+  const list = async (kind: string) =>
+    (await kube.json<{ items: Neighbour[] }>('GET', `/api/v1/namespaces/${namespace}/${kind}`)).items.filter(
+      ({ metadata }) => metadata.labels?.[label.run] === undefined,
+    );
+  const problem = mixedUp(ours, await list('services'), await list('pods'));
+  if (problem) throw new FaultError(`Namespace ${namespace}: ${problem} Use another namespace.`);
+}
+
+/** In words; undefined: nothing. Pure. */
+export function mixedUp(
+  ours: readonly Manifest[],
+  services: readonly Neighbour[],
+  pods: readonly Neighbour[],
+): string | undefined {
+  for (const manifest of ours) {
+    const labels = podTemplateOf(manifest)?.metadata?.labels;
+    const service = labels && services.find(({ spec }) => selects(spec?.selector, labels));
+    if (service) {
+      return `Service ${service.metadata.name} would send its traffic to the pods of our ${manifest.kind} ${manifest.metadata.name}.`;
+    }
+    if (manifest.kind !== 'Service') continue;
+    const { selector } = (manifest.spec ?? {}) as { selector?: Labels };
+    const pod = pods.find(({ metadata }) => selects(selector, metadata.labels ?? {}));
+    if (pod)
+      return `our Service ${manifest.metadata.name} would send the load to pod ${pod.metadata.name}, which is not ours.`;
+  }
+  return undefined;
+}
+
+/** A Service without a selector selects nothing. */
+function selects(selector: Labels | undefined, labels: Labels): boolean {
+  const wanted = Object.entries(selector ?? {});
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
+}

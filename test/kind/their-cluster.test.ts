@@ -1,0 +1,228 @@
+// A cluster of somebody's: three namespaces with rules of their own, and a kubeconfig that may do what `rollproof rbac
+// --namespace` printed and nothing else. Nothing is left on it, whatever the way out, also after kill -9.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { kindProvider } from '../../harness/cluster/kind/provider.ts';
+import { inTemporaryFolder, readResults, rollproof, root, startRollproof } from '../rollproof.ts';
+import { interruption, suite } from '../suite.ts';
+
+const skip = (await kindProvider().unavailable()) ?? lacking('kubectl', ['version', '--client']);
+const test = suite("somebody's cluster", { timeoutMs: 300_000, skip });
+const stopped = skip ? undefined : interruption();
+
+/** Of the agents' idle limit, the time that an ended Job is kept, and the garbage collector. */
+const GONE_LIMIT_MS = 200_000;
+const cluster = `rollproof-theirs-${process.pid}`;
+const image = 'node:20-bookworm-slim';
+const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-theirs-'));
+const admin = join(folder, 'admin');
+let before = '';
+
+/** What the owners of the cluster have set. */
+const rules = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: restricted, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: quota, labels: {istio-injection: enabled, pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: quota, namespace: quota}
+spec:
+  hard: {requests.cpu: "1", requests.memory: 1Gi, limits.cpu: "4", limits.memory: 2Gi, pods: "10", services: "4"}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: limits, namespace: quota}
+spec:
+  limits:
+    - type: Container
+      max: {cpu: "1", memory: 512Mi}
+      default: {cpu: 300m, memory: 128Mi}
+      defaultRequest: {cpu: 10m, memory: 32Mi}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: plain}
+`;
+
+test('a cluster made by hand, and rights as printed', async () => {
+  run('kind', [
+    'create',
+    'cluster',
+    '--name',
+    cluster,
+    '--kubeconfig',
+    admin,
+    '--wait',
+    '120s',
+    ...nodeImage(),
+  ]);
+  run('kind', ['load', 'docker-image', image, '--name', cluster]);
+  kubectl(['apply', '-f', '-'], rules);
+  for (const namespace of ['restricted', 'quota', 'plain']) {
+    const { stdout } = await rollproof(['rbac', '--namespace', namespace]);
+    assert.not.match(stdout, 'ClusterRole');
+    kubectl(['apply', '-f', '-'], stdout);
+    writeFileSync(kubeconfigOf(namespace), accountOf(namespace));
+  }
+  before = everything();
+});
+
+test('kill -9 under load in a namespace: what was made goes by itself, while others go on', () =>
+  inTemporaryFolder(async (out) => {
+    const killed = startRollproof(
+      verify('plain', out, ['--scenario', 'image-change', '--variants', 'hardened']),
+    );
+    await killed.shows('under load', 150_000);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    assert.match(everything(), /ConfigMap +plain +rollproof-programs/, 'something was left');
+  }));
+
+test('the built-in target under Pod Security restricted, with a Role alone', () =>
+  inTemporaryFolder(async (out) => {
+    const { code, stderr, stdout } = await rollproof(
+      verify('restricted', out, ['--scenario', 'image-change', '--variants', 'hardened']),
+    );
+    const [experiment] = readResults(out).scenarios[0]?.experiments ?? [];
+    assert.ok(code !== null && code < 3, `${stderr}\n${stdout}`);
+    assert.ok((experiment?.lanes.new?.attempts ?? 0) > 100, stdout);
+  }));
+
+test("somebody's workload as it is, under a quota and a limit range, beside a mesh's label", () =>
+  inTemporaryFolder(async (out) => {
+    const config = join(root, 'test', 'data', 'their-cluster', 'rollproof.yaml');
+    const { code, stderr, stdout } = await rollproof(
+      verify('quota', out, ['--scenario', 'image-change', '--variants', 'as-is', '--config', config]),
+    );
+    const [experiment] = readResults(out).scenarios[0]?.experiments ?? [];
+    assert.ok(code !== null && code < 3, `${stderr}\n${stdout}`);
+    assert.is(experiment?.variant, 'as-is');
+    assert.ok((experiment?.lanes.new?.attempts ?? 0) > 100, stdout);
+  }));
+
+test('Ctrl-C while it is deployed: nothing is left', () =>
+  inTemporaryFolder(async (out) => {
+    const args = verify('restricted', out, ['--scenario', 'image-change', '--variants', 'hardened']);
+    const interrupted = startRollproof(args);
+    await interrupted.shows('Deploy', 60_000);
+    await sleep(2000);
+    interrupted.child.kill('SIGINT');
+    const { code, stderr } = await interrupted.ended;
+    assert.is(code, 130, stderr);
+    await untilAsBefore(30_000, 'restricted');
+  }));
+
+test('rights that lack are named all at once, and nothing is created', async () => {
+  const { code, stderr } = await rollproof(verify('plain', 'unused', [], kubeconfigOf('restricted')));
+  assert.is(code, 3, stderr);
+  assert.match(stderr, /you may not create jobs; .*create configmaps; .*watch pods/);
+  assert.match(stderr, 'in namespace plain. Ask for what `rollproof rbac --namespace plain` prints.');
+});
+
+test('in the end everything is as it was before, also where the run was killed', async () => {
+  await untilAsBefore(GONE_LIMIT_MS);
+});
+
+test('the cluster is removed', () => {
+  run('kind', ['delete', 'cluster', '--name', cluster]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+if (!skip) {
+  // Also where a test failed: uvu has no place for that but the end of the process.
+  process.on('exit', () => {
+    spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+test.run();
+
+function verify(
+  namespace: string,
+  out: string,
+  more: readonly string[],
+  kubeconfig = kubeconfigOf(namespace),
+): string[] {
+  const where = ['--cluster', 'context', '--kubeconfig', kubeconfig, '--namespace', namespace];
+  return ['verify', ...where, '--rate', '50', '--measure-again', '0', '--out', out, ...more];
+}
+
+const kubeconfigOf = (namespace: string): string => join(folder, namespace);
+
+/** A kubeconfig of the namespace's ServiceAccount: a token for an hour. */
+function accountOf(namespace: string): string {
+  const token = kubectl(['create', 'token', 'rollproof', '-n', namespace, '--duration', '1h']).trim();
+  const config = JSON.parse(kubectl(['config', 'view', '--raw', '-o', 'json'])) as Record<string, unknown>;
+  const [entry] = config.clusters as { name: string }[];
+  return JSON.stringify({
+    ...config,
+    users: [{ name: 'account', user: { token } }],
+    contexts: [{ name: 'theirs', context: { cluster: entry?.name, user: 'account' } }],
+    'current-context': 'theirs',
+  });
+}
+
+/** As `kubectl get all,cm,secret,sa,role,rolebinding -A` shows it, without what changes by itself. */
+function everything(): string {
+  return kubectl([
+    'get',
+    'all,cm,secret,sa,role,rolebinding,namespace',
+    '-A',
+    '--no-headers',
+    '-o',
+    'custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name',
+  ])
+    .split('\n')
+    .sort()
+    .join('\n');
+}
+
+async function untilAsBefore(limitMs: number, namespace = ''): Promise<void> {
+  const inside = (text: string) =>
+    text
+      .split('\n')
+      .filter((line) => line.includes(namespace))
+      .join('\n');
+  const deadline = performance.now() + limitMs;
+  while (inside(everything()) !== inside(before) && performance.now() < deadline) {
+    stopped?.throwIfAborted();
+    await sleep(2000);
+  }
+  assert.is(inside(everything()), inside(before));
+}
+
+function kubectl(args: readonly string[], input?: string): string {
+  return execFileSync('kubectl', ['--kubeconfig', admin, ...args], { encoding: 'utf8', input });
+}
+
+function run(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: 'pipe', timeout: 200_000 });
+}
+
+/** The newest one that Docker has: kind's own default may have to be pulled. */
+function nodeImage(): string[] {
+  const names = execFileSync(
+    'docker',
+    ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  const [name] = names.split('\n').filter((one) => one && !one.includes('<none>'));
+  return name ? ['--image', name] : [];
+}
+
+function lacking(command: string, args: readonly string[]): string | undefined {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+    ? undefined
+    : `no "${command}" on the PATH`;
+}
