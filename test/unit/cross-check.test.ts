@@ -44,6 +44,7 @@ function world(changes: Partial<State> = {}) {
   const kube = {
     raw,
     json: async (method: string, path: string) => JSON.parse((await raw(method, path)).text),
+    during: (): Kube => kube,
     objects: {
       create: async (object: { kind: string }) => {
         created.push(object.kind);
@@ -100,9 +101,9 @@ test('made paused, told to go, stopped, read, removed', async () => {
 
 test('k6 that ends before the load began is told with its last words, and removed', async () => {
   const { asked, prepare } = world({ status: 0, exitCode: 107, log: 'x\nlevel=error msg="bad script"\n' });
-  assert.is(
+  assert.match(
     await messageOf(prepare()),
-    'Cross-check: k6 ended with 107 before the load began: level=error msg="bad script". Nothing is compared.',
+    /^Cross-check: Waited for k6 to be ready .*: k6 ended with 107 before the load began: level=error msg="bad script"\. Nothing is compared\.$/,
   );
   assert.equal(asked, removed);
 });

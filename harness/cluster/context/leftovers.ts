@@ -1,8 +1,7 @@
 // What killed runs have left on a cluster of somebody's. Most of it goes by itself: agents that nobody asks any more end,
 // and everything belongs to their Job. A namespace belongs to nothing and stays, empty, until it is removed here.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kube } from '../../kube/client.ts';
-import { FaultError } from '../../model/errors.ts';
+import { waitFor } from '../../kube/wait.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 import type { CreateOptions } from '../provider.ts';
 
@@ -55,21 +54,22 @@ export async function untilFree(
   namespace: string,
   { progress, signal }: CreateOptions,
 ): Promise<void> {
-  const deadline = performance.now() + FREE_LIMIT_MS;
-  for (;;) {
-    const { items } = await kube.json<Listed>('GET', `/apis/batch/v1/namespaces/${namespace}/jobs`, {
-      query: ours,
+  await waitFor(
+    {
+      what: `namespace ${namespace} to be free: it takes one run of rollproof at a time`,
+      limitMs: FREE_LIMIT_MS,
       signal,
-    });
-    const [other] = items;
-    if (!other) return;
-    const run = other.metadata.labels?.[label.run] ?? 'unknown';
-    progress(`waiting for run ${run} in namespace ${namespace} to end`);
-    if (performance.now() > deadline) {
-      throw new FaultError(
-        `Namespace ${namespace}: run ${run} of rollproof is there (Job ${other.metadata.name}, since ${other.metadata.creationTimestamp}); a namespace takes one at a time. Waited ${FREE_LIMIT_MS / 1000} s.`,
-      );
-    }
-    await sleep(POLL_MS, undefined, { signal });
-  }
+      everyMs: POLL_MS,
+    },
+    async (lookSignal) => {
+      const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+      const { items } = await kube.json<Listed>('GET', path, { query: ours, signal: lookSignal });
+      const [other] = items;
+      if (!other) return { met: undefined };
+      const { name, labels, creationTimestamp } = other.metadata;
+      const run = labels?.[label.run] ?? 'unknown';
+      progress(`waiting for run ${run} in namespace ${namespace} to end`);
+      return { seen: `run ${run} (Job ${name}, since ${creationTimestamp})` };
+    },
+  );
 }

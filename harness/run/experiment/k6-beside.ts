@@ -1,10 +1,10 @@
 // The cross-check: k6 fires an experiment's plan beside the agents, as a pod of the cluster or, where pods are emulated,
 // as a process. What goes wrong with it is a sentence in the journal, never a failure of the experiment.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createObjects } from '../../deploy/apply.ts';
 import type { Identity } from '../../deploy/assemble.ts';
 import { type K6Container, k6Containers, k6Manifests, k6Name } from '../../deploy/k6-pod.ts';
 import { type Kube, podProxyPath, toApiError } from '../../kube/client.ts';
+import { HopelessError, untilDone, WaitError, waitFor } from '../../kube/wait.ts';
 import { type K6Run, k6GraceMs, startK6 } from '../../load/k6/run.ts';
 import { resultIn } from '../../load/k6/summary.ts';
 import type { CrossCheckResult } from '../../model/cross-check.ts';
@@ -71,6 +71,8 @@ function processes(version: string, streams: readonly StreamPlan[]): CrossCheck 
 
 const READY_LIMIT_MS = 60_000;
 const POLL_MS = 200;
+/** The pod, its log, and the API of each k6 in it. */
+const LOOK_LIMIT_MS = 30_000;
 /** k6's own numbers (execution status): everything is initialised, and the start is awaited. */
 const PAUSED_BEFORE_RUN = 4;
 const LOG_LINES = 50;
@@ -143,32 +145,41 @@ interface PodStatus {
 
 /** Until every container has read its plan, made its users and waits to be told. */
 async function untilPaused(k6: PodOfK6, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + READY_LIMIT_MS;
   const waiting = new Set(k6.containers);
-  for (;;) {
-    const { status } = await k6.kube.json<PodStatus>('GET', k6.podPath, { signal });
-    const ended = status?.containerStatuses?.find(({ state }) => state?.terminated);
-    if (ended) {
-      const container = k6.containers.find((one) => one.container === ended.name);
-      const { exitCode, reason, message } = ended.state?.terminated ?? {};
-      const said = container && (await logOf(k6, container)).trim().split('\n').at(-1);
-      throw new FaultError(
-        `Cross-check: k6 ended with ${exitCode} before the load began: ${said || message || reason}. Nothing is compared.`,
-      );
-    }
-    for (const one of waiting) {
-      const answer = await k6.kube.raw('GET', apiPath(k6, one), { signal, timeoutMs: 5000 });
-      if (answer.status === 200 && statusIn(answer.text) >= PAUSED_BEFORE_RUN) waiting.delete(one);
-    }
-    if (waiting.size === 0) return;
-    if (performance.now() > deadline) {
-      const seen = status?.containerStatuses?.map(({ state }) => state?.waiting?.reason).find(Boolean);
-      throw new FaultError(
-        `Cross-check: waited ${READY_LIMIT_MS / 1000} s for the pod of k6 to be ready; last seen: ${seen ?? status?.message ?? status?.phase}. Nothing is compared.`,
-      );
-    }
-    await sleep(POLL_MS, undefined, { signal });
-  }
+  await waitFor(
+    {
+      what: `k6 to be ready beside the load agents (pod ${k6Name} in ${k6.namespace})`,
+      limitMs: READY_LIMIT_MS,
+      signal,
+      everyMs: POLL_MS,
+      lookLimitMs: LOOK_LIMIT_MS,
+      hint: 'Nothing is compared.',
+    },
+    async (lookSignal) => {
+      const kube = k6.kube.during(lookSignal);
+      const { status } = await kube.json<PodStatus>('GET', k6.podPath);
+      const ended = status?.containerStatuses?.find(({ state }) => state?.terminated);
+      if (ended) {
+        const container = k6.containers.find((one) => one.container === ended.name);
+        const { exitCode, reason, message } = ended.state?.terminated ?? {};
+        const said = container && (await logOf(k6, container)).trim().split('\n').at(-1);
+        throw new HopelessError(
+          `k6 ended with ${exitCode} before the load began: ${said || message || reason}`,
+        );
+      }
+      for (const one of waiting) {
+        const answer = await kube.raw('GET', apiPath(k6, one), { timeoutMs: 5000 });
+        if (answer.status === 200 && statusIn(answer.text) >= PAUSED_BEFORE_RUN) waiting.delete(one);
+      }
+      if (waiting.size === 0) return { met: undefined };
+      const reasons = status?.containerStatuses?.map(({ state }) => state?.waiting?.reason);
+      return { seen: reasons?.find(Boolean) ?? status?.message ?? status?.phase ?? 'no pod' };
+    },
+  ).catch((error: unknown) => {
+    throw error instanceof WaitError
+      ? new FaultError(`Cross-check: ${error.message}`, { cause: error })
+      : error;
+  });
 }
 
 const statusIn = (text: string): number =>
@@ -191,17 +202,25 @@ const limitOf = (k6: PodOfK6): number =>
 
 /** Exit codes by container; those that have not ended within their limit are not among them. */
 async function untilEnded(k6: PodOfK6): Promise<ReadonlyMap<string, number>> {
-  const deadline = performance.now() + limitOf(k6);
-  for (;;) {
-    const { status } = await k6.kube.json<PodStatus>('GET', k6.podPath);
-    const ends = new Map(
-      (status?.containerStatuses ?? []).flatMap(({ name, state }) =>
-        state?.terminated ? [[name, state.terminated.exitCode] as const] : [],
-      ),
+  let ends: ReadonlyMap<string, number> = new Map();
+  try {
+    await waitFor(
+      { what: 'k6 to end', limitMs: limitOf(k6), signal: untilDone, everyMs: POLL_MS },
+      async (signal) => {
+        const { status } = await k6.kube.json<PodStatus>('GET', k6.podPath, { signal });
+        ends = new Map(
+          (status?.containerStatuses ?? []).flatMap(({ name, state }) =>
+            state?.terminated ? [[name, state.terminated.exitCode] as const] : [],
+          ),
+        );
+        if (ends.size === k6.containers.length) return { met: undefined };
+        return { seen: `${ends.size} of ${k6.containers.length} have ended` };
+      },
     );
-    if (ends.size === k6.containers.length || performance.now() > deadline) return ends;
-    await sleep(POLL_MS);
+  } catch (error) {
+    if (!(error instanceof WaitError)) throw error;
   }
+  return ends;
 }
 
 async function logOf(k6: PodOfK6, { container }: K6Container): Promise<string> {
