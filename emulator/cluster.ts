@@ -2,12 +2,15 @@
 // opposite order, with nothing left.
 
 import type { Server } from 'node:net';
-import { FaultError } from '../harness/model/errors.ts';
-import type { ClusterInfo } from '../harness/model/journal.ts';
+import { createAccess } from './api/auth/access.ts';
+import { createAuthority } from './api/auth/certificates.ts';
+import { createClusterObjects, publishApiServer } from './api/bootstrap.ts';
 import type { KubeletHooks } from './api/hooks.ts';
+import { kubeconfigFor } from './api/kubeconfig.ts';
 import { type ApiRegistry, createRegistry } from './api/registry.ts';
 import { createApiServer } from './api/server.ts';
 import { startControllers } from './controllers/index.ts';
+import { EmulatorError } from './errors.ts';
 import { Lifetime } from './lifetime.ts';
 import { machineLimits, tooLittle } from './machine-limits.ts';
 import type { AddressBlock } from './node/addresses.ts';
@@ -51,10 +54,27 @@ export interface EmbeddedOptions {
   readonly onDefect?: (text: string) => void;
 }
 
+/** What this cluster is, for reports. */
+export interface ClusterFacts {
+  readonly name: string;
+  readonly kind: 'embedded';
+  /** "v1.34.4" */
+  readonly kubernetesVersion: string;
+  readonly emulated: true;
+  readonly nodes: { readonly name: string; readonly role: string }[];
+  readonly proxyMode: string;
+  /** The control plane: load agents run there. */
+  readonly agentNode: string;
+  /** What this machine lacks, in sentences. */
+  readonly notes: string[];
+}
+
 export interface EmbeddedCluster extends AsyncDisposable {
-  readonly info: ClusterInfo;
+  readonly info: ClusterFacts;
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
+  /** For requests to it; the kubeconfig has it, too. */
+  readonly token: string;
   readonly registry: ApiRegistry;
   readonly images: Images;
   kubeconfig(): string;
@@ -66,6 +86,8 @@ export interface EmbeddedCluster extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** No cluster of a test lives that long. */
+const certificateLifeMs = 365 * 86_400_000;
 const DEFAULT_PERIOD_MS = 15_000;
 const DNS_PORT = 53;
 
@@ -80,21 +102,25 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     onDefect = (text: string) => process.stderr.write(`${text}\n`),
   } = options;
   const [first] = nodes;
-  if (!first) throw new FaultError('embedded: a cluster needs at least one node.');
+  if (!first) throw new EmulatorError('embedded: a cluster needs at least one node.');
   const clock = systemClock;
   const lacking = tooLittle(machineLimits());
-  if (lacking) throw new FaultError(lacking);
+  if (lacking) throw new EmulatorError(lacking);
   const lifetime = new Lifetime();
   const close = () => lifetime.close();
   try {
     const ground = await prepareGround(wantedIsolation(options.isolation), nodes.length, random(), lifetime);
     const { addresses } = ground;
+    const authority = createAuthority('kubernetes');
     const registry = createRegistry({
       now: () => Date.now(),
       random,
       capabilities: { volumes: ground.isolation?.roots ?? false },
       allocateClusterIP: (taken) => addresses.allocateService(taken),
+      rootCertificate: authority.cert,
     });
+    const access = createAccess(registry);
+    const apiService = createClusterObjects(registry);
     const images = new Images(options.images, options.pullFailure);
     const notes = [
       ...ground.notes,
@@ -103,7 +129,27 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     ];
     let kubelets: Kubelets | undefined;
     const hooks = later(() => kubelets?.hooks);
-    const api = await createApiServer({ registry, version: emulatedVersion, ...hooks }).listen(port);
+    const certificate = authority.issue({
+      hosts: [
+        'kubernetes',
+        'kubernetes.default',
+        'kubernetes.default.svc',
+        'kubernetes.default.svc.cluster.local',
+      ],
+      addresses: [
+        '127.0.0.1',
+        ...(apiService.spec?.clusterIP ? [apiService.spec.clusterIP] : []),
+        ...(ground.isolation ? [ground.isolation.network.routerAddress] : []),
+      ],
+      validToMs: Date.now() + certificateLifeMs,
+    });
+    const api = await createApiServer({
+      registry,
+      access,
+      certificate,
+      version: emulatedVersion,
+      ...hooks,
+    }).listen(port);
     lifetime.add(() => api.close());
     const nodeNames = nodes.map((plan, index) => ({
       name: plan.name,
@@ -137,6 +183,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
         )
       : { api: new URL(api.url).host, routes: `127.0.0.1:${proxies.routesPort}` };
     const apiUrl = new URL(`http://${seen.api}`);
+    publishApiServer(registry, apiUrl.hostname, Number(apiUrl.port));
     const started = startKubelets({
       registry,
       clock,
@@ -150,8 +197,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       metricsResolutionMs,
       onDefect,
       environment: (plan) => ({
-        KUBERNETES_SERVICE_HOST: apiUrl.hostname,
-        KUBERNETES_SERVICE_PORT: apiUrl.port,
+        // Where pods have no network of their own, the Service's address may need a port below 1024.
+        KUBERNETES_SERVICE_HOST: (ground.isolation && apiService.spec?.clusterIP) || apiUrl.hostname,
+        KUBERNETES_SERVICE_PORT: ground.isolation ? '443' : apiUrl.port,
         ROLLPROOF_ROUTES: `http://${seen.routes}/routes/${plan.name}`,
       }),
     });
@@ -182,9 +230,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
         notes,
       },
       url: api.url,
+      token: api.token,
       registry,
       images,
-      kubeconfig: () => kubeconfigFor(api.url),
+      kubeconfig: () =>
+        kubeconfigFor({ url: api.url, token: api.token, certificateAuthority: authority.cert }),
       routesUrl: (node) => proxies.routesUrl(node),
       delayProxy: (node, delayMs) => proxies.delay(node, delayMs),
       close,
@@ -260,7 +310,7 @@ function cycleNotes(hpaSyncMs: number, metricsResolutionMs: number): string[] {
 function later(hooks: () => KubeletHooks | undefined): KubeletHooks {
   const ready = (): KubeletHooks => {
     const found = hooks();
-    if (!found) throw new FaultError('embedded: the nodes are not up yet.');
+    if (!found) throw new EmulatorError('embedded: the nodes are not up yet.');
     return found;
   };
   return {
@@ -269,19 +319,4 @@ function later(hooks: () => KubeletHooks | undefined): KubeletHooks {
     podExec: (...args) => ready().podExec(...args),
     metrics: () => hooks()?.metrics() ?? { pods: [], nodes: [] },
   };
-}
-
-export function kubeconfigFor(url: string): string {
-  return JSON.stringify(
-    {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'embedded', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'embedded', user: {} }],
-      contexts: [{ name: 'embedded', context: { cluster: 'embedded', user: 'embedded' } }],
-      'current-context': 'embedded',
-    },
-    undefined,
-    2,
-  );
 }

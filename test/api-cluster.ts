@@ -3,7 +3,9 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createAuthority } from '../emulator/api/auth/certificates.ts';
 import type { KubeletHooks } from '../emulator/api/hooks.ts';
+import { kubeconfigFor } from '../emulator/api/kubeconfig.ts';
 import { type ApiRegistry, createRegistry } from '../emulator/api/registry.ts';
 import { createApiServer } from '../emulator/api/server.ts';
 import type { Deployment, Kinds, Pod } from '../emulator/api/types.ts';
@@ -11,6 +13,8 @@ import type { Deployment, Kinds, Pod } from '../emulator/api/types.ts';
 export interface ApiCluster extends AsyncDisposable {
   readonly registry: ApiRegistry;
   readonly url: string;
+  /** The header that lets a request in. */
+  readonly authorization: string;
   /** JSON, for client-node and kubectl. */
   readonly kubeconfig: string;
   /** Runs kubectl with a home and a cache of its own. */
@@ -48,16 +52,16 @@ export function findKubectl(): string | undefined {
 
 export async function startApi(hooks: Partial<KubeletHooks> = {}): Promise<ApiCluster> {
   const registry = createRegistry({ now: Date.now, random: Math.random });
-  const server = await createApiServer({ registry, ...testHooks(registry), ...hooks }).listen();
-  const folder = mkdtempSync(join(tmpdir(), 'rollproof-api-'));
-  const kubeconfig = JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'test', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'test', user: {} }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
-    'current-context': 'test',
+  const authority = createAuthority();
+  const certificate = authority.issue({
+    hosts: ['localhost'],
+    addresses: ['127.0.0.1'],
+    validToMs: Date.now() + 3_600_000,
   });
+  const server = await createApiServer({ registry, certificate, ...testHooks(registry), ...hooks }).listen();
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-api-'));
+  const { url, token } = server;
+  const kubeconfig = kubeconfigFor({ url, token, certificateAuthority: authority.cert, name: 'test' });
   writeFileSync(join(folder, 'kubeconfig'), kubeconfig);
   const kubectl = findKubectl() ?? 'kubectl';
   const children = new Set<ChildProcess>();
@@ -71,6 +75,7 @@ export async function startApi(hooks: Partial<KubeletHooks> = {}): Promise<ApiCl
   return {
     registry,
     url: server.url,
+    authorization: `Bearer ${server.token}`,
     kubeconfig,
     kubectl: (args, input) =>
       new Promise((resolve) => {

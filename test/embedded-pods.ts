@@ -2,12 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Pod } from '../emulator/api/types.ts';
-import {
-  type EmbeddedCluster,
-  type EmbeddedOptions,
-  type LocalImage,
-  startEmbedded,
-} from '../emulator/index.ts';
+import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from '../emulator/cluster.ts';
+import type { LocalImage } from '../emulator/index.ts';
 
 /** Latencies of a node twenty times faster than a real one. */
 export const FAST = 0.05;
@@ -122,3 +118,8 @@ export function podProcesses(parentPid: number): number[] {
 
 export const needsLinux =
   process.platform === 'linux' ? undefined : 'needs loopback addresses and /proc of Linux';
+
+/** A request with the token that lets it in. */
+export function ask(cluster: Pick<EmbeddedCluster, 'token'>, url: string, init: RequestInit = {}) {
+  return fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${cluster.token}` } });
+}

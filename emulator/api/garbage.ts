@@ -130,7 +130,9 @@ export function createGarbageCollector(storage: Storage, writer: GarbageWriter):
       }
     }
     const namespace = storage.get(namespaces, undefined, name);
-    if (left === 0 && namespace?.metadata.deletionTimestamp) writer.remove(namespaces, namespace);
+    if (left === 0 && namespace?.metadata.deletionTimestamp && !isHeld(namespace)) {
+      writer.remove(namespaces, namespace);
+    }
   }
 
   function afterDeletion({ definition, object }: StoredChange): void {
@@ -155,9 +157,11 @@ export function createGarbageCollector(storage: Storage, writer: GarbageWriter):
         afterDeletion(change);
         return;
       }
+      if (definition.resource === 'namespaces' && object.metadata.deletionTimestamp) {
+        emptyNamespace(object.metadata.name);
+      }
       const newlyDeleted = object.metadata.deletionTimestamp && !previous?.metadata.deletionTimestamp;
       if (!newlyDeleted) return;
-      if (definition.resource === 'namespaces') emptyNamespace(object.metadata.name);
       if (object.metadata.finalizers?.includes('orphan')) orphanDependents({ definition, object });
       else if (object.metadata.finalizers?.includes('foregroundDeletion'))
         startForeground({ definition, object });
@@ -169,6 +173,12 @@ export function createGarbageCollector(storage: Storage, writer: GarbageWriter):
       }
     },
   };
+}
+
+/** By a finalizer that is not the namespace controller's own (which this is). */
+function isHeld({ metadata, spec }: KubeObject): boolean {
+  const { finalizers = [] } = (spec ?? {}) as { finalizers?: string[] };
+  return (metadata.finalizers?.length ?? 0) > 0 || finalizers.some((name) => name !== 'kubernetes');
 }
 
 function ownerOf(

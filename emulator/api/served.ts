@@ -45,6 +45,18 @@ function subresourcesOf(definition: ResourceDefinition): Subresource[] {
           own('proxy', proxyVerbs, 'PodProxyOptions'),
         ]
       : []),
+    ...(resource === 'serviceaccounts'
+      ? [
+          {
+            name: 'token',
+            group: 'authentication.k8s.io',
+            version: 'v1',
+            kind: 'TokenRequest',
+            verbs: ['create'],
+          },
+        ]
+      : []),
+    ...(resource === 'namespaces' ? [own('finalize', ['update'])] : []),
     ...(resource === 'services' ? [own('proxy', proxyVerbs, 'ServiceProxyOptions')] : []),
     ...(definition.hasScale
       ? [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: statusVerbs }]
@@ -146,6 +158,11 @@ export const served: readonly Served[] = [
   autoscalerV1,
   ...definitions.filter(({ group }) => group > 'autoscaling').map(asStored),
   virtual('authentication.k8s.io', 'v1', 'selfsubjectreviews', 'SelfSubjectReview', false, ['create']),
+  virtual('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview', false, ['create']),
+  virtual('authorization.k8s.io', 'v1', 'localsubjectaccessreviews', 'LocalSubjectAccessReview', true, [
+    'create',
+  ]),
+  virtual('authorization.k8s.io', 'v1', 'subjectaccessreviews', 'SubjectAccessReview', false, ['create']),
   virtual('authorization.k8s.io', 'v1', 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', false, [
     'create',
   ]),

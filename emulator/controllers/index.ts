@@ -1,5 +1,6 @@
 // The control plane's controllers and the scheduler on one registry: started and stopped together.
 import type { Registry, Resource } from '../api/types.ts';
+import { startCronJobController } from './cronjob/controller.ts';
 import { startDaemonSetController } from './daemonset/controller.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startDisruptionController } from './disruption/controller.ts';
@@ -8,17 +9,15 @@ import { startGarbageCollector } from './garbage-collector.ts';
 import { type AutoscalerOptions, defaultAutoscalerOptions, startAutoscaler } from './hpa/controller.ts';
 import { startJobController } from './job/controller.ts';
 import { startNodeLifecycle } from './node-lifecycle.ts';
-import { startReplicaSetController } from './replicaset/controller.ts';
+import { startQuotaController } from './quota/controller.ts';
+import { startReplicaSetController, startReplicationController } from './replicaset/controller.ts';
 import { type Clock, stoppable, systemClock } from './runtime/clock.ts';
 import type { ControllerContext, MetricsSource } from './runtime/controller.ts';
 import { createInformers } from './runtime/informers.ts';
 import { type Latencies, measuredLatencies, scaleLatencies } from './runtime/latencies.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
-
-export type { AutoscalerOptions } from './hpa/controller.ts';
-export { type Clock, systemClock } from './runtime/clock.ts';
-export type { MetricsSource } from './runtime/controller.ts';
-export { type Latencies, measuredLatencies, scaleLatencies } from './runtime/latencies.ts';
+import { startStatefulSetController } from './statefulset/controller.ts';
+import { startVolumeController } from './volume/controller.ts';
 
 export interface ControllersOptions {
   readonly registry: Registry;
@@ -43,9 +42,16 @@ export interface ControllersOptions {
 const controllerManagerResources: readonly Resource[] = [
   'deployments',
   'replicasets',
+  'replicationcontrollers',
   'daemonsets',
+  'statefulsets',
   'controllerrevisions',
+  'cronjobs',
   'jobs',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'storageclasses',
+  'resourcequotas',
   'pods',
   'services',
   'endpointslices',
@@ -74,7 +80,12 @@ export function startControllers(options: ControllersOptions): { stop(): void } 
   };
   startDeploymentController(context);
   startReplicaSetController(context);
+  startReplicationController(context);
   startDaemonSetController(context);
+  startStatefulSetController(context);
+  startCronJobController(context);
+  startVolumeController(context);
+  startQuotaController(context);
   startJobController(context);
   startEndpointSliceController(context);
   startDisruptionController(context);

@@ -1,7 +1,7 @@
 // Addresses of one embedded cluster: a block of the loopback network (Linux answers on all of 127.0.0.0/8 without
 // configuration), so that every pod, Service and node has its own as on a real cluster.
 import { createServer, type Server } from 'node:net';
-import { FaultError } from '../../harness/model/errors.ts';
+import { EmulatorError } from '../errors.ts';
 
 /** Held for as long as the cluster lives, so that two clusters on one machine never share a block. */
 const CLAIM_PORT = 16_443;
@@ -46,7 +46,7 @@ export async function claimAddresses(nodes: number, start: number): Promise<Addr
       };
     }
   }
-  throw new FaultError(
+  throw new EmulatorError(
     `embedded: all ${count} loopback blocks (127.${FIRST_BLOCK} to 127.${LAST_BLOCK}) are in use. End other runs.`,
   );
 }
@@ -98,7 +98,7 @@ function rotation(prefix: string, firstOctet: number, lastOctet: number) {
         if (taken === used) used.add(address);
         return address;
       }
-      throw new FaultError(`embedded: all ${size} addresses of ${prefix}.${firstOctet}.0 are in use.`);
+      throw new EmulatorError(`embedded: all ${size} addresses of ${prefix}.${firstOctet}.0 are in use.`);
     },
     release(address: string): void {
       used.delete(address);
@@ -114,7 +114,9 @@ function listenOn(address: string): Promise<Server | 'unavailable' | undefined> 
       if (error.code === 'EADDRINUSE') resolve(undefined);
       else if (error.code === 'EADDRNOTAVAIL') resolve('unavailable');
       else
-        reject(new FaultError(`embedded: cannot listen on ${address}: ${error.message}`, { cause: error }));
+        reject(
+          new EmulatorError(`embedded: cannot listen on ${address}: ${error.message}`, { cause: error }),
+        );
     });
     server.listen({ host: address, port: CLAIM_PORT }, () => {
       server.unref();

@@ -5,10 +5,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
 import {
   defaultNodes,
+  EmulatorError,
   fullImageName,
   type LocalImage,
   type NodePlan,
-  startEmbedded,
+  startCluster,
 } from '../../emulator/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { loadConfiguration } from '../config/load.ts';
@@ -69,7 +70,7 @@ async function up(flags: UpFlags): Promise<ExitCode> {
   refuseForeignFile(kubeconfigFile);
   const own = await ownCommands();
   const stop = untilStopped();
-  await using cluster = await startEmbedded({
+  await using cluster = await startCluster({
     images: [userImages(configuration), own],
     nodes: nodePlans(flags.workers),
     port: flags.port,
@@ -82,16 +83,19 @@ async function up(flags: UpFlags): Promise<ExitCode> {
       };
     },
   }).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof EmulatorError) throw new FaultError(error.message, { cause: error });
     if (error.code !== 'EADDRINUSE') throw error;
     throw new FaultError(
       `cluster up: port ${flags.port} is in use. Choose another with --port, or leave it out.`,
     );
   });
-  writeFileSync(kubeconfigFile, cluster.kubeconfig(), { mode: 0o600 });
+  // A new file: the mode of one that is there already would stay.
+  rmSync(kubeconfigFile, { force: true });
+  writeFileSync(kubeconfigFile, cluster.kubeconfig, { mode: 0o600 });
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  say(`Emulated Kubernetes ${cluster.info.kubernetesVersion} is up at ${cluster.url}`);
-  for (const note of cluster.info.notes) say(`Note: ${note}`);
-  say(`Nodes: ${cluster.info.nodes.map(({ name }) => name).join(', ')}`);
+  say(`Emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
+  for (const note of cluster.facts.notes) say(`Note: ${note}`);
+  say(`Nodes: ${cluster.facts.nodes.map(({ name }) => name).join(', ')}`);
   say(`Images: ${[...Object.keys(configuration.images), ...own.keys()].join(', ')}`);
   say('');
   say('In another terminal:');
@@ -103,7 +107,7 @@ async function up(flags: UpFlags): Promise<ExitCode> {
   say('Ctrl-C ends it and everything that runs on it.');
   await stop;
   say('Ending ...');
-  await cluster.close();
+  await cluster.stop();
   rmSync(kubeconfigFile, { force: true });
   return exitCode.interrupted;
 }

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { startEmbedded } from '../../emulator/index.ts';
+import { type EmbeddedCluster, startEmbedded } from '../../emulator/cluster.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { podState } from './digest.ts';
 import { type Kubectl, ownKubectl, type Printed, realKubectl } from './kubectl.ts';
@@ -84,7 +84,7 @@ export async function replay(recording: Recording, options: ReplayOptions): Prom
       ? realKubectl(cluster.kubeconfig(), NAMESPACE)
       : await ownKubectl(cluster.kubeconfig(), NAMESPACE);
   cluster.registry.create('namespaces', { metadata: { name: NAMESPACE } });
-  const seen = await watchAll(cluster.url);
+  const seen = await watchAll(cluster);
   const late = monitorEventLoopDelay({ resolution: LATENESS_RESOLUTION_MS });
   late.enable();
   try {
@@ -429,7 +429,10 @@ function wasComplete({ events }: Recording, atMs: number): boolean {
   );
 }
 
-async function watchAll(url: string): Promise<{ events: readonly SeenEvent[]; close: () => void }> {
+async function watchAll({
+  url,
+  token,
+}: Pick<EmbeddedCluster, 'url' | 'token'>): Promise<{ events: readonly SeenEvent[]; close: () => void }> {
   const events: SeenEvent[] = [];
   const requests = await Promise.all(
     watched.map(
@@ -437,7 +440,7 @@ async function watchAll(url: string): Promise<{ events: readonly SeenEvent[]; cl
         new Promise<http.ClientRequest>((resolve, reject) => {
           const request = http.get(
             `${url}${path.replace('NS', NAMESPACE)}?watch=true`,
-            { agent: false },
+            { agent: false, headers: { authorization: `Bearer ${token}` } },
             (response) => {
               eachLine(response, (line) => {
                 const { type, object } = JSON.parse(line) as {

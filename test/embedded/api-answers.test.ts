@@ -6,7 +6,7 @@ import { type ApiCluster, startApi } from '../api-cluster.ts';
 import { normalize, type Recorded } from '../kubernetes-answers.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('api answers');
+const test = suite('api answers', { timeoutMs: 120_000 });
 
 const recorded = readFileSync(new URL('../data/kubernetes-answers/v1.34.4.jsonl', import.meta.url), 'utf8')
   .trim()
@@ -58,6 +58,7 @@ async function ask(cluster: ApiCluster, { method, path, contentType, accept, bod
   const response = await fetch(`${cluster.url}${path}`, {
     method,
     headers: {
+      authorization: cluster.authorization,
       accept: accept ?? 'application/json',
       'user-agent': 'difft/1',
       ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),

@@ -362,6 +362,7 @@ test('objects of any kind, metrics, the pod proxy, deletion of collections', asy
   const core = config.makeApiClient(k8s.CoreV1Api);
   const answer = await fetch(`${cluster.url}/api/v1/namespaces/default/pods/p:8080/proxy/a%2Fb?c=d`, {
     method: 'POST',
+    headers: { authorization: cluster.authorization },
     body: 'x',
   });
   assert.equal(await answer.json(), {

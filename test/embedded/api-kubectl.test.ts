@@ -223,7 +223,7 @@ test('create writes protobuf for these kinds', async () => {
     { args: 'expose deployment web --name=other --port=80', has: ['service/other exposed'] },
     { args: 'create deployment web --image=x', code: 1, has: ['deployments.apps "web" already exists'] },
     { args: 'create deployment x --image=x -n nope', code: 1, has: ['namespaces "nope" not found'] },
-    { args: 'create role r --verb=get --resource=pods', code: 1 },
+    { args: 'create role r --verb=get --resource=pods', has: ['role.rbac.authorization.k8s.io/r created'] },
   ]);
 });
 
@@ -258,9 +258,9 @@ test('apply: create, unchanged, configure, dry runs, diff, strict fields', async
     },
     {
       args: 'apply -f -',
-      input: 'apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\n',
+      input: 'apiVersion: example.com/v1\nkind: Database\nmetadata: {name: db}\n',
       code: 1,
-      has: ['no matches for kind "StatefulSet" in version "apps/v1"'],
+      has: ['no matches for kind "Database" in version "example.com/v1"'],
     },
     { args: 'delete -f -', input: manifest, has: ['deployment.apps "web" deleted', 'service "web" deleted'] },
   ]);

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
+  ask,
   createPod,
   eventsOf,
   fastCluster,
@@ -165,7 +167,7 @@ test('restarts: the first is free, then back-off; the log of the run before is k
     /^back-off 10s restarting failed container=app pod=pod_default\(/,
   );
   assert.is(waiting.status?.phase, 'Running');
-  const answer = await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log?previous=true`);
+  const answer = await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log?previous=true`);
   assert.is(await answer.text(), 'run\n');
 });
 
@@ -245,7 +247,7 @@ test('environment: values, fields, config maps, references; the process sees its
   });
   await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
   const ip = podOf(cluster)?.status?.podIP;
-  const log = await (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+  const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
   assert.equal(log.trim().split('\n'), [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
 });
 
@@ -264,7 +266,7 @@ test('what an image runs lies where it lies, also below /tmp; what the manifest 
     createPod(cluster, { image: 'test/below-tmp:1', container: { args: ['/tmp/made'] } });
     await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
     const [runs, told, listed] = await until('three lines', async () => {
-      const log = await (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+      const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
       const lines = log.trim().split('\n');
       return lines.length >= 3 && lines;
     });
@@ -324,10 +326,16 @@ test('logs: tail, timestamps, follow to the end', async () => {
   });
   await until('Running', () => stateOf(podOf(cluster))?.running || stateOf(podOf(cluster))?.terminated);
   const url = `${cluster.url}/api/v1/namespaces/default/pods/pod/log`;
-  assert.is(await (await fetch(`${url}?follow=true`)).text(), 'line 1\nline 2\nline 3\nline 4\nline 5\n');
-  assert.is(await (await fetch(`${url}?tailLines=2`)).text(), 'line 4\nline 5\n');
-  assert.match(await (await fetch(`${url}?tailLines=1&timestamps=true`)).text(), /^\d{4}-.*Z line 5\n$/);
-  assert.is(await (await fetch(`${url}?limitBytes=8`)).text(), 'line 1\nl');
+  assert.is(
+    await (await ask(cluster, `${url}?follow=true`)).text(),
+    'line 1\nline 2\nline 3\nline 4\nline 5\n',
+  );
+  assert.is(await (await ask(cluster, `${url}?tailLines=2`)).text(), 'line 4\nline 5\n');
+  assert.match(
+    await (await ask(cluster, `${url}?tailLines=1&timestamps=true`)).text(),
+    /^\d{4}-.*Z line 5\n$/,
+  );
+  assert.is(await (await ask(cluster, `${url}?limitBytes=8`)).text(), 'line 1\nl');
 });
 
 test('a pod is reached through the API server', async () => {
@@ -335,9 +343,9 @@ test('a pod is reached through the API server', async () => {
   createPod(cluster, { container: { readinessProbe: probe } });
   await until('Ready', () => isReady(podOf(cluster)));
   const url = `${cluster.url}/api/v1/namespaces/default/pods`;
-  assert.is(await (await fetch(`${url}/pod/proxy/`)).text(), 'pod');
-  assert.is(await (await fetch(`${url}/pod:8080/proxy/any?thing=1`)).text(), 'pod');
-  assert.is((await fetch(`${url}/pod:9999/proxy/`)).status, 503);
+  assert.is(await (await ask(cluster, `${url}/pod/proxy/`)).text(), 'pod');
+  assert.is(await (await ask(cluster, `${url}/pod:8080/proxy/any?thing=1`)).text(), 'pod');
+  assert.is((await ask(cluster, `${url}/pod:9999/proxy/`)).status, 503);
 });
 
 test('usage comes from the processes', async () => {
@@ -345,18 +353,18 @@ test('usage comes from the processes', async () => {
   createPod(cluster, { container: { command: ['sh', '-c', 'while :; do :; done'] } });
   const usage = await until('usage', () => {
     const found = cluster.registry.get('pods', 'default', 'pod');
-    return found?.status?.phase === 'Running' && fetchUsage(cluster.url);
+    return found?.status?.phase === 'Running' && fetchUsage(cluster);
   });
   const { containers } = await until('two scrapes', () => usage, 1000);
   assert.equal(containers, []);
   await new Promise((resolve) => setTimeout(resolve, 1500));
-  const later = await fetchUsage(cluster.url);
+  const later = await fetchUsage(cluster);
   assert.is(later.containers.length, 1);
   assert.ok(later.containers[0]?.cpu !== '0', JSON.stringify(later));
 });
 
-async function fetchUsage(url: string) {
-  const answer = await fetch(`${url}/apis/metrics.k8s.io/v1beta1/namespaces/default/pods`);
+async function fetchUsage(cluster: EmbeddedCluster) {
+  const answer = await ask(cluster, `${cluster.url}/apis/metrics.k8s.io/v1beta1/namespaces/default/pods`);
   const { items } = (await answer.json()) as {
     items: { containers: { name: string; usage: { cpu: string; memory: string } }[] }[];
   };

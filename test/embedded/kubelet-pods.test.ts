@@ -1,6 +1,6 @@
 // What pods are made of beyond their containers: init containers, sidecars, volumes at their paths, names, deadlines.
 import * as assert from 'uvu/assert';
-import type { EmbeddedCluster } from '../../emulator/index.ts';
+import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
   createPod,
   eventsOf,

@@ -3,7 +3,7 @@
 import { get } from 'node:http';
 import { createInterface } from 'node:readline';
 import * as assert from 'uvu/assert';
-import type { EmbeddedCluster } from '../../emulator/index.ts';
+import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
   createPod,
   fastCluster,

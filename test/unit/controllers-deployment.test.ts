@@ -368,29 +368,38 @@ test('revisions only rise, and a ReplicaSet that is used again keeps its former 
   const table: [
     what: string,
     before: Record<string, string>,
-    next: number,
+    next: bigint,
     changed: boolean,
     after: Record<string, string>,
   ][] = [
-    ['first', {}, 1, true, { [revision]: '1' }],
-    ['used again', { [revision]: '2' }, 4, true, { [revision]: '4', [history]: '2' }],
+    ['first', {}, 1n, true, { [revision]: '1' }],
+    ['used again', { [revision]: '2' }, 4n, true, { [revision]: '4', [history]: '2' }],
     [
       'used again and again',
       { [revision]: '4', [history]: '2' },
-      6,
+      6n,
       true,
       { [revision]: '6', [history]: '2,4' },
     ],
-    ['is the highest', { [revision]: '5' }, 5, false, { [revision]: '5' }],
-    ['old ones were deleted', { [revision]: '5' }, 3, false, { [revision]: '5' }],
+    ['is the highest', { [revision]: '5' }, 5n, false, { [revision]: '5' }],
+    [
+      'beyond 2^53',
+      { [revision]: '3546343826724305832' },
+      3546343826724305833n,
+      true,
+      { [revision]: '3546343826724305833', [history]: '3546343826724305832' },
+    ],
+    ['old ones were deleted', { [revision]: '5' }, 3n, false, { [revision]: '5' }],
   ];
   for (const [what, before, next, changed, expected] of table) {
     const object = { metadata: { annotations: { ...before } } };
     assert.is(annotateNewReplicaSet(deployment({ replicas: 1 }), object, next, true), changed, what);
     assert.equal(object.metadata.annotations, expected, what);
   }
-  assert.is(nextRevision([]), 1);
-  assert.is(nextRevision([replicaSet({ replicas: 0, annotations: { [revision]: '7' } })]), 8);
+  assert.is(nextRevision([]), 1n);
+  assert.is(nextRevision([replicaSet({ replicas: 0, annotations: { [revision]: '7' } })]), 8n);
+  const beyondDoubles = replicaSet({ replicas: 0, annotations: { [revision]: '3546343826724305832' } });
+  assert.is(nextRevision([beyondDoubles]), 3546343826724305833n, 'int64, not a double');
 });
 
 test('a new ReplicaSet gets the Deployment’s annotations except those that are kubectl’s or the controller’s own', () => {
@@ -404,7 +413,7 @@ test('a new ReplicaSet gets the Deployment’s annotations except those that are
   annotateNewReplicaSet(
     deployment({ replicas: 3, maxSurge: '25%', maxUnavailable: '25%', meta: { annotations } }),
     object,
-    2,
+    2n,
     false,
   );
   assert.equal(object.metadata.annotations, {
@@ -426,8 +435,8 @@ test('the history of revisions stays below 2000 characters by dropping the oldes
 
 test('the Deployment’s revision is written only when it changes', () => {
   const object = deployment({ replicas: 1 });
-  assert.is(setDeploymentRevision(object, 2), true);
-  assert.is(setDeploymentRevision(object, 2), false);
+  assert.is(setDeploymentRevision(object, 2n), true);
+  assert.is(setDeploymentRevision(object, 2n), false);
   assert.is(object.metadata.annotations?.['deployment.kubernetes.io/revision'], '2');
 });
 

@@ -2,6 +2,7 @@
 import { isObject, type JsonObject, type KubeObject } from '../objects.ts';
 import type {
   Autoscaler,
+  CronJob,
   DaemonSet,
   Deployment,
   EndpointSlice,
@@ -10,7 +11,9 @@ import type {
   KubeEvent,
   Pod,
   ReplicaSet,
+  ReplicationController,
   Service,
+  StatefulSet,
 } from '../types.ts';
 import {
   defaultAutoscaler,
@@ -20,7 +23,15 @@ import {
   defaultService,
 } from './others.ts';
 import { defaultPod } from './pod.ts';
-import { defaultDaemonSet, defaultDeployment, defaultJob, defaultReplicaSet } from './workloads.ts';
+import {
+  defaultCronJob,
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultJob,
+  defaultReplicaSet,
+  defaultReplicationController,
+  defaultStatefulSet,
+} from './workloads.ts';
 
 export interface Allocation {
   /** An unused cluster IP for a Service. */
@@ -44,6 +55,31 @@ export function applyDefaults(object: KubeObject, allocation: Allocation): void 
       break;
     case 'DaemonSet':
       defaultDaemonSet(object as unknown as DaemonSet);
+      break;
+    case 'ReplicationController':
+      defaultReplicationController(object as unknown as ReplicationController);
+      break;
+    case 'StatefulSet':
+      defaultStatefulSet(object as unknown as StatefulSet);
+      break;
+    case 'CronJob':
+      defaultCronJob(object as unknown as CronJob);
+      break;
+    case 'PersistentVolumeClaim':
+      if (isObject(object.spec)) object.spec.volumeMode ??= 'Filesystem';
+      break;
+    case 'PersistentVolume':
+      if (isObject(object.spec)) {
+        object.spec.volumeMode ??= 'Filesystem';
+        object.spec.persistentVolumeReclaimPolicy ??= 'Retain';
+      }
+      break;
+    case 'StorageClass':
+      object.reclaimPolicy ??= 'Delete';
+      object.volumeBindingMode ??= 'Immediate';
+      break;
+    case 'PriorityClass':
+      object.preemptionPolicy ??= 'PreemptLowerPriority';
       break;
     case 'Job':
       defaultJob(object as unknown as Job);

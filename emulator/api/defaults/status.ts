@@ -15,6 +15,8 @@ const droppedWhenZero: Record<string, readonly string[]> = {
   ],
   ReplicaSet: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
   DaemonSet: ['observedGeneration', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable'],
+  StatefulSet: ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'observedGeneration'],
+  ReplicationController: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
   Job: ['active', 'succeeded', 'failed'],
   HorizontalPodAutoscaler: ['currentReplicas'],
   PodDisruptionBudget: ['observedGeneration'],
@@ -23,6 +25,8 @@ const droppedWhenZero: Record<string, readonly string[]> = {
 // Counters without omitempty: present even when 0.
 const alwaysPresent: Record<string, JsonObject> = {
   ReplicaSet: { replicas: 0 },
+  ReplicationController: { replicas: 0 },
+  StatefulSet: { replicas: 0, availableReplicas: 0 },
   DaemonSet: {
     currentNumberScheduled: 0,
     numberMisscheduled: 0,
@@ -41,7 +45,11 @@ export function initialStatus(object: KubeObject, nowMs: number): JsonObject {
     case 'Namespace':
       return { phase: 'Active' };
     case 'Service':
+    case 'Ingress':
       return { loadBalancer: {} };
+    case 'PersistentVolume':
+    case 'PersistentVolumeClaim':
+      return { phase: 'Pending' };
     case 'Node':
       return isObject(object.status) ? object.status : {};
     default:

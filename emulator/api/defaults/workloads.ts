@@ -1,6 +1,14 @@
 // Defaults of Deployment, ReplicaSet, DaemonSet and Job. Source: kubernetes/pkg/apis/{apps,batch}/v1/defaults.go and
 // the create strategies.
-import type { DaemonSet, Deployment, Job, ReplicaSet } from '../types.ts';
+import type {
+  CronJob,
+  DaemonSet,
+  Deployment,
+  Job,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../types.ts';
 import { defaultPodSpec } from './pod.ts';
 
 export function defaultDeployment(deployment: Deployment): void {
@@ -24,6 +32,53 @@ export function defaultReplicaSet(replicaSet: ReplicaSet): void {
   if (!spec) return;
   spec.replicas ??= 1;
   defaultTemplate(spec);
+}
+
+/** pkg/apis/core/v1/defaults.go: labels and selector default to the template's. */
+export function defaultReplicationController(controller: ReplicationController): void {
+  const { spec, metadata } = controller;
+  if (!spec) return;
+  spec.replicas ??= 1;
+  const labels = spec.template?.metadata?.labels;
+  if (labels && Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  defaultTemplate(spec);
+}
+
+export function defaultStatefulSet(set: StatefulSet): void {
+  const spec = set.spec;
+  if (!spec) return;
+  spec.replicas ??= 1;
+  spec.podManagementPolicy ||= 'OrderedReady';
+  spec.revisionHistoryLimit ??= 10;
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= 'RollingUpdate';
+  if (spec.updateStrategy.type === 'RollingUpdate') {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.partition ??= 0;
+  }
+  spec.persistentVolumeClaimRetentionPolicy ??= {};
+  spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
+  spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
+  for (const template of spec.volumeClaimTemplates ?? []) {
+    Object.assign(template, { apiVersion: 'v1', kind: 'PersistentVolumeClaim' });
+    if (template.spec) template.spec.volumeMode ??= 'Filesystem';
+    template.status ??= { phase: 'Pending' };
+  }
+  defaultTemplate(spec);
+}
+
+export function defaultCronJob(cronJob: CronJob): void {
+  const spec = cronJob.spec;
+  if (!spec) return;
+  spec.concurrencyPolicy ||= 'Allow';
+  spec.suspend ??= false;
+  spec.successfulJobsHistoryLimit ??= 3;
+  spec.failedJobsHistoryLimit ??= 1;
+  spec.jobTemplate ??= {};
+  spec.jobTemplate.metadata ??= {};
+  const job = spec.jobTemplate.spec;
+  if (job) defaultTemplate(job);
 }
 
 export function defaultDaemonSet(daemonSet: DaemonSet): void {

@@ -50,7 +50,6 @@ export async function readOptionalBody(exchange: Exchange): Promise<JsonObject> 
 /** @param kind What the error says that the object should have been. */
 export function decodeMedia(body: Buffer, type: string, kind: string): unknown {
   switch (type) {
-    case '':
     case 'application/json':
       try {
         return JSON.parse(body.toString());

@@ -1,5 +1,6 @@
 // What every route needs.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Access, User } from '../auth/access.ts';
 import type { KubeletHooks } from '../hooks.ts';
 import type { FieldManager } from '../managed-fields.ts';
 import type { KubeObject } from '../objects.ts';
@@ -12,11 +13,14 @@ export interface ServerContext {
   hooks: KubeletHooks;
   /** "v1.34.4" */
   version: string;
+  access: Access;
 }
 
 /** One request to a resource. */
 export interface Exchange extends ResourceRequest {
   context: ServerContext;
+  /** Who asks; undefined for the few paths that are open to everybody. */
+  user: User | undefined;
   req: IncomingMessage;
   res: ServerResponse;
 }

@@ -1,8 +1,8 @@
 // POST to a collection, PUT to an object.
-import { badRequest, notFound } from '../errors.ts';
+import { badRequest, methodNotAllowed, notFound } from '../errors.ts';
 import type { FieldManager } from '../managed-fields.ts';
-import type { KubeObject } from '../objects.ts';
-import type { ResourceDefinition } from '../resources.ts';
+import { cloneObject, isObject, type KubeObject } from '../objects.ts';
+import { definitionOf, type ResourceDefinition } from '../resources.ts';
 import { strategyOf } from '../strategy/index.ts';
 import { toTable } from '../tables/table.ts';
 import { warningsFor } from '../warnings.ts';
@@ -40,6 +40,20 @@ export async function replaceObject(
     manager: managerOf(exchange),
   });
   sendObject(exchange, 200, updated, [...warnings, ...warningsFor(updated, current)]);
+}
+
+/** PUT namespaces/NAME/finalize: the finalizers of the spec alone; without any a deleted namespace goes. */
+export async function finalizeNamespace(exchange: Exchange): Promise<void> {
+  const { context, served, name = '' } = exchange;
+  if (exchange.req.method !== 'PUT') throw methodNotAllowed();
+  const { object } = await readObject(exchange, served);
+  const namespaces = definitionOf('namespaces');
+  const current = context.registry.storage.get(namespaces, undefined, name);
+  if (!current) throw notFound(namespaces, name);
+  const finalizers =
+    isObject(object.spec) && Array.isArray(object.spec.finalizers) ? object.spec.finalizers : [];
+  const changed = { ...cloneObject(current), spec: { finalizers } };
+  sendObject(exchange, 200, context.registry.writes.update(namespaces, changed, {}));
 }
 
 /** Creates an object in the request's namespace; also for server-side apply. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Duplex, PassThrough, Writable } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { admitRequest } from '../auth/admission.ts';
 import { badRequest, failure, notFound } from '../errors.ts';
 import { definitionOf } from '../resources.ts';
 import { StatusError } from '../types.ts';
@@ -28,6 +29,7 @@ export function createExecServer(context: ServerContext): ExecServer {
     upgrade(req, socket, head) {
       socket.on('error', () => socket.destroy());
       try {
+        admitRequest(context.access, req);
         const session = checkSession(context, req);
         sockets.handleUpgrade(req, socket, head, (webSocket) => {
           void runSession(context, session, webSocket);

@@ -87,7 +87,14 @@ export async function handlePodProxy(exchange: Exchange): Promise<void> {
   }
   const pod = findPod(exchange, name);
   const portNumber = port === '' ? undefined : podPort(pod, port);
-  await context.hooks.podProxy(namespace, name, portNumber, pathAndQuery(rest, query), req, res);
+  await context.hooks.podProxy(
+    namespace,
+    name,
+    portNumber,
+    pathAndQuery(rest, query),
+    withoutToken(req),
+    res,
+  );
 }
 
 /** An endpoint of the Service, chosen at random, is asked. */
@@ -113,7 +120,14 @@ export async function handleServiceProxy(exchange: Exchange): Promise<void> {
   if (!chosen) {
     throw new StatusError(503, 'ServiceUnavailable', `no endpoints available for service "${target}"`);
   }
-  await hooks.podProxy(namespace, chosen.pod, chosen.number, pathAndQuery(rest, query), req, res);
+  await hooks.podProxy(
+    namespace,
+    chosen.pod,
+    chosen.number,
+    pathAndQuery(rest, query),
+    withoutToken(req),
+    res,
+  );
 }
 
 export function findPod({ context, namespace }: Exchange, name: string): Pod {
@@ -231,6 +245,12 @@ function podPort(pod: Pod, text: string): number {
   const found = ports.find(({ name }) => name === text);
   if (!found) throw badRequest(`pod ${pod.metadata.name} has no port named "${text}"`);
   return found.containerPort;
+}
+
+/** The token is for the API server; what a pod is asked must not carry it. */
+function withoutToken(req: Exchange['req']): Exchange['req'] {
+  delete req.headers.authorization;
+  return req;
 }
 
 function pathAndQuery(rest: string, query: URLSearchParams): string {

@@ -1,11 +1,12 @@
 // Sends a request to the code that answers it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { User } from '../auth/access.ts';
 import { methodNotAllowed, noSuchPath, notFound } from '../errors.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { servedGroups } from '../served.ts';
 import { StatusError } from '../types.ts';
 import type { Exchange, ServerContext } from './context.ts';
-import { createObject, replaceObject, sendObject } from './create.ts';
+import { createObject, finalizeNamespace, replaceObject, sendObject } from './create.ts';
 import { deleteCollection, deleteObject } from './delete.ts';
 import { sendDiscovery } from './discovery.ts';
 import { listResource } from './list.ts';
@@ -18,10 +19,12 @@ import { isTrue, parseResourcePath } from './request.ts';
 import { sendJson, sendText } from './responses.ts';
 import { handleReview } from './reviews.ts';
 import { handleScale } from './scale.ts';
+import { handleTokenRequest } from './tokens.ts';
 import { watchResource } from './watch.ts';
 
 export async function route(
   context: ServerContext,
+  user: User | undefined,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
@@ -40,7 +43,7 @@ export async function route(
     sendText(res, 404, '404 page not found\n', 'text/plain; charset=utf-8');
     return;
   }
-  await routeResource({ context, req, res, ...parseResourcePath(pathname, searchParams) });
+  await routeResource({ context, user, req, res, ...parseResourcePath(pathname, searchParams) });
 }
 
 /** Paths outside of the known groups get the plain answer of Go's HTTP server. */
@@ -75,6 +78,16 @@ async function routeResource(exchange: Exchange): Promise<void> {
     case 'eviction':
       if (stored.resource !== 'pods') throw noSuchPath();
       return handleEviction(exchange);
+    case 'token':
+      if (stored.resource !== 'serviceaccounts') throw noSuchPath();
+      return handleTokenRequest(exchange);
+    case 'finalize':
+      if (stored.resource !== 'namespaces') throw noSuchPath();
+      return finalizeNamespace(exchange);
+    case 'resize':
+      throw notEmulated('resize', 'containers are processes, whose resources nobody limits');
+    case 'ephemeralcontainers':
+      throw notEmulated('ephemeralcontainers', 'a container joins a pod only when the pod starts');
     case 'binding':
       if (stored.resource !== 'pods') throw noSuchPath();
       return handleBinding(exchange);
@@ -145,6 +158,11 @@ function versionInfo(version: string) {
     compiler: 'none',
     platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
   };
+}
+
+function notEmulated(subresource: string, why: string): StatusError {
+  const text = `pods/${subresource} is unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`;
+  return new StatusError(501, 'NotImplemented', text, {});
 }
 
 function notAcceptable(): StatusError {

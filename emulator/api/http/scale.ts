@@ -1,4 +1,4 @@
-// The scale subresource of Deployments and ReplicaSets: autoscaling/v1 Scale.
+// The scale subresource of workloads: autoscaling/v1 Scale.
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../errors.ts';
 import { formatLabelSelector, type LabelSelector } from '../label-selector.ts';
 import { cloneObject, isObject, type KubeObject } from '../objects.ts';
@@ -80,9 +80,17 @@ function sendScale({ req, res, query, context }: Exchange, scale: KubeObject, wa
   sendApiObject(req, res, 200, toTable('scale', [scale], { resourceVersion }, options));
 }
 
+/** A ReplicationController selects by labels alone. */
+function asSelector(selector: LabelSelector | Record<string, string> | undefined): LabelSelector | undefined {
+  if (!selector || isObject(selector.matchLabels) || Array.isArray(selector.matchExpressions)) {
+    return selector as LabelSelector | undefined;
+  }
+  return { matchLabels: selector as Record<string, string> };
+}
+
 function scaleOf({ metadata, spec, status }: KubeObject): KubeObject {
   const { replicas = 0, selector } = spec as { replicas?: number; selector?: LabelSelector };
-  const selectorText = formatLabelSelector(selector);
+  const selectorText = formatLabelSelector(asSelector(selector));
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',

@@ -4,6 +4,7 @@ import type { KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import type {
   Autoscaler,
+  CronJob,
   DaemonSet,
   Deployment,
   DisruptionBudget,
@@ -14,11 +15,19 @@ import type {
   Node,
   Pod,
   ReplicaSet,
+  ReplicationController,
   Service,
+  StatefulSet,
 } from '../types.ts';
 import { validateAutoscaler } from './autoscaler.ts';
 import { createFieldErrors, type FieldErrors } from './field.ts';
 import { validateMetadata, validateMetadataUpdate } from './metadata.ts';
+import {
+  validateClaim,
+  validateCronJob,
+  validateReplicationController,
+  validateStatefulSet,
+} from './more-workloads.ts';
 import {
   validateConfigMap,
   validateDisruptionBudget,
@@ -74,6 +83,18 @@ function validateKind(errors: FieldErrors, object: KubeObject, current: KubeObje
       break;
     case 'DaemonSet':
       validateDaemonSet(errors, as<DaemonSet>(object), before());
+      break;
+    case 'StatefulSet':
+      validateStatefulSet(errors, as<StatefulSet>(object), before());
+      break;
+    case 'ReplicationController':
+      validateReplicationController(errors, as<ReplicationController>(object));
+      break;
+    case 'CronJob':
+      validateCronJob(errors, as<CronJob>(object));
+      break;
+    case 'PersistentVolumeClaim':
+      validateClaim(errors, as<Kinds['persistentvolumeclaims']>(object));
       break;
     case 'Job':
       validateJob(errors, as<Job>(object), before());

@@ -1,7 +1,7 @@
 // What Kubernetes takes and the emulation cannot do: refused by name, never half obeyed.
 import type { Container, PodSpec } from '../defaults/pod.ts';
 import type { KubeObject } from '../objects.ts';
-import type { Autoscaler, Job, Pod, Service } from '../types.ts';
+import type { Autoscaler, CronJob, Pod, Service } from '../types.ts';
 import type { FieldErrors } from './field.ts';
 
 /** What this machine lets the nodes do. */
@@ -31,15 +31,14 @@ export function refuseUnsupported(
     case 'DaemonSet':
       refusePod('spec.template.spec', templateSpec(object), refuse, capabilities);
       break;
-    case 'Job': {
-      const spec = (object as unknown as Job).spec;
+    case 'ReplicationController':
+    case 'StatefulSet':
+    case 'Job':
       refusePod('spec.template.spec', templateSpec(object), refuse, capabilities);
-      for (const field of ['podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex'] as const) {
-        if (spec?.[field] !== undefined)
-          refuse(`spec.${field}`, 'its Job controller counts failed pods only');
-      }
       break;
-    }
+    case 'CronJob':
+      refusePod('spec.jobTemplate.spec.template.spec', cronTemplateSpec(object), refuse, capabilities);
+      break;
     case 'Service':
       refuseService((object as unknown as Service).spec ?? {}, refuse);
       break;
@@ -59,6 +58,10 @@ type Refuse = (field: string, why: string) => void;
 
 function templateSpec(object: KubeObject): PodSpec | undefined {
   return (object.spec as { template?: { spec?: PodSpec } } | undefined)?.template?.spec;
+}
+
+function cronTemplateSpec(object: KubeObject): PodSpec | undefined {
+  return (object as unknown as CronJob).spec?.jobTemplate?.spec?.template.spec;
 }
 
 // The sources whose content the API server has, or which need none.

@@ -8,7 +8,7 @@ import { atMost100Percent, intOrPercent, isZero, nonNegative } from './numbers.t
 import { validatePodSpec } from './pod-spec.ts';
 import { validateLabelSelector, validateLabels } from './selectors.ts';
 
-type Template = {
+export type Template = {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
   spec?: Pod['spec'];
 };
@@ -136,16 +136,16 @@ function fixedTemplate(template: Template) {
   return { spec };
 }
 
-function immutable(errors: FieldErrors, field: string, value: unknown, before: unknown): void {
+export function immutable(errors: FieldErrors, field: string, value: unknown, before: unknown): void {
   if (!equalObjects(value, before)) errors.invalid(field, value, 'field is immutable');
 }
 
-function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
+export function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
   return Object.keys(matchLabels ?? {}).length === 0 && !matchExpressions?.length;
 }
 
 /** True when pods can be matched against it. */
-function validateSelector(
+export function validateSelector(
   errors: FieldErrors,
   selector: LabelSelector | undefined,
   whenEmpty: string,
@@ -160,7 +160,7 @@ function validateSelector(
   return valid;
 }
 
-function validateReplicatedTemplate(
+export function validateReplicatedTemplate(
   errors: FieldErrors,
   template: Template | undefined,
   selector: LabelSelector | undefined,
@@ -181,11 +181,11 @@ function validateReplicatedTemplate(
   }
 }
 
-function mismatch(errors: FieldErrors, labels: Record<string, string> | undefined): void {
+export function mismatch(errors: FieldErrors, labels: Record<string, string> | undefined): void {
   errors.invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
 }
 
-function validateTemplate(errors: FieldErrors, template: Template | undefined): void {
+export function validateTemplate(errors: FieldErrors, template: Template | undefined): void {
   validateLabels(errors, 'spec.template.labels', template?.metadata?.labels);
   validateAnnotations(errors, 'spec.template.annotations', template?.metadata?.annotations);
   if (template?.spec) validatePodSpec(errors, 'spec.template.spec', template.spec);

@@ -1,7 +1,7 @@
 // ControllerRevisions of a DaemonSet: what `kubectl rollout history` and `undo` read.
 // Source: pkg/controller/daemon/update.go (constructHistory, snapshot, cleanupHistory).
 import type { DaemonSet, Draft, Kinds, Pod } from '../../api/types.ts';
-import { canonicalJson, templateHash } from '../deployment/template-hash.ts';
+import { canonicalJson, inFieldOrder, templateHash } from '../deployment/template-hash.ts';
 import { controllerReference } from '../runtime/ownership.ts';
 import { hashLabel } from './rolling.ts';
 
@@ -9,7 +9,8 @@ export type Revision = Kinds['controllerrevisions'];
 
 /** The present template as a patch that restores it. */
 export function revisionData(daemonSet: DaemonSet): { spec: { template: object } } {
-  return { spec: { template: { ...daemonSet.spec?.template, $patch: 'replace' } } };
+  // Fields in order: clients compare it with the template by its bytes (pkg/controller/daemon/update.go, Match).
+  return inFieldOrder({ spec: { template: { ...daemonSet.spec?.template, $patch: 'replace' } } });
 }
 
 export function findRevision(daemonSet: DaemonSet, revisions: readonly Revision[]): Revision | undefined {

@@ -35,6 +35,7 @@ import {
   findNewReplicaSet,
   hashLabel,
   nextRevision,
+  revisionFrom,
   revisionOf,
   rollbackToAnnotation,
   sameTemplate,
@@ -168,7 +169,7 @@ export function startDeploymentController(context: ControllerContext): void {
     if (needsUpdate) await client.update('deployments', deployment, 'status');
   }
 
-  async function createNewReplicaSet(state: Sync, revision: number): Promise<void> {
+  async function createNewReplicaSet(state: Sync, revision: bigint): Promise<void> {
     const { deployment, oldReplicaSets } = state;
     const draft = newReplicaSetDraft(deployment, oldReplicaSets, revision);
     const name = draft.metadata.name ?? '';
@@ -285,14 +286,14 @@ export function startDeploymentController(context: ControllerContext): void {
 
   /** The deprecated annotation: the template of that revision (0: the last but one) becomes the Deployment's. */
   async function rollBack({ deployment, newReplicaSet, oldReplicaSets }: Sync): Promise<void> {
-    const wanted = Number(deployment.metadata.annotations?.[rollbackToAnnotation]);
+    const wanted = revisionFrom(deployment.metadata.annotations?.[rollbackToAnnotation]);
     const revisions = present([...oldReplicaSets, newReplicaSet])
       .map(revisionOf)
-      .sort((a, b) => b - a);
-    const revision = wanted === 0 ? (revisions[1] ?? 0) : wanted;
+      .sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
+    const revision = wanted === 0n ? (revisions[1] ?? 0n) : wanted;
     const target = present([...oldReplicaSets, newReplicaSet]).find((each) => revisionOf(each) === revision);
     const isDifferent = target !== undefined && !sameTemplate(deployment, target);
-    if (!target || revision === 0) {
+    if (!target || revision === 0n) {
       const text = 'Unable to find the revision to rollback to.';
       client.event(deployment, 'Warning', 'DeploymentRollbackRevisionNotFound', text);
     } else if (isDifferent) {
@@ -323,7 +324,7 @@ function isScalingEvent({ deployment, newReplicaSet, oldReplicaSets }: Sync): bo
 function newReplicaSetDraft(
   deployment: Deployment,
   oldReplicaSets: readonly ReplicaSet[],
-  revision: number,
+  revision: bigint,
 ): Draft<'replicasets'> {
   const { metadata, spec } = deployment;
   const hash = templateHash(spec?.template, deployment.status?.collisionCount);

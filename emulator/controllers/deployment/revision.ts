@@ -25,8 +25,17 @@ const historyLimitChars = 2000;
 
 type Annotated = { metadata: { annotations?: Record<string, string> } };
 
-export function revisionOf(object: Annotated): number {
-  return Number(object.metadata.annotations?.[revisionKey] ?? 0);
+/** Counted in int64, as Kubernetes does; a text that is none counts as 0. */
+export function revisionOf(object: Annotated): bigint {
+  return revisionFrom(object.metadata.annotations?.[revisionKey]);
+}
+
+const mostInt64 = 2n ** 63n - 1n;
+
+export function revisionFrom(text: string | undefined): bigint {
+  if (text === undefined || !/^[+-]?\d+$/.test(text)) return 0n;
+  const value = BigInt(text.replace('+', ''));
+  return value > mostInt64 || value < -mostInt64 - 1n ? 0n : value;
 }
 
 export function desiredReplicasAnnotation(object: Annotated): number | undefined {
@@ -57,8 +66,9 @@ function templateWithoutHash(template: NonNullable<ReplicaSet['spec']>['template
   return canonicalJson({ ...template, metadata: { ...template?.metadata, labels } });
 }
 
-export function nextRevision(oldReplicaSets: readonly ReplicaSet[]): number {
-  return Math.max(0, ...oldReplicaSets.map(revisionOf)) + 1;
+export function nextRevision(oldReplicaSets: readonly ReplicaSet[]): bigint {
+  const highest = oldReplicaSets.map(revisionOf).reduce((most, each) => (each > most ? each : most), 0n);
+  return BigInt.asIntN(64, highest + 1n);
 }
 
 /**
@@ -68,7 +78,7 @@ export function nextRevision(oldReplicaSets: readonly ReplicaSet[]): number {
 export function annotateNewReplicaSet(
   deployment: Deployment,
   replicaSet: Annotated,
-  newRevision: number,
+  newRevision: bigint,
   exists: boolean,
 ): boolean {
   const annotations: Record<string, string> = { ...replicaSet.metadata.annotations };
@@ -79,7 +89,7 @@ export function annotateNewReplicaSet(
     changed = true;
   }
   const former = annotations[revisionKey];
-  if (Number(former ?? 0) < newRevision) {
+  if (revisionFrom(former) < newRevision) {
     annotations[revisionKey] = String(newRevision);
     changed = true;
     if (former !== undefined) annotations[historyKey] = appendHistory(annotations[historyKey] ?? '', former);
@@ -116,7 +126,7 @@ export function sizeAnnotationsAreOld(deployment: Deployment, replicaSet: Replic
 }
 
 /** Copies the new ReplicaSet's revision to the Deployment; true when it changed. */
-export function setDeploymentRevision(deployment: Deployment, revision: string | number): boolean {
+export function setDeploymentRevision(deployment: Deployment, revision: string | bigint): boolean {
   const annotations = deployment.metadata.annotations ?? {};
   if (annotations[revisionKey] === String(revision)) return false;
   deployment.metadata.annotations = { ...annotations, [revisionKey]: String(revision) };
@@ -133,7 +143,7 @@ export function surplusHistory(deployment: Deployment, oldReplicaSets: readonly 
   if (limit === undefined || limit === 2 ** 31 - 1) return [];
   const alive = oldReplicaSets.filter(({ metadata }) => !metadata.deletionTimestamp);
   return alive
-    .sort((left, right) => revisionOf(left) - revisionOf(right) || oldestFirst(left, right))
+    .sort((left, right) => compare(revisionOf(left), revisionOf(right)) || oldestFirst(left, right))
     .slice(0, Math.max(0, alive.length - limit))
     .filter(
       (replicaSet) =>
@@ -142,6 +152,8 @@ export function surplusHistory(deployment: Deployment, oldReplicaSets: readonly 
         (replicaSet.metadata.generation ?? 0) <= (replicaSet.status?.observedGeneration ?? 0),
     );
 }
+
+const compare = (left: bigint, right: bigint) => (left < right ? -1 : left > right ? 1 : 0);
 
 function numberOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;

@@ -30,3 +30,8 @@ export function canonicalJson(value: unknown): string {
     .map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`);
   return `{${fields.join(',')}}`;
 }
+
+/** The same value as Go would write it from a map. */
+export function inFieldOrder<T>(value: T): T {
+  return JSON.parse(canonicalJson(value)) as T;
+}

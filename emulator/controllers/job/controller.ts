@@ -6,10 +6,12 @@ import { type ControllerContext, clientFor, queueFor } from '../runtime/controll
 import { createExpectations } from '../runtime/expectations.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
-import { controllerOf, isControlledBy } from '../runtime/ownership.ts';
+import { adopt, claim, controllerOf, release } from '../runtime/ownership.ts';
 import { createPod, deletePod, podDraft } from '../runtime/pod-control.ts';
 import { isReady, isTerminating } from '../runtime/pods.ts';
+import { matchesSelector } from '../runtime/selectors.ts';
 import { assignIndex, formatIndexes, indexOf, isIndexed, missingIndexes } from './indexes.ts';
+import { failureCountKey, ignoredCountKey } from './policies.ts';
 import {
   conditionOf,
   isFinished,
@@ -24,6 +26,8 @@ import {
   wantedActive,
 } from './tally.ts';
 
+/** spec.managedBy of a Job that is nobody else's. */
+const ownName = 'kubernetes.io/job-controller';
 /** Pods created or deleted at most in one sync. */
 const burst = 500;
 /** Pause before a failed pod is replaced: 10 s × 2ⁿ, up to 10 min, from its end. */
@@ -35,6 +39,10 @@ export function startJobController(context: ControllerContext): void {
   const expectations = createExpectations(() => clock.nowMs());
   // Failures in a row, until one succeeds.
   const failures = new Map<string, { count: number; lastMs: number }>();
+  // Pods whose end is in a status that was written, and the failures of indexes (backoffLimitPerIndex), by Job.
+  const counted = new Map<string, Set<string>>();
+  const indexFailures = new Map<string, Map<number, { count: number; ignored: number; lastMs: number }>>();
+  const seenFailures = new Map<string, Set<string>>();
   const queue = queueFor(context, 'job', sync, { retryDelayMs: (n) => Math.min(1000 * 2 ** n, 360_000) });
   watch();
 
@@ -44,14 +52,19 @@ export function startJobController(context: ControllerContext): void {
     const job = informers.get('jobs', namespace, name);
     if (!job) {
       failures.delete(key);
+      counted.delete(key);
+      indexFailures.delete(key);
+      seenFailures.delete(key);
       return expectations.forget(key);
     }
-    const pods = informers.list('pods', namespace).filter((pod) => isControlledBy(pod, job));
+    if (job.spec?.managedBy !== undefined && job.spec.managedBy !== ownName) return;
+    const pods = await claimPods(job);
     if (isFinished(job)) return afterFinish(key, job, pods);
     if (job.metadata.deletionTimestamp) return releaseAll(pods);
 
-    const tally = tallyOf(job, pods);
+    const tally = tallyOf(job, pods, counted.get(key));
     rememberFailures(key, job, tally);
+    rememberIndexFailures(key, job, tally);
     const outcome = outcomeOf(job, tally, clock.nowMs());
     let active = tally.active.length;
     if (expectations.satisfied(key)) {
@@ -60,6 +73,10 @@ export function startJobController(context: ControllerContext): void {
     }
     const status = statusAfter(job, tally, active, outcome);
     const written = await writeStatus(job, status);
+    if (tally.counted.length > 0) {
+      const uids = tally.counted.map(({ metadata }) => metadata.uid);
+      counted.set(key, new Set([...(counted.get(key) ?? []), ...uids]));
+    }
     await releaseAll(tally.counted);
     if (outcome && written && active === 0 && tally.terminating === 0) await finish(written, outcome);
     wakeForDeadline(key, job);
@@ -73,7 +90,7 @@ export function startJobController(context: ControllerContext): void {
     const terminating = job.spec?.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
     const missing = Math.min(wanted - active - terminating, burst);
     if (missing <= 0) return 0;
-    const pauseMs = remainingPauseMs(key);
+    const pauseMs = job.spec?.backoffLimitPerIndex === undefined ? remainingPauseMs(key) : 0;
     if (pauseMs > 0) {
       queue.addAfter(key, pauseMs);
       return 0;
@@ -92,8 +109,11 @@ export function startJobController(context: ControllerContext): void {
     const taken = new Set(tally.completedIndexes);
     for (const pod of [...tally.active, ...pods.filter(isTerminating)]) {
       const index = indexOf(pod, completions);
-      if (index !== undefined && tally.active.includes(pod)) taken.add(index);
+      const waits = job.spec?.podReplacementPolicy === 'Failed';
+      if (index !== undefined && (waits || tally.active.includes(pod))) taken.add(index);
     }
+    for (const index of tally.failedIndexes) taken.add(index);
+    for (const index of waitingIndexes(key)) taken.add(index);
     const indexes = isIndexed(job) ? missingIndexes(count, completions, taken) : [];
     const total = isIndexed(job) ? indexes.length : count;
     expectations.expectCreations(key, total);
@@ -102,7 +122,10 @@ export function startJobController(context: ControllerContext): void {
       const draft = podDraft(job, job.spec?.template);
       draft.metadata.finalizers = [...(draft.metadata.finalizers ?? []), trackingFinalizer];
       const index = indexes[position];
-      if (index !== undefined) assignIndex(draft, job.metadata.name, index);
+      if (index !== undefined) {
+        assignIndex(draft, job.metadata.name, index);
+        if (job.spec?.backoffLimitPerIndex !== undefined) countFailures(key, draft, index);
+      }
       await createPod(client, job, draft);
     });
     for (let skipped = succeeded; skipped < total; skipped++) expectations.creationObserved(key);
@@ -149,6 +172,9 @@ export function startJobController(context: ControllerContext): void {
       ready: outcome ? 0 : tally.ready,
       terminating: tally.terminating,
       ...(isIndexed(job) && indexes ? { completedIndexes: indexes } : {}),
+      ...(job.spec?.backoffLimitPerIndex === undefined
+        ? {}
+        : { failedIndexes: formatIndexes(tally.failedIndexes) }),
       ...(isSuspended || !started ? {} : { startTime: started }),
       uncountedTerminatedPods: {},
       conditions: conditionsAfter(job, outcome, nowMs),
@@ -210,6 +236,69 @@ export function startJobController(context: ControllerContext): void {
     }
   }
 
+  async function claimPods(job: Job): Promise<Pod[]> {
+    const { namespace } = job.metadata;
+    const { owned, orphans, strangers } = claim(job, job.spec?.selector, informers.list('pods', namespace));
+    for (const { metadata } of orphans) {
+      const adopted = await client.mutate('pods', namespace, metadata.name, (draft) => {
+        adopt(draft, job);
+        draft.metadata.finalizers = [...new Set([...(draft.metadata.finalizers ?? []), trackingFinalizer])];
+      });
+      if (adopted) owned.push(adopted);
+    }
+    for (const { metadata } of strangers) {
+      await client.mutate('pods', namespace, metadata.name, (draft) => {
+        release(draft, job);
+        draft.metadata.finalizers = draft.metadata.finalizers?.filter((each) => each !== trackingFinalizer);
+      });
+    }
+    return owned;
+  }
+
+  function rememberIndexFailures(key: string, job: Job, tally: Tally): void {
+    if (job.spec?.backoffLimitPerIndex === undefined) return;
+    const known = indexFailures.get(key) ?? new Map();
+    indexFailures.set(key, known);
+    const seen = seenFailures.get(key) ?? new Set();
+    seenFailures.set(key, seen);
+    for (const { pod, ignored } of tally.failures) {
+      // A sync whose status was not written is done again.
+      if (seen.has(pod.metadata.uid)) continue;
+      seen.add(pod.metadata.uid);
+      const index = indexOf(pod, job.spec.completions ?? 0);
+      if (index === undefined) continue;
+      const before = known.get(index) ?? { count: 0, ignored: 0, lastMs: 0 };
+      known.set(index, {
+        count: before.count + (ignored ? 0 : 1),
+        ignored: before.ignored + (ignored ? 1 : 0),
+        lastMs: clock.nowMs(),
+      });
+    }
+  }
+
+  /** Indexes whose next try is not due yet; the earliest wakes the Job. */
+  function waitingIndexes(key: string): number[] {
+    const waiting: number[] = [];
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (const [index, { count, ignored, lastMs }] of indexFailures.get(key) ?? []) {
+      const leftMs = lastMs + podBackoffMs(Math.max(1, count + ignored)) - clock.nowMs();
+      if (leftMs <= 0) continue;
+      waiting.push(index);
+      soonestMs = Math.min(soonestMs, leftMs);
+    }
+    if (waiting.length > 0) queue.addAfter(key, soonestMs + 1);
+    return waiting;
+  }
+
+  function countFailures(key: string, draft: ReturnType<typeof podDraft>, index: number): void {
+    const { count = 0, ignored = 0 } = indexFailures.get(key)?.get(index) ?? {};
+    draft.metadata.annotations = {
+      ...draft.metadata.annotations,
+      [failureCountKey]: String(count),
+      ...(ignored > 0 ? { [ignoredCountKey]: String(ignored) } : {}),
+    };
+  }
+
   function rememberFailures(key: string, job: Job, tally: Tally): void {
     const newFailures = tally.failed - (job.status?.failed ?? 0);
     const hasSucceeded = tally.succeeded > (job.status?.succeeded ?? 0);
@@ -239,7 +328,14 @@ export function startJobController(context: ControllerContext): void {
       queue.add(key);
     });
     informers.on('pods', ({ type, object, previous }) => {
-      const owner = controllerOf(object);
+      const owner = controllerOf(object) ?? (previous && controllerOf(previous));
+      if (!owner) {
+        for (const { metadata, spec } of informers.list('jobs', object.metadata.namespace)) {
+          if (matchesSelector(spec?.selector, object.metadata.labels)) {
+            queue.add(keyOf(metadata.namespace, metadata.name));
+          }
+        }
+      }
       if (owner?.kind !== 'Job') return;
       if (type === 'MODIFIED' && previous?.metadata.resourceVersion === object.metadata.resourceVersion)
         return;

@@ -1,7 +1,7 @@
 // The ReplicaSet controller: as many active pods as wanted. A pod that is being deleted counts as gone at once, so its
 // replacement starts while it still terminates. Source: pkg/controller/replicaset/replica_set.go.
 import { equalObjects } from '../../api/objects.ts';
-import { type Change, type Pod, type ReplicaSet, StatusError } from '../../api/types.ts';
+import { type Change, type Kinds, type Pod, type ReplicaSet, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
 import { createExpectations } from '../runtime/expectations.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
@@ -17,17 +17,58 @@ import { nextAvailabilityMs, type ReplicaSetStatus, replicaSetStatus } from './s
 /** Pods created or deleted at most in one sync (BurstReplicas). */
 const burstReplicas = 500;
 
+/** Which of the two kinds that work alike; a ReplicationController is looked at as if it were a ReplicaSet. */
+interface ReplicaKind<R extends 'replicasets' | 'replicationcontrollers'> {
+  readonly resource: R;
+  readonly kind: string;
+  readonly controller: string;
+  asReplicaSet(object: Kinds[R]): ReplicaSet;
+}
+
+const replicaSets: ReplicaKind<'replicasets'> = {
+  resource: 'replicasets',
+  kind: 'ReplicaSet',
+  controller: 'replicaset',
+  asReplicaSet: (object) => object,
+};
+
+/** Source: pkg/controller/replication (an adapter of the ReplicaSet controller, too). */
+const replicationControllers: ReplicaKind<'replicationcontrollers'> = {
+  resource: 'replicationcontrollers',
+  kind: 'ReplicationController',
+  controller: 'replication',
+  asReplicaSet: (object) =>
+    ({ ...object, spec: { ...object.spec, selector: { matchLabels: object.spec?.selector } } }) as ReplicaSet,
+};
+
 export function startReplicaSetController(context: ControllerContext): void {
+  startController(context, replicaSets);
+}
+
+export function startReplicationController(context: ControllerContext): void {
+  startController(context, replicationControllers);
+}
+
+function startController<R extends 'replicasets' | 'replicationcontrollers'>(
+  context: ControllerContext,
+  { resource, kind, controller, asReplicaSet }: ReplicaKind<R>,
+): void {
   const { informers, clock, latencies, random } = context;
-  const client = clientFor(context, 'replicaset-controller');
+  const client = clientFor(context, `${controller}-controller`);
   const expectations = createExpectations(() => clock.nowMs());
-  const queue = queueFor(context, 'replicaset', sync);
+  const queue = queueFor(context, controller, sync);
+  const find = (namespace: string | undefined, name: string): ReplicaSet | undefined => {
+    const found = informers.get(resource, namespace, name);
+    return found && asReplicaSet(found);
+  };
+  const list = (namespace: string | undefined): ReplicaSet[] =>
+    informers.list(resource, namespace).map(asReplicaSet);
   watch();
 
   async function sync(key: string): Promise<void> {
     const [namespace, name] = splitKey(key);
     await clock.sleep(drawMs(latencies.replicaSetSync, random));
-    const replicaSet = informers.get('replicasets', namespace, name);
+    const replicaSet = find(namespace, name);
     if (!replicaSet) return expectations.forget(key);
     const mayAct = expectations.satisfied(key);
     const pods = await claimPods(replicaSet);
@@ -121,8 +162,7 @@ export function startReplicaSetController(context: ControllerContext): void {
     const owner = controllerOf(replicaSet)?.uid;
     const { namespace } = replicaSet.metadata;
     const siblings = new Set(
-      informers
-        .list('replicasets', namespace)
+      list(namespace)
         .filter((each) => each === replicaSet || (owner !== undefined && controllerOf(each)?.uid === owner))
         .map(({ metadata }) => metadata.uid),
     );
@@ -134,7 +174,7 @@ export function startReplicaSetController(context: ControllerContext): void {
     const { metadata } = replicaSet;
     if (equalObjects(replicaSet.status ?? {}, status)) return;
     await client.mutate(
-      'replicasets',
+      resource,
       metadata.namespace,
       metadata.name,
       (draft) => {
@@ -145,7 +185,7 @@ export function startReplicaSetController(context: ControllerContext): void {
   }
 
   function watch(): void {
-    informers.on('replicasets', ({ object, type }) => {
+    informers.on(resource, ({ object, type }) => {
       const key = keyOf(object.metadata.namespace, object.metadata.name);
       if (type === 'DELETED') expectations.forget(key);
       queue.add(key);
@@ -184,7 +224,7 @@ export function startReplicaSetController(context: ControllerContext): void {
   }
 
   function addCandidates(pod: Pod): void {
-    for (const { metadata, spec } of informers.list('replicasets', pod.metadata.namespace)) {
+    for (const { metadata, spec } of list(pod.metadata.namespace)) {
       if (matchesSelector(spec?.selector, pod.metadata.labels)) {
         queue.add(keyOf(metadata.namespace, metadata.name));
       }
@@ -193,8 +233,8 @@ export function startReplicaSetController(context: ControllerContext): void {
 
   function ownerKey(pod: Pod): string | undefined {
     const owner = controllerOf(pod);
-    if (owner?.kind !== 'ReplicaSet') return undefined;
-    const replicaSet = informers.get('replicasets', pod.metadata.namespace, owner.name);
+    if (owner?.kind !== kind) return undefined;
+    const replicaSet = find(pod.metadata.namespace, owner.name);
     return replicaSet?.metadata.uid === owner.uid ? keyOf(pod.metadata.namespace, owner.name) : undefined;
   }
 }

@@ -3,7 +3,7 @@
 // the cluster's addresses, and both go with the router. An address that no pod has leads nowhere: packets are dropped.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { FaultError } from '../../../harness/model/errors.ts';
+import { EmulatorError } from '../../errors.ts';
 import { type AddressBlock, addressBlock } from '../addresses.ts';
 import type { Watchdog } from '../watchdog.ts';
 import type { Programs } from './programs.ts';
@@ -61,7 +61,7 @@ export class ClusterNetwork {
     this.machineAddress = `${prefix}.0.${MACHINE_END}`;
   }
 
-  /** Throws FaultError with the system's words where it is not allowed. */
+  /** Throws EmulatorError with the system's words where it is not allowed. */
   static async create(options: NetworkOptions): Promise<ClusterNetwork> {
     const { programs, watchdog, nodes } = options;
     const router = new NamespaceShell([programs.unshare, '--net', '--', programs.sh]);
@@ -93,7 +93,7 @@ export class ClusterNetwork {
         await network.connect(prefix, nodes);
         return network;
       }
-      throw new FaultError('no free block of addresses (10.16.0.0/16 to 10.254.0.0/16).');
+      throw new EmulatorError('no free block of addresses (10.16.0.0/16 to 10.254.0.0/16).');
     } catch (error) {
       router.kill();
       watchdog.remove(router.pid);

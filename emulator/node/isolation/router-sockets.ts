@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import type { Socket as UdpSocket } from 'node:dgram';
 import { connect, type Server, type Socket } from 'node:net';
-import { FaultError } from '../../../harness/model/errors.ts';
+import { EmulatorError } from '../../errors.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -56,7 +56,7 @@ export async function openInRouter(
       child.once('error', reject);
       child.once('exit', (code) =>
         reject(
-          new FaultError(`embedded: no sockets in the cluster network: ${said || `ended with ${code}`}`),
+          new EmulatorError(`embedded: no sockets in the cluster network: ${said || `ended with ${code}`}`),
         ),
       );
     });

@@ -1,7 +1,7 @@
 // A shell that lives in namespaces of its own and runs what it is told, one thing after the other. When its input ends,
 // which happens however the harness ends, it ends too, and its namespaces with it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { FaultError } from '../../../harness/model/errors.ts';
+import { EmulatorError } from '../../errors.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
 
@@ -46,12 +46,12 @@ export class NamespaceShell {
 
   /** Runs shell code. Rejects with its last lines when it fails, and after 10 s. */
   run(what: string, code: string): Promise<void> {
-    if (this.gone) return Promise.reject(new FaultError(`embedded: ${what}: the namespace is gone.`));
+    if (this.gone) return Promise.reject(new EmulatorError(`embedded: ${what}: the namespace is gone.`));
     this.said = '';
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.kill();
-        reject(new FaultError(`embedded: ${what}: no answer within ${ANSWER_LIMIT_MS / 1000} s.`));
+        reject(new EmulatorError(`embedded: ${what}: no answer within ${ANSWER_LIMIT_MS / 1000} s.`));
       }, ANSWER_LIMIT_MS);
       this.waiting.push({ what, resolve, reject, timer });
       this.child.stdin?.write(`{ ${code}\n} 2>&1 </dev/null; c=$?; echo; echo "@$c"\n`);
@@ -83,14 +83,14 @@ export class NamespaceShell {
     const said = this.said.trim();
     this.said = '';
     if (code === 0) entry.resolve();
-    else entry.reject(new FaultError(`embedded: ${entry.what}: ${said || `ended with ${code}`}`));
+    else entry.reject(new EmulatorError(`embedded: ${entry.what}: ${said || `ended with ${code}`}`));
   }
 
   private end(why: string): void {
     this.gone = true;
     for (const { what, reject, timer } of this.waiting.splice(0)) {
       clearTimeout(timer);
-      reject(new FaultError(`embedded: ${what}: ${this.said.trim() || why}`));
+      reject(new EmulatorError(`embedded: ${what}: ${this.said.trim() || why}`));
     }
   }
 }

@@ -1,16 +1,17 @@
 // The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
 import { availableParallelism } from 'node:os';
 import {
-  type EmbeddedCluster,
-  type EmbeddedOptions,
+  type Cluster,
+  type ClusterOptions,
+  EmulatorError,
   notEmulated,
-  startEmbedded,
+  startCluster,
 } from '../../../emulator/index.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
 
-export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
+export function embeddedProvider(options: ClusterOptions): ClusterProvider {
   return {
     kind: 'embedded',
     unavailable: async () =>
@@ -20,34 +21,39 @@ export function embeddedProvider(options: EmbeddedOptions): ClusterProvider {
     cannotRun: (manifests, images) => cannotRun(options, manifests, images),
     async create({ progress, signal }) {
       if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
-      const cluster = await startEmbedded(options);
-      progress(`emulated Kubernetes ${cluster.info.kubernetesVersion} is up at ${cluster.url}`);
+      const cluster = await startCluster(options).catch(asFault);
+      progress(`emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
       return running(cluster);
     },
   };
 }
 
-function running(cluster: EmbeddedCluster): RunningCluster {
-  const agentNode = cluster.info.agentNode as string;
+/** What the emulator says of this machine, as the harness says it. */
+function asFault(error: unknown): never {
+  throw error instanceof EmulatorError ? new FaultError(error.message, { cause: error }) : error;
+}
+
+function running(cluster: Cluster): RunningCluster {
+  const { agentNode } = cluster.facts;
   return {
-    info: cluster.info,
+    info: cluster.facts,
     stays: false,
     sideBySide: experimentsAtOnce(),
-    kubeconfig: () => cluster.kubeconfig(),
+    kubeconfig: () => cluster.kubeconfig,
     async provideImages(requests) {
       for (const request of requests) provide(cluster, request);
     },
     async delayProxy(delayMs) {
       cluster.delayProxy(agentNode, delayMs);
     },
-    destroy: () => cluster.close(),
-    [Symbol.asyncDispose]: () => cluster.close(),
+    destroy: () => cluster.stop(),
+    [Symbol.asyncDispose]: () => cluster.stop(),
   };
 }
 
 /** Everything at once, with the object's name: nobody wants to learn it one run at a time. */
 function cannotRun(
-  { images: given = [] }: EmbeddedOptions,
+  { images: given = [] }: ClusterOptions,
   manifests: readonly Manifest[],
   images: readonly string[],
 ): string[] {
@@ -76,10 +82,10 @@ const experimentsAtOnce = (): number => {
   return Number.isInteger(wanted) && wanted > 0 ? wanted : Math.min(8, 2 * availableParallelism());
 };
 
-function provide(cluster: EmbeddedCluster, { name, build }: ImageRequest): void {
+function provide(cluster: Cluster, { name, build }: ImageRequest): void {
   if (build && 'bundle' in build) {
-    cluster.images.add(name, { command: [process.execPath, build.bundle], env: build.env });
-  } else if (!cluster.images.find(name)) {
+    cluster.addImage(name, { command: [process.execPath, build.bundle], env: build.env });
+  } else if (!cluster.hasImage(name)) {
     throw new FaultError(
       `embedded: image "${name}" has no local command. Say what runs for it under "images" in rollproof.yaml, or use --cluster kind.`,
     );

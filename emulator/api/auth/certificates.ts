@@ -1,4 +1,4 @@
-// Certificates for the tests of TLS, made on the spot: a CA and leaves that are valid, expired or of another name.
+// Certificates made on the spot: an authority and leaves of it, for the API server and for tests of TLS.
 // Written as DER by hand, because Node signs but does not issue (RFC 5280; ECDSA on P-256 with SHA-256).
 import { createSign, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 
