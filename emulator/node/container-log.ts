@@ -4,6 +4,8 @@ export interface LogLine {
   readonly wallMs: number;
   /** Without the line end. */
   readonly text: string;
+  /** It had none: the container ended in the middle of a line. */
+  readonly open?: true;
 }
 
 /** Kubernetes rotates at 10 Mi and keeps five; a run of ours needs far less. */
@@ -35,7 +37,7 @@ export class ContainerLog {
   /** The container has ended: nothing more comes. */
   end(wallMs: number): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.partial[stream]) this.push({ wallMs, text: this.partial[stream] });
+      if (this.partial[stream]) this.push({ wallMs, text: this.partial[stream], open: true });
       this.partial[stream] = '';
     }
     this.ended = true;

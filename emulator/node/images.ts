@@ -3,6 +3,8 @@
 export interface LocalImage {
   /** Program and arguments, as an image's entrypoint; a manifest's `args` are appended, its `command` replaces it. */
   readonly command: readonly string[];
+  /** As CMD of an image with an entrypoint: what `args` of a manifest replace. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDirectory?: string;
   /** As STOPSIGNAL in a Dockerfile; SIGTERM when not given. */

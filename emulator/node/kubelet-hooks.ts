@@ -70,9 +70,9 @@ async function* readLog(
   );
   const first = options.tailLines === undefined ? 0 : Math.max(0, log.count - options.tailLines);
   let bytesLeft = options.limitBytes ?? Number.POSITIVE_INFINITY;
-  for await (const { wallMs, text } of log.read(first, options.follow, signal)) {
+  for await (const { wallMs, text, open } of log.read(first, options.follow, signal)) {
     if (wallMs < sinceMs) continue;
-    const line = `${options.timestamps ? `${new Date(wallMs).toISOString().replace('Z', '000000Z')} ` : ''}${text}\n`;
+    const line = `${options.timestamps ? `${new Date(wallMs).toISOString().replace('Z', '000000Z')} ` : ''}${text}${open ? '' : '\n'}`;
     const bytes = Buffer.byteLength(line);
     if (bytes > bytesLeft) {
       yield Buffer.from(line).subarray(0, bytesLeft).toString();

@@ -3,8 +3,12 @@ import type { Pod } from '../api/types.ts';
 
 const DOMAIN = 'cluster.local';
 
+/** A host name has at most 63 characters (pkg/kubelet/util: truncatePodHostname). */
+export const hostnameOf = (pod: Pod): string =>
+  (pod.spec?.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+
 export function hostsFile(pod: Pod, address: string): string {
-  const hostname = pod.spec?.hostname ?? pod.metadata.name;
+  const hostname = hostnameOf(pod);
   const { subdomain, hostAliases = [] } = pod.spec ?? {};
   const full = subdomain ? `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${DOMAIN}\t` : '';
   return [

@@ -1,7 +1,6 @@
 // The container runtime of one pod: its sandbox (address), its containers' runs and what they were started with. It
 // knows what is true now; the kubelet acts on the snapshot of its last relist, as a real one does.
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { inBackground } from './background.ts';
@@ -14,8 +13,9 @@ import { type Mount, OWN_FOLDER, shownBelowTmp } from './isolation/container-roo
 import type { ClusterNetwork, PodNetwork } from './isolation/network.ts';
 import type { Place } from './isolation/place.ts';
 import type { Start } from './latency.ts';
-import { hostsFile, resolvFile } from './name-files.ts';
+import { hostnameOf, hostsFile, resolvFile } from './name-files.ts';
 import type { NodeContext } from './node-context.ts';
+import { claimOf, freePort } from './port-owner.ts';
 import type { Container } from './probe.ts';
 import { containersOf, PodVolumes } from './volumes.ts';
 
@@ -76,6 +76,8 @@ export class PodRuntime {
   private address: string | undefined;
   /** Where pods have no address of their own: container port → local port. */
   private readonly localPorts = new Map<number, number>();
+  /** Ports that somebody else has, as said to the user. */
+  private readonly taken: string[] = [];
   readonly volumes: PodVolumes;
 
   constructor(node: NodeContext, pod: Pod) {
@@ -97,8 +99,8 @@ export class PodRuntime {
 
   /** Where a port of the pod really is. */
   reach(port: number): { host: string; port: number } {
-    if (this.node.addresses.ownAddresses && this.address) return { host: this.address, port };
-    return { host: '127.0.0.1', port: this.localPorts.get(port) ?? port };
+    const host = this.node.addresses.ownAddresses && this.address ? this.address : '127.0.0.1';
+    return { host, port: this.localPorts.get(port) ?? port };
   }
 
   log(container: string, previous: boolean): ContainerLog | undefined {
@@ -130,11 +132,7 @@ export class PodRuntime {
     node.silent.release(this.address);
     if (node.isolation) await this.makeNetwork(pod, this.address, node.isolation.network);
     await waited;
-    if (!node.addresses.ownAddresses) {
-      for (const { containerPort } of allPorts(pod)) {
-        if (!this.localPorts.has(containerPort)) this.localPorts.set(containerPort, await freePort());
-      }
-    }
+    if (!node.isolation) await this.findPorts(pod);
     this.sandboxReady = true;
   }
 
@@ -287,13 +285,38 @@ export class PodRuntime {
     return join(this.folder, container);
   }
 
+  /**
+   * Where the container is told another port (PORT) than the manifest says: pods that share one address, and ports that
+   * a program of this machine has taken on all of its addresses.
+   */
+  private async findPorts(pod: Pod): Promise<void> {
+    const { node } = this;
+    const own = node.addresses.ownAddresses && !pod.spec?.hostNetwork;
+    const address = node.addresses.ownAddresses && this.address ? this.address : '127.0.0.1';
+    for (const { containerPort } of allPorts(pod)) {
+      if (this.localPorts.has(containerPort)) continue;
+      const claim = node.addresses.ownAddresses ? await claimOf(address, containerPort) : undefined;
+      if (claim?.free || (claim && !own)) continue;
+      const port = await freePort(address);
+      this.localPorts.set(containerPort, port);
+      if (!claim) continue;
+      this.taken.push(`port ${containerPort} is taken by ${claim.owner} on this machine`);
+      node.event(
+        pod,
+        'Warning',
+        'PortTaken',
+        `Port ${containerPort} is taken by ${claim.owner} on all addresses of this machine: the container is told PORT=${port} and is reached there. If it does not read PORT, end that program or give the container another port.`,
+      );
+    }
+  }
+
   private async makeNetwork(pod: Pod, address: string, network: ClusterNetwork): Promise<void> {
     if (this.network) return;
     const { node } = this;
     try {
       this.network = pod.spec?.hostNetwork
         ? await network.nodeNetwork(node.index, node.name)
-        : await network.addPod(address, pod.spec?.hostname ?? pod.metadata.name);
+        : await network.addPod(address, hostnameOf(pod));
     } catch (error) {
       throw new SandboxError((error as Error).message, { cause: error });
     }
@@ -332,7 +355,13 @@ export class PodRuntime {
       (said ?? []).map((word) => inTmp(expandReferences(word, env)));
     // What an image runs lies where it lies, also when that is below /tmp; only what the manifest says is the pod's.
     const command = ownWords(container.command);
-    const words = [...(command.length > 0 ? command : mapped), ...ownWords(container.args)];
+    // A manifest's command drops the image's arguments as well (kubernetes.io: command and arguments of a container).
+    const usual = command.length > 0 || container.args?.length ? [] : (image.args ?? []);
+    const words = [
+      ...(command.length > 0 ? command : mapped),
+      ...usual.map((word) => expandToldNames(word, { ...env, ...told })),
+      ...ownWords(container.args),
+    ];
     const imageWords = [
       ...image.command,
       ...Object.values(image.env ?? {}),
@@ -366,7 +395,9 @@ export class PodRuntime {
 
   /** terminationMessagePath and terminationMessagePolicy (kuberuntime_container.go: getTerminationMessage). */
   private lastWords(container: Container, run: Run, exitCode: number): string | undefined {
-    if (!this.node.isolation?.roots) return undefined;
+    if (!this.node.isolation?.roots) {
+      return exitCode !== 0 && this.taken.length > 0 ? this.taken.join('; ') : undefined;
+    }
     let text = '';
     try {
       text = readFileSync(this.lastWordsFile(container), 'utf8').slice(0, MOST_LAST_WORDS);
@@ -379,7 +410,7 @@ export class PodRuntime {
     const lines = run.log.all().slice(-MOST_LOG_LINES);
     return (
       lines
-        .map((line) => `${line.text}\n`)
+        .map(({ text: line, open }) => (open ? line : `${line}\n`))
         .join('')
         .slice(-MOST_LOG_BYTES) || undefined
     );
@@ -463,17 +494,6 @@ function portsThatMatter(pod: Pod): number[] {
     }
   }
   return [...ports];
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function randomHex(random: () => number, length: number): string {

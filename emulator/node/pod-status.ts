@@ -34,16 +34,10 @@ export interface StatusInput {
 
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, snapshot, old, nowMs, hostIP } = input;
-  const initializing = !isInitialized(pod, snapshot.runs, (name) => isStarted(old, name));
-  const initContainerStatuses = statusesOf(
-    input,
-    pod.spec?.initContainers ?? [],
-    old.initContainerStatuses,
-    (name) => (name === (pod.spec?.initContainers ?? [])[0]?.name ? 'ContainerCreating' : 'PodInitializing'),
-  );
-  const containerStatuses = statusesOf(input, pod.spec?.containers ?? [], old.containerStatuses, () =>
-    initializing ? 'PodInitializing' : 'ContainerCreating',
-  );
+  const inits = pod.spec?.initContainers ?? [];
+  const waiting = inits.length > 0 ? 'PodInitializing' : 'ContainerCreating';
+  const initContainerStatuses = statusesOf(input, inits, old.initContainerStatuses, waiting);
+  const containerStatuses = statusesOf(input, pod.spec?.containers ?? [], old.containerStatuses, waiting);
   input.probed([...initContainerStatuses, ...containerStatuses]);
   settleInitialized(pod, initContainerStatuses);
   let phase = phaseOf(pod, containerStatuses, initContainerStatuses, input.podIsTerminal);
@@ -103,9 +97,6 @@ export const isSidecar = (container: Container): boolean => container.restartPol
 
 export const sidecarsOf = (pod: Pod): Container[] => (pod.spec?.initContainers ?? []).filter(isSidecar);
 
-const isStarted = (status: PodStatus, name: string): boolean =>
-  status.initContainerStatuses?.find((candidate) => candidate.name === name)?.started === true;
-
 /** Every init container has succeeded, every sidecar has started: the others may run. */
 export function isInitialized(
   pod: Pod,
@@ -136,7 +127,7 @@ function statusesOf(
   { pod, snapshot, failureOf }: StatusInput,
   containers: readonly Container[],
   olds: readonly ContainerStatus[] | undefined,
-  waitingReason: (name: string) => string,
+  waitingReason: string,
 ): ContainerStatus[] {
   return containers.map((container) => {
     const before = olds?.find((status) => status.name === container.name);
@@ -148,7 +139,7 @@ function statusesOf(
       ready: false,
       started: false,
       restartCount: before?.restartCount ?? 0,
-      state: { waiting: { reason: waitingReason(container.name) } },
+      state: { waiting: { reason: waitingReason } },
       lastState: before?.lastState ?? {},
     };
     if (before?.state?.terminated) status = { ...before, ready: false, started: false };

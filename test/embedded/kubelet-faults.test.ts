@@ -1,9 +1,19 @@
 // What goes wrong around a pod never ends the process: the pod says it, the others go on, and it is tried again.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { createPod, eventsOf, fastCluster, isReady, needsLinux, podOf, until } from '../embedded-pods.ts';
+import {
+  createPod,
+  eventsOf,
+  fastCluster,
+  isolated,
+  isReady,
+  needsLinux,
+  podOf,
+  until,
+} from '../embedded-pods.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('kubelet faults', { timeoutMs: 40_000, skip: needsLinux });
@@ -41,6 +51,40 @@ test('a pod whose folder cannot be made or removed waits and says why; others ru
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;
     rmSync(own, { recursive: true, force: true });
+  }
+});
+
+test('a program of the user that has a port on all addresses: another port is told, and who has it is said', async () => {
+  const taker = createServer();
+  await new Promise<void>((resolve) => taker.listen({ host: '0.0.0.0', port: 0 }, resolve));
+  const { port } = taker.address() as { port: number };
+  try {
+    for (const isolation of ['none', 'auto'] as const) {
+      await using cluster = await fastCluster({ isolation });
+      const ports = [{ containerPort: port }];
+      createPod(cluster, {
+        name: 'reads-port',
+        container: { ports, readinessProbe: { httpGet: { port }, periodSeconds: 1 } },
+      });
+      await until(`Ready, ${isolation}`, () => isReady(podOf(cluster, 'reads-port')));
+      const told = eventsOf(cluster, 'reads-port').some((event) =>
+        event.startsWith(`PortTaken: Port ${port} is taken by node (pid ${process.pid})`),
+      );
+      assert.is(told, !isolated(cluster));
+      if (isolated(cluster)) continue;
+      const script = `require('net').createServer().listen(${port}, process.env.POD_IP)`;
+      createPod(cluster, {
+        name: 'knows-better',
+        container: { ports, command: [process.execPath, '-e', script] },
+      });
+      const message = await until('who has it', () => {
+        const status = podOf(cluster, 'knows-better')?.status?.containerStatuses?.[0];
+        return status?.state?.terminated?.message ?? status?.lastState?.terminated?.message;
+      });
+      assert.is(message, `port ${port} is taken by node (pid ${process.pid}) on this machine`);
+    }
+  } finally {
+    taker.close();
   }
 });
 
