@@ -47,7 +47,8 @@ export function joinCommand(
     programs.nsenter,
     `--target=${pid}`,
     ...(place.network ? ['--net', '--uts'] : []),
-    ...(place.root ? ['--mount', `--root=/proc/${pid}/root`] : []),
+    // The shell that follows needs a working folder that it can see.
+    ...(place.root ? ['--mount', `--root=/proc/${pid}/root`, `--wd=/proc/${pid}/root`] : []),
     '--',
     programs.sh,
     '-c',
