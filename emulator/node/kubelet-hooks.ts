@@ -1,5 +1,6 @@
 // What the API server asks the kubelets for: logs, commands in containers, requests to a pod's port, usage.
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { connect as connectTls } from 'node:tls';
 import type { ExecStreams, KubeletHooks, LogOptions } from '../api/hooks.ts';
 import { StatusError } from '../api/types.ts';
 import { LaunchError } from './container-process.ts';
@@ -140,11 +141,12 @@ function forward(
     answer.pipe(res);
     answer.once('error', () => res.destroy());
   });
-  onward.once('error', (error) => {
+  onward.once('error', async (error) => {
+    const words = await wordsOf(error, target);
     if (res.headersSent) res.destroy();
     else {
       // The API server's own words when a pod cannot be reached through its proxy.
-      const message = `error trying to reach service: ${error.message}`;
+      const message = `error trying to reach service: ${words}`;
       res.writeHead(503, { 'content-type': 'application/json' });
       res.end(
         JSON.stringify({
@@ -162,3 +164,40 @@ function forward(
   res.once('close', () => onward.destroy());
   req.pipe(onward);
 }
+
+interface Reached {
+  readonly host: string;
+  readonly port: number;
+}
+
+const FIRST_BYTES = 12;
+const HANDSHAKE_LIMIT_MS = 1000;
+
+/**
+ * As the API server says it, which shows the first bytes of what is no HTTP/1.1. A server of TLS answers a plain request
+ * with an alert; those of OpenSSL close without one, so they are asked whether they shake hands.
+ */
+async function wordsOf(error: Error & { rawPacket?: Buffer }, target: Reached): Promise<string> {
+  if (error.rawPacket) return malformed(error.rawPacket.subarray(0, FIRST_BYTES));
+  const hungUp = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+  return hungUp && (await shakesHands(target))
+    ? malformed(Buffer.from([0x15, 3, 1, 0, 2, 2, 0x16]))
+    : error.message;
+}
+
+const malformed = (bytes: Buffer): string =>
+  `malformed HTTP response "${[...bytes].map((byte) => (byte > 0x1f && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`)).join('')}"`;
+
+const shakesHands = (target: Reached): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connectTls({ ...target, rejectUnauthorized: false });
+    const done = (answer: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => done(false), HANDSHAKE_LIMIT_MS);
+    socket.once('secureConnect', () => done(true));
+    socket.once('error', () => done(false));
+    socket.once('close', () => done(false));
+  });
