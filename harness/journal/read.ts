@@ -53,22 +53,7 @@ export interface JournalReader {
 
 /** For callers that split lines themselves (journal-file.ts): no promise per line. */
 export function createJournalReader(file: string): JournalReader {
-  const lists: { [T in JournalRecord['type']]: Lined<T>[] } = {
-    header: [],
-    clock: [],
-    load: [],
-    step: [],
-    watch: [],
-    'watch-gap': [],
-    frame: [],
-    'frame-gap': [],
-    'stream-end': [],
-    'cross-check': [],
-    queue: [],
-    milestone: [],
-    note: [],
-    end: [],
-  };
+  const lists = emptyLists();
   const lastSeq = new Map<string, number>();
   let namespace = '';
   let lastT = 0;
@@ -162,23 +147,7 @@ export function createJournalReader(file: string): JournalReader {
             'lines were lost or mixed in. Run the experiment again.',
         );
       }
-      const journal: Journal = {
-        file,
-        header: header as HeaderRecord,
-        clocks: lists.clock,
-        loads: lists.load,
-        steps: lists.step,
-        watches: lists.watch,
-        watchGaps: lists['watch-gap'],
-        frames: lists.frame,
-        frameGaps: lists['frame-gap'],
-        streamEnds: lists['stream-end'],
-        crossChecks: lists['cross-check'],
-        queue: lists.queue,
-        milestones: lists.milestone,
-        notes: lists.note,
-        end,
-      };
+      const journal = journalOf(lists, header as HeaderRecord, end, file);
       const broken = firstBroken(journal);
       if (broken) {
         refuse(
@@ -189,6 +158,65 @@ export function createJournalReader(file: string): JournalReader {
       return journal;
     },
   };
+}
+
+type Lists = { [T in JournalRecord['type']]: Lined<T>[] };
+
+const emptyLists = (): Lists => ({
+  header: [],
+  clock: [],
+  load: [],
+  step: [],
+  watch: [],
+  'watch-gap': [],
+  frame: [],
+  'frame-gap': [],
+  'stream-end': [],
+  'cross-check': [],
+  queue: [],
+  milestone: [],
+  note: [],
+  end: [],
+});
+
+const journalOf = (lists: Lists, header: HeaderRecord, end: Lined<'end'>, file: string): Journal => ({
+  file,
+  header,
+  clocks: lists.clock,
+  loads: lists.load,
+  steps: lists.step,
+  watches: lists.watch,
+  watchGaps: lists['watch-gap'],
+  frames: lists.frame,
+  frameGaps: lists['frame-gap'],
+  streamEnds: lists['stream-end'],
+  crossChecks: lists['cross-check'],
+  queue: lists.queue,
+  milestones: lists.milestone,
+  notes: lists.note,
+  end,
+});
+
+/**
+ * A journal of records that nobody wrote to a file, as they are: the k-th stands on line k unless it says its own.
+ * Without an `end` it counts as cut off.
+ */
+export function uncheckedJournal(
+  records: readonly (JournalRecord & { line?: number })[],
+  file = 'journal',
+): Journal {
+  const lists = emptyLists();
+  for (const [index, record] of records.entries()) {
+    (lists[record.type] as JournalRecord[]).push(
+      Object.assign({}, record, { line: record.line ?? index + 1 }),
+    );
+  }
+  const [header] = lists.header;
+  if (!header)
+    throw new Error('A journal without a header cannot be shown: its first line must be the header.');
+  const line = records.length;
+  const none = { type: 'end', t: 0, status: 'faulted', truncated: true, records: line, line } as const;
+  return journalOf(lists, header, lists.end.at(-1) ?? none, file);
 }
 
 const isHeader = (value: unknown): boolean => isObject(value) && value.type === 'header';

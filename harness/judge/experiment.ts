@@ -1,9 +1,8 @@
 // Judges one experiment: a pure function of its journal.
 
-import { alignClocks } from '../journal/clocks.ts';
+import { factsOf } from '../journal/facts.ts';
 import type { Journal } from '../journal/read.ts';
 import { followRollout } from '../journal/rollout.ts';
-import { sumStreams } from '../journal/streams.ts';
 import type { HeaderRecord } from '../model/journal.ts';
 import type { Lane } from '../model/load.ts';
 import { lanes } from '../model/load.ts';
@@ -25,14 +24,10 @@ export interface JudgeOptions {
 }
 
 export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): ExperimentResult {
-  const { header, end } = journal;
-  const clocks = alignClocks(journal);
-  const streams = sumStreams(journal, clocks);
+  const facts = factsOf(journal);
+  const { header, end, clocks, streams } = facts;
   const target = streams.filter((stream) => !stream.control);
-  const scene = inferStarts(
-    buildScene(journal, clocks, streams, options.ignoreRouteKnowledge ?? false),
-    streams,
-  );
+  const scene = inferStarts(buildScene(facts, options.ignoreRouteKnowledge ?? false), streams);
   const results: Partial<Record<Lane, LaneResult>> = {};
   let lastRouted: ReadonlyMap<string, number> = new Map();
   for (const lane of lanes) {

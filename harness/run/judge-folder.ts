@@ -1,17 +1,16 @@
 // A run's folder: its journals judged, and all reports written, from what is in it alone.
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import type { JournalView } from '../../reports/html/types.ts';
 import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
 import { type ReportFormat, writeReports } from '../../reports/write.ts';
 import { checkManifests } from '../check/check.ts';
 import { joinFindings } from '../check/join.ts';
+import { factsOf } from '../journal/facts.ts';
 import { readJournalFile } from '../journal/file.ts';
 import { judgeRun, type RunJournal } from '../judge/run.ts';
 import { type ExitCode, type FaultError, UsageError } from '../model/errors.ts';
-import { type JournalRecord, journalRecordSchema } from '../model/journal.ts';
 import type { Results } from '../model/results.ts';
 import { type RunFacts, runFactsSchema } from '../model/run.ts';
 import { systemFault } from '../model/system-error.ts';
@@ -46,9 +45,7 @@ export async function judgeFolder(folder: string, options: JudgeFolderOptions = 
   const results = withFindings(judged, journals);
   const cited = citedLines(results);
   const views = new Map<string, JournalView>();
-  for (const { name } of journals) {
-    views.set(name, journalView(await readRecords(join(folder, name)), cited.get(name)));
-  }
+  for (const { name, journal } of journals) views.set(name, journalView(factsOf(journal), cited.get(name)));
   try {
     await writeReports(folder, results, views, options.formats);
   } catch (error) {
@@ -125,18 +122,4 @@ function journalsIn(folder: string): string[] {
   const names = readdirSync(from).filter((name) => name.endsWith('.ndjson'));
   if (names.length === 0) throw new UsageError(`${folder}: has neither ${runFile} nor a journal (*.ndjson).`);
   return names.sort().map((name) => prefix + name);
-}
-
-/** All records with their lines. The journal has been checked by then (readJournalFile). */
-async function readRecords(file: string): Promise<(JournalRecord & { line: number })[]> {
-  const records: (JournalRecord & { line: number })[] = [];
-  let line = 0;
-  for await (const text of createInterface({ input: createReadStream(file) })) {
-    line++;
-    const value = JSON.parse(text) as { type?: string };
-    // Frames are most of a journal and were checked already; the rest gets its defaults here.
-    const record = value.type === 'frame' ? (value as JournalRecord) : journalRecordSchema.parse(value);
-    records.push({ ...record, line });
-  }
-  return records;
 }

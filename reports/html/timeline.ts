@@ -1,13 +1,16 @@
-// Derives what the page shows of one experiment from its journal's records, in one pass and bounded in size.
+// Derives what the page shows of one experiment from its journal's facts, bounded in size.
 
-import type { PodFacts } from '../../harness/model/facts.ts';
-import type { HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
+import type { JournalFacts, ObjectChange, StepFact } from '../../harness/journal/facts.ts';
+import type { EndpointSliceFacts, PodFacts } from '../../harness/model/facts.ts';
+import type { HeaderRecord } from '../../harness/model/journal.ts';
 import {
+  BUCKET_MS,
   isLost,
   type Lane,
   type Outcome,
   outcomes,
   type RateProfile,
+  type StreamDelta,
   type StreamPlan,
 } from '../../harness/model/load.ts';
 import { processedPerSecond } from '../../harness/model/queue.ts';
@@ -22,7 +25,6 @@ import {
   type JournalView,
   type LaneSeries,
   limits,
-  type NoteView,
   type PhaseMark,
   type PodLane,
   type PodState,
@@ -33,27 +35,9 @@ import {
   type Timeline,
 } from './types.ts';
 
-/** Width of the agent's own buckets, ms. */
-const agentBucketMs = 100;
-
-/** A record as read from a journal; without `line` the k-th record stands on line k. */
-export type LinedRecord = JournalRecord & { readonly line?: number };
-
-const lineOf = (record: LinedRecord, index: number): number => record.line ?? index + 1;
-
-/**
- * @param records a journal's records, in order of their lines.
- * @param cited lines that the page will link to (see {@link citedLines}).
- */
-export function journalView(
-  records: readonly LinedRecord[],
-  cited: ReadonlySet<number> = new Set(),
-): JournalView {
-  const header = records.find((record) => record.type === 'header');
-  if (!header)
-    throw new Error('A journal without a header cannot be shown: its first line must be the header.');
-  const end = records.findLast((record) => record.type === 'end');
-  const zero = clockZero(records);
+/** @param cited lines that the page will link to (see {@link citedLines}). */
+export function journalView(facts: JournalFacts, cited: ReadonlySet<number> = new Set()): JournalView {
+  const { header, end } = facts;
   return {
     runId: header.runId,
     startedAt: header.startedAt,
@@ -73,11 +57,13 @@ export function journalView(
     settingsDiff: clip(header.settingsDiff, limits.diffChars),
     configuration: clip(JSON.stringify(header.configuration, undefined, 1), 6000),
     arguments: header.arguments,
-    timeline: timeline(records),
-    cited: citedTexts(records, cited),
-    records: records.length,
-    truncated: end?.truncated ?? true,
-    notes: notesOf(records, zero.t),
+    timeline: timeline(facts),
+    cited: citedTexts(facts, cited),
+    records: end.records,
+    truncated: end.truncated,
+    notes: facts.notes
+      .slice(0, limits.notes)
+      .map(({ atMs, level, text, line }) => ({ atMs: Math.round(atMs), level, text: clip(text, 500), line })),
   };
 }
 
@@ -100,60 +86,35 @@ export function citedLines(results: Results): ReadonlyMap<string, ReadonlySet<nu
   return byJournal;
 }
 
-export function timeline(records: readonly LinedRecord[]): Timeline {
-  const header = records.find((record) => record.type === 'header');
-  const zero = clockZero(records);
+export function timeline(facts: JournalFacts): Timeline {
+  const { header } = facts;
   const series = new LaneCollector(header);
   const pods = new PodCollector();
-  const steps = new Map<number, StepMark>();
   const events: EventMark[] = [];
-  const milestones: { name: string; atMs: number; line: number }[] = [];
-  let lastMs = 0;
-  let lastLoadMs = 0;
-
-  records.forEach((record, index) => {
-    const line = lineOf(record, index);
-    if (record.type === 'header') return;
-    const atMs = Math.round(record.t - zero.t);
-    switch (record.type) {
-      case 'step':
-        lastMs = Math.max(lastMs, atMs);
-        applyStep(steps, record, atMs, line);
-        break;
-      case 'milestone':
-        milestones.push({ name: record.name, atMs, line });
-        break;
-      case 'watch':
-        if (record.facts.kind === 'Event') {
-          events.push({
-            atMs,
-            warning: record.facts.type === 'Warning',
-            reason: record.facts.reason,
-            message: clip(record.facts.message, 300),
-            object: `${record.facts.involvedKind} ${record.facts.involvedName}`,
-            count: record.facts.count,
-            line,
-          });
-        } else {
-          pods.watch(record, atMs, line);
-          if (record.facts.kind === 'Pod') lastMs = Math.max(lastMs, atMs);
-        }
-        break;
-      case 'frame': {
-        const shiftMs = zero.shiftMs(record.agent);
-        lastLoadMs = Math.max(lastLoadMs, record.frame.atMs + shiftMs);
-        for (const [stream, delta] of Object.entries(record.frame.streams)) {
-          series.add(stream, delta, shiftMs, line);
-        }
-        for (const phase of record.frame.phases) {
-          pods.phase({ phase: phase.phase, atMs: Math.round(phase.tMs + shiftMs), line }, phase.pod);
-        }
-        break;
-      }
-      default:
-        break;
+  let lastMs = facts.steps.reduce((last, step) => Math.max(last, Math.round(step.endMs ?? step.atMs)), 0);
+  for (const change of facts.changes) {
+    const atMs = Math.round(change.atMs);
+    if (change.facts.kind === 'Event') {
+      const { type, reason, message, involvedKind, involvedName, count } = change.facts;
+      events.push({
+        atMs,
+        warning: type === 'Warning',
+        reason,
+        message: clip(message, 300),
+        object: `${involvedKind} ${involvedName}`,
+        count,
+        line: change.line,
+      });
+      continue;
     }
-  });
+    pods.watch(change, atMs);
+    if (change.facts.kind === 'Pod') lastMs = Math.max(lastMs, atMs);
+  }
+  for (const { stream, delta, shiftMs, line } of facts.load) series.add(stream, delta, shiftMs, line);
+  for (const { pod, phase, atMs, line } of facts.phases)
+    pods.phase({ phase, atMs: Math.round(atMs), line }, pod);
+  const milestones = facts.milestones.map(({ name, atMs, line }) => ({ name, atMs: Math.round(atMs), line }));
+  const lastLoadMs = facts.lastFrameMs;
 
   const toMs = Math.max(1000, Math.ceil((lastLoadMs > 0 ? lastLoadMs : lastMs) / 100) * 100);
   const shownEvents = mostTelling(events.filter((event) => event.atMs >= 0 && event.atMs <= toMs));
@@ -161,12 +122,12 @@ export function timeline(records: readonly LinedRecord[]): Timeline {
   return {
     fromMs: 0,
     toMs,
-    steps: [...steps.values()],
+    steps: facts.steps.map(stepMark),
     milestones: milestones.filter((mark) => mark.atMs >= 0 && mark.atMs <= toMs),
     events: shownEvents,
     lanes: series.finish(toMs),
     ready: pods.readiness(toMs),
-    queue: queuePoints(records, zero.t, toMs),
+    queue: queuePoints(facts, toMs),
     pods: shownPods.lanes,
     nodes: nodeLanes(all, workersOf(header), toMs),
     omitted: {
@@ -177,54 +138,23 @@ export function timeline(records: readonly LinedRecord[]): Timeline {
   };
 }
 
-/**
- * t (harness) of the load's start on the agent that began first, and how far another agent's clock is from it.
- * agent's clock = t − offsetMs, so its start is at t = offsetMs; of several measurements the most exact one counts.
- */
-function clockZero(records: readonly JournalRecord[]): {
-  readonly t: number;
-  readonly shiftMs: (agent: string) => number;
-} {
-  const best = new Map<string, { offsetMs: number; errorMs: number }>();
-  let started: number | undefined;
-  let firstStep: number | undefined;
-  for (const record of records) {
-    if (record.type === 'clock') {
-      const known = best.get(record.agent);
-      if (!known || record.errorMs < known.errorMs) best.set(record.agent, record);
-    } else if (record.type === 'load' && record.event === 'started') started ??= record.t;
-    else if (record.type === 'step') firstStep ??= record.t;
-  }
-  const offsets = [...best.values()].map(({ offsetMs }) => offsetMs);
-  const t = offsets.length > 0 ? Math.min(...offsets) : (started ?? firstStep ?? 0);
-  return { t, shiftMs: (agent) => (best.get(agent)?.offsetMs ?? t) - t };
-}
-
-function applyStep(steps: Map<number, StepMark>, record: RecordOf<'step'>, atMs: number, line: number): void {
-  const known = steps.get(record.index);
-  if (record.event === 'begin' || !known) {
-    const failed = record.event === 'failed';
-    steps.set(record.index, {
-      index: record.index,
-      label: describeStep(record.step),
-      aside: asideSteps.has(record.step.step),
-      fromMs: atMs,
-      failed,
-      line,
-    });
-    return;
-  }
-  steps.set(record.index, { ...known, toMs: atMs, failed: record.event === 'failed' });
-}
+const stepMark = ({ index, step, atMs, endMs, failed, line }: StepFact): StepMark => ({
+  index,
+  label: describeStep(step),
+  aside: asideSteps.has(step.step),
+  fromMs: Math.round(atMs),
+  failed,
+  line,
+  ...(endMs === undefined ? {} : { toMs: Math.round(endMs) }),
+});
 
 /** The fullest queue of each stretch when there are too many readings. */
-function queuePoints(records: readonly LinedRecord[], zeroT: number, toMs: number): readonly QueuePoint[] {
-  const readings = records.filter((record) => record.type === 'queue');
-  const rates = processedPerSecond(readings.map(({ counters }) => counters));
+function queuePoints({ queue }: JournalFacts, toMs: number): readonly QueuePoint[] {
+  const rates = processedPerSecond(queue.map(({ counters }) => counters));
   const stretchMs = toMs / limits.queuePoints;
   const fullest = new Map<number, QueuePoint>();
-  readings.forEach(({ t, tookMs, counters: { backlog } }, index) => {
-    const atMs = Math.round(t - tookMs / 2 - zeroT);
+  queue.forEach(({ atMs: exactMs, counters: { backlog } }, index) => {
+    const atMs = Math.round(exactMs);
     if (atMs < 0 || atMs > toMs) return;
     const rate = rates[index];
     const point = {
@@ -259,40 +189,12 @@ function mostTelling(events: readonly EventMark[]): readonly EventMark[] {
     .toSorted((a, b) => a.atMs - b.atMs);
 }
 
-function notesOf(records: readonly LinedRecord[], zeroT: number): readonly NoteView[] {
-  const notes: NoteView[] = [];
-  records.forEach((record, index) => {
-    const line = lineOf(record, index);
-    if (record.type === 'note' && record.level !== 'info') {
-      notes.push({
-        atMs: Math.round(record.t - zeroT),
-        level: record.level,
-        text: clip(record.text, 500),
-        line,
-      });
-    } else if (record.type === 'watch-gap' && record.lost) {
-      const text = `The watch on ${record.kind} lost events for ${Math.round(record.t - record.fromT)} ms: ${record.reason}`;
-      notes.push({ atMs: Math.round(record.t - zeroT), level: 'warning', text, line });
-    } else if (record.type === 'frame-gap') {
-      const text = `Frames ${record.fromSeq} to ${record.toSeq} of agent ${record.agent} are missing.`;
-      notes.push({ atMs: Math.round(record.t - zeroT), level: 'fault', text, line });
-    }
-  });
-  return notes.slice(0, limits.notes);
-}
-
-function citedTexts(
-  records: readonly LinedRecord[],
-  cited: ReadonlySet<number>,
-): Readonly<Record<number, string>> {
+function citedTexts(facts: JournalFacts, cited: ReadonlySet<number>): Readonly<Record<number, string>> {
   const texts: Record<number, string> = {};
-  const wanted = new Set([...cited].sort((a, b) => a - b).slice(0, limits.cited));
-  records.forEach((record, index) => {
-    const line = lineOf(record, index);
-    if (!wanted.has(line)) return;
-    const { line: _, ...written } = record;
-    texts[line] = clip(JSON.stringify(written), limits.citedChars);
-  });
+  for (const line of [...cited].sort((a, b) => a - b).slice(0, limits.cited)) {
+    const text = facts.textOf(line);
+    if (text !== undefined) texts[line] = clip(text, limits.citedChars);
+  }
   return texts;
 }
 
@@ -311,22 +213,17 @@ class LaneCollector {
     }
   >();
 
-  constructor(header: HeaderRecord | undefined) {
-    this.#plans = new Map(header?.plan.streams.map((plan) => [plan.id, plan]));
+  constructor(header: HeaderRecord) {
+    this.#plans = new Map(header.plan.streams.map((plan) => [plan.id, plan]));
   }
 
-  add(
-    stream: string,
-    delta: RecordOf<'frame'>['frame']['streams'][string],
-    shiftMs: number,
-    line: number,
-  ): void {
+  add(stream: string, delta: StreamDelta, shiftMs: number, line: number): void {
     let known = this.#streams.get(stream);
     if (!known) {
       known = { ok: [], shed: [], slowestMs: [], lost: new Map(), failures: [], failuresSeen: 0 };
       this.#streams.set(stream, known);
     }
-    const shift = Math.round(shiftMs / agentBucketMs);
+    const shift = Math.round(shiftMs / BUCKET_MS);
     for (const bucket of delta.buckets) {
       const i = Math.max(0, bucket.i + shift);
       known.shed[i] = (known.shed[i] ?? 0) + bucket.shed;
@@ -370,7 +267,7 @@ class LaneCollector {
     return [...this.#streams.entries()]
       .toSorted(([a], [b]) => order(a) - order(b))
       .map(([stream, counts]) => {
-        const wanted = Math.ceil(toMs / agentBucketMs);
+        const wanted = Math.ceil(toMs / BUCKET_MS);
         const factor = niceFactor(wanted / limits.buckets);
         const size = Math.ceil(wanted / factor);
         const lost: Partial<Record<Outcome, readonly (readonly [number, number])[]>> = {};
@@ -390,7 +287,7 @@ class LaneCollector {
           stream,
           lane: plan?.lane ?? laneOfName(stream),
           control: stream === 'control',
-          bucketMs: agentBucketMs * factor,
+          bucketMs: BUCKET_MS * factor,
           ok: merge(counts.ok, factor, size, (a, b) => a + b),
           shed: merge(counts.shed, factor, size, (a, b) => a + b),
           slowestMs: merge(counts.slowestMs, factor, size, Math.max).map(Math.round),
@@ -463,15 +360,15 @@ class PodCollector {
     if (known.length < limits.spansPerPod) known.push(mark);
   }
 
-  watch(record: RecordOf<'watch'>, atMs: number, line: number): void {
-    const { facts } = record;
+  watch(change: ObjectChange, atMs: number): void {
+    const { facts, line } = change;
     switch (facts.kind) {
       case 'Pod':
         if (facts.role !== undefined && facts.role !== 'target') return;
-        this.#pod(record.name, facts, record.event === 'DELETED', atMs, line);
+        this.#pod(change.name, facts, change.event === 'DELETED', atMs, line);
         break;
       case 'EndpointSlice':
-        this.#slice(record, atMs, line);
+        this.#slice(change, facts, atMs, line);
         break;
       case 'Deployment':
       case 'StatefulSet':
@@ -508,16 +405,15 @@ class PodCollector {
     if (isReady !== wasReady) this.#count(atMs, this.#readyNow + (isReady ? 1 : -1), this.#wanted);
   }
 
-  #slice(record: RecordOf<'watch'>, atMs: number, line: number): void {
-    if (record.facts.kind !== 'EndpointSlice') return;
+  #slice({ name: slice, event }: ObjectChange, facts: EndpointSliceFacts, atMs: number, line: number): void {
     const now = new Map<string, EndpointState>();
-    if (record.event !== 'DELETED') {
-      for (const endpoint of record.facts.endpoints) {
+    if (event !== 'DELETED') {
+      for (const endpoint of facts.endpoints) {
         if (endpoint.pod !== undefined) now.set(endpoint.pod, endpointState(endpoint));
       }
     }
-    const before = this.#slices.get(record.name) ?? new Map<string, EndpointState>();
-    this.#slices.set(record.name, now);
+    const before = this.#slices.get(slice) ?? new Map<string, EndpointState>();
+    this.#slices.set(slice, now);
     for (const name of new Set([...before.keys(), ...now.keys()])) {
       this.#endpointState(name, now.get(name), atMs, line);
     }

@@ -1,5 +1,7 @@
 // The report as a reader sees it, in a real browser.
 import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { uncheckedJournal } from '../../harness/journal/read.ts';
 import { count } from '../../harness/words/figures.ts';
 import { renderHtml } from '../../reports/html/page.ts';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
@@ -13,7 +15,10 @@ const test = suite('page: report', { timeoutMs: 60_000, skip: noBrowser });
 function pageOf({ results, journals }: SampleRun): string {
   const cited = citedLines(results);
   const views = new Map(
-    [...journals].map(([file, records]) => [file, journalView(records, cited.get(file))]),
+    [...journals].map(([file, records]) => [
+      file,
+      journalView(factsOf(uncheckedJournal(records)), cited.get(file)),
+    ]),
   );
   return renderHtml({ results, journals: views });
 }

@@ -5,7 +5,8 @@ import { labelled } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
 import type { TargetDefinition } from '../../harness/deploy/definition.ts';
 import { queueName, queueObjects, withConsumers } from '../../harness/deploy/queue.ts';
-import { readJournal } from '../../harness/journal/read.ts';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { readJournal, uncheckedJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import type { Measures } from '../../harness/judge/measures.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
@@ -143,8 +144,7 @@ test('the time line shows it, and keeps the highest backlog when there are too m
     });
   }
   journal.lane('new', { durationMs: 12_000 });
-  const records = journal.lines().map((line) => JSON.parse(line));
-  const { queue } = timeline(records);
+  const { queue } = timeline(factsOf(uncheckedJournal(journal.build())));
   assert.ok(queue.length <= limits.queuePoints, `${queue.length} points`);
   assert.equal(
     queue.filter((point) => point.backlog > 1).map(({ atMs, backlog }) => [atMs, backlog]),

@@ -1,5 +1,6 @@
 // Pods per node as a claim can name them: shapes without names, skew with the nodes that stayed empty.
 import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
 import { readJournal } from '../../harness/journal/read.ts';
 import { evaluateClaim } from '../../harness/judge/claims.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
@@ -82,11 +83,7 @@ for (const [name, that, expected] of texts) {
 }
 
 test('the picture: pods per node and version over time, empty workers too, the control plane not', async () => {
-  const { nodes: lanes } = timeline(
-    moved(3)
-      .lines()
-      .map((line) => JSON.parse(line)),
-  );
+  const { nodes: lanes } = timeline(factsOf(await readJournal(moved(3).lines())));
   assert.equal(
     lanes.map(({ name }) => name),
     ['node1', 'node2', 'node3'],

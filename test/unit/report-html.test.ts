@@ -1,4 +1,6 @@
 import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { uncheckedJournal } from '../../harness/journal/read.ts';
 import type { RunSummary } from '../../harness/model/run-summary.ts';
 import { count } from '../../harness/words/figures.ts';
 import { crossCheckTable } from '../../reports/html/cross-check.ts';
@@ -17,7 +19,10 @@ const test = suite('report: html');
 function pageOf({ results, journals }: SampleRun): string {
   const cited = citedLines(results);
   const views = new Map(
-    [...journals].map(([file, records]) => [file, journalView(records, cited.get(file))]),
+    [...journals].map(([file, records]) => [
+      file,
+      journalView(factsOf(uncheckedJournal(records)), cited.get(file)),
+    ]),
   );
   return renderHtml({ results, journals: views });
 }
@@ -191,7 +196,10 @@ test('hundreds of experiments render in seconds', () => {
   const run = sampleSuite(120, true);
   const cited = citedLines(run.results);
   const views = new Map(
-    [...run.journals].map(([file, records]) => [file, journalView(records, cited.get(file))]),
+    [...run.journals].map(([file, records]) => [
+      file,
+      journalView(factsOf(uncheckedJournal(records)), cited.get(file)),
+    ]),
   );
   const started = performance.now();
   const text = renderHtml({ results: run.results, journals: views });

@@ -1,4 +1,6 @@
 import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { uncheckedJournal } from '../../harness/journal/read.ts';
 import type { JournalRecord } from '../../harness/model/journal.ts';
 import { journalRecordSchema } from '../../harness/model/journal.ts';
 import { citedLines, journalView, timeline } from '../../reports/html/timeline.ts';
@@ -8,6 +10,11 @@ import { sampleRun } from '../data/sample-run.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('report: time line');
+const viewOf = (records: readonly LinedRecord[], cited?: ReadonlySet<number>) =>
+  journalView(factsOf(uncheckedJournal(records)), cited);
+const timelineOf = (records: readonly LinedRecord[]) => timeline(factsOf(uncheckedJournal(records)));
+type LinedRecord = JournalRecord & { readonly line?: number };
+
 const sample = sampleRun();
 const [baseline, hardened] = [...sample.journals.values()];
 
@@ -16,7 +23,7 @@ test('the sample journals are valid records', () => {
 });
 
 test('times are ms since the load began, whatever the harness clock said', () => {
-  const view = timeline(baseline!);
+  const view = timelineOf(baseline!);
   assert.is(view.steps[0]?.fromMs, 2000);
   assert.is(view.steps[0]?.label, 'set image to next');
   const step = baseline!.find((record) => record.type === 'step');
@@ -25,7 +32,7 @@ test('times are ms since the load began, whatever the harness clock said', () =>
 
 test('counts per lane equal the results, whatever the bucket width', () => {
   for (const experiment of sample.results.scenarios[0]!.experiments) {
-    const view = timeline(sample.journals.get(experiment.journal)!);
+    const view = timelineOf(sample.journals.get(experiment.journal)!);
     for (const lane of view.lanes) {
       const expected = experiment.lanes[lane.lane]!;
       const lost = Object.values(lane.lost).flatMap((entries) => entries.map(([, n]) => n));
@@ -46,7 +53,7 @@ test('counts per lane equal the results, whatever the bucket width', () => {
 });
 
 test('a pod goes through its states in order, from one to the next without a gap', () => {
-  const pod = timeline(hardened!).pods.find((one) => one.generation === 1)!;
+  const pod = timelineOf(hardened!).pods.find((one) => one.generation === 1)!;
   assert.equal(
     pod.states.map((span) => span.state),
     ['pending', 'starting', 'not-ready', 'ready'],
@@ -54,7 +61,7 @@ test('a pod goes through its states in order, from one to the next without a gap
   pod.states.slice(1).forEach((span, i) => {
     assert.is(span.fromMs, pod.states[i]!.toMs);
   });
-  const old = timeline(hardened!).pods[0]!;
+  const old = timelineOf(hardened!).pods[0]!;
   assert.equal(
     old.states.map((span) => span.state),
     ['ready', 'terminating'],
@@ -62,7 +69,7 @@ test('a pod goes through its states in order, from one to the next without a gap
 });
 
 test('a pod that gets connections before it listens is exposed; with a readinessProbe it is not', () => {
-  const without = timeline(baseline!).pods.filter((pod) => pod.generation === 1);
+  const without = timelineOf(baseline!).pods.filter((pod) => pod.generation === 1);
   for (const pod of without) {
     const listening = pod.phases.find((mark) => mark.phase === 'listening')!.atMs;
     const ready = pod.endpoint.find((span) => span.state === 'ready')!.fromMs;
@@ -72,14 +79,14 @@ test('a pod that gets connections before it listens is exposed; with a readiness
       pod.name,
     );
   }
-  for (const pod of timeline(hardened!).pods) assert.equal(pod.exposed, [], pod.name);
+  for (const pod of timelineOf(hardened!).pods) assert.equal(pod.exposed, [], pod.name);
 });
 
 test('no phases known: nothing is claimed about listening', () => {
   const silent = baseline!.map((record) =>
     record.type === 'frame' ? { ...record, frame: { ...record.frame, phases: [] } } : record,
   );
-  for (const pod of timeline(silent).pods) assert.equal(pod.exposed, [], pod.name);
+  for (const pod of timelineOf(silent).pods) assert.equal(pod.exposed, [], pod.name);
 });
 
 test('an endpoint slice that is seen before its pod counts', () => {
@@ -87,12 +94,12 @@ test('an endpoint slice that is seen before its pod counts', () => {
     (record) => record.type === 'watch' && record.facts.kind === 'EndpointSlice',
   );
   const moved = [baseline![0]!, baseline![slice]!, ...baseline!.filter((_, i) => i !== 0 && i !== slice)];
-  const old = timeline(moved).pods[0]!;
+  const old = timelineOf(moved).pods[0]!;
   assert.is(old.endpoint[0]?.state, 'ready');
 });
 
 test('ready pods against wanted', () => {
-  const { ready } = timeline(hardened!);
+  const { ready } = timelineOf(hardened!);
   assert.is(ready[0]?.atMs, 0);
   assert.is(Math.min(...ready.map((point) => point.ready)), 3);
   assert.equal([...new Set(ready.map((point) => point.wanted))], [3]);
@@ -105,13 +112,13 @@ test('pods of agent and control target are no lanes', () => {
       ? { ...record, facts: { ...record.facts, role: 'control' } }
       : record;
   });
-  assert.is(timeline(records).pods.length, timeline(baseline!).pods.length - 1);
+  assert.is(timelineOf(records).pods.length, timelineOf(baseline!).pods.length - 1);
 });
 
 test('several agents on clocks of their own add up on one axis', () => {
   const builder = new JournalBuilder({ agents: 2, offsetsMs: [1500, 2500] });
   builder.lane('new', { durationMs: 10_000, losses: [{ dueMs: 5000 }] });
-  const view = timeline(builder.build());
+  const view = timelineOf(builder.build());
   const [lane] = view.lanes;
   assert.is(lane?.totals.lost, lane?.failures.length);
   assert.ok(lane!.failures.every((failure) => failure.dueMs >= 4900 && failure.dueMs <= 6100));
@@ -121,7 +128,7 @@ test('a journal without load still has a time line', () => {
   const records = baseline!.filter(
     (record) => !['frame', 'clock', 'load', 'stream-end'].includes(record.type),
   );
-  const view = timeline(records);
+  const view = timelineOf(records);
   assert.is(view.lanes.length, 0);
   assert.ok(view.toMs >= 1000);
   assert.ok(view.pods.length > 0);
@@ -130,7 +137,7 @@ test('a journal without load still has a time line', () => {
 test('a journal of an hour stays small and loses no loss', () => {
   const records = hourOfRecords();
   const started = performance.now();
-  const view = journalView(records);
+  const view = viewOf(records);
   const tookMs = performance.now() - started;
   assert.ok(tookMs < 2000, `took ${Math.round(tookMs)} ms`);
   const [lane] = view.timeline.lanes;
@@ -149,7 +156,7 @@ test('a journal of an hour stays small and loses no loss', () => {
 });
 
 test('warnings survive when there are too many events', () => {
-  const { events, omitted } = timeline(hourOfRecords());
+  const { events, omitted } = timelineOf(hourOfRecords());
   assert.is(events.length, limits.events);
   assert.ok(omitted.events > 0);
   assert.ok(events.some((event) => event.warning));
@@ -160,7 +167,7 @@ test('lines that facts cite are carried as they stand in the journal', () => {
   const file = sample.results.scenarios[0]!.experiments[0]!.journal;
   const lines = cited.get(file)!;
   assert.ok(lines.size > 0);
-  const view = journalView(baseline!, lines);
+  const view = viewOf(baseline!, lines);
   for (const line of lines) {
     assert.ok(
       JSON.stringify(baseline![line - 1]).startsWith(view.cited[line]!.replace(/…$/, '')),
@@ -171,7 +178,7 @@ test('lines that facts cite are carried as they stand in the journal', () => {
 
 test('records that carry their line keep it', () => {
   const lined = baseline!.map((record, i) => ({ ...record, line: i + 101 }));
-  const view = journalView(lined, new Set([101 + 3]));
+  const view = viewOf(lined, new Set([101 + 3]));
   assert.equal(Object.keys(view.cited), ['104']);
   assert.not.match(view.cited[104]!, '"line"');
   assert.ok(view.timeline.steps[0]!.line > 100);
@@ -185,7 +192,7 @@ test('gaps and notes are told, information is not', () => {
     { type: 'watch-gap', t: 4000, kind: 'Event', fromT: 3000, lost: false, reason: 'closed' },
     { type: 'frame-gap', t: 5000, agent: 'agent-0', fromSeq: 7, toSeq: 8 },
   ];
-  const { notes } = journalView([...baseline!, ...more]);
+  const { notes } = viewOf([...baseline!, ...more]);
   assert.equal(
     notes.map((note) => [note.level, note.text]),
     [
@@ -197,7 +204,7 @@ test('gaps and notes are told, information is not', () => {
 });
 
 test('a journal without a header is refused with a sentence', () => {
-  assert.throws(() => journalView(baseline!.slice(1)), /first line must be the header/);
+  assert.throws(() => viewOf(baseline!.slice(1)), /first line must be the header/);
 });
 
 /** An hour at 200/s, one refused attempt a second, 200 pods one after the other, an event every two seconds. */

@@ -2,8 +2,9 @@
 
 import type { Clocks } from '../../journal/clocks.ts';
 import { type Routing, routing } from '../../journal/endpoints.ts';
+import type { JournalFacts } from '../../journal/facts.ts';
 import type { PodLife } from '../../journal/pods.ts';
-import { type NodeTrouble, nodeTroubles, podLives } from '../../journal/pods.ts';
+import { type NodeTrouble, nodeTroubles } from '../../journal/pods.ts';
 import type { Journal } from '../../journal/read.ts';
 import type { AnswerSpan, PlacedFailure, Stream } from '../../journal/streams.ts';
 
@@ -41,15 +42,11 @@ export interface Chaos {
   readonly pods: readonly string[];
 }
 
-export function buildScene(
-  journal: Journal,
-  clocks: Clocks,
-  streams: readonly Stream[],
-  ignoreRouteKnowledge: boolean,
-): Scene {
+export function buildScene(facts: JournalFacts, ignoreRouteKnowledge: boolean): Scene {
+  const { journal, clocks, streams } = facts;
   const clockErrorMs = Number.isFinite(clocks.errorMs) ? clocks.errorMs : 1000;
   return {
-    pods: podLives(journal, clocks),
+    pods: facts.pods,
     routing: routing(journal, clocks),
     nodeTroubles: nodeTroubles(journal, clocks),
     controlFailures: streams.filter((stream) => stream.control).flatMap((stream) => stream.failures),
