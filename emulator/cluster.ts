@@ -111,7 +111,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   try {
     const ground = await prepareGround(wantedIsolation(options.isolation), nodes.length, random(), lifetime);
     const { addresses } = ground;
-    const authority = createAuthority('kubernetes');
+    const authority = createAuthority('kubernetes-ca');
     const registry = createRegistry({
       now: () => Date.now(),
       random,

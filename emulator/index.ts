@@ -3,7 +3,7 @@ import { type ClusterFacts, type EmbeddedOptions, startEmbedded } from './cluste
 import type { LocalImage } from './node/images.ts';
 
 export type { ClusterFacts } from './cluster.ts';
-export { EmulatorError } from './errors.ts';
+export { EmulatorError, EmulatorUsageError } from './errors.ts';
 export { notEmulated } from './node/admission.ts';
 export { fullImageName, type ImageSource, type LocalImage } from './node/images.ts';
 export { defaultNodes, type NodePlan } from './node/node-object.ts';

@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EmulatorError } from '../errors.ts';
+import { EmulatorUsageError } from '../errors.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { type AddressBlock, claimAddresses } from './addresses.ts';
 import { mountPoints } from './isolation/container-root.ts';
@@ -87,7 +87,7 @@ export async function prepareGround(
 export function wantedIsolation(option: IsolationMode | undefined): IsolationMode {
   const said = option ?? process.env.ROLLPROOF_ISOLATION ?? 'auto';
   if (said !== 'auto' && said !== 'none') {
-    throw new EmulatorError(`ROLLPROOF_ISOLATION is "${said}". It can be auto or none.`);
+    throw new EmulatorUsageError(`ROLLPROOF_ISOLATION is "${said}". It can be auto or none.`);
   }
   return said;
 }

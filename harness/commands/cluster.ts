@@ -5,13 +5,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
 import {
   defaultNodes,
-  EmulatorError,
   fullImageName,
   type LocalImage,
   type NodePlan,
   startCluster,
 } from '../../emulator/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
+import { asFault } from '../cluster/embedded/provider.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
@@ -83,8 +83,7 @@ async function up(flags: UpFlags): Promise<ExitCode> {
       };
     },
   }).catch((error: NodeJS.ErrnoException) => {
-    if (error instanceof EmulatorError) throw new FaultError(error.message, { cause: error });
-    if (error.code !== 'EADDRINUSE') throw error;
+    if (error.code !== 'EADDRINUSE') asFault(error);
     throw new FaultError(
       `cluster up: port ${flags.port} is in use. Choose another with --port, or leave it out.`,
     );

@@ -4,10 +4,11 @@ import {
   type Cluster,
   type ClusterOptions,
   EmulatorError,
+  EmulatorUsageError,
   notEmulated,
   startCluster,
 } from '../../../emulator/index.ts';
-import { FaultError } from '../../model/errors.ts';
+import { FaultError, UsageError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
 
@@ -29,7 +30,8 @@ export function embeddedProvider(options: ClusterOptions): ClusterProvider {
 }
 
 /** What the emulator says of this machine, as the harness says it. */
-function asFault(error: unknown): never {
+export function asFault(error: unknown): never {
+  if (error instanceof EmulatorUsageError) throw new UsageError(error.message, { cause: error });
   throw error instanceof EmulatorError ? new FaultError(error.message, { cause: error }) : error;
 }
 

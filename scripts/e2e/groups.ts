@@ -1,0 +1,52 @@
+// The groups of Kubernetes' tests that docs/embedded.md publishes, and why some of them do not pass here.
+import type { E2eGroup } from './program.ts';
+
+const conformance = (what: string) => `\\[${what}.*\\[Conformance\\]`;
+
+export const groups: readonly E2eGroup[] = [
+  // DaemonSet and ControllerRevision tests label nodes: together, so that they take turns.
+  { name: 'daemonset', focus: conformance('sig-apps\\] (Daemon set|ControllerRevision)'), limitMinutes: 15 },
+  { name: 'deployment', focus: conformance('sig-apps\\] (Deployment|ReplicaSet)'), limitMinutes: 20 },
+  { name: 'disruption', focus: conformance('sig-apps\\] DisruptionController'), limitMinutes: 10 },
+  { name: 'statefulset', focus: conformance('sig-apps\\] StatefulSet'), limitMinutes: 30 },
+  {
+    name: 'replicationcontroller',
+    focus: conformance('sig-apps\\] ReplicationController'),
+    limitMinutes: 10,
+  },
+  { name: 'job', focus: conformance('sig-apps\\] Job'), limitMinutes: 20 },
+  { name: 'cronjob', focus: conformance('sig-apps\\] CronJob'), limitMinutes: 25 },
+  {
+    name: 'lifecycle',
+    focus: conformance(
+      'sig-node\\] (Probing container|Pods|PreStop|Container Lifecycle Hook|Container Runtime|InitContainer)',
+    ),
+    limitMinutes: 40,
+  },
+  { name: 'endpoints', focus: '(terminating endpoints|EndpointSlice.*\\[Conformance\\])', limitMinutes: 25 },
+  {
+    name: 'autoscaling',
+    focus: '\\[sig-autoscaling\\].*HPA.*(Deployment|ReplicaSet).*CPU',
+    limitMinutes: 40,
+  },
+];
+
+/** Under three minutes, without a network or a file system of a pod's own: what CI runs. */
+export const fastGroup: E2eGroup = {
+  name: 'fast',
+  focus:
+    '\\[sig-apps\\] (DisruptionController .*\\[Conformance\\]|ReplicationController should (get and update|test the lifecycle|surface)|CronJob should support CronJob API|Deployment (should have a working scale|Deployment should have a working scale|should validate Deployment Status)|ReplicaSet (Replicaset should have a working|should validate Replicaset Status|should list and delete)|Job should (delete a job|apply changes to a job status))',
+  limitMinutes: 4,
+};
+
+/** By a part of the test's name. */
+export const reasons: readonly (readonly [part: string, reason: string])[] = [
+  ['pod failure policy', 'writes to a hostPath: paths of this machine are mounted read-only, on purpose'],
+  [
+    'sometimes fail and are locally restarted',
+    'its script is for a shell with `[[`: the pod’s /bin/sh is this machine’s (dash on Debian)',
+  ],
+];
+
+export const reasonFor = (name: string): string | undefined =>
+  reasons.find(([part]) => name.includes(part))?.[1];

@@ -1,0 +1,148 @@
+// Kubernetes' own end-to-end tests as a program: where it is, how one group of it runs on a fresh embedded cluster, and
+// what came out.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { type LocalImage, startCluster } from '../../emulator/index.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+/** Beside the project, where it is laid out together with its test data. */
+const usualPlace = join(here, '..', '..', '..', 'shared', 'e2e');
+
+export interface E2eProgram {
+  readonly tests: string;
+  readonly agnhost: string;
+}
+
+export interface E2eGroup {
+  readonly name: string;
+  /** Of ginkgo: a regular expression over the full names of tests. */
+  readonly focus: string;
+  readonly limitMinutes: number;
+}
+
+export interface E2eCase {
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'skipped';
+  readonly seconds: number;
+  /** The first line of its failure. */
+  readonly message: string | undefined;
+}
+
+export type ContentType = 'protobuf' | 'json';
+
+/** The folder with e2e.test and agnhost, or with both in e2e.tar.zst (unpacked into `scratch`). Undefined: not there. */
+export async function findProgram(
+  scratch: string,
+  folder: string = usualPlace,
+): Promise<E2eProgram | undefined> {
+  const inFolder = (place: string) => ({ tests: join(place, 'e2e.test'), agnhost: join(place, 'agnhost') });
+  if (existsSync(inFolder(folder).tests)) return inFolder(resolve(folder));
+  const archive = join(folder, 'e2e.tar.zst');
+  if (!existsSync(archive)) return undefined;
+  await execa('tar', ['--use-compress-program=zstd -d --long=27', '-xf', archive, '-C', scratch], {
+    timeout: 120_000,
+  });
+  return inFolder(scratch);
+}
+
+/** What the names of images in the tests run here. */
+export function standIns(agnhost: string): Map<string, LocalImage> {
+  const registry = 'registry.k8s.io/e2e-test-images';
+  const web: LocalImage = { command: [process.execPath, join(here, 'web-server.mjs')] };
+  return new Map<string, LocalImage>([
+    // The image's own entrypoint; without arguments it pauses.
+    [
+      `${registry}/agnhost:2.56`,
+      { command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'] },
+    ],
+    [`${registry}/httpd:2.4.38-4`, web],
+    [`${registry}/httpd:2.4.39-4`, web],
+    [`${registry}/nginx:1.14-4`, web],
+    [`${registry}/nginx:1.15-4`, web],
+    [`${registry}/busybox:1.37.0-1`, { command: ['/bin/sh'] }],
+    [`${registry}/busybox:1.36.1-1`, { command: ['/bin/sh'] }],
+    ['registry.k8s.io/pause:3.10.1', { command: [agnhost, 'pause'] }],
+  ]);
+}
+
+/** Runs one group on a cluster of its own; nothing is left of it afterwards. */
+export async function runGroup(
+  program: E2eProgram,
+  group: E2eGroup,
+  contentType: ContentType,
+  log?: string,
+): Promise<E2eCase[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-e2e-'));
+  try {
+    await using cluster = await startCluster({ images: [standIns(program.agnhost)] });
+    const kubeconfig = join(folder, 'kubeconfig');
+    writeFileSync(kubeconfig, cluster.kubeconfig, { mode: 0o600 });
+    const reports = join(folder, 'reports');
+    mkdirSync(reports);
+    const result = await execa(
+      program.tests,
+      [
+        `--kubeconfig=${kubeconfig}`,
+        '--provider=skeleton',
+        '--ginkgo.no-color',
+        `--ginkgo.focus=${group.focus}`,
+        `--ginkgo.timeout=${group.limitMinutes}m`,
+        '--allowed-not-ready-nodes=-1',
+        '--minStartupPods=0',
+        '--system-pods-startup-timeout=1s',
+        '--node-schedulable-timeout=20s',
+        `--report-dir=${reports}`,
+        ...(contentType === 'json' ? ['--kube-api-content-type=application/json'] : []),
+      ],
+      { reject: false, all: true, timeout: (group.limitMinutes + 1) * 60_000, maxBuffer: 256 * 1024 * 1024 },
+    );
+    if (log !== undefined) writeFileSync(log, result.all ?? '');
+    const report = readdirSync(reports).find((name) => name.endsWith('.xml'));
+    if (!report) throw new Error(`${group.name}: no report: ${(result.all ?? '').slice(-500)}`);
+    return readJunit(readFileSync(join(reports, report), 'utf8'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Those that ran: JUnit lists every test of the program. */
+export function readJunit(text: string): E2eCase[] {
+  const cases: E2eCase[] = [];
+  for (const [, attributes = '', body = ''] of text.matchAll(
+    /<testcase ([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g,
+  )) {
+    const attribute = (name: string) =>
+      unescaped(new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? '');
+    const status = attribute('status');
+    const name = attribute('name').replace(/^\[It\] /, '');
+    if (status === 'skipped' || status === 'pending' || !attribute('name').startsWith('[It]')) continue;
+    const failure = /<(?:failure|error) message="([^"]*)"/.exec(body)?.[1];
+    cases.push({
+      name,
+      outcome: status === 'passed' ? 'passed' : 'failed',
+      seconds: Number(attribute('time')),
+      message: failure === undefined ? undefined : unescaped(failure).split('\n')[0],
+    });
+  }
+  return cases;
+}
+
+function unescaped(text: string): string {
+  const named: Record<string, string> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
+  return text
+    .replace(/&#(x?)([0-9a-fA-F]+);/g, (_, hex: string, code: string) =>
+      String.fromCodePoint(Number.parseInt(code, hex ? 16 : 10)),
+    )
+    .replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => named[name] ?? '');
+}
