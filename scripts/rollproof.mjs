@@ -15,12 +15,14 @@ if (openFiles < LEAST_OPEN_FILES) {
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const compiled = join(root, 'dist', 'harness', 'cli.js');
+// A check needs neither clusters nor load: it is one file of its own.
+const check = process.argv[2] === 'check';
+const compiled = join(root, 'dist', ...(check ? ['check.mjs'] : ['harness', 'cli.js']));
 if (existsSync(compiled) && !existsSync(join(root, 'tsconfig.json'))) {
   await import(pathToFileURL(compiled).href);
 } else {
   const { start } = await import('./start.mjs');
-  await start('harness/cli.ts', process.argv.slice(2));
+  await start(check ? 'harness/commands/check-entry.ts' : 'harness/cli.ts', process.argv.slice(2));
 }
 
 /** Where the system does not say: no limit. */

@@ -1,9 +1,16 @@
 // `rollproof check`: texts in, findings out. Pure: reading files and printing is the command's work.
 import type { Finding } from '../model/finding.ts';
-import { placeIn, type ReadProblem, readDocuments } from './documents.ts';
-import { withChanges } from './edit.ts';
+import {
+  type DuplicateKey,
+  placeIn,
+  type ReadProblem,
+  readDocuments,
+  type SourceDocument,
+} from './documents.ts';
+import { checkedChanges } from './edit.ts';
 import { ignores } from './ignore.ts';
-import { nameOf, objectsOf } from './objects.ts';
+import { nameOf, objectsOf, type SourceObject, scopeOf } from './objects.ts';
+import { Related } from './related.ts';
 import type { CheckInput, Draft, Rule } from './rule.ts';
 import { rules } from './rules/index.ts';
 import { snippetOf } from './snippet.ts';
@@ -13,6 +20,8 @@ export interface ManifestText {
   /** As it is shown: a path, or `stdin`. */
   readonly file: string;
   readonly text: string;
+  /** What rendered it (`helm template charts/web`): a fix goes into its source, not into this text. */
+  readonly rendered?: string;
   /** Found in a folder, not named: what is no manifest there (other YAML, broken or not) is passed over. */
   readonly found?: boolean;
 }
@@ -24,7 +33,9 @@ export interface Fixed {
 }
 
 export interface CheckedFinding extends Finding {
-  /** Computed when asked for. */
+  /** Its fix can be made in the file: there is one, and the file is no rendered text. */
+  readonly fixable: boolean;
+  /** Computed when asked for; the file as it is where there is nothing that can be made in it. */
   fixed(): Fixed;
 }
 
@@ -37,6 +48,9 @@ export interface CheckReport {
   readonly partial: readonly string[];
 }
 
+/** Objects of one call at most: each is held with what it says, and the largest repositories have a tenth. */
+export const OBJECT_LIMIT = 20_000;
+
 /** Minor version of Kubernetes 1.x that is assumed when none is named: the one that the embedded cluster emulates. */
 export const defaultKubernetesMinor = 34;
 
@@ -48,30 +62,44 @@ export function checkManifests(
   texts: readonly ManifestText[],
   options: { readonly kubernetesMinor?: number } = {},
 ): CheckReport {
-  const read = texts
-    .filter(({ text, found }) => !found || looksLikeManifest(text))
-    .map(({ file, text }) => ({ text, ...readDocuments(file, text) }));
-  const objects = read.flatMap(({ documents }) => objectsOf(documents));
-  const textOf = new Map(
-    read.flatMap(({ text, documents }) => documents.map(({ source }) => [source, text] as const)),
-  );
+  const problems: ReadProblem[] = [];
+  const objects: SourceObject[] = [];
+  const duplicates: DuplicateKey[] = [];
+  const textOf = new Map<SourceDocument, ManifestText>();
+  for (const own of texts) {
+    if (own.found && !looksLikeManifest(own.text)) continue;
+    const read = readDocuments(own.file, own.text, scopeOf(own.file, own.found === true));
+    problems.push(...read.problems);
+    const more = objectsOf(read.documents);
+    if (objects.length + more.length > OBJECT_LIMIT) {
+      const sentence = `with this file there are more than ${OBJECT_LIMIT} objects; it and the rest are not read. Check the folders one by one.`;
+      problems.push({ file: own.file, line: 1, column: 1, sentence });
+      break;
+    }
+    objects.push(...more);
+    duplicates.push(...read.duplicates);
+    for (const { source } of read.documents) textOf.set(source, own);
+  }
+  const related = new Related(objects);
   const input: CheckInput = {
     objects,
-    workloads: workloadsOf(objects),
+    related,
+    duplicates,
+    workloads: workloadsOf(objects, related),
     kubernetesMinor: options.kubernetesMinor ?? defaultKubernetesMinor,
   };
   const found = rules.flatMap((rule) =>
     rule
       .find(input)
       .filter((draft) => !ignores(draft.object, rule.id) && !(draft.other && ignores(draft.other, rule.id)))
-      .map((draft) => findingOf(rule, draft, textOf.get(draft.object.source) ?? draft.object.source.text)),
+      .map((draft) => findingOf(rule, draft, textOf.get(draft.object.source)!)),
   );
   const order = new Map(texts.map(({ file }, index) => [file, index]));
   return {
     findings: found.toSorted(
       (a, b) => order.get(a.file)! - order.get(b.file)! || a.line - b.line || a.column - b.column,
     ),
-    problems: read.flatMap(({ problems }) => problems),
+    problems,
     objects: objects.length,
     workloads: input.workloads.length,
     partial: objects.filter(isPartial).map(nameOf),
@@ -82,10 +110,11 @@ function looksLikeManifest(text: string): boolean {
   return /^[\s"'-]*apiVersion["']?\s*:/m.test(text) && /^[\s"'-]*kind["']?\s*:/m.test(text);
 }
 
-function findingOf(rule: Rule, draft: Draft, fileText: string): CheckedFinding {
+function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding {
   const { object, changes } = draft;
   const { source } = object;
-  const place = placeIn(source, draft.path, draft.want ?? 'key');
+  const place = draft.place ?? placeIn(source, draft.path, draft.want ?? 'key');
+  const fixable = changes.length > 0 && text.rendered === undefined && !source.relaxed;
   return {
     rule: rule.id,
     file: source.file,
@@ -94,14 +123,26 @@ function findingOf(rule: Rule, draft: Draft, fileText: string): CheckedFinding {
     object: nameOf(object),
     message: draft.message,
     why: rule.why,
-    fix: snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes),
+    fix:
+      changes.length > 0
+        ? snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes)
+        : (draft.advice ?? ''),
     scenario: rule.scenario,
-    fixed: () => {
-      const { offset, text } = source;
-      const after = fileText.slice(offset + text.length);
-      return { file: source.file, text: fileText.slice(0, offset) + withChanges(text, changes) + after };
-    },
+    fixable,
+    fixed: () => ({
+      file: source.file,
+      text: fixable
+        ? inFile(text.text, source, checkedChanges(source.text, changes) ?? source.text)
+        : text.text,
+    }),
   };
+}
+
+/** A document's new text in its file. What follows starts on a line of its own. */
+function inFile(file: string, { offset, text }: SourceDocument, changed: string): string {
+  const after = file.slice(offset + text.length);
+  const glued = after !== '' && text.endsWith('\n') && !changed.endsWith('\n');
+  return file.slice(0, offset) + changed + (glued ? '\n' : '') + after;
 }
 
 /** Whether anything was there to check: no data is never a pass. */

@@ -1,16 +1,21 @@
 // Cuts a text into YAML documents and parses each: what a manifest file, kustomize's output or JSON is made of.
-import { type Document, isMap, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { type FieldPath, followPath } from '../model/yaml-path.ts';
+import { relax } from './relax.ts';
 
-/** One YAML document with its place in its file. */
+/** One YAML document with its place in its file. What was parsed is not kept: 20,000 of them would not fit. */
 export interface SourceDocument {
   readonly file: string;
+  /** Folder whose objects it belongs to; empty: everything. */
+  readonly scope: string;
   /** Offset of the document in the file's text, and its first line (from 0). */
   readonly offset: number;
   readonly firstLine: number;
   readonly text: string;
   readonly document: Document.Parsed;
   readonly lines: LineCounter;
+  /** Read as kubectl reads it, though YAML 1.2 would not: a fix cannot be made in its text. */
+  readonly relaxed: boolean;
 }
 
 /** Why a document cannot be read. Line and column count from 1. */
@@ -23,12 +28,23 @@ export interface ReadProblem {
   readonly template?: boolean;
 }
 
+/** What kubectl reads and a person should know. */
+export interface DuplicateKey {
+  readonly source: SourceDocument;
+  readonly place: Place;
+  readonly key: string;
+}
+
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
 const SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Of one document. etcd takes 1.5 MiB of an object; lists of many are longer. */
+const DOCUMENT_LIMIT = 8 * 1024 * 1024;
+/** Nesting that is read; Kubernetes' own objects are a tenth as deep. */
+const DEPTH_LIMIT = 200;
 /** Bounds the expansion of aliases ("billion laughs"); real manifests use a few. */
 const ALIAS_LIMIT = 1000;
 /** Documents longer than this are not parsed when their kind can hold no risk that a rule knows. */
@@ -46,17 +62,45 @@ export interface ReadDocument {
 export function readDocuments(
   file: string,
   input: string,
-): { readonly documents: readonly ReadDocument[]; readonly problems: readonly ReadProblem[] } {
+  scope = '',
+): {
+  readonly documents: readonly ReadDocument[];
+  readonly problems: readonly ReadProblem[];
+  readonly duplicates: readonly DuplicateKey[];
+} {
   const refused = refusal(input);
-  if (refused) return { documents: [], problems: [{ file, line: 1, column: 1, sentence: refused }] };
+  if (refused)
+    return {
+      documents: [],
+      problems: [{ file, line: 1, column: 1, sentence: refused }],
+      duplicates: [],
+    };
   const documents: ReadDocument[] = [];
   const problems: ReadProblem[] = [];
+  const duplicates: DuplicateKey[] = [];
   for (const piece of pieces(input).flatMap(jsonPieces)) {
     if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text))
       continue;
-    const lines = new LineCounter();
-    const document = parseDocument(piece.text, { lineCounter: lines, prettyErrors: false, merge: true });
-    const source: SourceDocument = { file, ...piece, document, lines };
+    const at = { file, line: piece.firstLine + 1, column: 1 };
+    if (piece.text.length > DOCUMENT_LIMIT) {
+      problems.push({
+        ...at,
+        sentence: `this document has ${piece.text.length} characters; at most ${DOCUMENT_LIMIT} are read. Split it.`,
+      });
+      continue;
+    }
+    if (tooDeep(piece.text)) {
+      problems.push({
+        ...at,
+        sentence: `is nested more than ${DEPTH_LIMIT} levels deep, which is not read.`,
+      });
+      continue;
+    }
+    const strict = parsed(piece.text);
+    const relaxedText = strict.document.errors.length > 0 ? relax(piece.text) : piece.text;
+    const again = relaxedText === piece.text ? strict : parsed(relaxedText);
+    const relaxed = again !== strict && again.document.errors.length === 0;
+    const source = sourceOf({ file, scope, ...piece, relaxed }, relaxed ? again : strict);
     const problem = templateProblem(source) ?? syntaxProblem(source);
     if (problem) {
       problems.push(problem);
@@ -64,18 +108,87 @@ export function readDocuments(
       continue;
     }
     try {
-      documents.push({ source, value: document.toJS({ maxAliasCount: ALIAS_LIMIT }) });
+      documents.push({ source, value: source.document.toJS({ maxAliasCount: ALIAS_LIMIT }) });
+      duplicates.push(...duplicatesIn(source));
     } catch (error) {
       const reason = (error as Error).message.replace(/\.$/, '');
-      problems.push({
-        file,
-        line: piece.firstLine + 1,
-        column: 1,
-        sentence: `cannot be expanded: ${reason}.`,
-      });
+      problems.push({ ...at, sentence: `cannot be expanded: ${reason}.` });
     }
   }
-  return { documents, problems };
+  return { documents, problems, duplicates };
+}
+
+interface Parsed {
+  readonly document: Document.Parsed;
+  readonly lines: LineCounter;
+}
+
+/** As kubectl reads: of two keys of one name the last one counts. */
+export const parseOptions = { prettyErrors: false, merge: true, uniqueKeys: false } as const;
+
+function parsed(text: string): Parsed {
+  const lines = new LineCounter();
+  return { document: parseDocument(text, { ...parseOptions, lineCounter: lines }), lines };
+}
+
+/** The documents that were looked at last: rules look at one after the other. */
+const recent = new Map<string, Parsed>();
+const RECENT_LIMIT = 8;
+
+function sourceOf(fields: Omit<SourceDocument, 'document' | 'lines'>, first: Parsed): SourceDocument {
+  const text = fields.relaxed ? () => relax(fields.text) : () => fields.text;
+  const look = (): Parsed => {
+    const written = text();
+    const known = recent.get(written);
+    if (known) return known;
+    return keep(written, parsed(written));
+  };
+  keep(text(), first);
+  return {
+    ...fields,
+    get document() {
+      return look().document;
+    },
+    get lines() {
+      return look().lines;
+    },
+  };
+}
+
+function keep(text: string, entry: Parsed): Parsed {
+  recent.delete(text);
+  recent.set(text, entry);
+  if (recent.size > RECENT_LIMIT) recent.delete(recent.keys().next().value as string);
+  return entry;
+}
+
+/** Indentation of block collections and open brackets, without parsing. */
+function tooDeep(text: string): boolean {
+  let open = 0;
+  for (const { 0: token } of text.matchAll(/"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[[{}\]]|^(?: *- )+(?=- )/gm)) {
+    if (token === '{' || token === '[') open++;
+    else if (token === '}' || token === ']') open = Math.max(0, open - 1);
+    else if (token.endsWith('- ') && token.trim().split(/\s+/).length > DEPTH_LIMIT) return true;
+    if (open > DEPTH_LIMIT) return true;
+  }
+  const deepest = /^ {1000,}\S/m.test(text);
+  return deepest;
+}
+
+function duplicatesIn(source: SourceDocument): readonly DuplicateKey[] {
+  const found: DuplicateKey[] = [];
+  visit(source.document, {
+    Map(_, map) {
+      const names = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key) || key.value === '<<') continue;
+        if (names.has(key.value) && found.length < 20)
+          found.push({ source, place: placeAt(source, key.range?.[0] ?? 0), key: String(key.value) });
+        names.add(key.value);
+      }
+    },
+  });
+  return found;
 }
 
 /** Where a field stands; the nearest parent that exists when the field does not. */
@@ -162,18 +275,12 @@ function countLines(text: string): number {
 function syntaxProblem(source: SourceDocument): ReadProblem | undefined {
   const error = source.document.errors[0];
   if (!error) return undefined;
-  const duplicate = error.code === 'DUPLICATE_KEY';
   const words = error.message.split('\n')[0]!.replace(/\.$/, '');
-  const sentence = duplicate
-    ? `the same key stands twice in one map (${keyAt(source, error.pos[0])}); Kubernetes refuses it. Remove one of them.`
-    : error.code === 'TAB_AS_INDENT'
+  const sentence =
+    error.code === 'TAB_AS_INDENT'
       ? 'a tab is used for indentation, which YAML forbids; use spaces.'
       : `is not valid YAML: ${words}.`;
   return { file: source.file, ...placeAt(source, error.pos[0]), sentence };
-}
-
-function keyAt(source: SourceDocument, offset: number): string {
-  return /^[^:\n]{1,60}/.exec(source.text.slice(offset))?.[0].trim() ?? '';
 }
 
 /** What only a chart's template says: other `{{ }}` in a text (alert rules, workflows) is the manifest's own. */
@@ -196,8 +303,16 @@ function templateProblem(source: SourceDocument): ReadProblem | undefined {
   };
 }
 
+/** Objects of other tools carry templates of their own (a HelmRelease's values): only Kubernetes' kinds hold none. */
+function isKubernetesOwn(source: SourceDocument): boolean {
+  const version = /^apiVersion:\s*["']?([\w.-]+\/)?v\w+["']?\s*$/m.exec(source.text);
+  const group = version?.[1]?.slice(0, -1);
+  return version !== null && (group === undefined || !group.includes('.') || group.endsWith('.k8s.io'));
+}
+
 function parsedAction(source: SourceDocument): number | undefined {
   let found: number | undefined;
+  const own = isKubernetesOwn(source);
   visit(source.document, {
     Pair(_, pair) {
       if (!isMap(pair.key)) return undefined;
@@ -208,7 +323,7 @@ function parsedAction(source: SourceDocument): number | undefined {
     Scalar(_, scalar) {
       if (typeof scalar.value !== 'string' || !scalar.value.includes('{{')) return undefined;
       const inBlock = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED';
-      if (inBlock || !chartValue.test(scalar.value)) return undefined;
+      if (inBlock || !own || !chartValue.test(scalar.value)) return undefined;
       found = scalar.range?.[0] ?? 0;
       return visit.BREAK;
     },

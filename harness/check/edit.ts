@@ -1,4 +1,5 @@
 // Makes changes to fields of a YAML document in its text: the lines around a change stay byte for byte as they were.
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Alias,
   type Document,
@@ -9,6 +10,7 @@ import {
   isSeq,
   type Node,
   type Pair,
+  parseAllDocuments,
   parseDocument,
   stringify,
   type YAMLMap,
@@ -17,7 +19,11 @@ import { type FieldPath, followPath } from '../model/yaml-path.ts';
 
 export type Change =
   | { readonly set: FieldPath; readonly value: unknown; readonly comment?: string }
-  | { readonly remove: FieldPath; readonly comment?: string };
+  | { readonly remove: FieldPath; readonly comment?: string }
+  /** One more object behind this one. */
+  | { readonly append: unknown; readonly comment?: string };
+
+type FieldChange = Exclude<Change, { readonly append: unknown }>;
 
 interface TextEdit {
   readonly start: number;
@@ -28,14 +34,64 @@ interface TextEdit {
 /** A document's text with all changes made, one after the other. */
 export function withChanges(text: string, changes: readonly Change[]): string {
   return changes.reduce((current, change) => {
+    if ('append' in change) return withObject(current, change.append);
     const edit = editFor(current, change);
     return edit ? current.slice(0, edit.start) + edit.text + current.slice(edit.end) : current;
   }, text);
 }
 
 export function pathOf(change: Change): FieldPath {
+  if ('append' in change) return [];
   return 'set' in change ? change.set : change.remove;
 }
+
+/** JSON stands alone in its text, a document of YAML ends with its line. */
+function withObject(text: string, object: unknown): string {
+  const newline = newlineOf(text);
+  if (/^\s*\{/.test(text)) return `${text.trimEnd()}${newline}${JSON.stringify(object, null, 2)}${newline}`;
+  const lines = stringify(object, { lineWidth: 0 }).trimEnd().split('\n');
+  // An end marker belongs to the document before it.
+  return `${text.trimEnd()}${newline}---${newline}${lines.join(newline)}${newline}`;
+}
+
+/**
+ * The changed text, read back: undefined when it does not say exactly what the changes ask for, and so must not be
+ * written.
+ */
+export function checkedChanges(text: string, changes: readonly Change[]): string | undefined {
+  const changed = withChanges(text, changes);
+  const appended = changes.filter((change) => 'append' in change);
+  const wanted = plain(text, changes);
+  const [own, ...more] = documentsOf(changed);
+  if (!own || own.errors.length > 0 || wanted === undefined) return undefined;
+  const rest = more.filter((document) => document.contents !== null);
+  const objects = rest.map((document) => document.toJS() as unknown);
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(own.toJS())), wanted) &&
+    isDeepStrictEqual(
+      objects,
+      appended.map(({ append }) => append),
+    ) &&
+    rest.every((document) => document.errors.length === 0)
+    ? changed
+    : undefined;
+}
+
+function documentsOf(text: string): readonly Document[] {
+  const found = parseAllDocuments(text, parseOptions);
+  return Array.isArray(found) ? found : [];
+}
+
+/** What the text says with the changes made in plain objects. */
+function plain(text: string, changes: readonly Change[]): unknown {
+  const document = parseDocument(text, parseOptions);
+  if (document.errors.length > 0) return undefined;
+  // Through JSON, so that what an anchor shares is changed in one place only.
+  const data = JSON.parse(JSON.stringify(document.toJS())) as Record<PropertyKey, unknown>;
+  for (const change of changes) if (!('append' in change)) applyTo(data, pathOf(change), change);
+  return data;
+}
+
+const parseOptions = { prettyErrors: false, merge: true, uniqueKeys: false } as const;
 
 /** Column (from 0) at which the fields of a map stand; of one that is not there yet, where they would. */
 export function columnOfFields(document: Document, text: string, path: FieldPath): number {
@@ -51,8 +107,8 @@ export function columnOfFields(document: Document, text: string, path: FieldPath
   return (key?.range ? columnOf(text, key.range[0]) : 0) + 2 + missing;
 }
 
-function editFor(text: string, change: Change): TextEdit | undefined {
-  const document = parseDocument(text, { prettyErrors: false, merge: true });
+function editFor(text: string, change: FieldChange): TextEdit | undefined {
+  const document = parseDocument(text, parseOptions);
   const path = pathOf(change);
   const steps = followPath(document, path);
   // What is used by an alias is written out there: its source may serve other fields.
@@ -116,10 +172,10 @@ function removal(text: string, map: YAMLMap, pair: KeyValue): TextEdit {
 }
 
 /** A flow collection (JSON, too) is written anew, in the way it was: on one line, or indented. */
-function inFlow(text: string, holder: Node, path: FieldPath, change: Change): TextEdit {
+function inFlow(text: string, holder: Node, path: FieldPath, change: FieldChange): TextEdit {
   const [start, end] = holder.range!;
   const own = text.slice(start, end);
-  const written = parseDocument(own, { merge: true }).toJS() as Record<PropertyKey, unknown>;
+  const written = parseDocument(own, parseOptions).toJS() as Record<PropertyKey, unknown>;
   applyTo(written, path, change);
   if (!own.includes('\n')) {
     const json = /^[{[]\s*"/.test(own);
@@ -134,7 +190,7 @@ function inFlow(text: string, holder: Node, path: FieldPath, change: Change): Te
   return { start, end, text: lines.replaceAll('\n', `${newlineOf(text)}${' '.repeat(base)}`) };
 }
 
-function applyTo(data: Record<PropertyKey, unknown>, path: FieldPath, change: Change): void {
+function applyTo(data: Record<PropertyKey, unknown>, path: FieldPath, change: FieldChange): void {
   const parent = path.slice(0, -1).reduce((node, key) => {
     if (typeof node[key] !== 'object' || node[key] === null) node[key] = {};
     return node[key] as Record<PropertyKey, unknown>;

@@ -28,19 +28,6 @@ export function textOrNumber(value: unknown): string | undefined {
   return typeof value === 'number' ? String(value) : text(value);
 }
 
-/**
- * An IntOrString of the API: a whole number, or a percentage of `total`, rounded as the field's owner rounds
- * (docs/kubernetes-semantics.md: Deployment maxSurge up, maxUnavailable down; PodDisruptionBudget up).
- */
-export function scaled(value: unknown, total: number, round: 'up' | 'down'): number | undefined {
-  const whole = integer(value);
-  if (whole !== undefined) return whole;
-  const percent = /^(\d{1,6})%$/.exec(text(value) ?? '')?.[1];
-  if (percent === undefined) return undefined;
-  const exact = (Number(percent) * total) / 100;
-  return round === 'up' ? Math.ceil(exact) : Math.floor(exact);
-}
-
 /** True when `labels` has every entry of `selector`. */
 export function matchesLabels(selector: Fields, labels: Fields): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);

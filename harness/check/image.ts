@@ -45,6 +45,11 @@ export function withoutShell(image: string): string | undefined {
 
 const shellLess: readonly RegExp[] = [
   /^(registry\.k8s\.io|k8s\.gcr\.io)\/(pause|coredns\/coredns|coredns|metrics-server\/metrics-server|external-dns\/external-dns|kube-(apiserver|controller-manager|scheduler)|kube-state-metrics\/kube-state-metrics|autoscaling\/cluster-autoscaler)$/,
+  /^registry\.k8s\.io\/(sig-storage\/(csi-[\w-]+|livenessprobe|snapshot-controller)|descheduler\/descheduler|node-problem-detector\/node-problem-detector|prometheus-adapter\/prometheus-adapter)$/,
+  /^(cr\.l5d\.io|ghcr\.io)\/linkerd\/(proxy|controller|policy-controller|metrics-api|tap|web)$/,
+  /^(quay\.io\/brancz|gcr\.io\/kubebuilder|quay\.io\/kubebuilder)\/kube-rbac-proxy$/,
+  /^(quay\.io\/oauth2-proxy\/oauth2-proxy|cloudflare\/cloudflared|fluent\/fluent-bit|cr\.fluentbit\.io\/fluent\/fluent-bit|grafana\/(tempo|alloy-distroless))$/,
+  /^(ghcr\.io\/open-telemetry\/opentelemetry-collector-releases|otel)\/opentelemetry-collector[\w-]*$/,
   /^coredns\/coredns$/,
   /^quay\.io\/jetstack\/cert-manager-(controller|webhook|cainjector|acmesolver|ctl)$/,
   /^(hashicorp\/http-echo|traefik\/whoami|containous\/whoami|hello-world)$/,

@@ -66,3 +66,35 @@ export function groupOf(object: SourceObject): string {
 export function sameNamespace(a: SourceObject, b: SourceObject): boolean {
   return a.namespace === undefined || b.namespace === undefined || a.namespace === b.namespace;
 }
+
+/**
+ * Whether two objects may mean each other: they name the same namespace, or they stand in one folder's tree. Examples
+ * of a repository that lie side by side use the same names and have nothing to do with each other.
+ */
+export function belongTogether(a: SourceObject, b: SourceObject): boolean {
+  if (a.namespace !== undefined && b.namespace !== undefined) return a.namespace === b.namespace;
+  return isAbove(a.source.scope, b.source.scope) || isAbove(b.source.scope, a.source.scope);
+}
+
+/** The folder, or one above it. */
+export function isAbove(folder: string, below: string): boolean {
+  return folder === '' || folder === below || below.startsWith(`${folder}/`);
+}
+
+/** `Service "web"` or `Deployment shop/web`, with its file where that is another one. */
+export function partnerName(partner: SourceObject, of: SourceObject): string {
+  const file = partner.source.file === of.source.file ? '' : ` (${partner.source.file})`;
+  return `${partner.kind === 'Service' ? `Service "${partner.name}"` : nameOf(partner)}${file}`;
+}
+
+/** Folders that sort by kind, or hold what overlays share, are the folder above them. */
+const sorting =
+  /^(\d+[-_])?(deploy(ment)?s?|services?|svc|workloads?|statefulsets?|daemonsets?|hpas?|autoscal\w*|pdbs?|budgets?|ingress(es)?|config(map)?s?|rbac|rollouts?|manifests?|templates|resources?|base|bases|common)$/i;
+
+/** Where a file that was found in a folder belongs; a file that was named belongs to everything. */
+export function scopeOf(file: string, found: boolean): string {
+  if (!found) return '';
+  const folders = file.split(/[\\/]/).slice(0, -1);
+  while (folders.length > 0 && sorting.test(folders.at(-1)!)) folders.pop();
+  return folders.join('/');
+}

@@ -1,6 +1,7 @@
 // Probes with Kubernetes' defaults (pkg/apis/core/v1/defaults.go): period 10 s, timeout 1 s, failure threshold 3.
+
+import type { Container } from './container.ts';
 import { type Fields, fields, has, integer, list, text } from './fields.ts';
-import type { Container } from './workload.ts';
 
 export const probeKinds = ['readinessProbe', 'livenessProbe', 'startupProbe'] as const;
 export type ProbeKind = (typeof probeKinds)[number];

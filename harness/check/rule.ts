@@ -2,13 +2,17 @@
 import type { Severity } from '../model/finding.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
+import type { DuplicateKey, Place } from './documents.ts';
 import type { Change } from './edit.ts';
 import type { SourceObject } from './objects.ts';
+import type { Related } from './related.ts';
 import type { Workload } from './workload.ts';
 
 export interface CheckInput {
   readonly objects: readonly SourceObject[];
   readonly workloads: readonly Workload[];
+  readonly related: Related;
+  readonly duplicates: readonly DuplicateKey[];
   /** Minor version of Kubernetes 1.x that the manifests are meant for. */
   readonly kubernetesMinor: number;
 }
@@ -23,7 +27,12 @@ export interface Draft {
   /** Where it differs from the rule's. */
   readonly severity?: Severity;
   readonly message: string;
+  /** None: the fix is not one that a manifest shows; then there is an advice. */
   readonly changes: readonly Change[];
+  /** What to do where no change of the manifest is the answer, as comment lines. */
+  readonly advice?: string;
+  /** Where it stands, when no path of the value leads there. */
+  readonly place?: Place;
 }
 
 /** What a measurement says about a rule: undefined when the experiment cannot tell. */

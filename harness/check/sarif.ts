@@ -75,12 +75,14 @@ function resultOf(finding: CheckedFinding, text: string): Record<string, unknown
         logicalLocations: [{ fullyQualifiedName: finding.object, kind: 'object' }],
       },
     ],
-    fixes: [
-      {
-        description: { text: finding.fix },
-        artifactChanges: [{ artifactLocation, replacements: [replacementOf(text, finding.fixed().text)] }],
-      },
-    ],
+    ...(finding.fixable && {
+      fixes: [
+        {
+          description: { text: finding.fix },
+          artifactChanges: [{ artifactLocation, replacements: [replacementOf(text, finding.fixed().text)] }],
+        },
+      ],
+    }),
     properties: { scenario: finding.scenario, why: finding.why },
   };
 }

@@ -14,6 +14,18 @@ export function snippetOf(
   changes: readonly Change[],
 ): string {
   if (changes.length === 0) return '';
+  const appended = changes.filter((change) => 'append' in change);
+  if (appended.length > 0) {
+    const objects = appended.map(({ append }) =>
+      new YamlDocument(append).toString({ lineWidth: 0 }).trimEnd(),
+    );
+    const own = snippetOf(
+      source,
+      value,
+      changes.filter((change) => !('append' in change)),
+    );
+    return [...(own ? [own] : []), '# one more object', ...objects].join('\n');
+  }
   const root = commonParent(changes.map(pathOf), value);
   const tree = new YamlDocument({});
   for (const change of changes) put(tree, change, root, value);

@@ -1,8 +1,10 @@
 // Who sends connections to a pod: decides whether probes and hooks matter for them. Metrics ports do not count: a lost
 // scrape is no lost request of a client.
-import { type Fields, fields, has, integer, list, matchesLabels, text, textOrNumber } from './fields.ts';
-import { groupOf, type SourceObject, sameNamespace } from './objects.ts';
-import type { Container } from './workload.ts';
+import { type Container, declaredPorts, onlyWaits } from './container.ts';
+import { type Fields, fields, has, integer, list, text, textOrNumber } from './fields.ts';
+import { partnerName, type SourceObject } from './objects.ts';
+import { podTemplateOf } from './pod-template.ts';
+import type { Related } from './related.ts';
 
 export interface TrafficPort {
   /** Number, or name of a container's port. */
@@ -24,31 +26,37 @@ export interface Traffic {
   readonly nodeLocal: boolean;
 }
 
-const none: Traffic = { kind: 'none', ports: [], containers: [], routed: false, nodeLocal: false };
+export const noTraffic: Traffic = {
+  kind: 'none',
+  ports: [],
+  containers: [],
+  routed: false,
+  nodeLocal: false,
+};
 
 /** Names of ports and Services that carry no client's requests. */
-const metricsLike =
+export const metricsLike =
   /(^|[-_])(metrics?|prom(etheus)?|monitor(ing)?|telemetry|exporter|stats|profil\w*|pprof|probes?|healthz?|debug)($|[-_\d])/i;
 /** Where only a container's port is known, these are most likely for others than clients. */
-const sideDoor =
+export const sideDoor =
   /(^|[-_])(status|healthcheck|liveness|readiness|live|ready|admin|gossip|peer|memberlist|raft|jmx)($|[-_\d])/i;
 
-export function trafficOf(
-  object: SourceObject,
-  labels: Fields,
-  containers: readonly Container[],
-  objects: readonly SourceObject[],
-): Traffic {
-  const all = objects.filter((candidate) => candidate.kind === 'Service' && groupOf(candidate) === '');
-  if (all.length === 0) return object.kind === 'Deployment' ? presumed(object, containers) : none;
-  const services = all.filter((service) => selects(service, object, labels)).filter(hasReadyGate);
+export function trafficOf(object: SourceObject, containers: readonly Container[], related: Related): Traffic {
+  const selecting = related.services(object);
+  if (selecting.length === 0) {
+    const alone = !related.servicesGiven(object);
+    return alone && (object.kind === 'Deployment' || object.kind === 'Rollout')
+      ? presumed(object, containers)
+      : noTraffic;
+  }
+  const services = selecting.filter(hasReadyGate);
   const ports = services.flatMap(servicePorts).filter((port) => port.protocol === 'TCP');
-  if (ports.length === 0) return none;
+  if (ports.length === 0) return noTraffic;
   const served = ports.flatMap((port) => {
     const container = containerBehind(port, containers, object.kind);
-    return container ? [{ port, container }] : [];
+    return container && !onlyWaits(container) ? [{ port, container }] : [];
   });
-  if (served.length === 0) return none;
+  if (served.length === 0) return noTraffic;
   const routing = services.filter((service) => fields(service.value.spec).clusterIP !== 'None');
   return {
     kind: 'service',
@@ -59,19 +67,18 @@ export function trafficOf(
   };
 }
 
-/** Name of the sender for sentences: `Service "web"`. */
-export function senderName(traffic: Traffic): string {
+/** Name of the sender for sentences: `Service "web"`, with its file where that is another one. */
+export function senderName(traffic: Traffic, of: SourceObject): string {
   const service = traffic.ports.find((port) => port.service)?.service;
-  return service ? `Service "${service.name}"` : 'its Service';
+  return service ? partnerName(service, of) : 'its Service';
 }
 
 /** A DaemonSet is most likely an agent, a StatefulSet has its Service: without one only Deployments are presumed. */
 function presumed(object: SourceObject, containers: readonly Container[]): Traffic {
-  const template = fields(fields(object.value.spec).template);
-  const scraped = textOrNumber(fields(fields(template.metadata).annotations)['prometheus.io/port']);
+  const scraped = textOrNumber(podTemplateOf(object)?.annotations['prometheus.io/port']);
   const ports = containers
-    .filter((container) => !container.sidecar)
-    .flatMap((container) => list(container.value.ports).map((entry) => ({ container, port: fields(entry) })))
+    .filter((container) => !container.sidecar && !onlyWaits(container))
+    .flatMap((container) => declaredPorts(container).map((port) => ({ container, port })))
     .filter(({ port }) => (port.protocol ?? 'TCP') === 'TCP' && integer(port.containerPort) !== undefined)
     .filter(({ port }) => String(port.containerPort) !== scraped)
     .filter(({ port }) => ![metricsLike, sideDoor].some((names) => names.test(text(port.name) ?? '')))
@@ -84,7 +91,7 @@ function presumed(object: SourceObject, containers: readonly Container[]): Traff
         service: undefined,
       },
     }));
-  if (ports.length === 0) return none;
+  if (ports.length === 0) return noTraffic;
   return {
     kind: 'presumed',
     ports: ports.map(({ port }) => port),
@@ -94,19 +101,8 @@ function presumed(object: SourceObject, containers: readonly Container[]): Traff
   };
 }
 
-function selects(service: SourceObject, object: SourceObject, labels: Fields): boolean {
-  const spec = fields(service.value.spec);
-  const selector = fields(spec.selector);
-  return (
-    spec.type !== 'ExternalName' &&
-    Object.keys(selector).length > 0 &&
-    sameNamespace(service, object) &&
-    matchesLabels(selector, labels)
-  );
-}
-
 /** A Service that publishes pods before they are ready (peer discovery) takes no notice of readiness. */
-function hasReadyGate(service: SourceObject): boolean {
+export function hasReadyGate(service: SourceObject): boolean {
   const annotations = fields(fields(service.value.metadata).annotations);
   return (
     fields(service.value.spec).publishNotReadyAddresses !== true &&
@@ -117,7 +113,7 @@ function hasReadyGate(service: SourceObject): boolean {
 function servicePorts(service: SourceObject): readonly TrafficPort[] {
   // The API server calls a metrics API server; nobody but a scraper calls the others.
   if (metricsLike.test(service.name) && !/metrics-(api)?server/.test(service.name)) return [];
-  const ports = list(fields(service.value.spec).ports).map(fields);
+  const ports = servicePortsOf(service);
   return ports.flatMap((port) => {
     const target = has(port.targetPort) ? port.targetPort : port.port;
     if (typeof target !== 'number' && typeof target !== 'string') return [];
@@ -127,7 +123,12 @@ function servicePorts(service: SourceObject): readonly TrafficPort[] {
   });
 }
 
-function isNodeLocal(service: SourceObject): boolean {
+/** Ports as written. */
+export function servicePortsOf(service: SourceObject): readonly Fields[] {
+  return list(fields(service.value.spec).ports).map(fields);
+}
+
+export function isNodeLocal(service: SourceObject): boolean {
   const spec = fields(service.value.spec);
   return spec.internalTrafficPolicy === 'Local' || spec.externalTrafficPolicy === 'Local';
 }
@@ -142,9 +143,9 @@ function containerBehind(
   kind: string,
 ): Container | undefined {
   const declared = containers.find((container) =>
-    list(container.value.ports)
-      .map(fields)
-      .some((own) => own.containerPort === port.target || (has(own.name) && own.name === port.target)),
+    declaredPorts(container).some(
+      (own) => own.containerPort === port.target || (has(own.name) && own.name === port.target),
+    ),
   );
   return declared ?? (kind === 'StatefulSet' ? undefined : containers[0]);
 }

@@ -1,20 +1,18 @@
 // A workload that rolls out (Deployment, StatefulSet, DaemonSet) with what decides its risks: replicas, strategy,
 // containers, and who sends it connections.
+import { defaultGraceSeconds } from '../model/prestop.ts';
+import { type FencePosts, fencePosts } from '../model/rolling-update.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
-import { type Fields, fields, has, integer, list, scaled, text, textOrNumber } from './fields.ts';
-import { groupOf, type SourceObject, sameNamespace } from './objects.ts';
-import { type Traffic, trafficOf } from './traffic.ts';
+import { type Container, containersAt } from './container.ts';
+import { type Fields, fields, has, integer, list, text } from './fields.ts';
+import { groupOf, type SourceObject } from './objects.ts';
+import { podTemplateOf } from './pod-template.ts';
+import type { Related } from './related.ts';
+import { noTraffic, type Traffic, trafficOf } from './traffic.ts';
 
-export interface Container {
-  readonly path: FieldPath;
-  readonly value: Fields;
-  readonly name: string;
-  readonly image: string;
-  /** An init container with restartPolicy Always: it runs beside the containers. */
-  readonly sidecar: boolean;
-}
-
-export type WorkloadKind = 'Deployment' | 'StatefulSet' | 'DaemonSet';
+/** `Rollout`: Argo's, which rolls like a Deployment. `other`: kinds that have pods and no rollout that we know figures of
+ * (ReplicationController, OpenShift's DeploymentConfig, Knative's Service). */
+export type WorkloadKind = 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Rollout' | 'other';
 
 export interface Workload {
   readonly object: SourceObject;
@@ -39,20 +37,32 @@ export interface Workload {
   readonly traffic: Traffic;
 }
 
-const kinds: readonly string[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
-const groups: readonly string[] = ['apps', 'extensions'];
-const DEFAULT_GRACE_SECONDS = 30;
+const groups: Readonly<Record<string, readonly string[]>> = {
+  Deployment: ['apps', 'extensions'],
+  StatefulSet: ['apps'],
+  DaemonSet: ['apps', 'extensions'],
+  Rollout: ['argoproj.io'],
+  ReplicationController: [''],
+  DeploymentConfig: ['apps.openshift.io', ''],
+  Service: ['serving.knative.dev'],
+};
 
 /** Every workload among the objects. Parts of one (a kustomize patch) are left out: what they lack stands elsewhere. */
-export function workloadsOf(objects: readonly SourceObject[]): readonly Workload[] {
+export function workloadsOf(objects: readonly SourceObject[], related: Related): readonly Workload[] {
   return objects
     .filter(isWorkload)
-    .filter((object) => !isPartial(object))
-    .map((object) => workloadOf(object, objects));
+    .filter((object) => !isPartial(object) && podTemplateOf(object))
+    .map((object) => workloadOf(object, related));
 }
 
-function isWorkload(object: SourceObject): boolean {
-  return kinds.includes(object.kind) && groups.includes(groupOf(object));
+export function isWorkload(object: SourceObject): boolean {
+  return groups[object.kind]?.includes(groupOf(object)) === true;
+}
+
+function kindOf({ kind }: SourceObject): WorkloadKind {
+  return kind === 'Deployment' || kind === 'StatefulSet' || kind === 'DaemonSet' || kind === 'Rollout'
+    ? kind
+    : 'other';
 }
 
 /** A patch: the API needs an image in every container, and (since apps/v1beta2) a selector. */
@@ -60,28 +70,25 @@ export function isPartial(object: SourceObject): boolean {
   if (!isWorkload(object)) return false;
   const spec = fields(object.value.spec);
   const containers = list(fields(fields(spec.template).spec).containers);
-  const oldVersion = object.apiVersion === 'extensions/v1beta1' || object.apiVersion === 'apps/v1beta1';
+  const selected = groupOf(object) === 'apps' && object.apiVersion !== 'apps/v1beta1';
   return (
-    (!has(spec.selector) && !oldVersion) ||
-    containers.length === 0 ||
+    (selected && !has(spec.selector)) ||
+    (containers.length === 0 && !has(spec.workloadRef)) ||
     containers.some((container) => !has(fields(container).image))
   );
 }
 
-function workloadOf(object: SourceObject, objects: readonly SourceObject[]): Workload {
+function workloadOf(object: SourceObject, related: Related): Workload {
   const spec = fields(object.value.spec);
-  const template = fields(spec.template);
-  const pod = fields(template.spec);
+  const { pod, labels, path: podPath } = podTemplateOf(object)!;
   const specPath = [...object.base, 'spec'];
-  const podPath = [...specPath, 'template', 'spec'];
   const init = containersAt(pod.initContainers, [...podPath, 'initContainers']);
   const containers = [
     ...containersAt(pod.containers, [...podPath, 'containers']),
     ...init.filter((container) => container.sidecar),
   ];
-  const labels = fields(fields(template.metadata).labels);
-  const autoscaler = objects.find((candidate) => scales(candidate, object));
-  const kind = object.kind as WorkloadKind;
+  const autoscaler = related.autoscalers(object)[0];
+  const kind = kindOf(object);
   return {
     object,
     kind,
@@ -95,36 +102,10 @@ function workloadOf(object: SourceObject, objects: readonly SourceObject[]): Wor
     replicas: kind === 'DaemonSet' ? undefined : replicasOf(spec, autoscaler),
     replicasKnown: has(spec.replicas) || autoscaler !== undefined,
     autoscaler,
-    graceSeconds: integer(pod.terminationGracePeriodSeconds) ?? DEFAULT_GRACE_SECONDS,
-    singleWriter: hasSingleWriterVolume(object, pod, objects),
-    traffic: trafficOf(object, labels, containers, objects),
+    graceSeconds: integer(pod.terminationGracePeriodSeconds) ?? defaultGraceSeconds,
+    singleWriter: singleWriterClaim(object, pod, related) !== undefined,
+    traffic: object.kind === 'Service' ? noTraffic : trafficOf(object, containers, related),
   };
-}
-
-function containersAt(value: unknown, path: FieldPath): readonly Container[] {
-  return list(value).map((entry, index) => {
-    const container = fields(entry);
-    return {
-      path: [...path, index],
-      value: container,
-      name: textOrNumber(container.name) ?? `number ${index + 1}`,
-      image: textOrNumber(container.image) ?? '',
-      sidecar: path.at(-1) === 'initContainers' && container.restartPolicy === 'Always',
-    };
-  });
-}
-
-/** True for an autoscaler (also KEDA's ScaledObject) whose target is the object. */
-export function scales(autoscaler: SourceObject, object: SourceObject): boolean {
-  const own = autoscaler.kind === 'HorizontalPodAutoscaler' && groupOf(autoscaler) === 'autoscaling';
-  const keda = autoscaler.kind === 'ScaledObject' && groupOf(autoscaler) === 'keda.sh';
-  if (!own && !keda) return false;
-  const target = fields(fields(autoscaler.value.spec).scaleTargetRef);
-  return (
-    (target.kind ?? (keda ? 'Deployment' : undefined)) === object.kind &&
-    target.name === object.name &&
-    sameNamespace(autoscaler, object)
-  );
 }
 
 function replicasOf(spec: Fields, autoscaler: SourceObject | undefined): number | undefined {
@@ -135,50 +116,46 @@ function replicasOf(spec: Fields, autoscaler: SourceObject | undefined): number 
   return has(spec.replicas) ? integer(spec.replicas) : 1;
 }
 
-/** Fence posts of a rolling Deployment (pkg/controller/deployment/util: ResolveFenceposts): surge rounds up,
- * unavailable rounds down, both zero makes one unavailable. Worked: 25%/25% of 1 → 1/0; surge 0, 25% of 1 → 0/1. */
-export interface RollingUpdate {
-  readonly surge: number;
-  readonly unavailable: number;
+export interface RollingUpdate extends FencePosts {
   readonly surgeWritten: unknown;
   readonly unavailableWritten: unknown;
+  /** Where the two figures stand. */
+  readonly path: FieldPath;
 }
 
-/** How a Deployment rolls; undefined when it does not (Recreate), or a value is not a number. */
+/** How a Deployment or Rollout rolls; undefined when it does not (Recreate, blue and green), or a value is no number. */
 export function rollingUpdateOf(workload: Workload): RollingUpdate | undefined {
   const strategy = fields(workload.spec.strategy);
-  const type = strategy.type ?? 'RollingUpdate';
-  const { replicas } = workload;
-  if (workload.kind !== 'Deployment' || type !== 'RollingUpdate' || replicas === undefined) return undefined;
-  const written = fields(strategy.rollingUpdate);
-  const surge = scaled(written.maxSurge ?? '25%', replicas, 'up');
-  const unavailable = scaled(written.maxUnavailable ?? '25%', replicas, 'down');
-  if (surge === undefined || unavailable === undefined) return undefined;
-  const none = surge === 0 && unavailable === 0;
-  return {
-    surge,
-    unavailable: Math.min(none ? 1 : unavailable, replicas),
-    surgeWritten: written.maxSurge,
-    unavailableWritten: written.maxUnavailable,
-  };
+  const { replicas, kind, specPath } = workload;
+  if (replicas === undefined || (kind !== 'Deployment' && kind !== 'Rollout')) return undefined;
+  if (kind === 'Rollout' ? !has(strategy.canary) : (strategy.type ?? 'RollingUpdate') !== 'RollingUpdate')
+    return undefined;
+  const field = kind === 'Rollout' ? 'canary' : 'rollingUpdate';
+  const written = fields(strategy[field]);
+  const posts = fencePosts(written, replicas);
+  return (
+    posts && {
+      ...posts,
+      surgeWritten: written.maxSurge,
+      unavailableWritten: written.maxUnavailable,
+      path: [...specPath, 'strategy', field],
+    }
+  );
 }
 
-function hasSingleWriterVolume(object: SourceObject, pod: Fields, objects: readonly SourceObject[]): boolean {
-  return list(pod.volumes).some((volume) => {
+/** The name of a claim that (as far as the manifests say) only one node can write. */
+export function singleWriterClaim(
+  object: SourceObject,
+  pod: Fields,
+  related: Related,
+): { readonly name: string; readonly claim: SourceObject | undefined } | undefined {
+  for (const volume of list(pod.volumes)) {
     const { persistentVolumeClaim, ephemeral } = fields(volume);
-    if (has(ephemeral) || !has(persistentVolumeClaim)) return false;
-    const claim = objects.find(
-      (candidate) =>
-        candidate.kind === 'PersistentVolumeClaim' &&
-        candidate.name === text(fields(persistentVolumeClaim).claimName) &&
-        sameNamespace(candidate, object),
-    );
+    if (has(ephemeral) || !has(persistentVolumeClaim)) continue;
+    const name = text(fields(persistentVolumeClaim).claimName) ?? '';
+    const claim = related.claim(name, object);
     const modes = list(fields(claim?.value.spec).accessModes);
-    return !modes.some((mode) => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany');
-  });
-}
-
-/** What a sentence calls a container: `container "app" of Deployment shop/web`. */
-export function containerName(container: Container): string {
-  return `container "${container.name}"`;
+    if (!modes.some((mode) => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany')) return { name, claim };
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
-// `rollproof check FILE…`: names risks of manifests before anything runs.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+// `rollproof check FILE…`: names risks of manifests before anything runs, and mends those that need no measurement.
+import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type CheckReport,
@@ -9,29 +9,35 @@ import {
   type ManifestText,
   nothingChecked,
 } from '../check/check.ts';
+import { fixAll } from '../check/fix.ts';
 import { findingsAsSarif } from '../check/sarif.ts';
 import { findingsAsText } from '../check/text.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import { findingSchema } from '../model/finding.ts';
-import { toolVersion } from '../run/tool-version.ts';
+import { type Found, type Render, readFiles } from './check-files.ts';
 
 interface CheckOptions {
   readonly json?: boolean;
   readonly sarif?: boolean;
   readonly kubernetes: number;
+  readonly fix?: boolean;
+  readonly dryRun?: boolean;
+  readonly render?: boolean;
 }
-
-const manifestFile = /\.(ya?ml|json)$/i;
-const FOLDER_DEPTH_LIMIT = 20;
-const FILE_LIMIT = 10_000;
 
 export function registerCheck(program: Command): void {
   program
     .command('check')
-    .description('name risks of manifests before anything runs')
-    .argument('<files...>', 'manifests (YAML, JSON), folders, or - for standard input')
+    .description('find rollout risks in manifests, without a cluster')
+    .argument(
+      '<files...>',
+      'manifests (YAML, JSON), folders (charts and kustomizations too), or - for standard input',
+    )
     .addOption(new Option('--json', 'findings as JSON').conflicts('sarif'))
     .option('--sarif', 'findings as SARIF 2.1.0')
+    .option('--fix', 'write the fixes of errors and warnings into the files')
+    .option('--dry-run', 'with --fix: print the changes as a diff, write nothing')
+    .option('--no-render', 'read charts and kustomizations as files, without helm and kubectl')
     .addOption(
       new Option('--kubernetes <version>', 'version that the manifests are meant for')
         .argParser(minorVersion)
@@ -40,7 +46,13 @@ export function registerCheck(program: Command): void {
     .addHelpText('after', '\nExit code: 0 no error found, 1 an error found, 4 input that cannot be read.')
     .action(async (files: string[], options: CheckOptions) => {
       const stdin = files.includes('-') ? await readStandardInput() : undefined;
-      const { output, problems, code } = runCheck(files, options, stdin);
+      if (options.dryRun && !options.fix) throw new UsageError('--dry-run needs --fix.');
+      const { output, problems, code } = await runCheck(
+        files,
+        options,
+        stdin,
+        options.render === false ? undefined : runProgram,
+      );
       process.stdout.write(output);
       for (const line of problems) process.stderr.write(`${line}\n`);
       process.exitCode = code;
@@ -48,33 +60,101 @@ export function registerCheck(program: Command): void {
 }
 
 /** `stdin`: what `-` stands for. Problems are lines for standard error. */
-export function runCheck(
+export async function runCheck(
   files: readonly string[],
   options: CheckOptions,
   stdin?: Buffer,
-): { readonly output: string; readonly problems: readonly string[]; readonly code: ExitCode } {
-  const texts = files.flatMap((file) => readArgument(file, stdin));
+  renderer?: Render,
+): Promise<{ readonly output: string; readonly problems: readonly string[]; readonly code: ExitCode }> {
+  const found = await readFiles(files, stdin, renderer);
+  const fixed = options.fix ? await fixFiles(found, options) : undefined;
+  const texts = fixed?.texts ?? found.texts;
   const report = checkManifests(texts, { kubernetesMinor: options.kubernetes });
-  const problems = problemLines(report, texts);
-  if (nothingChecked(report))
+  const problems = [...found.problems, ...problemLines(report, texts)];
+  const unread = problems.length > 0;
+  const names = files.map((file) => (file === '-' ? 'stdin' : file)).join(', ');
+  if (nothingChecked(report) && found.problems.length === 0)
+    problems.push(`${names}: there is no Kubernetes object in it, so nothing was checked.`);
+  else if (report.workloads === 0 && report.objects > 0)
     problems.push(
-      `${files.map(shownName).join(', ')}: there is no Kubernetes object in it, so nothing was checked.`,
+      `${names}: no workload was checked: the ${report.objects} object${report.objects === 1 ? '' : 's'} in it are none of Deployment, StatefulSet, DaemonSet, Rollout.`,
     );
   const hasError = report.findings.some((finding) => finding.severity === 'error');
   return {
-    output: render(report, texts, options),
+    output: (fixed?.output ?? '') + (await render(report, texts, options)),
     problems,
     code: combineExitCodes([
-      problems.length > 0 ? exitCode.usage : exitCode.ok,
+      unread || nothingChecked(report) ? exitCode.usage : exitCode.ok,
       hasError ? exitCode.refuted : exitCode.ok,
     ]),
   };
 }
 
-function render(report: CheckReport, texts: readonly ManifestText[], options: CheckOptions): string {
+/** Writes the fixes (or shows them), and returns the texts as they are now and what was done. */
+async function fixFiles(
+  found: Found,
+  { kubernetes, dryRun, json, sarif }: CheckOptions,
+): Promise<{ readonly texts: readonly ManifestText[]; readonly output: string }> {
+  const { texts, fixed } = fixAll(found.texts, { kubernetesMinor: kubernetes });
+  const changed = new Map(texts.map(({ file, text }) => [file, text]));
+  const lines: string[] = [];
+  if (dryRun) {
+    const { createTwoFilesPatch } = await import('diff');
+    for (const { file, text } of found.texts) {
+      const after = changed.get(file);
+      if (after !== undefined)
+        lines.push(createTwoFilesPatch(file, file, text, after, '', '').replace(/^=+\n/, ''));
+    }
+  } else {
+    for (const [file, text] of changed) {
+      if (file === 'stdin') lines.push(text);
+      else if (writeBack(file, text, found)) lines.push(`fixed ${file}`);
+    }
+  }
+  const count = `${fixed.length} finding${fixed.length === 1 ? '' : 's'} ${dryRun ? 'can be ' : ''}fixed in ${changed.size} file${changed.size === 1 ? '' : 's'}.`;
+  // What a program reads is findings alone.
+  const output = json || sarif ? '' : `${[...lines, count].join('\n')}\n`;
+  const now = dryRun
+    ? found.texts
+    : found.texts.map((own) => ({ ...own, text: changed.get(own.file) ?? own.text }));
+  return { texts: now, output };
+}
+
+function writeBack(file: string, text: string, found: Found): boolean {
+  try {
+    writeFileSync(file, text);
+    return true;
+  } catch (error) {
+    found.problems.push(`${file}: cannot be written (${(error as NodeJS.ErrnoException).code}).`);
+    return false;
+  }
+}
+
+const RENDER_LIMIT_MS = 60_000;
+
+/** The room that starts programs is loaded when one is needed: a check of files starts without it. */
+async function runProgram(program: string, args: readonly string[]): Promise<string | undefined> {
+  const { CommandError, runCommand } = await import('../exec/command.ts');
+  try {
+    return (await runCommand(program, args, { limitMs: RENDER_LIMIT_MS })).stdout;
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (error.end === 'not-found') return undefined;
+    throw new Error(error.lastLine.replace(/^Error: /i, ''), { cause: error });
+  }
+}
+
+async function render(
+  report: CheckReport,
+  texts: readonly ManifestText[],
+  options: CheckOptions,
+): Promise<string> {
   const asLines = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   if (options.json) return asLines(report.findings.map((finding) => findingSchema.parse(finding)));
-  if (options.sarif) return asLines(findingsAsSarif(report, texts, toolVersion()));
+  if (options.sarif) {
+    const { toolVersion } = await import('../run/tool-version.ts');
+    return asLines(findingsAsSarif(report, texts, toolVersion()));
+  }
   return findingsAsText(report);
 }
 
@@ -108,49 +188,6 @@ async function readStandardInput(): Promise<Buffer> {
     chunks.push(part);
   }
   return Buffer.concat(chunks);
-}
-
-function shownName(file: string): string {
-  return file === '-' ? 'stdin' : file;
-}
-
-function readArgument(file: string, stdin: Buffer | undefined): readonly ManifestText[] {
-  try {
-    if (file === '-') return [{ file: 'stdin', text: decode(stdin ?? Buffer.alloc(0)) }];
-    if (!statSync(file).isDirectory()) return [{ file, text: decode(readFileSync(file)) }];
-    const found = filesIn(file, 0);
-    if (found.length === 0) throw new UsageError(`${file}: the folder has no .yaml, .yml or .json file.`);
-    if (found.length > FILE_LIMIT)
-      throw new UsageError(
-        `${file}: the folder has ${found.length} manifests; at most ${FILE_LIMIT} are read.`,
-      );
-    return found.map((name) => ({ file: name, text: decode(readFileSync(name)), found: true }));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code ?? (error as Error).message})`;
-    throw new UsageError(`${shownName(file)}: ${reason}.`, { cause: error });
-  }
-}
-
-/** A manifest may start with a byte order mark, and PowerShell writes UTF-16. */
-function decode(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le');
-  return bytes.toString('utf8').replace(/^\uFEFF/, '');
-}
-
-/** Hidden folders and installed packages are passed over; links are not followed. */
-function filesIn(folder: string, depth: number): readonly string[] {
-  if (depth > FOLDER_DEPTH_LIMIT) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .toSorted((a, b) => a.name.localeCompare(b.name))
-    .filter((entry) => !entry.name.startsWith('.') && entry.name !== 'node_modules')
-    .flatMap((entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return filesIn(path, depth + 1);
-      return entry.isFile() && manifestFile.test(entry.name) ? [relative('.', path) || path] : [];
-    });
 }
 
 function minorVersion(value: string): number {

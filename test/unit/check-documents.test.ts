@@ -72,12 +72,6 @@ test('what cannot be read is one sentence with its line, and the rest is still c
       1,
     ],
     [
-      'a key twice',
-      `${cronJob}---\nkind: A\nspec: {}\nspec: {}\n`,
-      ['8:1 the same key stands twice in one map (spec); Kubernetes refuses it. Remove one of them.'],
-      1,
-    ],
-    [
       'an anchor that is not there',
       'apiVersion: v1\nkind: A\nspec: *nowhere\n',
       ['1:1 cannot be expanded: Unresolved alias (the anchor must be set before the alias): nowhere.'],

@@ -1,7 +1,7 @@
 // Changes to YAML as text: parsed again, the text says what was asked for, and nothing else has moved.
 import * as assert from 'uvu/assert';
 import { parse, parseDocument } from 'yaml';
-import { type Change, withChanges } from '../../harness/check/edit.ts';
+import { type Change, pathOf, withChanges } from '../../harness/check/edit.ts';
 import { snippetOf } from '../../harness/check/snippet.ts';
 import { suite } from '../suite.ts';
 
@@ -106,7 +106,7 @@ for (const [name, text, changes, expected] of cases) {
     // The text says what the changes say, told by the parser and plain objects alone.
     const wanted = parse(text, { merge: true });
     for (const change of changes) {
-      const path = 'set' in change ? change.set : change.remove;
+      const path = pathOf(change);
       let node = wanted;
       for (const key of path.slice(0, -1)) node = node[key] ??= {};
       if ('set' in change) node[path.at(-1)!] = change.value;

@@ -1,6 +1,14 @@
 // What `rollproof check` prints and how it ends: text, JSON, SARIF, exit codes; good manifests have no finding.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -19,7 +27,7 @@ const options = { kubernetes: 34 };
 const risky = `apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: web
+  {name: web, annotations: {rollproof.dev/ignore: "no-disruption-budget, no-spread"}}
 spec:
   replicas: 2
   selector: {matchLabels: {app: web}}
@@ -40,20 +48,31 @@ const warned = risky.replace(
   'image: web:1\n          readinessProbe: {tcpSocket: {port: 80}}',
 );
 
-function inFolder<T>(files: Record<string, string | Buffer>, body: (folder: string) => T): T {
+async function inFolder<T>(
+  files: Record<string, string | Buffer>,
+  body: (folder: string) => T | Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-check-'));
   try {
     for (const [name, content] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), content);
     }
-    return body(folder);
+    return await body(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-test('good manifests, as well-known projects write them, have no finding', () => {
+async function rejects(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason as Error,
+  );
+  assert.match(error?.message ?? 'nothing was thrown', message);
+}
+
+test('good manifests, as well-known projects write them, have no finding but notes', async () => {
   const folder = new URL('good/', data);
   const files = readdirSync(folder);
   assert.ok(files.length >= 8);
@@ -61,7 +80,9 @@ test('good manifests, as well-known projects write them, have no finding', () =>
     const report = checkManifests([{ file, text: readFileSync(new URL(file, folder), 'utf8') }]);
     assert.equal(report.problems, [], file);
     assert.equal(
-      report.findings.map((finding) => `${finding.line} ${finding.rule} ${finding.message}`),
+      report.findings
+        .filter(({ severity }) => severity !== 'note')
+        .map((finding) => `${finding.line} ${finding.rule} ${finding.message}`),
       [],
       file,
     );
@@ -69,8 +90,8 @@ test('good manifests, as well-known projects write them, have no finding', () =>
   }
 });
 
-test('exit codes: 0 no error, 1 an error, 4 not readable (and the rest is still told)', () => {
-  inFolder(
+test('exit codes: 0 no error, 1 an error, 4 not readable (and the rest is still told)', async () => {
+  await inFolder(
     {
       'risky.yaml': risky,
       'warned.yaml': warned,
@@ -78,34 +99,34 @@ test('exit codes: 0 no error, 1 an error, 4 not readable (and the rest is still 
       'broken.yaml': `a: [\n---\n${risky}`,
       'values.yaml': 'a: 1\n',
     },
-    (folder) => {
-      const run = (...names: string[]) => {
-        const { code, problems, output } = runCheck(
+    async (folder) => {
+      const run = async (...names: string[]) => {
+        const { code, problems, output } = await runCheck(
           names.map((name) => join(folder, name)),
           options,
         );
         return { code, problems: problems.map((line) => line.replace(`${folder}/`, '')), output };
       };
-      assert.is(run('risky.yaml').code, 1);
-      assert.is(run('warned.yaml').code, 0);
-      const broken = run('broken.yaml');
+      assert.is((await run('risky.yaml')).code, 1);
+      assert.is((await run('warned.yaml')).code, 0);
+      const broken = await run('broken.yaml');
       assert.is(broken.code, 4);
       assert.match(broken.problems[0]!, /^broken\.yaml:2:1: is not valid YAML/);
       assert.match(broken.output, /error no-readiness-probe/);
-      assert.equal(run('empty.yaml'), {
+      assert.equal(await run('empty.yaml'), {
         code: 4,
         problems: ['empty.yaml: there is no Kubernetes object in it, so nothing was checked.'],
         output: '',
       });
-      assert.is(run('values.yaml').code, 4);
-      assert.is(run('values.yaml', 'warned.yaml').code, 0);
-      assert.throws(() => run('nope.yaml'), /nope\.yaml: there is no such file\.$/);
+      assert.is((await run('values.yaml')).code, 4);
+      assert.is((await run('values.yaml', 'warned.yaml')).code, 0);
+      await rejects(run('nope.yaml'), /nope\.yaml: there is no such file\.$/);
     },
   );
 });
 
-test('a folder is read with its folders; what is no manifest in it is passed over', () => {
-  inFolder(
+test('a folder is read with its folders; what is no manifest in it is passed over', async () => {
+  await inFolder(
     {
       'a/risky.yaml': risky,
       'a/b/warned.yml': warned,
@@ -114,25 +135,25 @@ test('a folder is read with its folders; what is no manifest in it is passed ove
       'a/node_modules/x.yaml': risky,
       'empty/readme.md': '',
     },
-    (folder) => {
+    async (folder) => {
       const findings: Finding[] = JSON.parse(
-        runCheck([join(folder, 'a')], { ...options, json: true }).output,
+        (await runCheck([join(folder, 'a')], { ...options, json: true })).output,
       );
       assert.equal(
         [...new Set(findings.map((finding) => finding.file.split('/').at(-1)))],
         ['warned.yml', 'risky.yaml'],
       );
-      assert.throws(
-        () => runCheck([join(folder, 'empty')], options),
+      await rejects(
+        runCheck([join(folder, 'empty')], options),
         /the folder has no \.yaml, \.yml or \.json file/,
       );
     },
   );
 });
 
-test('the templates of a chart in a folder are one sentence', () => {
+test('the templates of a chart in a folder are one sentence', async () => {
   const template = 'apiVersion: v1\nkind: A\nname: {{ .Values.a }}\n';
-  inFolder(
+  await inFolder(
     {
       'c/templates/a.yaml': template,
       'c/templates/b.yaml': template,
@@ -140,8 +161,8 @@ test('the templates of a chart in a folder are one sentence', () => {
       'c/values.yaml': 'a: "{{ x }}"\n',
       'm.yaml': risky,
     },
-    (folder) => {
-      const { problems, code, output } = runCheck([folder], options);
+    async (folder) => {
+      const { problems, code, output } = await runCheck([folder], options);
       assert.is(code, 4);
       assert.is(problems.length, 1);
       assert.match(
@@ -153,15 +174,15 @@ test('the templates of a chart in a folder are one sentence', () => {
   );
 });
 
-test('a byte order mark and UTF-16 are read', () => {
-  inFolder(
+test('a byte order mark and UTF-16 are read', async () => {
+  await inFolder(
     {
       'bom.yaml': `\uFEFF${risky}`,
       'utf16.yaml': Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(risky, 'utf16le')]),
     },
-    (folder) => {
+    async (folder) => {
       for (const name of ['bom.yaml', 'utf16.yaml']) {
-        const { output, problems } = runCheck([join(folder, name)], { ...options, json: true });
+        const { output, problems } = await runCheck([join(folder, name)], { ...options, json: true });
         assert.equal(problems, [], name);
         assert.equal(
           JSON.parse(output).map((finding: Finding) => finding.line),
@@ -173,10 +194,10 @@ test('a byte order mark and UTF-16 are read', () => {
   );
 });
 
-test('JSON: a list of findings with rule, file, line, severity, message, fix, scenario', () => {
-  inFolder({ 'm.yaml': risky }, (folder) => {
+test('JSON: a list of findings with rule, file, line, severity, message, fix, scenario', async () => {
+  await inFolder({ 'm.yaml': risky }, async (folder) => {
     const file = join(folder, 'm.yaml');
-    const findings: unknown[] = JSON.parse(runCheck([file], { ...options, json: true }).output);
+    const findings: unknown[] = JSON.parse((await runCheck([file], { ...options, json: true })).output);
     assert.is(findings.length, 2);
     for (const finding of findings) findingSchema.parse(finding);
     const [first] = findings as Finding[];
@@ -196,18 +217,18 @@ test('JSON: a list of findings with rule, file, line, severity, message, fix, sc
       },
     );
     assert.is(
-      runCheck([file], { ...options, json: true }).output,
-      runCheck([file], { ...options, json: true }).output,
+      (await runCheck([file], { ...options, json: true })).output,
+      (await runCheck([file], { ...options, json: true })).output,
     );
   });
-  inFolder({ 'm.yaml': 'apiVersion: v1\nkind: Namespace\n' }, (folder) =>
-    assert.is(runCheck([join(folder, 'm.yaml')], { ...options, json: true }).output, '[]\n'),
+  await inFolder({ 'm.yaml': 'apiVersion: v1\nkind: Namespace\n' }, async (folder) =>
+    assert.is((await runCheck([join(folder, 'm.yaml')], { ...options, json: true })).output, '[]\n'),
   );
 });
 
-test('text: a line per finding that editors understand, then why, fix and scenario', () => {
-  inFolder({ 'm.yaml': risky }, (folder) => {
-    const { output } = runCheck([join(folder, 'm.yaml')], options);
+test('text: a line per finding that editors understand, then why, fix and scenario', async () => {
+  await inFolder({ 'm.yaml': risky }, async (folder) => {
+    const { output } = await runCheck([join(folder, 'm.yaml')], options);
     const lines = output.replaceAll(`${folder}/`, '').split('\n');
     assert.match(lines[0]!, /^m\.yaml:12 error no-readiness-probe container "web" of Deployment web/);
     assert.match(lines[1]!, /^ {2}why: /);
@@ -224,16 +245,16 @@ test('text: a line per finding that editors understand, then why, fix and scenar
   });
 });
 
-test('SARIF is valid 2.1.0, its places and replacements are those of the findings', () => {
+test('SARIF is valid 2.1.0, its places and replacements are those of the findings', async () => {
   const schema = JSON.parse(readFileSync(new URL('sarif-2.1.0.schema.json', data), 'utf8'));
   // The published schema is draft 4; without its id it reads the same as draft 7.
   const { $schema: _, id: __, ...draft7 } = schema;
   const validate = new Ajv({ strict: false, validateFormats: false, unicodeRegExp: false }).compile(draft7);
-  inFolder(
+  await inFolder(
     { 'm y.yaml': risky, 'broken.yaml': 'a: [\n', 'short.yaml': 'apiVersion: batch/v1beta1\nkind: CronJob' },
-    (folder) => {
+    async (folder) => {
       const files = ['m y.yaml', 'broken.yaml', 'short.yaml'].map((name) => join(folder, name));
-      const { output } = runCheck(files, { ...options, sarif: true });
+      const { output } = await runCheck(files, { ...options, sarif: true });
       const log = JSON.parse(output);
       assert.ok(validate(JSON.parse(output)), JSON.stringify(validate.errors?.[0]));
       const [run] = log.runs;
@@ -279,7 +300,7 @@ function replaced(text: string, { deletedRegion, insertedContent }: Replacement)
   );
 }
 
-test('every rule is documented, with its severity and scenario', () => {
+test('every rule is documented, with its severity and scenario', async () => {
   const text = readFileSync(new URL('../../docs/check.md', import.meta.url), 'utf8');
   for (const { id, severity, scenario } of rules) {
     const row = text.split('\n').find((line) => line.startsWith(`| \`${id}\` |`));
@@ -321,5 +342,76 @@ test(
   },
   { timeoutMs: 90_000 },
 );
+
+test('--fix writes what was checked again, keeps the rest byte for byte, and is done after one time', async () => {
+  const crlf = risky.replaceAll('\n', '\r\n');
+  const bare = risky.slice(0, risky.indexOf('---'));
+  const noNewline = `${risky.slice(risky.indexOf('---') + 4)}---\n${bare}`.trimEnd();
+  await inFolder({ 'a.yaml': risky, 'b/crlf.yaml': crlf, 'c/end.yaml': noNewline }, async (folder) => {
+    const dry = await runCheck([folder], { ...options, fix: true, dryRun: true });
+    assert.match(dry.output, /^\+ {10}readinessProbe:/m);
+    assert.is(readFileSync(join(folder, 'a.yaml'), 'utf8'), risky, 'a dry run writes nothing');
+    const first = await runCheck([folder], { ...options, fix: true });
+    assert.is(first.code, 0, first.output);
+    assert.match(first.output, /6 findings fixed in 3 files\./);
+    const written = readFileSync(join(folder, 'a.yaml'), 'utf8');
+    for (const line of risky.split('\n')) assert.ok(written.includes(line), line);
+    assert.not.match(readFileSync(join(folder, 'b/crlf.yaml'), 'utf8'), /[^\r]\n/);
+    const again = await runCheck([folder], { ...options, fix: true });
+    assert.match(again.output, /0 findings fixed in 0 files\./);
+    assert.is(readFileSync(join(folder, 'a.yaml'), 'utf8'), written);
+  });
+});
+
+test('one unreadable file is named, and the rest is checked; links are followed, also in a circle', async () => {
+  await inFolder({ 'a.yaml': warned, 'sub/b.txt': 'x' }, async (folder) => {
+    symlinkSync('nowhere.yaml', join(folder, 'dangling.yaml'));
+    symlinkSync(folder, join(folder, 'sub', 'circle'));
+    writeFileSync(join(folder, 'real.txt'), risky.replaceAll('web', 'linked'));
+    symlinkSync(join(folder, 'real.txt'), join(folder, 'linked.yaml'));
+    const { code, problems, output } = await runCheck([folder, folder], options);
+    assert.is(code, 4);
+    assert.match(problems.join('\n'), /dangling\.yaml: there is no such file\./);
+    assert.match(output, /Deployment linked has no readinessProbe/);
+    assert.match(output, /2 workloads checked/, 'a file that is met twice is checked once');
+  });
+});
+
+test('charts and kustomizations are rendered; without the program, or when it fails, their files are read', async () => {
+  const files = {
+    'k/kustomization.yaml': 'resources: [d.yaml]\n',
+    'k/d.yaml': warned,
+    'c/Chart.yaml': 'apiVersion: v2\nname: c\n',
+    'c/templates/d.yaml': 'apiVersion: v1\nkind: A\nname: {{ .Values.a }}\n',
+  };
+  await inFolder(files, async (folder) => {
+    const asked: string[] = [];
+    const rendered = await runCheck([folder], options, undefined, async (program, args) => {
+      asked.push(`${program} ${args.join(' ')}`.replace(folder, '.'));
+      return program === 'helm' ? `# Source: c/templates/d.yaml\n${risky}` : warned;
+    });
+    assert.equal(asked, ['helm template c ./c', 'kubectl kustomize ./k']);
+    assert.match(rendered.output, /c\/rendered\.yaml:\d+ error no-readiness-probe/);
+    assert.equal(rendered.problems, []);
+    const fixed = await runCheck([folder], { ...options, fix: true }, undefined, async () => risky);
+    assert.match(fixed.output, /0 findings fixed/, 'rendered text is no place for a fix');
+    const failed = await runCheck([folder], options, undefined, async () => {
+      throw new Error('no such value');
+    });
+    assert.match(failed.problems.join('\n'), /helm cannot render it: no such value/);
+    const missing = await runCheck([folder], options, undefined, async () => undefined);
+    assert.match(missing.problems.join('\n'), /has not been rendered/);
+    assert.match(missing.output, /warning no-prestop/);
+  });
+});
+
+test('no workload is never silence', async () => {
+  await inFolder({ 'm.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n' }, async (folder) => {
+    const { code, problems, output } = await runCheck([join(folder, 'm.yaml')], options);
+    assert.is(code, 0);
+    assert.match(output, /nothing found \(1 object read, 0 workloads checked\)/);
+    assert.match(problems.join('\n'), /no workload was checked: the 1 object in it/);
+  });
+});
 
 test.run();

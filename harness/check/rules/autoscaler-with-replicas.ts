@@ -1,7 +1,7 @@
 // Two owners of one number.
 import { has } from '../fields.ts';
 import { capacityLost } from '../measured.ts';
-import { nameOf } from '../objects.ts';
+import { nameOf, partnerName } from '../objects.ts';
 import type { CheckInput, Rule } from '../rule.ts';
 
 export const autoscalerWithReplicas: Rule = {
@@ -18,7 +18,7 @@ export const autoscalerWithReplicas: Rule = {
               object,
               other: autoscaler,
               path: [...specPath, 'replicas'],
-              message: `${nameOf(object)} says replicas ${String(spec.replicas)} and ${nameOf(autoscaler)} scales it: every apply sets it back.`,
+              message: `${nameOf(object)} says replicas ${String(spec.replicas)} and ${partnerName(autoscaler, object)} scales it: every apply sets it back.`,
               changes: [{ remove: [...specPath, 'replicas'], comment: 'the autoscaler owns it' }],
             },
           ]

@@ -1,12 +1,13 @@
 // A fixed delay is a guess of the slowest start; a startupProbe waits as long as the app really needs.
 
+import { type Container, containerName } from '../container.ts';
 import type { Change } from '../edit.ts';
 import { fields } from '../fields.ts';
 import { notMeasurable } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { type Probe, probeOf, secondsToAct } from '../probe.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
-import { type Container, containerName, type Workload } from '../workload.ts';
+import type { Workload } from '../workload.ts';
 
 /** From here on a delay costs more than the start-up it hides: every pod of every rollout waits for it. */
 const readinessDelaySeconds = 15;

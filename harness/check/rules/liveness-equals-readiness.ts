@@ -1,9 +1,11 @@
 // The same question to both probes restarts a pod in the moment in which it should only be left alone.
+
+import { containerName } from '../container.ts';
 import { notMeasurable } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { asksTheSame, probeOf, secondsToAct } from '../probe.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
-import { containerName, type Workload } from '../workload.ts';
+import type { Workload } from '../workload.ts';
 
 export const livenessEqualsReadiness: Rule = {
   id: 'liveness-equals-readiness',

@@ -1,6 +1,9 @@
 // A rollout that may stop every pod before a new one is ready.
+
+import { scaled } from '../../model/rolling-update.ts';
+import type { FieldPath } from '../../model/yaml-path.ts';
 import type { Change } from '../edit.ts';
-import { fields, scaled } from '../fields.ts';
+import { fields } from '../fields.ts';
 import { noReadyPod } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
@@ -22,11 +25,14 @@ function findIn(workload: Workload): readonly Draft[] {
   if (workload.traffic.kind === 'none' || workload.singleWriter) return [];
   switch (workload.kind) {
     case 'Deployment':
+    case 'Rollout':
       return deployment(workload);
     case 'StatefulSet':
       return statefulSet(workload);
     case 'DaemonSet':
       return daemonSet(workload);
+    case 'other':
+      return [];
     default:
       return workload.kind satisfies never;
   }
@@ -34,30 +40,36 @@ function findIn(workload: Workload): readonly Draft[] {
 
 function deployment(workload: Workload): readonly Draft[] {
   const rolling = rollingUpdateOf(workload);
-  const { replicas, object, specPath } = workload;
+  const { replicas, object } = workload;
   if (!rolling || !replicas || rolling.unavailable < replicas) return [];
   if (isZero(rolling.surgeWritten) && isZero(rolling.unavailableWritten)) return [];
   const written = (value: unknown) => (value === undefined ? '25% (the default)' : String(value));
   return [
     {
       object,
-      path: [...specPath, 'strategy', 'rollingUpdate', 'maxUnavailable'],
+      path: [...rolling.path, 'maxUnavailable'],
       severity: severityFor(workload, workload.replicasKnown ? 'error' : 'warning'),
       message: `${nameOf(object)}: maxUnavailable ${written(rolling.unavailableWritten)} with maxSurge ${written(rolling.surgeWritten)} of ${replicas} replica${replicas === 1 ? '' : 's'}${workload.replicasKnown ? '' : ' (the default)'} lets a rollout stop ${replicas === 1 ? 'the only pod' : `all ${replicas} pods`} before a new one is ready.`,
-      changes: changesFor(workload, replicas),
+      changes: changesFor(workload, rolling.path, replicas),
     },
   ];
 }
 
 /** One more pod instead of one fewer; where a surge has no room, two replicas that take turns. */
-function changesFor(workload: Workload, replicas: number): readonly Change[] {
-  const path = [...workload.specPath, 'strategy', 'rollingUpdate'];
+function changesFor(workload: Workload, path: FieldPath, replicas: number): readonly Change[] {
   const noRoom = hostPortsOf(workload).length > 0 || selfAvoiding(workload) !== undefined;
-  if (!noRoom) return [{ set: path, value: { maxSurge: 1, maxUnavailable: 0 } }];
-  const turns: Change = { set: path, value: { maxSurge: 0, maxUnavailable: 1 } };
+  if (!noRoom)
+    return [
+      { set: [...path, 'maxSurge'], value: 1 },
+      { set: [...path, 'maxUnavailable'], value: 0 },
+    ];
+  const turns: readonly Change[] = [
+    { set: [...path, 'maxSurge'], value: 0 },
+    { set: [...path, 'maxUnavailable'], value: 1 },
+  ];
   return replicas > 1 || workload.autoscaler
-    ? [turns]
-    : [{ set: [...workload.specPath, 'replicas'], value: 2 }, turns];
+    ? turns
+    : [{ set: [...workload.specPath, 'replicas'], value: 2 }, ...turns];
 }
 
 function statefulSet(workload: Workload): readonly Draft[] {

@@ -1,18 +1,16 @@
 // A pod gets SIGTERM while routing still sends it connections; a preStop sleep bridges that.
-
+import { defaultPreStopSeconds, nativeSleepMinor } from '../../model/prestop.ts';
+import { type Container, containerName } from '../container.ts';
+import { isDataStore } from '../data-store.ts';
 import type { Change } from '../edit.ts';
 import { fields, list } from '../fields.ts';
 import { lossesTo } from '../measured.ts';
-import { nameOf, type SourceObject, sameNamespace } from '../objects.ts';
-import { preStopOf, stopsServerAtOnce } from '../prestop.ts';
+import { belongTogether, nameOf } from '../objects.ts';
+import { preStopOf } from '../prestop.ts';
+import type { Related } from '../related.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
-import { type Container, containerName, type Workload } from '../workload.ts';
-
-/** Measured on kind: 1 s loses connections, 5 s none (docs/measured.md); `rollproof tune` measures it on yours. */
-export const preStopSeconds = 5;
-/** Since this minor version the sleep action is on by default (KEP-3960). */
-const nativeSleepMinor = 30;
+import type { Workload } from '../workload.ts';
 
 export const noPreStop: Rule = {
   id: 'no-prestop',
@@ -24,32 +22,19 @@ export const noPreStop: Rule = {
   measured: lossesTo(['routed-after-stop', 'killed-in-flight'], 'preStop'),
 };
 
-function findIn(workload: Workload, { objects, kubernetesMinor }: CheckInput): readonly Draft[] {
+function findIn(workload: Workload, { related, kubernetesMinor }: CheckInput): readonly Draft[] {
   const { traffic, object } = workload;
   if (traffic.kind === 'none' || !traffic.routed || !othersTakeOver(workload)) return [];
-  const sender = traffic.kind === 'service' ? senderName(traffic) : 'its Service';
   return traffic.containers.flatMap((container) => {
-    const preStop = preStopOf(container);
-    const stopped = preStop && stopsServerAtOnce(preStop);
-    if ((preStop && !stopped) || lingers(container, workload, objects)) return [];
-    const what = stopped
-      ? `has a preStop hook that stops the server at once (${stopped}): ${sender} goes on sending it new connections for a moment.`
-      : `has no preStop hook: ${sender} goes on sending it new connections for a moment after SIGTERM.`;
+    if (preStopOf(container) || lingers(container, workload, related)) return [];
+    const severity = thoughtOf(workload) ? 'note' : severityFor(workload, 'warning');
     return [
       {
         object,
-        path: stopped ? [...container.path, 'lifecycle', 'preStop'] : container.path,
-        severity: thoughtOf(workload) && !stopped ? 'note' : severityFor(workload, 'warning'),
-        message: `${containerName(container)} of ${nameOf(object)} ${what}`,
-        changes: stopped
-          ? [
-              {
-                set: [...container.path, 'lifecycle', 'preStop'],
-                value: { exec: { command: ['/bin/sh', '-c', `sleep ${preStopSeconds}; ${stopped}`] } },
-              },
-              ...roomFor(workload),
-            ]
-          : preStopChanges(workload, container, kubernetesMinor),
+        path: container.path,
+        severity: workload.kind === 'StatefulSet' && !traffic.ports.some(isHttp) ? 'note' : severity,
+        message: `${containerName(container)} of ${nameOf(object)} has no preStop hook: ${senderName(traffic, object)} goes on sending it new connections for a moment after SIGTERM.`,
+        changes: preStopChanges(workload, container, kubernetesMinor),
       },
     ];
   });
@@ -65,11 +50,14 @@ function othersTakeOver(workload: Workload): boolean {
   switch (workload.kind) {
     case 'Deployment':
       return fields(workload.spec.strategy).type !== 'Recreate';
+    case 'Rollout':
+    case 'other':
+      return true;
     case 'DaemonSet':
       return !workload.traffic.nodeLocal;
     case 'StatefulSet':
-      // Clients of databases and queues choose their pod (leader, shard); only those of HTTP let the Service choose.
-      return (workload.replicas ?? 0) > 1 && workload.traffic.ports.some(isHttp);
+      // Clients of databases and queues choose their pod (leader, shard); those of others let the Service choose.
+      return (workload.replicas ?? 0) > 1 && !isDataStore(workload);
     default:
       return workload.kind satisfies never;
   }
@@ -89,23 +77,24 @@ const lingering =
   /shutdown[-_.]?(delay|wait|send)|lame-?duck|requestAcceptGraceTimeout|graceful[-_.]?shutdown[-_.]?(delay|wait)|drain[-_.]?(delay|wait|time)|(pre|before)[-_.]?(stop|shutdown)[-_.]?(delay|sleep|wait)/i;
 
 /** Istio's proxy drains for 5 s after SIGTERM by default (terminationDrainDuration). */
-const lingeringImages = /(^|\/)istio\/proxyv2\b|^auto$/;
+const lingeringImages = /(^|\/)proxyv2$|^auto$/;
 
-function lingers(container: Container, workload: Workload, objects: readonly SourceObject[]): boolean {
+export function lingers(container: Container, workload: Workload, related: Related): boolean {
   const { command, args, env } = container.value;
   const words = [...list(command), ...list(args), ...list(env).map((entry) => fields(entry).name)];
   if (words.some((word) => typeof word === 'string' && lingering.test(word))) return true;
   if (lingeringImages.test(container.image)) return true;
   const mounted = list(workload.pod.volumes).map((volume) => fields(fields(volume).configMap).name);
-  return objects.some(
-    (object) =>
-      object.kind === 'ConfigMap' &&
-      mounted.includes(object.name) &&
-      sameNamespace(object, workload.object) &&
-      Object.values(fields(object.value.data)).some(
-        (text) => typeof text === 'string' && lingering.test(text),
-      ),
-  );
+  return related
+    .kind('ConfigMap')
+    .some(
+      (object) =>
+        mounted.includes(object.name) &&
+        belongTogether(object, workload.object) &&
+        Object.values(fields(object.value.data)).some(
+          (text) => typeof text === 'string' && lingering.test(text),
+        ),
+    );
 }
 
 /** The hook, and room for it in the grace period. */
@@ -116,12 +105,12 @@ export function preStopChanges(
 ): readonly Change[] {
   const hook =
     kubernetesMinor >= nativeSleepMinor
-      ? { sleep: { seconds: preStopSeconds } }
-      : { exec: { command: ['sleep', String(preStopSeconds)] } };
+      ? { sleep: { seconds: defaultPreStopSeconds } }
+      : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } };
   return [{ set: [...container.path, 'lifecycle', 'preStop'], value: hook }, ...roomFor(workload)];
 }
 
-function roomFor(workload: Workload): readonly Change[] {
-  if (workload.graceSeconds >= 2 * preStopSeconds) return [];
+export function roomFor(workload: Workload): readonly Change[] {
+  if (workload.graceSeconds >= 2 * defaultPreStopSeconds) return [];
   return [{ set: [...workload.podPath, 'terminationGracePeriodSeconds'], value: 30 }];
 }

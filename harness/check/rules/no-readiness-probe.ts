@@ -1,11 +1,13 @@
 // A container that is ready as soon as its process runs gets connections before it listens.
+
+import { type Container, containerName } from '../container.ts';
 import { fields } from '../fields.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { asksTheSame, probeOf, secondsToAct } from '../probe.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
-import { type Container, containerName, type Workload } from '../workload.ts';
+import type { Workload } from '../workload.ts';
 
 export const noReadinessProbe: Rule = {
   id: 'no-readiness-probe',
@@ -28,10 +30,12 @@ function findIn(workload: Workload): readonly Draft[] {
       const elsewhere = workload.containers.some(
         (other) => other !== container && other.value.readinessProbe,
       );
-      const sole = workload.kind !== 'Deployment' || fields(workload.spec.strategy).type === 'Recreate';
+      const sole =
+        (workload.kind !== 'Deployment' && workload.kind !== 'Rollout') ||
+        fields(workload.spec.strategy).type === 'Recreate';
       const cause =
         traffic.kind === 'service'
-          ? `${senderName(traffic)} sends it connections as soon as its process runs, before port ${port} listens`
+          ? `${senderName(traffic, object)} sends it connections as soon as its process runs, before port ${port} listens`
           : `whoever connects to its port ${port} is refused until it listens`;
       return {
         object,

@@ -1,8 +1,10 @@
 // A disruption budget that never allows an eviction.
+
+import { scaled } from '../../model/rolling-update.ts';
 import type { Change } from '../edit.ts';
-import { fields, has, matchesSelector, scaled } from '../fields.ts';
+import { fields, has } from '../fields.ts';
 import { rolloutStuck } from '../measured.ts';
-import { groupOf, nameOf, type SourceObject, sameNamespace } from '../objects.ts';
+import { groupOf, nameOf, partnerName, type SourceObject } from '../objects.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
 import type { Workload } from '../workload.ts';
 
@@ -12,22 +14,25 @@ export const pdbBlocksDrain: Rule = {
   title: 'PodDisruptionBudget that allows no eviction',
   why: 'kubectl drain, cluster upgrades and autoscalers evict pods, and an eviction needs a budget of at least one. When the budget asks for all pods (percentages round up) the eviction is refused and tried again for ever: the drain does not end until somebody deletes the pod or the budget. Rollouts take no notice of the budget.',
   scenario: 'node-drain',
-  find: ({ objects, workloads }: CheckInput) =>
-    objects
-      .filter((object) => object.kind === 'PodDisruptionBudget' && groupOf(object) === 'policy')
-      .flatMap((budget) => findIn(budget, workloads)),
+  find: ({ related, workloads }: CheckInput) => {
+    const workloadOf = new Map(workloads.map((workload) => [workload.object, workload]));
+    return related
+      .kind('PodDisruptionBudget')
+      .filter((object) => groupOf(object) === 'policy')
+      .flatMap((budget) =>
+        findIn(
+          budget,
+          related.selectedBy(budget).flatMap((object) => workloadOf.get(object) ?? []),
+        ),
+      );
+  },
   measured: rolloutStuck,
 };
 
 function findIn(budget: SourceObject, workloads: readonly Workload[]): readonly Draft[] {
   const spec = fields(budget.value.spec);
   // A drain passes over the pods of a DaemonSet.
-  const matched = workloads.filter(
-    (workload) =>
-      workload.kind !== 'DaemonSet' &&
-      sameNamespace(budget, workload.object) &&
-      selectorMatches(budget, spec.selector, workload),
-  );
+  const matched = workloads.filter(({ kind }) => kind !== 'DaemonSet');
   const counts = matched.map((workload) => workload.replicas);
   const known = matched.length > 0 && counts.every((count) => count !== undefined);
   const pods = known ? counts.reduce((sum, count) => sum + count!, 0) : undefined;
@@ -38,7 +43,7 @@ function findIn(budget: SourceObject, workloads: readonly Workload[]): readonly 
   if (!blocked) return [];
   const field = has(spec.maxUnavailable) ? 'maxUnavailable' : 'minAvailable';
   const path = [...budget.base, 'spec'];
-  const names = matched.map((workload) => nameOf(workload.object)).join(', ');
+  const names = matched.map(({ object }) => partnerName(object, budget)).join(', ');
   const changes: Change[] = [
     ...(field === 'minAvailable' ? [{ remove: [...path, 'minAvailable'] }] : []),
     { set: [...path, 'maxUnavailable'], value: 1 },
@@ -62,12 +67,6 @@ function findIn(budget: SourceObject, workloads: readonly Workload[]): readonly 
       changes,
     },
   ];
-}
-
-/** policy/v1: an empty selector matches every pod of the namespace; policy/v1beta1: none. */
-function selectorMatches(budget: SourceObject, selector: unknown, workload: Workload): boolean {
-  if (budget.apiVersion === 'policy/v1beta1' && Object.keys(fields(selector)).length === 0) return false;
-  return matchesSelector(selector, workload.labels);
 }
 
 function blockedByMaxUnavailable(value: unknown, pods: number | undefined): boolean {

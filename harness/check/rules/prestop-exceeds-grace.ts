@@ -1,9 +1,11 @@
 // The hook runs inside the grace period: what it uses up is missing for the app's shutdown.
+
+import { containerName } from '../container.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { preStopOf } from '../prestop.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
-import { containerName, type Workload } from '../workload.ts';
+import type { Workload } from '../workload.ts';
 
 export const preStopExceedsGrace: Rule = {
   id: 'prestop-exceeds-grace',

@@ -1,10 +1,11 @@
 // An exec hook is started without a shell, in the container's own image.
+import { defaultPreStopSeconds, nativeSleepMinor } from '../../model/prestop.ts';
+import { type Container, containerName } from '../container.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { cannotRun, preStopOf } from '../prestop.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
-import { type Container, containerName, type Workload } from '../workload.ts';
-import { preStopSeconds } from './no-prestop.ts';
+import type { Workload } from '../workload.ts';
 
 export const preStopWithoutShell: Rule = {
   id: 'prestop-without-shell',
@@ -49,11 +50,7 @@ function replacement(
   const shell = { exec: { command: ['/bin/sh', '-c', command.at(-1) ?? ''] } };
   const spelled = { exec: { command: ['/bin/sh', '-c', command.join(' ')] } };
   const withShell = /(^|\/)bash$/.test(command[0] ?? '') ? shell : spelled;
-  const hasShell =
-    cannotRun(
-      { hook: withShell, command: withShell.exec.command, seconds, onlySleeps: false },
-      container.image,
-    ) === undefined;
-  if (hasShell && (kubernetesMinor < 30 || seconds === undefined)) return withShell;
-  return { sleep: { seconds: Math.ceil(seconds ?? preStopSeconds) } };
+  const hasShell = cannotRun({ command: withShell.exec.command }, container.image) === undefined;
+  if (hasShell && (kubernetesMinor < nativeSleepMinor || seconds === undefined)) return withShell;
+  return { sleep: { seconds: Math.ceil(seconds ?? defaultPreStopSeconds) } };
 }

@@ -1,10 +1,12 @@
 // A probe that may take longer than its period is not repeated every period.
+
+import { containerName } from '../container.ts';
 import { fields } from '../fields.ts';
 import { notMeasurable } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import { probeKinds, probeOf } from '../probe.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
-import { containerName, type Workload } from '../workload.ts';
+import type { Workload } from '../workload.ts';
 
 export const probeTimeoutExceedsPeriod: Rule = {
   id: 'probe-timeout-exceeds-period',

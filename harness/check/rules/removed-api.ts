@@ -32,9 +32,8 @@ function findIn(object: SourceObject, kubernetesMinor: number): readonly Draft[]
       message: `${nameOf(object)}: ${apiVersion} was removed in Kubernetes 1.${removedInMinor}; ${
         replacement ? `use ${replacement}` : 'nothing takes its place (Pod Security Admission does its work)'
       }.`,
-      changes: replacement
-        ? [{ set: path, value: replacement }, ...conversion(object, replacement)]
-        : [{ remove: path, comment: 'delete the whole object' }],
+      changes: replacement ? [{ set: path, value: replacement }, ...conversion(object, replacement)] : [],
+      advice: '# delete the whole object',
     },
   ];
 }

@@ -1,7 +1,8 @@
 // One pod alone cannot be moved without a gap.
+import { isDataStore } from '../data-store.ts';
 import { fields, has } from '../fields.ts';
 import { noReadyPod } from '../measured.ts';
-import { nameOf } from '../objects.ts';
+import { nameOf, partnerName } from '../objects.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
 import { rollingUpdateOf, type Workload } from '../workload.ts';
 
@@ -16,19 +17,43 @@ export const singleReplica: Rule = {
 };
 
 function findIn(workload: Workload): readonly Draft[] {
-  const { object, specPath, spec, traffic, singleWriter } = workload;
-  if (workload.kind !== 'Deployment' || traffic.kind === 'none' || workload.autoscaler || singleWriter)
+  const { object, specPath, spec, traffic, singleWriter, autoscaler } = workload;
+  if (
+    (workload.kind !== 'Deployment' && workload.kind !== 'Rollout') ||
+    traffic.kind === 'none' ||
+    singleWriter
+  )
     return [];
-  // Without the field an autoscaler, or a hand, may set it.
-  if (!has(spec.replicas) || workload.replicas !== 1 || fields(spec.strategy).type === 'Recreate') return [];
+  if (workload.replicas !== 1 || fields(spec.strategy).type === 'Recreate') return [];
+  // Where no Service is given a hand or an autoscaler elsewhere may set the number.
+  if (!has(spec.replicas) && !autoscaler && traffic.kind !== 'service') return [];
   // That the only pod goes first is the graver finding of another rule.
   if ((rollingUpdateOf(workload)?.unavailable ?? 0) > 0) return [];
+  if (autoscaler) {
+    if (autoscaler.kind !== 'HorizontalPodAutoscaler') return [];
+    const path = [...autoscaler.base, 'spec', 'minReplicas'];
+    return [
+      {
+        object: autoscaler,
+        other: object,
+        path,
+        message: `${nameOf(autoscaler)} goes down to one replica of ${partnerName(object, autoscaler)}${has(fields(autoscaler.value.spec).minReplicas) ? '' : ' (minReplicas is not written)'}: a node drain, an eviction or a crash leaves none.`,
+        changes: [{ set: path, value: 2 }],
+      },
+    ];
+  }
+  const path = [...specPath, 'replicas'];
+  const store = isDataStore(workload);
   return [
     {
       object,
-      path: [...specPath, 'replicas'],
-      message: `${nameOf(object)} has one replica: a node drain, an eviction or a crash leaves none.`,
-      changes: [{ set: [...specPath, 'replicas'], value: 2 }],
+      path,
+      message: `${nameOf(object)} has one replica${has(spec.replicas) ? '' : ' (replicas is not written)'}: a node drain, an eviction or a crash leaves none.`,
+      changes: store ? [] : [{ set: path, value: 2 }],
+      ...(store && {
+        advice:
+          '# no second replica of a store like this: two would each hold a part. Use its own replication (an operator, a\n# StatefulSet with its cluster mode), or plan for the gap',
+      }),
     },
   ];
 }

@@ -15,7 +15,7 @@ export const surgeAndUnavailableZero: Rule = {
     workloads.flatMap((workload) => {
       const rolling = rollingUpdateOf(workload);
       if (!rolling || !isZero(rolling.surgeWritten) || !isZero(rolling.unavailableWritten)) return [];
-      const path = [...workload.specPath, 'strategy', 'rollingUpdate', 'maxSurge'];
+      const path = [...rolling.path, 'maxSurge'];
       return [
         {
           object: workload.object,

@@ -1,12 +1,14 @@
 // A surge pod needs a node where the port is free, and terminating pods still hold theirs.
 
+import { scaled } from '../../model/rolling-update.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
+import type { Container } from '../container.ts';
 import type { Change } from '../edit.ts';
-import { fields, has, integer, list, scaled } from '../fields.ts';
+import { fields, has, integer, list } from '../fields.ts';
 import { eventSaid } from '../measured.ts';
 import { nameOf } from '../objects.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
-import { type Container, rollingUpdateOf, type Workload } from '../workload.ts';
+import { rollingUpdateOf, type Workload } from '../workload.ts';
 
 export const surgeBlockedByHostPort: Rule = {
   id: 'surge-blocked-by-host-port',

@@ -1,0 +1,54 @@
+// A hook that stops the server instead of waiting until nobody is sent to it any more.
+import { defaultPreStopSeconds, nativeSleepMinor } from '../../model/prestop.ts';
+import { type Container, containerName } from '../container.ts';
+import { lossesTo } from '../measured.ts';
+import { nameOf } from '../objects.ts';
+import { cannotRun, preStopOf, stopsServerAtOnce } from '../prestop.ts';
+import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
+import { senderName } from '../traffic.ts';
+import type { Workload } from '../workload.ts';
+import { roomFor } from './no-prestop.ts';
+
+export const preStopStopsServer: Rule = {
+  id: 'prestop-stops-server',
+  severity: 'warning',
+  title: 'preStop hook that stops the server',
+  why: 'A preStop hook is there to hold SIGTERM back while the pod is still sent connections. One that stops the server (or asks it to) does the opposite: new connections are refused from that moment on. Sleep instead; SIGTERM, or the container’s stop signal, follows by itself.',
+  scenario: 'image-change',
+  find: ({ workloads, kubernetesMinor }: CheckInput) =>
+    workloads.flatMap((workload) =>
+      (workload.traffic.kind === 'none' ? [] : workload.traffic.containers).flatMap((container) =>
+        findIn(workload, container, kubernetesMinor),
+      ),
+    ),
+  measured: lossesTo(['routed-after-stop', 'killed-in-flight'], 'preStop'),
+};
+
+function findIn(workload: Workload, container: Container, kubernetesMinor: number): readonly Draft[] {
+  const { object, traffic } = workload;
+  const preStop = preStopOf(container);
+  const how = preStop && stopsServerAtOnce(preStop);
+  // A command that cannot start stops nothing: another rule's finding.
+  if (!preStop || !how || !traffic.routed || cannotRun(preStop, container.image)) return [];
+  const path = [...container.path, 'lifecycle', 'preStop'];
+  const sleep =
+    kubernetesMinor >= nativeSleepMinor
+      ? { sleep: { seconds: defaultPreStopSeconds } }
+      : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } };
+  return [
+    {
+      object,
+      path,
+      severity: severityFor(workload, 'warning'),
+      message: `the preStop hook of ${containerName(container)} of ${nameOf(object)} stops the server at once (${how}) while ${senderName(traffic, object)} goes on sending it new connections.`,
+      changes: [
+        {
+          set: path,
+          value: sleep,
+          comment: 'if SIGTERM alone does not stop it well, put the command behind the sleep',
+        },
+        ...roomFor(workload),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,61 @@
+// Runs a program of commands: exit codes, and how errors are told.
+import { type Command, CommanderError } from 'commander';
+import { exitCode, RollproofError } from '../model/errors.ts';
+import { systemFault } from '../model/system-error.ts';
+
+/** Registers the commands and runs the one that was asked for. */
+export async function runProgram(program: Command, register: (program: Command) => void): Promise<void> {
+  program
+    .option('--debug', 'print stack traces')
+    .showHelpAfterError('(add --help for what there is)')
+    .exitOverride();
+  register(program);
+  for (const command of program.commands) {
+    command.exitOverride().showHelpAfterError('(add --help for what there is)');
+  }
+  watchOutput();
+  try {
+    await program.parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
+  }
+}
+
+/**
+ * A reader that has seen enough (head, a closed pager) must not stop what is being cleaned up. Output that cannot be
+ * written for another reason is said once; the run goes on, for what it measures is kept in files.
+ */
+function watchOutput(): void {
+  let lost = false;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || lost) return;
+    lost = true;
+    process.stderr.write(
+      `rollproof: standard output cannot be written to: ${error.message}. Send it somewhere else (exit code ${exitCode.faulted}).\n`,
+    );
+  });
+  // Where errors are told, nothing is left to tell an error to.
+  process.stderr.on('error', () => {});
+  process.on('exit', () => {
+    if (lost && !process.exitCode) process.exitCode = exitCode.faulted;
+  });
+}
+
+function report(error: unknown, debug: boolean): number {
+  // Commander has already printed its sentence, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+  const fault = systemFault(error);
+  if (error instanceof RollproofError) {
+    process.stderr.write(`${debug ? error.stack : error.message}\n`);
+    return error.exitCode;
+  }
+  if (fault) {
+    process.stderr.write(`rollproof: ${debug ? fault.stack : fault.message}\n`);
+    return fault.exitCode;
+  }
+  const text = error instanceof Error ? (debug ? error.stack : error.message) : String(error);
+  process.stderr.write(
+    `rollproof: ${text}\nThis is a fault of rollproof itself; run it again with --debug for the place.\n`,
+  );
+  return exitCode.faulted;
+}
