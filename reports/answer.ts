@@ -2,7 +2,7 @@
 import type { Lane } from '../harness/model/load.ts';
 import type { Cause, DirectVerdict, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
-import { count, counted, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
+import { count, counted, duration, listed, lostOf, nodesOf, percent } from '../harness/words/figures.ts';
 import { causeWords, laneWords } from '../harness/words/names.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
 
@@ -192,7 +192,7 @@ function clusterLine(cluster: Results['cluster']): SureLine {
       }
     : {
         tone: 'good',
-        text: `real Kubernetes ${cluster.kubernetesVersion} (${cluster.kind}, ${counted(cluster.nodes.length, 'node')})`,
+        text: `real Kubernetes ${cluster.kubernetesVersion} (${cluster.kind}, ${nodesOf(cluster)})`,
       };
 }
 
@@ -434,7 +434,7 @@ export function limitsOf(results: Results): readonly string[] {
     );
   } else {
     limits.push(
-      `Measured on one cluster: ${cluster.name} (Kubernetes ${cluster.kubernetesVersion}, ${counted(cluster.nodes.length, 'node')}, kube-proxy mode ${cluster.proxyMode}). Another network plugin, proxy mode or a busier cluster may route longer to a pod that is gone.`,
+      `Measured on one cluster: ${cluster.name} (Kubernetes ${cluster.kubernetesVersion}, ${nodesOf(cluster)}, kube-proxy mode ${cluster.proxyMode}). Another network plugin, proxy mode or a busier cluster may route longer to a pod that is gone.`,
     );
   }
   const paths = [...new Set(experiments.map((experiment) => experiment.path))];

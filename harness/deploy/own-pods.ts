@@ -67,7 +67,7 @@ export function ownPodFields(
   };
 }
 
-export const podSecurity = {
+const podSecurity = {
   securityContext: {
     runAsNonRoot: true,
     runAsUser: USER,
@@ -75,7 +75,7 @@ export const podSecurity = {
     seccompProfile: { type: 'RuntimeDefault' },
   },
 };
-export const containerSecurity = {
+const containerSecurity = {
   securityContext: {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,

@@ -5,7 +5,7 @@
 const form =
   /^(?:(?<registry>localhost|[\w-]+(?:\.[\w-]+)*(?::\d+)?)\/)?(?<path>[a-z0-9._/-]+?)(?::(?<tag>[\w][\w.-]{0,127}))?(?:@(?<digest>sha256:[a-f0-9]+))?$/;
 
-export interface ImageName {
+interface ImageName {
   /** As it stands for; docker.io when none is given. */
   readonly registry: string;
   /** docker.io's own images are below library/. */

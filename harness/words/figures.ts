@@ -67,3 +67,7 @@ export function day(iso: string): string {
 export function clip(text: string, limit: number): string {
   return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
 }
+
+/** "4 nodes"; a cluster of somebody's may not tell. */
+export const nodesOf = ({ nodes }: { readonly nodes: readonly unknown[] }): string =>
+  nodes.length > 0 ? counted(nodes.length, 'node') : 'nodes not known';

@@ -1,7 +1,7 @@
 // The RBAC objects for the rights of a run, as YAML with a comment per rule. Pure.
 import { type Right, type RightsWanted, rightsNeeded } from './rights.ts';
 
-export interface RbacNames {
+interface RbacNames {
   /** Of the ServiceAccount, the role and the binding. */
   readonly name: string;
   /** Where the ServiceAccount is, when the run makes namespaces of its own. */

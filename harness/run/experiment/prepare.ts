@@ -101,7 +101,8 @@ export async function prepareExperiment(
     podsReady(
       kube,
       identity.namespace,
-      { [label.role]: role, [label.run]: run.runId },
+      // In a namespace that others use, only ours.
+      { [label.role]: role, ...(!objects.namespace && { [label.run]: run.runId }) },
       count,
       READY_LIMIT_MS,
       signal,
