@@ -3,7 +3,7 @@ import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } fro
 import { type FieldPath, followPath } from '../model/yaml-path.ts';
 import { relax } from './relax.ts';
 
-/** One YAML document with its place in its file. What was parsed is not kept: 20,000 of them would not fit. */
+/** One YAML document with its place in its file. What was parsed is not kept: thousands of them would not fit. */
 export interface SourceDocument {
   readonly file: string;
   /** Folder whose objects it belongs to; empty: everything. */
@@ -43,6 +43,8 @@ export interface Place {
 const SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Of one document. etcd takes 1.5 MiB of an object; lists of many are longer. */
 const DOCUMENT_LIMIT = 8 * 1024 * 1024;
+/** Documents of one file. Each takes some milliseconds. */
+const COUNT_LIMIT = 10_000;
 /** Nesting that is read; Kubernetes' own objects are a tenth as deep. */
 const DEPTH_LIMIT = 200;
 /** Bounds the expansion of aliases ("billion laughs"); real manifests use a few. */
@@ -78,7 +80,12 @@ export function readDocuments(
   const documents: ReadDocument[] = [];
   const problems: ReadProblem[] = [];
   const duplicates: DuplicateKey[] = [];
-  for (const piece of pieces(input).flatMap(jsonPieces)) {
+  const all = pieces(input).flatMap(jsonPieces);
+  if (all.length > COUNT_LIMIT) {
+    const sentence = `has ${all.length} documents; at most ${COUNT_LIMIT} are read. Check its parts one by one.`;
+    return { documents: [], problems: [{ file, line: 1, column: 1, sentence }], duplicates: [] };
+  }
+  for (const piece of all) {
     if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text))
       continue;
     const at = { file, line: piece.firstLine + 1, column: 1 };
