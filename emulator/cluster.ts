@@ -196,6 +196,21 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       chance: options.chance,
       metricsResolutionMs,
       onDefect,
+      issueToken: (pod, audiences, expirationSeconds) => {
+        const { namespace = '', name, uid } = pod.metadata;
+        const account = registry.get('serviceaccounts', namespace, pod.spec?.serviceAccountName || 'default');
+        return (
+          account &&
+          access.issue({
+            namespace,
+            name: account.metadata.name,
+            uid: account.metadata.uid,
+            ...(audiences && { audiences }),
+            expirationSeconds,
+            pod: { name, uid },
+          }).token
+        );
+      },
       environment: (plan) => ({
         // Where pods have no network of their own, the Service's address may need a port below 1024.
         KUBERNETES_SERVICE_HOST: (ground.isolation && apiService.spec?.clusterIP) || apiUrl.hostname,

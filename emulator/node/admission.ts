@@ -1,9 +1,7 @@
 // What a node refuses to run: host ports that are taken, as a real kubelet does it, and what an emulation without
 // containers cannot do, by name, so that nothing is half-obeyed.
 import type { Pod } from '../api/types.ts';
-import { containersOf } from './volumes.ts';
-
-const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+import { containersOf, TOKEN_FOLDER } from './volumes.ts';
 
 export interface Refusal {
   readonly reason: string;

@@ -3,6 +3,8 @@
 export interface LocalImage {
   /** Program and arguments, as an image's entrypoint; a manifest's `args` are appended, its `command` replaces it. */
   readonly command: readonly string[];
+  /** Files that the image has besides this machine's: path in the container → path of this machine. */
+  readonly files?: Readonly<Record<string, string>>;
   /** As CMD of an image with an entrypoint: what `args` of a manifest replace. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;

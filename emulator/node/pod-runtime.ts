@@ -362,16 +362,11 @@ export class PodRuntime {
       ...usual.map((word) => expandToldNames(word, { ...env, ...told })),
       ...ownWords(container.args),
     ];
-    const imageWords = [
-      ...image.command,
-      ...Object.values(image.env ?? {}),
-      ...(image.workingDirectory ? [`${image.workingDirectory}/`] : []),
-    ];
     return {
       command: words,
       env,
       workingDirectory: container.workingDir ?? image.workingDirectory ?? tmp,
-      place: this.placeOf(pod, container, imageWords, env),
+      place: this.placeOf(pod, container, image, env),
     };
   }
 
@@ -416,11 +411,20 @@ export class PodRuntime {
     );
   }
 
-  private mountsOf(pod: Pod, container: Container, env: Readonly<Record<string, string>>): Mount[] {
+  private mountsOf(
+    pod: Pod,
+    container: Container,
+    image: LocalImage,
+    env: Readonly<Record<string, string>>,
+  ): Mount[] {
     const own = (source: string, target: string): Mount => ({ source, target, readOnly: false, file: true });
     const host = pod.spec?.hostNetwork && pod.spec.dnsPolicy !== 'ClusterFirstWithHostNet';
     const said = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
     return [
+      ...Object.entries(image.files ?? {}).map(([target, source]) => ({
+        ...own(source, target),
+        readOnly: true,
+      })),
       ...(host ? [] : [own(join(this.filesFolder, 'hosts'), '/etc/hosts')]),
       ...(host ? [] : [own(join(this.filesFolder, 'resolv.conf'), '/etc/resolv.conf')]),
       own(this.lastWordsFile(container), container.terminationMessagePath ?? '/dev/termination-log'),
@@ -432,7 +436,7 @@ export class PodRuntime {
   private placeOf(
     pod: Pod,
     container: Container,
-    imageWords: readonly string[],
+    image: LocalImage,
     env: Readonly<Record<string, string>>,
   ): Place | undefined {
     const { isolation, preload } = this.node;
@@ -446,13 +450,21 @@ export class PodRuntime {
       root: roots
         ? {
             top: this.tmpOf(container.name),
-            shown: shownBelowTmp(imageWords),
-            mounts: this.mountsOf(pod, container, env),
+            shown: shownBelowTmp(wordsOf(image)),
+            mounts: this.mountsOf(pod, container, image, env),
           }
         : undefined,
     };
   }
 }
+
+/** Everything in which an image may name files of this machine. */
+const wordsOf = (image: LocalImage): string[] => [
+  ...image.command,
+  ...(image.args ?? []),
+  ...Object.values(image.env ?? {}),
+  ...(image.workingDirectory ? [`${image.workingDirectory}/`] : []),
+];
 
 /** The pod has no network: its sync is tried again. */
 export class SandboxError extends Error {}

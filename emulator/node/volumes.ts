@@ -33,6 +33,11 @@ interface Content {
   readonly mode: number;
 }
 
+/** No name of a volume: those have no dots. */
+const TOKEN_VOLUME = '..kube-api-access';
+export const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+const hasToken = (pod: Pod): boolean => pod.spec?.automountServiceAccountToken !== false;
+
 const DEFAULT_MODE = 0o644;
 const OPEN_TO_ALL = 0o777;
 /** Tokens are issued anew when 80 % of their life are over. */
@@ -52,6 +57,7 @@ export class PodVolumes {
 
   /** Makes what is missing and brings contents up to date. Throws VolumeError. */
   prepare(pod: Pod, podIP: string): void {
+    this.prepareToken(pod);
     const used = new Set(
       containersOf(pod).flatMap((container) => (container.volumeMounts ?? []).map(({ name }) => name)),
     );
@@ -71,7 +77,8 @@ export class PodVolumes {
 
   /** What a container sees of them. Throws VolumeError. */
   mountsOf(pod: Pod, container: Container, env: Readonly<Record<string, string>>): Mount[] {
-    return (container.volumeMounts ?? []).flatMap((mount): Mount[] => {
+    const token = this.tokenMount(pod, container);
+    const mounts = (container.volumeMounts ?? []).flatMap((mount): Mount[] => {
       const volume = pod.spec?.volumes?.find(({ name }) => name === mount.name);
       if (!volume) return [];
       let source = this.placeOf(volume, pod);
@@ -91,6 +98,42 @@ export class PodVolumes {
         },
       ];
     });
+    return token ? [token, ...mounts] : mounts;
+  }
+
+  /** What the admission plug-in ServiceAccount adds to a pod: token, root certificate and namespace at the usual path. */
+  private tokenMount(pod: Pod, container: Container): Mount | undefined {
+    const source = join(this.folder, TOKEN_VOLUME);
+    const said = container.volumeMounts?.some(({ mountPath }) => mountPath === TOKEN_FOLDER);
+    if (said || !hasToken(pod) || !existsSync(source)) return undefined;
+    return { source, target: TOKEN_FOLDER, readOnly: true, file: false };
+  }
+
+  private prepareToken(pod: Pod): void {
+    if (!hasToken(pod)) return;
+    const token = this.node.issueToken && this.tokenOf(pod);
+    if (token === undefined) return;
+    const namespace = pod.metadata.namespace ?? '';
+    const root = this.node.registry.get('configmaps', namespace, 'kube-root-ca.crt')?.data?.['ca.crt'] ?? '';
+    const content = (text: string): Content => ({ data: Buffer.from(text), mode: DEFAULT_MODE });
+    writeAtOnce(
+      join(this.folder, TOKEN_VOLUME),
+      new Map([
+        ['token', content(token)],
+        ['ca.crt', content(root)],
+        ['namespace', content(namespace)],
+      ]),
+    );
+  }
+
+  /** Undefined while there is no such service account. */
+  private tokenOf(pod: Pod): string | undefined {
+    try {
+      return this.token(pod, TOKEN_VOLUME, undefined);
+    } catch (error) {
+      if (error instanceof VolumeError) return undefined;
+      throw error;
+    }
   }
 
   private placeOf(volume: Volume, pod: Pod): string {

@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
+  ask,
   createPod,
   eventsOf,
   fastCluster,
@@ -17,7 +18,7 @@ const test = suite('kubelet pods', { timeoutMs: 60_000, skip: needsLinux });
 
 /** What a container wrote, as the API tells it. */
 const logOf = async (cluster: EmbeddedCluster): Promise<string> =>
-  (await fetch(`${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+  (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
 
 const sh = (script: string) => ['sh', '-c', script];
 const idle = 'trap "exit 0" TERM; sleep 3600 & wait';
@@ -147,7 +148,7 @@ test('volumes are at their paths, and a ConfigMap that changes comes to the cont
     data: { word: Buffer.from('hush').toString('base64') },
   });
   const script =
-    'cat /etc/c/key /etc/s/word /etc/d/labels; echo; echo shared > /var/run/cache/x; cat /etc/resolv.conf; hostname; touch /etc/c/no 2>/dev/null || echo readonly; while sleep 0.2; do cat /etc/c/key; echo; done';
+    'cat /etc/c/key /etc/s/word /etc/d/labels; echo; wc -c < /var/run/secrets/kubernetes.io/serviceaccount/token; cat /var/run/secrets/kubernetes.io/serviceaccount/namespace; echo; echo shared > /var/run/cache/x; cat /etc/resolv.conf; hostname; touch /etc/c/no 2>/dev/null || echo readonly; while sleep 0.2; do cat /etc/c/key; echo; done';
   createPod(cluster, {
     image: 'test/shell:1',
     container: {
@@ -174,6 +175,7 @@ test('volumes are at their paths, and a ConfigMap that changes comes to the cont
   await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
   const log = () => logOf(cluster);
   await until('the volumes', async () => /onehushapp="pod"/.test(await log()));
+  await until('a token', async () => /^\d{3,}\ndefault$/m.test(await log()));
   await until('read-only', async () => /readonly/.test(await log()));
   assert.match(
     await log(),
