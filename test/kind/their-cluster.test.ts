@@ -53,28 +53,32 @@ kind: Namespace
 metadata: {name: plain}
 `;
 
-test('a cluster made by hand, and rights as printed', async () => {
-  run('kind', [
-    'create',
-    'cluster',
-    '--name',
-    cluster,
-    '--kubeconfig',
-    admin,
-    '--wait',
-    '120s',
-    ...nodeImage(),
-  ]);
-  run('kind', ['load', 'docker-image', image, '--name', cluster]);
-  kubectl(['apply', '-f', '-'], rules);
-  for (const namespace of ['restricted', 'quota', 'plain']) {
-    const { stdout } = await rollproof(['rbac', '--namespace', namespace]);
-    assert.not.match(stdout, 'ClusterRole');
-    kubectl(['apply', '-f', '-'], stdout);
-    writeFileSync(kubeconfigOf(namespace), accountOf(namespace));
-  }
-  before = everything();
-});
+test(
+  'a cluster made by hand, and rights as printed',
+  async () => {
+    run('kind', [
+      'create',
+      'cluster',
+      '--name',
+      cluster,
+      '--kubeconfig',
+      admin,
+      '--wait',
+      '120s',
+      ...nodeImage(),
+    ]);
+    run('kind', ['load', 'docker-image', image, '--name', cluster]);
+    kubectl(['apply', '-f', '-'], rules);
+    for (const namespace of ['restricted', 'quota', 'plain']) {
+      const { stdout } = await rollproof(['rbac', '--namespace', namespace]);
+      assert.not.match(stdout, 'ClusterRole');
+      kubectl(['apply', '-f', '-'], stdout);
+      writeFileSync(kubeconfigOf(namespace), accountOf(namespace));
+    }
+    before = everything();
+  },
+  { timeoutMs: 600_000 },
+);
 
 test('kill -9 under load in a namespace: what was made goes by itself, while others go on', () =>
   inTemporaryFolder(async (out) => {
