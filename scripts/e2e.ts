@@ -93,7 +93,9 @@ function tableOf(ran: readonly Ran[]): string {
   return lines.join('\n');
 }
 
-const cell = (text: string) => text.replaceAll('|', '\\|').slice(0, 240);
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').slice(0, 240);
+}
 
 function write(file: string, table: string): void {
   const text = readFileSync(file, 'utf8');

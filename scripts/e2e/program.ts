@@ -132,10 +132,14 @@ export function readJunit(text: string): E2eCase[] {
       name,
       outcome: status === 'passed' ? 'passed' : 'failed',
       seconds: Number(attribute('time')),
-      message: failure === undefined ? undefined : unescaped(failure).split('\n')[0],
+      message: failure === undefined ? undefined : firstLine(unescaped(failure)),
     });
   }
   return cases;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? '';
 }
 
 function unescaped(text: string): string {
