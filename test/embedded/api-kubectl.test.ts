@@ -320,10 +320,10 @@ test('what Kubernetes refuses is refused with all its causes; what the emulation
       args: 'create -f -',
       input: manifest.replace(
         '    spec:\n      containers:',
-        '    spec:\n      volumes: [{name: d, hostPath: {path: /d}}]\n      containers:',
+        '    spec:\n      volumes: [{name: d, nfs: {server: s, path: /d}}]\n      containers:',
       ),
       code: 1,
-      has: ['spec.template.spec.volumes[0].hostPath: Forbidden: Unsupported by the emulated cluster'],
+      has: ['spec.template.spec.volumes[0].nfs: Forbidden: Unsupported by the emulated cluster'],
     },
     {
       args: 'create service loadbalancer n --tcp=80',

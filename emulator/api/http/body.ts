@@ -26,14 +26,21 @@ export function contentType({ req }: Pick<Exchange, 'req'>): string {
   return (req.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-/** Reads and checks the object of a POST or PUT. */
-export async function readObject(exchange: Exchange, expected: ExpectedKind): Promise<ReadObject> {
+/**
+ * Reads and checks the object of a POST or PUT.
+ * @param unsaidType What a body without a content type is: kubectl scales so. Everywhere else it is refused.
+ */
+export async function readObject(
+  exchange: Exchange,
+  expected: ExpectedKind,
+  unsaidType = '',
+): Promise<ReadObject> {
   const body = await readBody(exchange.req);
   const validation = fieldValidation(
     exchange.query,
     exchange.req.method === 'PUT' ? 'UpdateOptions' : 'CreateOptions',
   );
-  const value = decodeMedia(body, contentType(exchange), expected.kind);
+  const value = decodeMedia(body, contentType(exchange) || unsaidType, expected.kind);
   if (!isObject(value))
     throw unrecognized(expected.kind, 'json: cannot unmarshal array into a Go struct', body);
   return checkObject(value, expected, validation);

@@ -31,7 +31,7 @@ export async function handleScale(exchange: Exchange, stored: ResourceDefinition
   if (req.method !== 'PUT' && req.method !== 'PATCH') throw methodNotAllowed();
   const { object: wanted, warnings } =
     req.method === 'PUT'
-      ? await readObject(exchange, scaleKind)
+      ? await readObject(exchange, scaleKind, 'application/json')
       : patched(exchange, scaleOf(found()), scaleKind, await readBody(req));
   // Read again: the body took its time.
   const target = found();
