@@ -22,7 +22,6 @@ export interface Isolation {
   readonly network: ClusterNetwork;
   /** False: pods have a network of their own and see the machine's file system. */
   readonly roots: boolean;
-  readonly points: readonly string[];
 }
 
 export interface Ground {
@@ -110,7 +109,7 @@ async function isolate(
       ClusterNetwork.create({ programs, watchdog, nodes, start }),
       tryRoot(programs, folder, preload, points),
     ]);
-    return { programs, network, roots, points };
+    return { programs, network, roots };
   } catch (error) {
     return `the system refuses: ${(error as Error).message.trim().split('\n')[0]}`;
   }

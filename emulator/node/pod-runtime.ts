@@ -9,7 +9,7 @@ import { ContainerLog } from './container-log.ts';
 import { ContainerProcess, type Launch, LaunchError } from './container-process.ts';
 import { containerEnvironment, expandReferences, expandToldNames } from './environment.ts';
 import type { LocalImage } from './images.ts';
-import { type Mount, OWN_FOLDER, shownBelowTmp } from './isolation/container-root.ts';
+import { type Mount, mountPoints, OWN_FOLDER, shownBelowTmp } from './isolation/container-root.ts';
 import type { ClusterNetwork, PodNetwork } from './isolation/network.ts';
 import type { Place } from './isolation/place.ts';
 import type { Start } from './latency.ts';
@@ -441,10 +441,10 @@ export class PodRuntime {
   ): Place | undefined {
     const { isolation, preload } = this.node;
     if (!isolation) return undefined;
-    const { programs, points, roots } = isolation;
+    const { programs, roots } = isolation;
     return {
       programs,
-      points,
+      points: roots ? mountPoints() : [],
       preload,
       network: this.network,
       root: roots

@@ -63,12 +63,12 @@ export function rootScript(
   for (const point of outermost) {
     if (point === '/tmp') continue;
     const index = layered.indexOf(point);
-    if (index < 0) lines.push(bind(programs, point, `${root}${point}`, true));
+    if (index < 0) lines.push(bindIfThere(programs, point, `${root}${point}`));
     else {
       lines.push(overlay(programs, point, plan.top, String(index), `${root}${point}`));
       for (const inner of points) {
         if (inner !== point && within(inner, point))
-          lines.push(bind(programs, inner, `${root}${inner}`, true));
+          lines.push(bindIfThere(programs, inner, `${root}${inner}`));
       }
     }
   }
@@ -132,6 +132,10 @@ function realPath(path: string): string {
 
 const overlay = (programs: Programs, lower: string, top: string, suffix: string, place: string): string =>
   `${programs.mount} -t overlay -o ${quote(`lowerdir=${lower},upperdir=${top}/u${suffix},workdir=${top}/w${suffix}`)} rollproof ${quote(place)}`;
+
+/** What the machine has mounted comes and goes (Docker's namespaces below /run): a container does without it. */
+const bindIfThere = (programs: Programs, from: string, to: string): string =>
+  `{ ${bind(programs, from, to, true)} 2>/dev/null || :; }`;
 
 const bind = (programs: Programs, from: string, to: string, all: boolean): string =>
   `${programs.mount} --${all ? 'rbind' : 'bind'} ${quote(from)} ${quote(to)}`;
