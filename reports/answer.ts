@@ -381,6 +381,8 @@ function sureLines(
       });
     }
   }
+  for (const text of new Set(scenario.experiments.flatMap(({ warnings = [] }) => warnings)))
+    lines.push({ tone: 'warn', text });
   for (const text of unchangedOf(scenario)) lines.push({ tone: 'note', text });
   const controls = scenario.experiments.flatMap((experiment) => experiment.control ?? []);
   const noise = controls.reduce((sum, control) => sum + control.lost, 0);

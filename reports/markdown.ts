@@ -199,10 +199,7 @@ function changeText({ because, diff, variants }: SubstitutionShown): string {
   return [
     `- ${text(because)} Run with it: ${variants.map(code).join(', ')}.`,
     '',
-    `${fence}diff`,
-    diff.trimEnd(),
-    fence,
-    '',
+    ...(diff === '' ? [] : [`${fence}diff`, diff.trimEnd(), fence, '']),
   ].join('\n');
 }
 

@@ -174,14 +174,14 @@ const FIRST_BYTES = 12;
 const HANDSHAKE_LIMIT_MS = 1000;
 
 /**
- * As the API server says it, which shows the first bytes of what is no HTTP/1.1. A server of TLS answers a plain request
- * with an alert; those of OpenSSL close without one, so they are asked whether they shake hands.
+ * Bytes that came and are no HTTP/1.1 are shown as the API server shows them. A server of TLS answers a plain request with
+ * an alert; those of OpenSSL close without a byte, so they are asked whether they shake hands, and that is what is said.
  */
 async function wordsOf(error: Error & { rawPacket?: Buffer }, target: Reached): Promise<string> {
   if (error.rawPacket) return malformed(error.rawPacket.subarray(0, FIRST_BYTES));
   const hungUp = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
   return hungUp && (await shakesHands(target))
-    ? malformed(Buffer.from([0x15, 3, 1, 0, 2, 2, 0x16]))
+    ? 'it closed the connection on a plain HTTP request, and it completes a TLS handshake'
     : error.message;
 }
 

@@ -46,7 +46,7 @@ export function asIsTarget(
     ({ manifest }) => manifest.kind === 'Service' && manifest.metadata.name === definition.service.name,
   );
   const workload = read.find(({ manifest }) => manifest.kind === kind && manifest.metadata.name === name);
-  if (service && workload) refuseUnreachable(service, workload.manifest);
+  if (service && workload) refuseUnreachable(service, workload.manifest, definition.service.port);
   return { ...definition, asIs: { substitutions, warnings: standstills(manifests, { kind, name }) } };
 }
 

@@ -185,6 +185,12 @@ async function lastLines(
   return text ? `; it said last: ${text.split('\n').slice(-LOG_LINES).join(' / ').slice(-400)}` : '';
 }
 
+/**
+ * A pod that is Ready says of itself that it can answer, so nobody waits long for it. Every request has 5 s: four of them,
+ * and what a slow start without a readiness probe takes.
+ */
+export const ANSWER_LIMIT_MS = 25_000;
+
 /** Waits until each pod answers HTTP on its port, whatever the status: Ready alone does not say that it listens. */
 export async function podsAnswer(
   kube: Kube,
@@ -194,12 +200,13 @@ export async function podsAnswer(
   path: string,
   limitMs: number,
   signal: AbortSignal,
+  hint?: string,
 ): Promise<void> {
   const silent = new Map(pods.map((pod) => [pod.name, 'not asked']));
   const ips = new Map(pods.map((pod) => [pod.name, pod.ip]));
   if (silent.size === 0) return;
   const what = `${[...silent.keys()].join(', ')} in ${namespace} to answer on port ${port}`;
-  await waitFor({ what, limitMs, signal, lookLimitMs: 6000 }, async (lookSignal) => {
+  await waitFor({ what, limitMs, signal, lookLimitMs: 6000, ...(hint && { hint }) }, async (lookSignal) => {
     await Promise.all(
       [...silent.keys()].map(async (name) => {
         try {
@@ -227,8 +234,17 @@ export async function podsAnswer(
   });
 }
 
-/** The API server's own 502 and 503 say that it could not reach the pod. */
+/** The API server's own 502 and 503 say that it could not reach the pod; a Status has the words in its message. */
 function notReached({ status, text }: { status: number; text: string }): string | undefined {
   const own = /error trying to reach|"kind":\s*"Status"/.test(text);
-  return (status === 502 || status === 503) && own ? text.slice(0, 160) : undefined;
+  return (status === 502 || status === 503) && own ? (messageIn(text) ?? text).slice(0, 160) : undefined;
+}
+
+function messageIn(text: string): string | undefined {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' && message !== '' ? message : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -122,14 +122,14 @@ export function standstills(manifests: readonly Manifest[], workload: Names): st
 }
 
 /** What stands between the target's Service and its pods. Throws UsageError. */
-export function refuseUnreachable(service: ReadManifest, workload: Manifest): void {
+export function refuseUnreachable(service: ReadManifest, workload: Manifest, port: number): void {
   const { manifest, at } = service;
   const spec = (manifest.spec ?? {}) as {
     type?: string | null;
     clusterIP?: string | null;
     externalName?: string | null;
     selector?: Record<string, string> | null;
-    ports?: { protocol?: string | null }[] | null;
+    ports?: { port?: number; protocol?: string | null; targetPort?: number | string | null }[] | null;
   };
   const refuse = (path: FieldPath, sentence: string): never => {
     throw new UsageError(`${at(path)}: Service ${manifest.metadata.name}: ${sentence}`);
@@ -154,6 +154,24 @@ export function refuseUnreachable(service: ReadManifest, workload: Manifest): vo
           .join(', ') || 'no labels'
       }.`,
     );
+  const index = (spec.ports ?? []).findIndex((one) => one.port === port);
+  const wanted = spec.ports?.[index]?.targetPort;
+  const named = portNames(workload);
+  if (typeof wanted === 'string' && !/^\d+$/.test(wanted) && !named.includes(wanted))
+    refuse(
+      ['spec', 'ports', index, 'targetPort'],
+      `sends to the port "${wanted}", and no container of ${workload.kind} ${workload.metadata.name} has a port of that name (they have ${named.join(', ') || 'none with a name'}): it would have no endpoint.`,
+    );
+}
+
+/** Sidecars among the init containers serve, too. */
+function portNames(workload: Manifest): string[] {
+  const spec = podTemplateOf(workload)?.spec as
+    | Readonly<Record<'containers' | 'initContainers', { ports?: { name?: string }[] | null }[] | undefined>>
+    | undefined;
+  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].flatMap(({ ports }) =>
+    (ports ?? []).flatMap(({ name }) => name ?? []),
+  );
 }
 
 /** Readiness gates on a cluster of our own, where no controller of somebody's would set them. */

@@ -50,7 +50,7 @@ export function spokenIn({
     )
   )
     return 'tls';
-  if (/malformed HTTP response \\*"\\+x15\\+x03/.test(text)) return 'tls';
+  if (/malformed HTTP response \\*"\\+x15\\+x03|completes a TLS handshake/.test(text)) return 'tls';
   if (/malformed HTTP response \\*"\\+x00\\+x00.{1,6}\\+x04/.test(text)) return 'http2';
   return undefined;
 }

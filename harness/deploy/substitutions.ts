@@ -3,14 +3,22 @@ import type { Manifest } from '../model/manifest.ts';
 import { manifestsDiff } from '../model/manifests-diff.ts';
 import type { Substituted } from '../model/own-target.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { countsPods } from './assemble.ts';
+import { countsPods, type Identity, labelledTarget, nodePortService } from './assemble.ts';
 import type { AppliedSubstitution, TargetDefinition } from './definition.ts';
 
 const names = ['before.yaml', 'after.yaml'] as const;
 
+/** Placeholders: what is put on somebody's manifests is the same sentence for every experiment of a run. */
+const shownIdentity: Identity = {
+  namespace: 'the-namespace-of-the-experiment',
+  runId: 'the-run',
+  experiment: 'the-experiment',
+};
+
 /**
  * `base`: with the scenario's knobs; `placed`: on one node as well, where the scenario wants that. Everything between
- * what was published and what runs is said here, but for the labels and the namespace of the experiment.
+ * what was published and what runs is said here; of somebody's own manifests the labels and the namespace, too, and what
+ * stands `beside` them, a sentence each.
  */
 export function substitutionsOf(
   target: TargetDefinition,
@@ -18,6 +26,7 @@ export function substitutionsOf(
   base: readonly Manifest[],
   placed: readonly Manifest[],
   conceal: (manifests: readonly Manifest[]) => readonly Manifest[],
+  beside: readonly AddedBeside[] = [],
 ): Substituted[] {
   const steps: AppliedSubstitution[] = [
     ...(target.published?.substitutions ?? []),
@@ -30,14 +39,47 @@ export function substitutionsOf(
       before: base,
       after: placed,
     },
+    ...(target.asIs
+      ? [
+          {
+            because:
+              'Every object goes into the experiment’s namespace, and labels of the run are added to it and its pods: by them it is recorded and removed. Your own labels and selectors stay.',
+            before: placed,
+            after: labelledTarget(placed, target, shownIdentity),
+          },
+        ]
+      : []),
   ];
-  return steps
+  const shown = steps
     .map(({ because, before, after }) => ({
       because,
       diff: manifestsDiff(conceal(before), conceal(after), names),
     }))
     .filter(({ diff }) => diff !== '');
+  if (!target.asIs) return shown;
+  const added = beside.map(({ because, objects }) => ({
+    because,
+    diff: manifestsDiff([], conceal(objects), names),
+  }));
+  return [...shown, ...added];
 }
+
+/** What runs beside somebody's manifests; `objects` are shown where they concern their pods. */
+export interface AddedBeside {
+  readonly because: string;
+  readonly objects: readonly Manifest[];
+}
+
+export const agentBeside = (agentNode: string | undefined): AddedBeside => ({
+  because: `Beside it run a load agent${agentNode === undefined ? '' : ` (on node ${agentNode})`} and a control target that no step touches, with Services of their own. Nothing of yours refers to them.`,
+  objects: [],
+});
+
+/** Where clients come by a node's port and the Service has none: a second Service for the same pods. */
+export const nodePortBeside = (service: Manifest, port: number): AddedBeside => ({
+  because: `Load enters by a port of a node, and Service ${service.metadata.name} has none (type ${(service.spec as { type?: string } | undefined)?.type ?? 'ClusterIP'}): a second Service of type NodePort for the same pods. Its policies are Kubernetes’ defaults.`,
+  objects: [nodePortService(shownIdentity, service, port)],
+});
 
 function becauseOf(target: TargetDefinition, scenario: Pick<Scenario, 'id' | 'steps' | 'target'>): string {
   if (!target.asIs) return 'The scenario sets it.';

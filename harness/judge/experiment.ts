@@ -48,6 +48,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     settings: header.variant.settings,
     ...caseOf(header),
     ...(header.substitutions && { substitutions: header.substitutions }),
+    ...(header.warnings && { warnings: header.warnings }),
     ...(header.unchanged && { unchanged: header.unchanged }),
     path: header.path,
     agents: header.agents,

@@ -49,6 +49,8 @@ export const headerRecordSchema = z.object({
   settingsDiff: z.string(),
   /** Settings of the variant that changed nothing, and why. */
   unchanged: z.array(z.object({ setting: z.string(), why: z.string() })).optional(),
+  /** What may stand still when somebody's manifests run, known before they do. */
+  warnings: z.array(z.string()).optional(),
   /** What was changed of published manifests to run them, in order. */
   substitutions: z.array(substitutedSchema).optional(),
   /** Effective configuration and arguments, redacted. */

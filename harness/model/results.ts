@@ -91,6 +91,8 @@ export interface ExperimentResult {
   readonly case?: { readonly title: string; readonly role?: 'before' | 'after' };
   /** What was changed of published manifests to run them, in order, each with its difference. */
   readonly substitutions?: readonly Substituted[];
+  /** What may stand still when somebody's manifests run, known before they do. */
+  readonly warnings?: readonly string[];
   /** Settings of the variant that the manifests had already, each with what they say. */
   readonly unchanged?: readonly { readonly setting: string; readonly why: string }[];
   readonly path: string;

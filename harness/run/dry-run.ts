@@ -11,6 +11,7 @@ import { queueName } from '../deploy/queue.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
 import { type ClusterNeeds, chooseCluster, contextOptions } from './clusters.ts';
+import { hasNodePort } from './experiment/address.ts';
 import { type ExperimentKey, experimentName } from './experiment/index.ts';
 import { agentsEndWithin } from './experiment/node.ts';
 import { experimentObjects } from './experiment/objects.ts';
@@ -107,7 +108,9 @@ function nodePortOf(
   manifests: readonly Manifest[],
 ): Manifest[] {
   const found = manifests.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service.name);
-  return path === 'cluster-ip' || !found ? [] : [nodePortService(identity, found, service.port)];
+  return path === 'cluster-ip' || !found || hasNodePort(found)
+    ? []
+    : [nodePortService(identity, found, service.port)];
 }
 
 /** Whoever prints this to a terminal or a log has not asked for the values of Secrets. */

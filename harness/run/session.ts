@@ -100,6 +100,7 @@ async function openSession<T>(
     ...request.needs,
   });
   progress.note(why);
+  for (const warning of foreign?.asIs?.warnings ?? []) progress.note(`Warning: ${warning}`);
   if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios);
   checkMachine(request.out, request.scenarios, provider.kind === 'embedded');
   const own = await timed('Bundle target and load agent', () =>

@@ -183,7 +183,7 @@ function substitutions(scenario: ScenarioResult): Markup | undefined {
   const shown = substitutionsShown(scenario);
   if (shown.length === 0) return undefined;
   return html`<p>Each change of the manifests with its reason. Lines with + are new, lines with − go.</p>
-${shown.map(({ because, diff, variants }) => html`<p><b>${because}</b> <small>Run with it: ${variants.map((name, i) => html`${i > 0 && ', '}<code>${name}</code>`)}</small></p>${diffBlock(diff)}`)}`;
+${shown.map(({ because, diff, variants }) => html`<p><b>${because}</b> <small>Run with it: ${variants.map((name, i) => html`${i > 0 && ', '}<code>${name}</code>`)}</small></p>${diff !== '' && diffBlock(diff)}`)}`;
 }
 
 function diffBlock(diff: string): Markup {

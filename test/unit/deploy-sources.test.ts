@@ -15,7 +15,7 @@ import { readManifestFiles, readText } from '../../harness/deploy/read-manifests
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
 import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
-import { substitutionsOf } from '../../harness/deploy/substitutions.ts';
+import { agentBeside, nodePortBeside, substitutionsOf } from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { configurationText } from '../../harness/words/init-configuration.ts';
@@ -155,8 +155,36 @@ test('the number of pods is the manifests’, but for scenarios that are about i
     const base = withScenario(target, scenario);
     assert.is(podsWanted(base, target), expected, id);
     const said = substitutionsOf(target, scenario, base, base, (list) => list);
-    assert.is(said.length, expected === 1 ? 0 : 1, `${id}: ${said.map((one) => one.because).join(' ')}`);
+    // The labels are said of every one.
+    assert.is(said.length, expected === 1 ? 1 : 2, `${id}: ${said.map((one) => one.because).join(' ')}`);
   }
+});
+
+test('labels, namespace and what stands beside somebody’s manifests are among the substitutions', async () => {
+  const target = await read(
+    { 'web.yaml': yaml(workload(), service()) },
+    '{manifests: [web.yaml], deployment: web}',
+  );
+  const scenario = scenarios.find(({ id }) => id === 'image-change')?.quick;
+  assert.ok(scenario);
+  const own = target.manifests[1] as Manifest;
+  const beside = [agentBeside('n1'), nodePortBeside(own, 80)];
+  const [labels, agent, nodePort, ...more] = substitutionsOf(
+    target,
+    scenario,
+    target.manifests,
+    target.manifests,
+    (list) => list,
+    beside,
+  );
+  assert.match(labels?.because ?? '', /labels of the run are added to it and its pods/);
+  assert.match(labels?.diff ?? '', /^\+ {8}rollproof\.dev\/run: the-run$/m);
+  assert.not.match(labels?.diff ?? '', /^-(?!--)/m, 'nothing of theirs goes');
+  assert.match(agent?.because ?? '', /a load agent \(on node n1\) and a control target/);
+  assert.is(agent?.diff, '');
+  assert.match(nodePort?.because ?? '', /Service web has none \(type ClusterIP\): a second Service/);
+  assert.match(nodePort?.diff ?? '', /^\+ {2}type: NodePort$/m);
+  assert.equal(more, []);
 });
 
 test('what cannot be tested is refused by name, all at once, with file and line', async () => {
@@ -181,6 +209,11 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       both(workload().replace('labels: {app: web}', 'labels: {app: wob}')),
       /its selector matches no pod of Deployment web: it wants app=web, the pods have app=wob/,
       '{manifests: [web.yaml], deployment: web, service: web}',
+    ],
+    [
+      'a port by a name that no container has',
+      both(workload(), service().replace('targetPort: 8080', 'targetPort: http')),
+      /^web\.yaml:\d+: Service web: sends to the port "http", and no container of Deployment web has a port of that name \(they have none with a name\)/,
     ],
     [
       'missing objects',
@@ -447,6 +480,7 @@ test('what a pod speaks: by its own first bytes, and by what a proxy said of the
     [400, '<center>The plain HTTP request was sent to HTTPS port</center>', 'tls'],
     [400, 'Bad Request', undefined],
     [503, 'malformed HTTP response \\"\\x15\\x03\\x01\\x00\\x02\\x02\\x16\\"', 'tls'],
+    [503, 'it closed the connection on a plain HTTP request, and it completes a TLS handshake', 'tls'],
     [503, 'malformed HTTP response \\"\\x00\\x00\\x12\\x04\\x00\\x00\\"', 'http2'],
     [503, 'connect: connection refused', undefined],
   ];

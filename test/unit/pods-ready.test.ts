@@ -246,6 +246,14 @@ test('podsAnswer goes on after a request without an answer, to its limit', async
     (await failure(podsAnswer(never, 'ns', pods, 80, '/', 200, untilDone))).message,
     'Waited 0.2 s for web-1 in ns to answer on port 80. Last seen: web-1: socket hang up.',
   );
+  const refused = kubeOf(() => [
+    503,
+    { kind: 'Status', message: 'error trying to reach service: connect ECONNREFUSED 10.0.0.1:80' },
+  ]);
+  assert.is(
+    (await failure(podsAnswer(refused, 'ns', pods, 80, '/', 200, untilDone, 'Name the port.'))).message,
+    'Waited 0.2 s for web-1 in ns to answer on port 80. Last seen: web-1: error trying to reach service: connect ECONNREFUSED 10.0.0.1:80. Name the port.',
+  );
 });
 
 test('removing: what is not known is asked again, what is refused is told, what is not ours stays', async () => {

@@ -8,7 +8,7 @@ import { FaultError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 
 /** Types of Service that have a port on every node: the target's own is the way in then. */
-const hasNodePort = ({ spec }: Manifest): boolean =>
+export const hasNodePort = ({ spec }: Manifest): boolean =>
   ['NodePort', 'LoadBalancer'].includes((spec as { type?: string } | undefined)?.type ?? '');
 
 /**

@@ -48,6 +48,7 @@ export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: Ag
       .map((manifest) => stringify(manifest))
       .join('---\n'),
     settingsDiff: prepared.settingsDiff,
+    ...(prepared.target.asIs?.warnings.length && { warnings: [...prepared.target.asIs.warnings] }),
     ...(prepared.unchanged.length > 0 && { unchanged: [...prepared.unchanged] }),
     ...(prepared.substitutions?.length && { substitutions: prepared.substitutions }),
     configuration: redactValue(run.configuration) as Record<string, unknown>,

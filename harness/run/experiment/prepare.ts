@@ -13,14 +13,14 @@ import {
 } from '../../deploy/assemble.ts';
 import { belongingsIn } from '../../deploy/belongings.ts';
 import { checkNeighbours } from '../../deploy/neighbours.ts';
-import { type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
+import { ANSWER_LIMIT_MS, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { copyPullSecret } from '../../deploy/pull-secret.ts';
-import { substitutionsOf } from '../../deploy/substitutions.ts';
+import { agentBeside, nodePortBeside, substitutionsOf } from '../../deploy/substitutions.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import { settingsDiff } from '../../settings/index.ts';
-import { clusterIpOf, containerPortOf, entryPod, nodePortAddress } from './address.ts';
+import { clusterIpOf, containerPortOf, entryPod, hasNodePort, nodePortAddress } from './address.ts';
 import { agentsReady, preparedAgents, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { withoutSecrets } from './header.ts';
@@ -129,15 +129,17 @@ export async function prepareExperiment(
     targetReady(),
     queueService ? ready('queue', 1) : [],
   ]);
+  const port = containerPortOf(target, manifests);
   await podsAnswer(kube, identity.namespace, controlPods, 8080, '/', READY_LIMIT_MS, signal);
   await podsAnswer(
     kube,
     identity.namespace,
     targetPods,
-    containerPortOf(target, manifests),
+    port,
     target.request.path,
-    READY_LIMIT_MS,
+    target.asIs ? ANSWER_LIMIT_MS : READY_LIMIT_MS,
     signal,
+    `The pods are Ready, yet nothing answers on the port that Service ${target.service.name} sends to. Let targetPort name the port on which container ${target.workload.container} listens; where it only takes long to start, give it a readinessProbe on that port.`,
   );
 
   const serviceNamed = (wanted: string) =>
@@ -183,8 +185,18 @@ export async function prepareExperiment(
       withoutSecrets(objects.base, target),
       withoutSecrets(objects.variant.manifests, target),
     ),
-    substitutions: substitutionsOf(target, key.scenario, objects.knobs, objects.base, (list) =>
-      withoutSecrets(list, target),
+    substitutions: substitutionsOf(
+      target,
+      key.scenario,
+      objects.knobs,
+      objects.base,
+      (list) => withoutSecrets(list, target),
+      [
+        agentBeside(agentPods[0]?.node),
+        ...(key.path === 'cluster-ip' || hasNodePort(service)
+          ? []
+          : [nodePortBeside(service, target.service.port)]),
+      ],
     ),
   };
 }
