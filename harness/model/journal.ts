@@ -42,6 +42,8 @@ export const headerRecordSchema = z.object({
     workload: z.string(),
     service: z.string(),
     images: z.record(z.string(), z.string()),
+    /** Of the target as it was given, secrets included: whether a later run measures the same. */
+    digest: z.string().optional(),
   }),
   plan: agentPlanSchema,
   /** Manifests as applied, and the difference to the variant `baseline` as a unified diff of YAML. Redacted. */

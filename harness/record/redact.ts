@@ -30,6 +30,14 @@ export function redactManifest(manifest: Manifest, disclosed: boolean): Manifest
       if (!disclosed || secretName.test(variable.name ?? '')) variable.value = redacted;
     }
   });
+  // Of containers, hooks and probes: what a program is told may be a password as well.
+  visit(copy, (node) => {
+    for (const field of ['command', 'args']) {
+      const words = node[field];
+      if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) continue;
+      node[field] = redactArguments(words as string[]).map(redactShell);
+    }
+  });
   visit(copy, (node) => {
     if (!Array.isArray(node.httpHeaders)) return;
     for (const header of node.httpHeaders as { name?: string; value?: string }[]) {
@@ -72,8 +80,23 @@ export function redactArguments(args: readonly string[]): string[] {
   });
 }
 
+/** Inside one word for a shell: "TOKEN=… run --password …". */
+const redactShell = (text: string): string =>
+  text.replace(
+    /((?:^|[\s;&"'])-{0,2}([A-Za-z][\w-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|[^\s;&"']+)/g,
+    (whole, before: string, name: string) =>
+      secretName.test(name) && (before.endsWith('=') || /(^|[\s;&"'])--?[A-Za-z]/.test(before))
+        ? `${before}${redacted}`
+        : whole,
+  );
+
+/** Credentials before the host, up to the last @ (a password may have one itself), and secrets of the query. */
 const redactUrl = (text: string): string =>
-  text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, `$1${redacted}@`);
+  text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#]+@/gi, `$1${redacted}@`)
+    .replace(/([?&;]([\w.[\]-]+)=)([^&;#\s"']+)/g, (whole, before: string, name: string) =>
+      secretName.test(name) || /^(sig|signature|key|code|sas)$/i.test(name) ? `${before}${redacted}` : whole,
+    );
 
 function visit(node: unknown, act: (node: Record<string, unknown>) => void): void {
   if (Array.isArray(node)) for (const item of node) visit(item, act);

@@ -1,14 +1,14 @@
 // Continues a run in its folder: what was measured completely stays, what was cut off is measured anew.
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { readJournalFile } from '../journal/file.ts';
 import { UsageError } from '../model/errors.ts';
-import type { ClusterInfo, HeaderRecord } from '../model/journal.ts';
+import type { HeaderRecord } from '../model/journal.ts';
 import type { RunFacts } from '../model/run.ts';
-import { type ExperimentKey, experimentName } from './experiment/index.ts';
+import { type ExperimentKey, experimentName, type RunContext } from './experiment/index.ts';
 import { journalFile, journalFolder } from './experiments.ts';
 import { readFacts, runFile } from './judge-folder.ts';
+import { differenceTo } from './same-measurement.ts';
 import type { Session } from './session.ts';
 
 export interface Resumed {
@@ -50,8 +50,8 @@ async function completeHeader(file: string): Promise<HeaderRecord | undefined> {
 }
 
 /**
- * The journals that stand for experiments. What was cut off, or made of another scenario, is set aside to be measured
- * anew. Journals of another cluster are refused: they could not be judged together.
+ * The journals that stand for experiments. What was cut off, or is set aside to be measured anew. A journal that was
+ * measured of anything else than would be now is refused with the field that differs: the two could not be judged together.
  */
 export function reuseOf(
   resumed: Resumed,
@@ -60,7 +60,7 @@ export function reuseOf(
   out: string,
 ): ReadonlyMap<ExperimentKey, string> {
   const found = keys.flatMap((key) => {
-    const name = reusable(resumed, key, run.cluster.info);
+    const name = reusable(resumed, key, run);
     return name === undefined ? [] : [[key, name] as const];
   });
   const reuse = new Map(found);
@@ -68,26 +68,21 @@ export function reuseOf(
     out,
     keys.filter((key) => !reuse.has(key)),
   );
-  const why = again.length > 0 ? `; cut off or different, so measured again: ${again.join(', ')}` : '';
+  const why = again.length > 0 ? `; cut off, so measured again: ${again.join(', ')}` : '';
   timed.note(`Resuming ${out}: ${reuse.size} of ${keys.length} experiments are there${why}.`);
   return reuse;
 }
 
-function reusable(resumed: Resumed, key: ExperimentKey, cluster: ClusterInfo): string | undefined {
+function reusable(resumed: Resumed, key: ExperimentKey, run: RunContext): string | undefined {
   const name = journalFile(key);
   const header = resumed.complete.get(name);
   if (!header) return undefined;
-  const same = (one: ClusterInfo) => [one.kind, one.kubernetesVersion, one.emulated].join(' ');
-  if (same(header.cluster) !== same(cluster)) {
-    throw new UsageError(
-      `--resume: ${name} is from ${header.cluster.kind} ${header.cluster.kubernetesVersion}, this cluster is ${cluster.kind} ${cluster.kubernetesVersion}. Resume on the same one, or start a new folder with --out.`,
-    );
-  }
-  return isDeepStrictEqual(header.scenario, asRecorded(key.scenario)) ? name : undefined;
+  const difference = differenceTo(header, key, run);
+  if (difference === undefined) return name;
+  throw new UsageError(
+    `--resume: ${name} is not of what would be measured now. ${difference}. Resume with what it was measured with, or start a new folder with --out.`,
+  );
 }
-
-/** As it stands in a journal: without fields that are undefined. */
-const asRecorded = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /** Journals that will be written anew are kept under another name: they are evidence, but not of a whole experiment. */
 function setAside(folder: string, keys: readonly ExperimentKey[]): string[] {

@@ -21,6 +21,7 @@ import { onInterrupt } from './interrupt.ts';
 import { crossCheckMeans } from './k6-means.ts';
 import { checkMachine } from './preflight.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { targetDigest } from './same-measurement.ts';
 import { imagesUsed, literalImages } from './selection.ts';
 import { toolVersion } from './tool-version.ts';
 
@@ -138,10 +139,12 @@ async function openSession<T>(
     life.defer('remove metrics-server', () => remove());
     remove = await timed('CPU metrics', () => metricsFor(kube, request, cluster.stays, signal));
   }
+  const runId = newRunId();
   const run: RunContext = {
     kube,
     cluster,
-    runId: newRunId(),
+    runId,
+    ...(foreign && { targetDigest: targetDigest(foreign, runId) }),
     tool: toolVersion(),
     profile: request.profile,
     seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),

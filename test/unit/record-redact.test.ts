@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import { factsSchema } from '../../harness/model/facts.ts';
+import type { Manifest } from '../../harness/model/manifest.ts';
 import { redactArguments, redacted, redactManifest, redactValue } from '../../harness/record/redact.ts';
 import { reduceObject } from '../../harness/record/reduce.ts';
 import { suite } from '../suite.ts';
@@ -130,6 +131,65 @@ test('null, which the API says for a time that it does not know, is no fact', ()
   });
   const read = factsSchema.parse(JSON.parse(JSON.stringify(facts)));
   assert.is(read.kind === 'Pod' && read.containers[0]?.state, 'terminated');
+});
+
+interface Told {
+  readonly command: string[];
+  readonly args: string[];
+  readonly lifecycle: { readonly preStop: { readonly exec: { readonly command: string[] } } };
+}
+
+test('what containers are told, query strings, and passwords with an @ in them', () => {
+  const urls: [string, string][] = [
+    ['postgres://me:p@ss@w0rd@db:5432/x', `postgres://${redacted}@db:5432/x`],
+    ['https://api/x?token=abc&page=2', `https://api/x?token=${redacted}&page=2`],
+    ['https://api/x?page=2&access_token=abc#top', `https://api/x?page=2&access_token=${redacted}#top`],
+    ['https://blob/x?sv=1&sig=a%2Bb', `https://blob/x?sv=1&sig=${redacted}`],
+    ['https://api/x?page=2', 'https://api/x?page=2'],
+    ['mail me@example.org', 'mail me@example.org'],
+  ];
+  for (const [given, expected] of urls) assert.is(redactValue(given), expected, given);
+  const told: [string[], string[]][] = [
+    [
+      ['--port', '80', '--db-password', 'hunter2'],
+      ['--port', '80', '--db-password', redacted],
+    ],
+    [
+      ['--api-key=hunter2', '-v'],
+      [`--api-key=${redacted}`, '-v'],
+    ],
+    [
+      ['-c', 'DB_PASSWORD=hunter2 run --token hunter2 --port 80'],
+      ['-c', `DB_PASSWORD=${redacted} run --token ${redacted} --port 80`],
+    ],
+    [
+      ['-c', 'sleep 5; exec server'],
+      ['-c', 'sleep 5; exec server'],
+    ],
+  ];
+  for (const [given, expected] of told) {
+    const manifest = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p' },
+      spec: {
+        containers: [
+          {
+            name: 'c',
+            command: given,
+            args: given,
+            lifecycle: { preStop: { exec: { command: given } } },
+          },
+        ],
+      },
+    } as unknown as Manifest;
+    for (const disclosed of [true, false]) {
+      const [container] = (redactManifest(manifest, disclosed).spec as unknown as { containers: [Told] })
+        .containers;
+      for (const words of [container.command, container.args, container.lifecycle.preStop.exec.command])
+        assert.equal(words, expected);
+    }
+  }
 });
 
 test.run();

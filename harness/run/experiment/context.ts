@@ -22,6 +22,8 @@ export interface RunContext {
   readonly target: TargetDefinition;
   /** How load agent and control target run. */
   readonly own: OwnPods;
+  /** Of a foreign target; see run/same-measurement.ts. */
+  readonly targetDigest?: string;
   readonly preStopSeconds: number;
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];

@@ -42,6 +42,7 @@ export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: Ag
       workload: `${target.workload.kind}/${target.workload.name}`,
       service: `${target.service.name}:${target.service.port}`,
       images: { ...target.images },
+      ...(run.targetDigest && { digest: run.targetDigest }),
     },
     plan: redactValue(plan) as AgentPlan,
     manifests: withoutSecrets(prepared.manifests, target)

@@ -1,0 +1,101 @@
+// Whether a journal was measured of exactly what would be measured now. Everything that decides a figure is compared; the
+// first field that differs is named.
+import { scryptSync } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { TargetDefinition } from '../deploy/definition.ts';
+import { scenarioTarget } from '../deploy/scenario-target.ts';
+import type { HeaderRecord } from '../model/journal.ts';
+import { redactValue } from '../record/redact.ts';
+import type { ExperimentKey, RunContext } from './experiment/index.ts';
+
+export type Deciding = Pick<RunContext, 'cluster' | 'tool' | 'profile' | 'target' | 'configuration'> & {
+  readonly preStopSeconds: number;
+};
+
+/** Undefined: the same. Otherwise "path: cluster-ip there, node-port now". */
+export function differenceTo(header: HeaderRecord, key: ExperimentKey, now: Deciding): string | undefined {
+  const there: Record<string, unknown> = {
+    tool: header.tool,
+    cluster: clusterFacts(header.cluster),
+    profile: header.profile,
+    scenario: header.scenario,
+    variant: { ...header.variant, settings: undefined },
+    path: header.path,
+    agents: header.agents,
+    repeat: header.repeat,
+    target: { ...header.target, digest: undefined },
+    configuration: deciding(header.configuration),
+  };
+  const here: Record<string, unknown> = {
+    tool: now.tool,
+    cluster: clusterFacts(now.cluster.info),
+    profile: now.profile,
+    scenario: key.scenario,
+    variant: { ...key.variant, settings: undefined },
+    path: key.path,
+    agents: key.agents,
+    repeat: key.repeat,
+    target: targetFacts(scenarioTarget(now.target, key.scenario)),
+    configuration: deciding(redactValue(now.configuration) as Record<string, unknown>),
+  };
+  const difference = firstDifference(asRecorded(there), asRecorded(here), '');
+  if (difference) return difference;
+  const unknown = header.variant.settings.find((setting) => !key.variant.settings.includes(setting));
+  if (unknown) return `variant.settings: ${unknown} was in effect there, and is not asked for now`;
+  const { digest } = header.target;
+  // Of the built-in target the images say everything; journals of older versions have none.
+  if (now.target.builtIn || digest === targetDigest(now.target, header.runId)) return undefined;
+  return 'target: its manifests, requests or secrets are others now (what differs is not shown: it may be a secret)';
+}
+
+/**
+ * The target as it was given, secrets included, so that a change of one is seen and none can be read: a slow hash, salted
+ * with the run's id.
+ */
+export const targetDigest = (target: TargetDefinition, runId: string): string =>
+  scryptSync(JSON.stringify(target), runId, 16, { N: 4096 }).toString('hex');
+
+const targetFacts = ({ builtIn, workload, service, images }: TargetDefinition) => ({
+  builtIn,
+  workload: `${workload.kind}/${workload.name}`,
+  service: `${service.name}:${service.port}`,
+  images,
+});
+
+const clusterFacts = (info: HeaderRecord['cluster']) => ({
+  kind: info.kind,
+  kubernetesVersion: info.kubernetesVersion,
+  emulated: info.emulated,
+  proxyMode: info.proxyMode,
+  nodes: info.nodes.length,
+});
+
+/** What of a configuration says where results go, what is asked for and what is made of them decides no figure. */
+const beside = ['out', 'gate', 'scenarios', 'variants', 'cluster', '$schema'];
+
+const deciding = (configuration: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(configuration).filter(([field]) => !beside.includes(field)));
+
+/** As it stands in a journal: without fields that are undefined. */
+const asRecorded = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+/** The first field, in depth, in which two JSON values differ, with both values. */
+function firstDifference(there: unknown, now: unknown, field: string): string | undefined {
+  if (isDeepStrictEqual(there, now)) return undefined;
+  if (isObject(there) && isObject(now)) {
+    for (const name of new Set([...Object.keys(there), ...Object.keys(now)])) {
+      const found = firstDifference(there[name], now[name], field ? `${field}.${name}` : name);
+      if (found) return found;
+    }
+  }
+  return `${field}: ${shown(there)} there, ${shown(now)} now`;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'not set';
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,150 @@
+// --resume: a journal counts only when everything that decides a figure is the same; else the field is named.
+import * as assert from 'uvu/assert';
+import type { TargetDefinition } from '../../harness/deploy/definition.ts';
+import type { HeaderRecord } from '../../harness/model/journal.ts';
+import type { ExperimentKey } from '../../harness/run/experiment/index.ts';
+import { type Deciding, differenceTo, targetDigest } from '../../harness/run/same-measurement.ts';
+import { imageChange } from '../../scenarios/image-change.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('resume: the same measurement');
+
+const scenario = imageChange.quick;
+const target = {
+  builtIn: false,
+  workload: { kind: 'Deployment', name: 'web', container: 'web' },
+  service: { name: 'web', port: 80 },
+  images: { current: 'web:1', next: 'web:2' },
+  manifests: [{ kind: 'Secret', metadata: { name: 's' }, stringData: { password: 'hunter2' } }],
+} as unknown as TargetDefinition;
+const key: ExperimentKey = {
+  scenario,
+  variant: { name: 'hardened', version: 1, settings: ['preStop', 'surge'] },
+  path: 'cluster-ip',
+  agents: 1,
+  repeat: 0,
+};
+const cluster = {
+  kind: 'kind',
+  name: 'c',
+  kubernetesVersion: 'v1.34.4',
+  emulated: false,
+  proxyMode: 'iptables',
+  nodes: [{ name: 'n', role: 'worker' }],
+};
+const now = {
+  cluster: { info: cluster },
+  tool: { name: 'rollproof', version: '0.1.0', commit: 'abc' },
+  profile: 'quick',
+  target,
+  configuration: { out: 'a', target: { port: 80 }, preStopSeconds: 5 },
+  preStopSeconds: 5,
+} as unknown as Deciding;
+const header = {
+  tool: now.tool,
+  cluster,
+  profile: 'quick',
+  runId: 'r1',
+  scenario: JSON.parse(JSON.stringify(scenario)),
+  // What does not apply to a target is not in effect: that is no difference.
+  variant: { ...key.variant, settings: ['surge'] },
+  path: key.path,
+  agents: 1,
+  repeat: 0,
+  target: {
+    builtIn: false,
+    workload: 'Deployment/web',
+    service: 'web:80',
+    images: target.images,
+    digest: targetDigest(target, 'r1'),
+  },
+  configuration: { out: 'b', target: { port: 80 }, preStopSeconds: 5 },
+} as unknown as HeaderRecord;
+
+test('the same is the same, wherever the results go', () => {
+  assert.is(differenceTo(header, key, now), undefined);
+});
+
+test('everything that decides a figure is compared, and the field is named with both values', () => {
+  const [first] = scenario.load;
+  const rows: [string, Partial<HeaderRecord>, Partial<ExperimentKey>, Partial<Deciding>, RegExp][] = [
+    [
+      'tool',
+      { tool: { name: 'rollproof', version: '0.1.0', commit: 'def' } },
+      {},
+      {},
+      /^tool\.commit: "def" there, "abc" now$/,
+    ],
+    ['profile', { profile: 'full' }, {}, {}, /^profile: "full" there, "quick" now$/],
+    [
+      'load',
+      {},
+      {
+        scenario: {
+          ...scenario,
+          load: [{ ...first, rate: { shape: 'constant', ratePerSecond: 7 } }] as never,
+        },
+      },
+      {},
+      /^scenario\.load\.0\.rate\.ratePerSecond: \d+ there, 7 now$/,
+    ],
+    [
+      'variant',
+      {},
+      { variant: { ...key.variant, preStopSeconds: 9 } },
+      {},
+      /^variant\.preStopSeconds: not set there, 9 now$/,
+    ],
+    [
+      'settings',
+      {},
+      { variant: { ...key.variant, settings: ['preStop'] } },
+      {},
+      /^variant\.settings: surge was in effect there/,
+    ],
+    ['path', { path: 'node-port' }, {}, {}, /^path: "node-port" there, "cluster-ip" now$/],
+    ['agents', { agents: 2 }, {}, {}, /^agents: 2 there, 1 now$/],
+    [
+      'cluster',
+      { cluster: { ...cluster, kubernetesVersion: 'v1.33.0' } as never },
+      {},
+      {},
+      /^cluster\.kubernetesVersion: /,
+    ],
+    [
+      'built-in',
+      { target: { ...header.target, builtIn: true } },
+      {},
+      {},
+      /^target\.builtIn: true there, false now$/,
+    ],
+    [
+      'image',
+      { target: { ...header.target, images: { current: 'web:0', next: 'web:2' } } },
+      {},
+      {},
+      /^target\.images\.current: "web:0" there/,
+    ],
+    [
+      'configuration',
+      { configuration: { target: { port: 81 }, preStopSeconds: 5 } },
+      {},
+      {},
+      /^configuration\.target\.port: 81 there, 80 now$/,
+    ],
+    [
+      'secret',
+      { target: { ...header.target, digest: targetDigest({ ...target, manifests: [] }, 'r1') } },
+      {},
+      {},
+      /^target: its manifests, requests or secrets are others now/,
+    ],
+    ['older journal', { target: { ...header.target, digest: undefined } }, {}, {}, /^target: its manifests/],
+  ];
+  for (const [name, there, asked, here, expected] of rows) {
+    const difference = differenceTo({ ...header, ...there }, { ...key, ...asked }, { ...now, ...here });
+    assert.match(difference ?? 'no difference', expected, name);
+  }
+});
+
+test.run();
