@@ -2,7 +2,18 @@
 // TypeScript entry in this same process, so that signals and exit codes need no forwarding.
 // Usage: node scripts/start.mjs ENTRY.ts [arguments]
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -15,11 +26,26 @@ export async function start(entry, args) {
     fail(`rollproof: Node.js ${process.versions.node} is too old. Install Node.js ${OLDEST} or newer.`);
   }
   if (!installed()) install();
+  // What it compiles it keeps in the folder for temporary files, and where that takes nothing it waits for ever.
+  if (!hasRoom(tmpdir())) process.env.TSX_DISABLE_CACHE = '1';
   const { register } = await import('tsx/esm/api');
   register();
   const file = resolve(root, entry);
   process.argv = [process.argv[0], file, ...args];
   await import(pathToFileURL(file).href);
+}
+
+const CACHE_BYTES = 32 * 1024 * 1024;
+
+/** Whether a folder can be written to, and has room for what is compiled. */
+export function hasRoom(folder) {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize >= CACHE_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 /** The oldest that package.json allows. */
