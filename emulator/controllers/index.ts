@@ -4,6 +4,7 @@ import { startCronJobController } from './cronjob/controller.ts';
 import { startDaemonSetController } from './daemonset/controller.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startDisruptionController } from './disruption/controller.ts';
+import { startEndpointsController } from './endpoints/controller.ts';
 import { startEndpointSliceController } from './endpointslice/controller.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { type AutoscalerOptions, defaultAutoscalerOptions, startAutoscaler } from './hpa/controller.ts';
@@ -54,6 +55,7 @@ const controllerManagerResources: readonly Resource[] = [
   'resourcequotas',
   'pods',
   'services',
+  'endpoints',
   'endpointslices',
   'nodes',
   'horizontalpodautoscalers',
@@ -88,6 +90,7 @@ export function startControllers(options: ControllersOptions): { stop(): void } 
   startQuotaController(context);
   startJobController(context);
   startEndpointSliceController(context);
+  startEndpointsController(context);
   startDisruptionController(context);
   startNodeLifecycle(context);
   startGarbageCollector(context);
