@@ -43,6 +43,10 @@ export function asIs(
     'Addresses and ports of a Service are left to the cluster: two experiments are deployed at a time.',
     withoutAddresses,
   );
+  change(
+    'A claim gets a volume of its own, which is empty: the one that it names belongs to somebody else.',
+    withoutVolume,
+  );
   change('Rights are given to the ServiceAccounts of the experiment’s own namespace.', withOwnSubjects);
   const scaler = given.find(
     ({ kind, spec }) =>
@@ -96,6 +100,12 @@ function withoutAddresses(manifest: Manifest): Manifest | undefined {
     return copy;
   });
   return changed ? { ...manifest, spec } : undefined;
+}
+
+function withoutVolume(manifest: Manifest): Manifest | undefined {
+  const { volumeName, ...spec } = (manifest.spec ?? {}) as Record<string, unknown>;
+  if (manifest.kind !== 'PersistentVolumeClaim' || volumeName === undefined) return;
+  return { ...manifest, spec };
 }
 
 function withOwnSubjects(manifest: Manifest): Manifest | undefined {

@@ -60,6 +60,9 @@ export function referencesOf(manifest: Manifest): Reference[] {
         add('Secret', from.secretRef, [field, index, 'envFrom', number]);
       }
     }
+  // A kubelet starts a pod without one, too.
+  for (const [index, secret] of ((spec.imagePullSecrets ?? []) as Named[]).entries())
+    add('Secret', { ...secret, optional: true }, ['imagePullSecrets', index]);
   const account = spec.serviceAccountName as string | undefined;
   if (account && account !== 'default') add('ServiceAccount', { name: account }, ['serviceAccountName']);
   return found;

@@ -2,6 +2,7 @@
 import type { RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { withLoad } from '../config/scenario-load.ts';
+import { countsPods } from '../deploy/assemble.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
 import { UsageError } from '../model/errors.ts';
 import {
@@ -48,7 +49,9 @@ export function select(
       configuration.load,
     );
     const made = withClaims(scenario, request.builtIn);
-    return request.builtIn || made.target.own ? made : onTheirWorkload(made, configuration, request);
+    if (request.builtIn || made.target.own) return made;
+    const theirs = known.includes(definition) ? withoutPodFigures(made) : made;
+    return onTheirWorkload(theirs, configuration, request);
   });
   const keys = scenarios.flatMap((scenario) =>
     variantsOf(scenario, configuration, request).flatMap((variant) => {
@@ -78,6 +81,20 @@ function withClaims(scenario: Scenario, builtIn: boolean): Scenario {
       (!appliesTo.lane || fired.has(appliesTo.lane)) && (builtIn || !builtInOnly),
   );
   return { ...scenario, claims: made };
+}
+
+/** Figures that say how many pods there are, or where. */
+const podFigures =
+  /^(minReady|maxPods\w*|readyAtEnd|updatedAtEnd|podsCreated|podsPerNodeMax|podCounts|placement\w*)$/;
+
+/**
+ * A scenario of ours claims them of its own number of pods. Somebody's workload keeps the number that its manifests say, and
+ * of a kind that cannot surge: of it they are not claimed, unless the scenario sets the number.
+ */
+function withoutPodFigures(scenario: Scenario): Scenario {
+  if (countsPods(scenario)) return scenario;
+  const claims = scenario.claims.filter(({ that }) => !that.some(({ measure }) => podFigures.test(measure)));
+  return { ...scenario, claims };
 }
 
 /**

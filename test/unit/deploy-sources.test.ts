@@ -367,6 +367,84 @@ test('a live object is stripped of what the cluster wrote into it', () => {
   });
 });
 
+test('a live workload comes with what its pods need; Secrets only when that is allowed', async () => {
+  const at = (kind: string, name: string, more: object) => ({
+    kind,
+    metadata: { name, uid: 'u', annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } },
+    ...more,
+  });
+  const objects: Record<string, object> = {
+    '/apis/apps/v1/namespaces/shop/deployments/web': at('Deployment', 'web', {
+      spec: {
+        template: {
+          metadata: { labels: { app: 'web' } },
+          spec: {
+            serviceAccountName: 'robot',
+            imagePullSecrets: [{ name: 'pull' }],
+            containers: [{ name: 'app', image: 'web:1', envFrom: [{ secretRef: { name: 'key' } }] }],
+            volumes: [
+              { name: 'a', configMap: { name: 'conf' } },
+              { name: 'b', persistentVolumeClaim: { claimName: 'data' } },
+            ],
+          },
+        },
+      },
+    }),
+    '/api/v1/namespaces/shop/services': {
+      items: [{ metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [{ port: 80 }] } }],
+    },
+    '/api/v1/namespaces/shop/serviceaccounts/robot': at('ServiceAccount', 'robot', {
+      secrets: [{ name: 'robot-token-x' }],
+      imagePullSecrets: [{ name: 'robot-pull' }],
+    }),
+    '/api/v1/namespaces/shop/persistentvolumeclaims/data': at('PersistentVolumeClaim', 'data', {
+      spec: { accessModes: ['ReadWriteMany'], volumeName: 'pv-7' },
+    }),
+    '/api/v1/namespaces/shop/configmaps/conf': at('ConfigMap', 'conf', { data: { a: 'b' } }),
+    '/api/v1/namespaces/shop/secrets/key': at('Secret', 'key', { data: { a: 'aHVudGVyMg==' } }),
+    '/api/v1/namespaces/shop/secrets/pull': at('Secret', 'pull', { data: {} }),
+  };
+  const asked: string[] = [];
+  const raw = async (_: string, path: string) => {
+    asked.push(path);
+    return { status: objects[path] ? 200 : 404, text: JSON.stringify(objects[path] ?? {}) };
+  };
+  const kube = { raw, json: async (_: string, path: string) => objects[path], close: () => {} };
+  const live = (copySecrets: boolean) =>
+    foreignTarget({ from: 'cluster', namespace: 'shop', deployment: 'web', method: 'GET' } as never, {
+      at: () => 'rollproof.yaml:1:1',
+      signal: new AbortController().signal,
+      live: { connect: async () => kube as never, copySecrets },
+    });
+  await live(false).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.match(error.message, /needs Secret "key" of namespace shop.*Allow its copy.*--copy-secrets/),
+  );
+  assert.not.ok(
+    asked.some((path) => path.includes('/secrets/')),
+    'no Secret was read',
+  );
+  const target = await live(true);
+  assert.equal(
+    target.manifests.map(({ kind, metadata: { name } }) => `${kind} ${name}`),
+    [
+      'Deployment web',
+      'Service web',
+      'ConfigMap conf',
+      'Secret key',
+      'Secret pull',
+      'ServiceAccount robot',
+      'PersistentVolumeClaim data',
+    ],
+  );
+  const [, , , , , account, claim] = target.manifests;
+  assert.equal([account?.secrets, account?.imagePullSecrets], [undefined, undefined]);
+  assert.equal(claim?.spec, { accessModes: ['ReadWriteMany'] });
+  assert.equal(claim?.metadata.annotations, undefined);
+  const because = target.asIs?.substitutions.map((one) => one.because).join('\n') ?? '';
+  assert.match(because, /A claim gets a volume of its own, which is empty/);
+});
+
 const kustomization = {
   'k/kustomization.yaml': 'resources: [web.yaml]\nnamePrefix: my-\n',
   'k/web.yaml': yaml(workload(), service()),

@@ -361,6 +361,19 @@ test('what runs on a foreign workload: as-is and hardened; ours and published on
   assert.equal(claimed({ variants: ['as-is'] }), ['as-is']);
   assert.equal(claimed({ variants: ['baseline'] }), ['baseline']);
   assert.match(run({}).scenarios[0]!.claims[0]!.text, /^As it is, /);
+  // Numbers of pods are the scenario's own: a StatefulSet has no surge, and somebody's Deployment its own replicas.
+  const counting = (change: Partial<typeof request>) =>
+    run(change).scenarios[0]!.claims.some(({ that }) => that.some(({ measure }) => measure === 'minReady'));
+  assert.equal(
+    [counting({}), counting({ builtIn: true }), counting({ scenarios: ['scale-down'] })],
+    [false, true, true],
+  );
+  const inline = [{ ...scenarios.find(({ id }) => id === 'image-change')!, id: 'mine' }];
+  const mine = select(scenarios, { ...configuration, scenarios: inline }, { ...request, scenarios: [] });
+  assert.ok(
+    mine.scenarios[0]!.claims.some(({ id }) => id === 'hardened-keeps-capacity'),
+    'what a user claims of their own stays',
+  );
 });
 
 test('our own check looks at what we add before it runs', () => {

@@ -76,14 +76,14 @@ export async function readLive(
         throw new UsageError(
           `${at(['target', field])}: target.${field}: ${kind} ${name} needs Secret "${needs}" of namespace ${namespace}. Allow its copy into the run's namespace with --copy-secrets; it is never recorded.`,
         );
-      if (needed === 'PersistentVolumeClaim' || needed === 'ServiceAccount') continue;
       const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/${pluralOf(needed)}/${needs}`);
       if (answer.status === 404 && optional) continue;
       if (answer.status !== 200)
         throw new UsageError(
           `${at(['target', field])}: target.${field}: ${kind} ${name} needs ${needed} "${needs}" of namespace ${namespace}, which cannot be read (status ${answer.status}).`,
         );
-      add(stripped({ ...(JSON.parse(answer.text) as Manifest), apiVersion: 'v1', kind: needed }));
+      const object = stripped({ ...(JSON.parse(answer.text) as Manifest), apiVersion: 'v1', kind: needed });
+      add(needed === 'ServiceAccount' ? withoutTokens(object) : object);
     }
   } finally {
     kube.close();
@@ -124,7 +124,7 @@ const selects = (service: Manifest, labels: Readonly<Record<string, string>>): b
 
 /** What a controller or the API server writes, and names of people's tools. */
 const writtenAnnotations =
-  /^(deployment\.kubernetes\.io\/|kubectl\.kubernetes\.io\/last-applied-configuration|deprecated\.daemonset|meta\.helm\.sh\/)/;
+  /^(deployment\.kubernetes\.io\/|pv\.kubernetes\.io\/|volume\.(beta\.)?kubernetes\.io\/|kubectl\.kubernetes\.io\/last-applied-configuration|deprecated\.daemonset|meta\.helm\.sh\/)/;
 
 export function stripped(object: Manifest): Manifest {
   const { status: _, ...rest } = structuredClone(object) as Manifest & { status?: unknown };
@@ -138,6 +138,11 @@ export function stripped(object: Manifest): Manifest {
       ...(kept.length > 0 && { annotations: Object.fromEntries(kept) }),
     },
   };
+}
+
+/** The copy gets tokens of its own; Secrets to pull images with are asked for by the pods. */
+function withoutTokens({ secrets: _, imagePullSecrets: __, ...account }: Manifest): Manifest {
+  return account as Manifest;
 }
 
 function strippedService(object: Manifest): Manifest {
