@@ -36,6 +36,8 @@ export const headerRecordSchema = z.object({
   path: z.enum(['cluster-ip', 'node-port', 'outside']),
   agents: z.number().int().positive(),
   repeat: z.number().int().nonnegative(),
+  /** By how much routing updates lagged from the start (--proxy-delay). */
+  proxyDelayMs: z.number().nonnegative().optional(),
   cluster: clusterInfoSchema,
   target: z.object({
     builtIn: z.boolean(),

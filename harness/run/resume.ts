@@ -5,10 +5,10 @@ import { readJournalFile } from '../journal/file.ts';
 import { UsageError } from '../model/errors.ts';
 import type { HeaderRecord } from '../model/journal.ts';
 import type { RunFacts } from '../model/run.ts';
-import { type ExperimentKey, experimentName, type RunContext } from './experiment/index.ts';
+import { type ExperimentKey, experimentName } from './experiment/index.ts';
 import { journalFile, journalFolder } from './experiments.ts';
 import { readFacts, runFile } from './judge-folder.ts';
-import { differenceTo } from './same-measurement.ts';
+import { type Deciding, decidingOf, differenceTo } from './same-measurement.ts';
 import type { Session } from './session.ts';
 
 export interface Resumed {
@@ -50,7 +50,7 @@ async function completeHeader(file: string): Promise<HeaderRecord | undefined> {
 }
 
 /**
- * The journals that stand for experiments. What was cut off, or is set aside to be measured anew. A journal that was
+ * The journals that stand for experiments. What was cut off is set aside to be measured anew. A journal that was
  * measured of anything else than would be now is refused with the field that differs: the two could not be judged together.
  */
 export function reuseOf(
@@ -60,7 +60,7 @@ export function reuseOf(
   out: string,
 ): ReadonlyMap<ExperimentKey, string> {
   const found = keys.flatMap((key) => {
-    const name = reusable(resumed, key, run);
+    const name = reusable(resumed, key, decidingOf(run));
     return name === undefined ? [] : [[key, name] as const];
   });
   const reuse = new Map(found);
@@ -73,11 +73,24 @@ export function reuseOf(
   return reuse;
 }
 
-function reusable(resumed: Resumed, key: ExperimentKey, run: RunContext): string | undefined {
+/** The same, as far as it can be seen before a cluster is brought up. */
+export function refuseDifferent(
+  resumed: Resumed,
+  keys: readonly ExperimentKey[],
+  now: Omit<Deciding, 'seed'> & { readonly seed: number | undefined },
+): void {
+  const deciding = { ...now, seed: now.seed ?? seedOf(resumed) ?? 0 };
+  for (const key of keys) reusable(resumed, key, deciding);
+}
+
+/** What is measured anew is measured as the rest was. */
+export const seedOf = ({ complete }: Resumed): number | undefined => [...complete.values()][0]?.seed;
+
+function reusable(resumed: Resumed, key: ExperimentKey, now: Deciding): string | undefined {
   const name = journalFile(key);
   const header = resumed.complete.get(name);
   if (!header) return undefined;
-  const difference = differenceTo(header, key, run);
+  const difference = differenceTo(header, key, now);
   if (difference === undefined) return name;
   throw new UsageError(
     `--resume: ${name} is not of what would be measured now. ${difference}. Resume with what it was measured with, or start a new folder with --out.`,

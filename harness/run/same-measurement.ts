@@ -8,34 +8,53 @@ import type { HeaderRecord } from '../model/journal.ts';
 import { redactValue } from '../record/redact.ts';
 import type { ExperimentKey, RunContext } from './experiment/index.ts';
 
-export type Deciding = Pick<RunContext, 'cluster' | 'tool' | 'profile' | 'target' | 'configuration'> & {
-  readonly preStopSeconds: number;
-};
+export interface Deciding
+  extends Pick<RunContext, 'tool' | 'profile' | 'seed' | 'proxyDelayMs' | 'configuration'> {
+  readonly builtIn: boolean;
+  /** As far as it is known: before the cluster is up its kind at most, and the built-in target not at all. */
+  readonly cluster: HeaderRecord['cluster'] | { readonly kind: HeaderRecord['cluster']['kind'] } | undefined;
+  readonly target: TargetDefinition | undefined;
+}
+
+export const decidingOf = (run: RunContext): Deciding => ({
+  ...run,
+  builtIn: run.target.builtIn,
+  cluster: run.cluster.info,
+});
 
 /** Undefined: the same. Otherwise "path: cluster-ip there, node-port now". */
 export function differenceTo(header: HeaderRecord, key: ExperimentKey, now: Deciding): string | undefined {
+  const ownTarget = key.scenario.target.own !== undefined;
   const there: Record<string, unknown> = {
     tool: header.tool,
-    cluster: clusterFacts(header.cluster),
+    cluster: now.cluster && clusterFacts(header.cluster, now.cluster),
     profile: header.profile,
+    seed: header.seed,
+    proxyDelayMs: header.proxyDelayMs ?? 0,
     scenario: header.scenario,
     variant: { ...header.variant, settings: undefined },
     path: header.path,
     agents: header.agents,
     repeat: header.repeat,
-    target: { ...header.target, digest: undefined },
+    target: now.target
+      ? { ...header.target, digest: undefined }
+      : { builtIn: header.target.builtIn || ownTarget },
     configuration: deciding(header.configuration),
   };
   const here: Record<string, unknown> = {
     tool: now.tool,
-    cluster: clusterFacts(now.cluster.info),
+    cluster: now.cluster && clusterFacts(now.cluster, now.cluster),
     profile: now.profile,
+    seed: now.seed,
+    proxyDelayMs: now.proxyDelayMs ?? 0,
     scenario: key.scenario,
     variant: { ...key.variant, settings: undefined },
     path: key.path,
     agents: key.agents,
     repeat: key.repeat,
-    target: targetFacts(scenarioTarget(now.target, key.scenario)),
+    target: now.target
+      ? targetFacts(scenarioTarget(now.target, key.scenario))
+      : { builtIn: now.builtIn || ownTarget },
     configuration: deciding(redactValue(now.configuration) as Record<string, unknown>),
   };
   const difference = firstDifference(asRecorded(there), asRecorded(here), '');
@@ -44,7 +63,8 @@ export function differenceTo(header: HeaderRecord, key: ExperimentKey, now: Deci
   if (unknown) return `variant.settings: ${unknown} was in effect there, and is not asked for now`;
   const { digest } = header.target;
   // Of the built-in target the images say everything; journals of older versions have none.
-  if (now.target.builtIn || digest === targetDigest(now.target, header.runId)) return undefined;
+  if (!now.target || now.target.builtIn || digest === targetDigest(now.target, header.runId))
+    return undefined;
   return 'target: its manifests, requests or secrets are others now (what differs is not shown: it may be a secret)';
 }
 
@@ -62,13 +82,17 @@ const targetFacts = ({ builtIn, workload, service, images }: TargetDefinition) =
   images,
 });
 
-const clusterFacts = (info: HeaderRecord['cluster']) => ({
-  kind: info.kind,
-  kubernetesVersion: info.kubernetesVersion,
-  emulated: info.emulated,
-  proxyMode: info.proxyMode,
-  nodes: info.nodes.length,
-});
+/** What is compared of one, as far as `known` goes. */
+const clusterFacts = (info: NonNullable<Deciding['cluster']>, known: NonNullable<Deciding['cluster']>) =>
+  'nodes' in known && 'nodes' in info
+    ? {
+        kind: info.kind,
+        kubernetesVersion: info.kubernetesVersion,
+        emulated: info.emulated,
+        proxyMode: info.proxyMode,
+        nodes: info.nodes.length,
+      }
+    : { kind: info.kind };
 
 /** What of a configuration says where results go, what is asked for and what is made of them decides no figure. */
 const beside = ['out', 'gate', 'scenarios', 'variants', 'cluster', '$schema'];

@@ -148,6 +148,7 @@ async function openSession<T>(
     tool: toolVersion(),
     profile: request.profile,
     seed: request.seed ?? Math.floor(Math.random() * 2 ** 31),
+    proxyDelayMs: request.needs.proxyDelayMs,
     target: foreign ?? builtInTarget(own.target, targetGracefulEnv, own.pods),
     own: own.pods,
     preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,

@@ -18,10 +18,11 @@ import { concludeRun, type Keeping, keepingOf } from './gate.ts';
 import { judgeFolder, runFile } from './judge-folder.ts';
 import { measureAgain } from './measure-again.ts';
 import { withoutRefused } from './own-check.ts';
-import { joinFacts, type Resumed, readResumed, reuseOf } from './resume.ts';
+import { joinFacts, type Resumed, readResumed, refuseDifferent, reuseOf, seedOf } from './resume.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from './session.ts';
 import { type Shard, shardOf } from './shard.ts';
+import { toolVersion } from './tool-version.ts';
 
 /** What a user asked for, with the configuration and all defaults in it. */
 export interface VerifyRequest {
@@ -78,6 +79,19 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
     proxyDelayMs: request.proxyDelayMs,
     autoscaler: autoscalerCycle(request.profile, selection.scenarios),
   };
+  if (resumed) {
+    const { kind } = configuration.cluster;
+    refuseDifferent(resumed, selection.keys, {
+      tool: toolVersion(),
+      profile: request.profile,
+      seed: request.seed,
+      proxyDelayMs: request.proxyDelayMs,
+      configuration: configuration as unknown as Record<string, unknown>,
+      builtIn: foreign === undefined,
+      cluster: kind === undefined || kind === 'auto' ? undefined : { kind },
+      target: foreign,
+    });
+  }
   if (request.dryRun) {
     process.stdout.write(await dryRun({ configuration, foreign, keys: selection.keys, needs }));
     return exitCode.ok;
@@ -91,7 +105,7 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
       out,
       needs,
       profile: request.profile,
-      seed: request.seed,
+      seed: request.seed ?? (resumed && seedOf(resumed)),
       arguments: request.arguments,
       crossCheck: request.crossCheck,
     },

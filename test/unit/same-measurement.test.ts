@@ -33,17 +33,19 @@ const cluster = {
   nodes: [{ name: 'n', role: 'worker' }],
 };
 const now = {
-  cluster: { info: cluster },
+  cluster,
+  builtIn: false,
+  seed: 5,
   tool: { name: 'rollproof', version: '0.1.0', commit: 'abc' },
   profile: 'quick',
   target,
   configuration: { out: 'a', target: { port: 80 }, preStopSeconds: 5 },
-  preStopSeconds: 5,
 } as unknown as Deciding;
 const header = {
   tool: now.tool,
   cluster,
   profile: 'quick',
+  seed: 5,
   runId: 'r1',
   scenario: JSON.parse(JSON.stringify(scenario)),
   // What does not apply to a target is not in effect: that is no difference.
@@ -63,6 +65,8 @@ const header = {
 
 test('the same is the same, wherever the results go', () => {
   assert.is(differenceTo(header, key, now), undefined);
+  const before = { ...now, cluster: { kind: 'kind' as const }, target: undefined };
+  assert.is(differenceTo(header, key, before), undefined, 'before the cluster is up');
 });
 
 test('everything that decides a figure is compared, and the field is named with both values', () => {
@@ -101,6 +105,22 @@ test('everything that decides a figure is compared, and the field is named with 
       { variant: { ...key.variant, settings: ['preStop'] } },
       {},
       /^variant\.settings: surge was in effect there/,
+    ],
+    ['seed', { seed: 6 }, {}, {}, /^seed: 6 there, 5 now$/],
+    ['lag of routing', { proxyDelayMs: 500 }, {}, {}, /^proxyDelayMs: 500 there, 0 now$/],
+    [
+      'before the cluster',
+      { cluster: { ...cluster, kind: 'embedded' } as never },
+      {},
+      { cluster: { kind: 'kind' } },
+      /^cluster.kind: "embedded" there, "kind" now$/,
+    ],
+    [
+      'before the target',
+      { target: { ...header.target, builtIn: true } },
+      {},
+      { target: undefined },
+      /^target\.builtIn: true there, false now$/,
     ],
     ['path', { path: 'node-port' }, {}, {}, /^path: "node-port" there, "cluster-ip" now$/],
     ['agents', { agents: 2 }, {}, {}, /^agents: 2 there, 1 now$/],

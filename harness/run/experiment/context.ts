@@ -19,6 +19,8 @@ export interface RunContext {
   readonly tool: HeaderRecord['tool'];
   readonly profile: HeaderRecord['profile'];
   readonly seed: number;
+  /** By how much routing updates lag from the start; undefined: they do not. */
+  readonly proxyDelayMs?: number | undefined;
   readonly target: TargetDefinition;
   /** How load agent and control target run. */
   readonly own: OwnPods;

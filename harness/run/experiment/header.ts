@@ -36,6 +36,7 @@ export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: Ag
     path: key.path,
     agents: key.agents,
     repeat: key.repeat,
+    ...(run.proxyDelayMs && { proxyDelayMs: run.proxyDelayMs }),
     cluster: { agentNode: prepared.agentNode, ...run.cluster.info },
     target: {
       builtIn: target.builtIn,
