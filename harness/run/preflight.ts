@@ -25,12 +25,19 @@ export function checkMachine(out: string, scenarios: readonly Scenario[], local:
   const lacking = tooLittle(lookAtMachine(), local ? agentFiles(scenarios) : 0);
   if (lacking) throw new FaultError(lacking);
   checkFolder('results', out, LEAST_OUT_BYTES, 'Name another folder with --out');
-  checkFolder(
-    'temporary files',
-    tmpdir(),
-    LEAST_TEMPORARY_BYTES,
-    'Name another folder with the environment variable TMPDIR',
-  );
+  checkTemporary(tmpdir());
+}
+
+/** Unlike the run's folder it is not made. */
+function checkTemporary(folder: string): void {
+  const todo = 'Name another folder with the environment variable TMPDIR';
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (!found?.isDirectory()) {
+    throw new FaultError(
+      `${folder}: temporary files go there, and ${found ? 'it is a file' : 'there is no such folder'}. ${todo}.`,
+    );
+  }
+  checkFolder('temporary files', folder, LEAST_TEMPORARY_BYTES, todo);
 }
 
 /** A sentence about what is too little; undefined when all is well. `agentFiles`: of a load agent on this machine. */
