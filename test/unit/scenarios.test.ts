@@ -174,7 +174,15 @@ test('a wrong definition fails when it is loaded, with the field', () => {
 
 const values: readonly [string, Record<string, unknown>][] = [
   ['readinessProbe+preStop=2', { settings: ['readinessProbe', 'preStop'], preStopSeconds: 2 }],
-  ['only:preStop=10', { settings: ['preStop'], preStopSeconds: 10 }],
+  [
+    'only:preStop=10',
+    {
+      settings: ['preStop'],
+      // Somebody's own workload loses the others, with a value as without one.
+      takesAway: ['readinessProbe', 'gracefulShutdown', 'surge'],
+      preStopSeconds: 10,
+    },
+  ],
   ['preStop=0', { settings: ['preStop'], preStopSeconds: 0 }],
   [
     'hardened+preStop=8',
