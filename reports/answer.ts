@@ -219,11 +219,16 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
       return 'Nothing was lost even without the settings, so this run is no evidence for them.';
     case 'refuted':
       if (after && lossyAfter.length > 0) {
-        return `Not safe, even with ${settingsPhrase(after)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
+        const own = scenario.direct?.verdict === 'loses' ? ' as it is, and not' : ', even';
+        return `Not safe${own} with ${settingsPhrase(after)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
       }
-      return failed.length === 1
-        ? `No: a claim fails that was expected to hold (${failed[0]!.text.replace(/\.$/, '')}).`
-        : `No: ${failed.length || 'some'} of ${counted(scenario.claims.length, 'claim')} fail that were expected to hold.`;
+      return ownFirst(
+        scenario,
+        before,
+        failed.length === 1
+          ? `a claim fails that was expected to hold (${failed[0]!.text.replace(/\.$/, '')}).`
+          : `${failed.length || 'some'} of ${counted(scenario.claims.length, 'claim')} fail that were expected to hold.`,
+      );
     case 'safe':
       return 'Safe as it is: nothing was lost.';
     case 'loses':
@@ -237,6 +242,20 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
     case 'not-run':
       return 'Not run: something that it needs is missing here.';
   }
+}
+
+/** Of somebody's own workload the direct verdict is the first thing said, whatever else is claimed. */
+function ownFirst(scenario: ScenarioResult, before: Column | undefined, failure: string): string {
+  if (!scenario.direct) return `No: ${failure}`;
+  const { verdict } = scenario.direct;
+  const lost = before ? lossyLanes(scenario, before).map((lane) => laneLoss(before, lane)) : [];
+  const own =
+    verdict === 'loses'
+      ? `Not safe as it is${lost.length > 0 ? `: ${listed(lost)}` : ''}.`
+      : verdict === 'safe'
+        ? 'Safe as it is: nothing was lost.'
+        : 'Not known whether it is safe as it is.';
+  return `${own} Beside that, ${failure}`;
 }
 
 /** "Yes" only answers a question that asks for it, and that no published claim answers otherwise. */

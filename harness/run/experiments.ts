@@ -3,7 +3,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeNamespaces } from '../deploy/remove.ts';
+import { FaultError } from '../model/errors.ts';
 import { Lifetime } from '../model/lifetime.ts';
+import { asIsName } from '../model/setting.ts';
 import {
   type ExperimentKey,
   type ExperimentOutcome,
@@ -131,9 +133,10 @@ async function runBatch(
 ): Promise<Ran[]> {
   const { run, progress, loaded } = shared;
   const ran: Ran[] = [];
+  const doomed = doomedOf(batch);
   const deployments = await progress.stage(`Deploy ${batch.map(experimentName).join(' and ')}`, (say) => {
     const saying = { ...run, progress: ({ doing }: { doing: string }) => say(doing) };
-    return Promise.all(batch.map((key) => deploy(saying, key, removeNamespace)));
+    return Promise.all(batch.map((key) => deploy(saying, key, removeNamespace, doomed(key))));
   });
   try {
     for (const deployment of deployments) {
@@ -180,6 +183,7 @@ async function runSideBySide(
   removeNamespace: RemoveNamespace,
 ): Promise<Ran[]> {
   const { run, progress, loaded } = shared;
+  const doomed = doomedOf(keys);
   const waiting = keys.toSorted((a, b) => b.scenario.steps.length - a.scenario.steps.length);
   const ran: Ran[] = [];
   await progress.stage(`${keys.length} experiments, ${lanes} side by side`, async (say) => {
@@ -194,7 +198,7 @@ async function runSideBySide(
     };
     const lane = async () => {
       for (let key = waiting.shift(); key && !run.signal.aborted; key = waiting.shift()) {
-        const deployment = await deploy(run, key, removeNamespace);
+        const deployment = await deploy(run, key, removeNamespace, doomed(key));
         try {
           ran.push(await loaded.during(() => measure(sharing(shared, inside), deployment)));
         } finally {
@@ -224,12 +228,37 @@ async function deploy(
   run: RunContext,
   key: ExperimentKey,
   removeNamespace: RemoveNamespace,
+  doomed: Doomed | undefined,
 ): Promise<Deployment> {
   const life = new Lifetime({ parent: run.signal, undoLimitMs: REMOVE_LIMIT_MS + 10_000 });
-  const prepared = await life
-    .run(`deploy ${experimentName(key)}`, () => prepareExperiment(run, key, { life, removeNamespace }))
-    .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  const deployed = life.run(`deploy ${experimentName(key)}`, () =>
+    prepareExperiment(run, key, { life, removeNamespace }),
+  );
+  deployed.catch(() => {});
+  const prepared = await Promise.race([deployed, ...(doomed ? [whenAborted(doomed.signal)] : [])]).catch(
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
+  if (prepared instanceof Error && key.variant.name === asIsName && !run.signal.aborted)
+    doomed?.abort(new FaultError(`not waited for, because ${asIsName} could not be deployed either.`));
   return { key, life, prepared };
+}
+
+/** What cannot be deployed as it is, cannot with our settings: a variant that waits for its pods need not wait on. */
+type Doomed = AbortController;
+
+/** One for the variants of each scenario. */
+function doomedOf(keys: readonly ExperimentKey[]): (key: ExperimentKey) => Doomed | undefined {
+  const all = new Map(keys.map(({ scenario }) => [scenario.id, new AbortController()]));
+  return ({ scenario }) => all.get(scenario.id);
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => {});
+  return aborted;
 }
 
 /** What was measured counts, also when something cannot be taken away. */

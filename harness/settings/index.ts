@@ -65,6 +65,9 @@ function notFor(setting: string, kind: string): string {
   return `does not apply to a ${kind}`;
 }
 
-/** What the variant changes, as a unified diff of YAML; empty when it changes nothing. */
-export const settingsDiff = (baseline: readonly Manifest[], variant: readonly Manifest[]): string =>
-  manifestsDiff(baseline, variant, ['baseline.yaml', 'variant.yaml']);
+/** What the variant changes, as a unified diff of YAML; empty when it changes nothing. `before`: what it changes. */
+export const settingsDiff = (
+  base: readonly Manifest[],
+  variant: readonly Manifest[],
+  before = 'baseline',
+): string => manifestsDiff(base, variant, [`${before}.yaml`, 'variant.yaml']);

@@ -45,7 +45,7 @@ export function verdictBadge(verdict: Verdict): Markup {
 /** Before a verdict that says more: whether the user's own is safe as it is. */
 function ownBadge({ direct, verdict }: ScenarioResult): Markup | undefined {
   if (!direct || direct.verdict === verdict) return undefined;
-  return html`${verdictBadge(direct.verdict)} <span>as it is</span> `;
+  return html`${verdictBadge(direct.verdict)} <span>as it is, with the settings</span> `;
 }
 
 /** Is it safe, why not, what to change, how sure: what a reader needs in the first minute. */

@@ -13,6 +13,7 @@ import type {
   SettingEffect,
   Verdict,
 } from '../../harness/model/results.ts';
+import { asIsName } from '../../harness/model/setting.ts';
 import { at, count, counted, duration, listed, percent } from '../../harness/words/figures.ts';
 import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
 import { caseRows, claimSays } from '../cases.ts';
@@ -58,12 +59,16 @@ export function beforeAfterTable(scenario: ScenarioResult): Markup {
     head: [
       html`<span class="hidden">Measure</span>`,
       ...columns.map(
-        (column) =>
-          html`${column.label}<small>${caseOf(column)?.title ?? (column.settings.length === 0 ? 'no settings' : listed(column.settings))}</small>`,
+        (column) => html`${column.label}<small>${caseOf(column)?.title ?? settingsOf(column)}</small>`,
       ),
     ],
     body: [...groups, rolloutRows(columns), queueRows(columns)],
   });
+}
+
+function settingsOf({ variant, settings }: Column): string {
+  if (settings.length > 0) return listed(settings);
+  return variant === asIsName ? 'yours, unchanged' : 'no settings';
 }
 
 function laneRows(lane: Lane, columns: readonly Column[]): Markup {

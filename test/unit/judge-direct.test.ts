@@ -153,7 +153,7 @@ const table: Readonly<
     verdict: 'refuted',
     code: exitCode.refuted,
     reason: /With the settings, no new connection is lost/,
-    headline: /^Not safe, even with the 4 settings/,
+    headline: /^Not safe as it is, and not with the 4 settings/,
     gate: 'crossed',
   },
   'loses as it is, the settings were not measured well enough': {
@@ -252,7 +252,7 @@ test('every report says it', async () => {
     /rollproof_scenario_direct\{scenario="image-change",rollproof_scenario_direct="loses"\} 1/,
   );
   const page = renderHtml({ results, journals: new Map() });
-  assert.match(page, /<span aria-hidden="true">✕<\/span> loses<\/span> <span>as it is<\/span>/);
+  assert.match(page, /<span aria-hidden="true">✕<\/span> loses<\/span> <span>as it is, with the settings<\/span>/);
   assert.match(page, /<b>loses<\/b>: your own workload loses as it is/);
 });
 

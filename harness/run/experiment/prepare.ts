@@ -19,7 +19,7 @@ import { agentBeside, nodePortBeside, substitutionsOf } from '../../deploy/subst
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
-import { settingsDiff } from '../../settings/index.ts';
+import { asIs, settingsDiff } from '../../settings/index.ts';
 import { clusterIpOf, containerPortOf, entryPod, hasNodePort, nodePortAddress } from './address.ts';
 import { agentsReady, preparedAgents, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
@@ -184,6 +184,7 @@ export async function prepareExperiment(
     settingsDiff: settingsDiff(
       withoutSecrets(objects.base, target),
       withoutSecrets(objects.variant.manifests, target),
+      target.asIs ? asIs.name : undefined,
     ),
     substitutions: substitutionsOf(
       target,
