@@ -1,6 +1,5 @@
 // Objects for tests of the embedded controllers: only what a test is about is given, the rest is plain.
 import type {
-  Autoscaler,
   DaemonSet,
   Deployment,
   DisruptionBudget,
@@ -241,19 +240,5 @@ export function job(spec: object = {}, status: object = {}): Job {
       ...spec,
     },
     status,
-  };
-}
-
-export function autoscaler(spec: object = {}): Autoscaler {
-  return {
-    apiVersion: 'autoscaling/v2',
-    kind: 'HorizontalPodAutoscaler',
-    metadata: meta('app'),
-    spec: {
-      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-      minReplicas: 1,
-      maxReplicas: 5,
-      ...spec,
-    },
   };
 }

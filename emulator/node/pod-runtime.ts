@@ -481,8 +481,6 @@ function makeEmpty(folder: string): void {
   }
 }
 
-export type StartedRun = Run;
-
 /** There is one file system: a path below /tmp is the container's own folder instead. */
 export function inOwnTmp(word: string, tmp: string): string {
   return word.replace(

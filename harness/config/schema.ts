@@ -318,8 +318,6 @@ export const configurationSchema = z.strictObject({
   out: text.optional().describe('Folder of the results. Default: a new one under results/.'),
 });
 
-/** As written by a user: nothing filled in. */
-export type ConfigurationInput = z.input<typeof configurationSchema>;
 type Parsed = z.output<typeof configurationSchema>;
 export type TargetConfiguration = NonNullable<Parsed['target']>;
 export type HelmSource = NonNullable<TargetConfiguration['helm']>;

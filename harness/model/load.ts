@@ -66,8 +66,6 @@ export type RateProfile = z.infer<typeof rateProfileSchema>;
 export const rateBounds = { least: 0.1, most: 20_000 } as const;
 /** Longest time that any field may say, ms: a day. A timer of Node.js holds 24 of them. */
 export const longestMs = 86_400_000;
-export const isRate = (ratePerSecond: number): boolean =>
-  ratePerSecond >= rateBounds.least && ratePerSecond <= rateBounds.most;
 
 /** In a profile 0 is a pause. */
 const rateInProfile = z

@@ -5,7 +5,6 @@ import { manifestSchema, ownTargetSchema } from './own-target.ts';
 import { asIsName } from './setting.ts';
 
 export const clusterKinds = ['kind', 'embedded', 'context'] as const;
-export type ClusterKind = (typeof clusterKinds)[number];
 
 /** A length of time, ms. */
 const timeMs = z.number().nonnegative().max(longestMs);
@@ -244,7 +243,6 @@ export const caseSchema = z.object({
   steps: z.array(stepSchema).optional(),
   until: z.enum(['rollout', 'no-terminating']).optional(),
 });
-export type Case = z.infer<typeof caseSchema>;
 
 const caseName = z
   .string()

@@ -1,6 +1,6 @@
 // The experiment's present state, kept from the same watch events that are recorded, for steps that wait.
 import { FaultError } from '../model/errors.ts';
-import type { EndpointSliceFacts, Facts, FactsKind, PodFacts } from '../model/facts.ts';
+import type { Facts, FactsKind, PodFacts } from '../model/facts.ts';
 import type { Role } from '../model/manifest.ts';
 
 export interface LiveState {
@@ -84,13 +84,4 @@ export function createLiveState(): LiveState {
     }
     return parts.slice(0, 8).join('; ') || 'nothing';
   }
-}
-
-/** Number of endpoints that a Service would route to: ready ones, else serving ones that terminate. */
-export function routable(slices: Iterable<EndpointSliceFacts>, service: string): number {
-  const endpoints = [...slices]
-    .filter((slice) => slice.service === service)
-    .flatMap((slice) => slice.endpoints);
-  const ready = endpoints.filter((endpoint) => endpoint.ready).length;
-  return ready || endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating).length;
 }

@@ -151,6 +151,3 @@ function isOurs(kind: FactsKind, object: ApiObject, shared: SharedNamespace | un
     name.startsWith('rollproof-') || shared.names.some((one) => name === one || name.startsWith(`${one}-`))
   );
 }
-
-/** The label selector of everything that a run made. */
-export const ofRun = (runId: string): string => `${label.run}=${runId}`;

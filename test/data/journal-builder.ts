@@ -10,7 +10,6 @@ import {
   type LostInterval,
   type Outcome,
   type OutcomeCounts,
-  outcomes,
   type Phase,
   type StreamDelta,
   type StreamEnd,
@@ -612,6 +611,3 @@ function asWatched(records: readonly JournalRecord[]): JournalRecord[] {
     return { ...record, event, resourceVersion: String(version++) };
   });
 }
-
-/** Every outcome that counts as lost; for tests that go through all of them. */
-export const allLost: readonly Outcome[] = outcomes.filter(isLost);

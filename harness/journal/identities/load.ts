@@ -1,6 +1,5 @@
 // What agents counted: numbered frames against each other and, where an agent's totals came, against these. An agent
 // counts everything at least twice (buckets and totals, failures and intervals, percentiles and histograms).
-import type { RecordOf } from '../../model/journal.ts';
 import type { Journal, Lined } from '../read.ts';
 import { type Broken, ROUNDING_MS } from './broken.ts';
 import { brokenClocks } from './clocks.ts';
@@ -122,5 +121,3 @@ function* brokenHealth(
     };
   }
 }
-
-export type StreamEndRecord = RecordOf<'stream-end'>;
