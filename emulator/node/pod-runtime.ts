@@ -72,6 +72,7 @@ export class PodRuntime {
   private readonly runs = new Map<string, Run[]>();
   private readonly folder: string;
   private sandboxReady = false;
+  private disposed = false;
   private network: PodNetwork | undefined;
   private address: string | undefined;
   /** Where pods have no address of their own: container port → local port. */
@@ -184,6 +185,8 @@ export class PodRuntime {
       this.ended(run, 128, clock.wall(), 'StartError', (error as Error).message);
       throw error;
     }
+    // It was on its way when the pod was given up.
+    if (this.disposed) run.process.kill();
     run.state = 'running';
     run.startedAtMs = clock.wall();
     const ended = run.process.exited.then(({ exitCode, finishedAtMs }) => {
@@ -251,6 +254,7 @@ export class PodRuntime {
 
   /** Kills what still runs and forgets everything. */
   dispose(): void {
+    this.disposed = true;
     for (const list of this.runs.values()) for (const run of list) run.process?.kill();
     this.network?.close();
     this.network = undefined;

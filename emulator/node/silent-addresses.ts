@@ -59,6 +59,7 @@ export class SilentAddresses {
   private readonly answers = new Map<number, (error: string | undefined) => void>();
   private readonly held = new Map<string, Held>();
   private lastId = 0;
+  private closed = false;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -92,6 +93,8 @@ export class SilentAddresses {
     until: 'timeout' | 'close',
     released?: () => void,
   ): Promise<void> {
+    // A pod that was ending when the cluster did: a new thread and its timer would outlive it.
+    if (this.closed) return;
     if (this.held.has(address)) this.release(address);
     while (this.held.size >= MOST_HELD) this.release(this.held.keys().next().value as string);
     this.start();
@@ -126,6 +129,7 @@ export class SilentAddresses {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     for (const address of [...this.held.keys()]) this.release(address);
     for (const answer of this.answers.values()) answer('closed');
     this.answers.clear();

@@ -20,6 +20,7 @@ for folder in "$@"; do rm -rf -- "$folder"; done
 export class Watchdog {
   private readonly child: ChildProcess;
   private readonly groups = new Set<number>();
+  private closed = false;
 
   /** `folders` are removed when the harness has gone without removing them itself. */
   constructor(folders: readonly string[] = []) {
@@ -40,6 +41,8 @@ export class Watchdog {
 
   /** A process that leads its own group has started. */
   add(group: number): void {
+    // A start that was under way when the cluster ended: nobody would ever end it, and its pipes keep this process alive.
+    if (this.closed) return killGroup(group);
     this.groups.add(group);
     this.child.stdin?.write(`+ ${group}\n`);
   }
@@ -51,6 +54,7 @@ export class Watchdog {
 
   /** Kills every group that is left and ends. */
   async close(): Promise<void> {
+    this.closed = true;
     for (const group of this.groups) killGroup(group);
     this.groups.clear();
     if (this.child.exitCode !== null || this.child.pid === undefined) return;

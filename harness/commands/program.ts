@@ -19,6 +19,19 @@ export async function runProgram(program: Command, register: (program: Command) 
   } catch (error) {
     process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
   }
+  endSoon(program.opts<{ debug?: boolean }>().debug === true);
+}
+
+/** What was started has ended by now; what has not is a fault of ours, and nobody should wait for it. */
+const LINGER_MS = 2_000;
+
+/** Ends the process also where a handle was left open. Pods of the embedded cluster end with it. */
+function endSoon(debug: boolean): void {
+  // Does not keep the process alive itself: it acts only where something else does.
+  setTimeout(() => {
+    if (debug) process.stderr.write(`still open: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit();
+  }, LINGER_MS).unref();
 }
 
 /**

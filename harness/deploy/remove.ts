@@ -8,27 +8,34 @@ import { label } from '../model/manifest.ts';
 /**
  * Deletes namespaces of ours and waits until they are gone. Pods are deleted with a grace of one second first: what
  * they serve is no longer of interest. Only a namespace that carries the run's label is touched. Every namespace is
- * tried; throws FaultError that names those that are left.
+ * tried; throws FaultError that names those that are left. `signal`: of a cluster that goes away, and takes them with it.
  */
 export async function removeNamespaces(
   kube: Kube,
   namespaces: readonly string[],
   runId: string,
   limitMs: number,
+  signal: AbortSignal = untilDone,
 ): Promise<void> {
   const ends = await Promise.allSettled(
-    namespaces.map((namespace) => removeNamespace(kube, namespace, runId, limitMs)),
+    namespaces.map((namespace) => removeNamespace(kube, namespace, runId, limitMs, signal)),
   );
   const failed = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   if (failed.length === 1) throw failed[0];
   if (failed.length > 0) throw new FaultError(failed.map(messageOf).join('\n'), { cause: failed[0] });
 }
 
-async function removeNamespace(kube: Kube, namespace: string, runId: string, limitMs: number): Promise<void> {
+async function removeNamespace(
+  kube: Kube,
+  namespace: string,
+  runId: string,
+  limitMs: number,
+  until: AbortSignal,
+): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}`;
   const hint = `Look with: kubectl get all -n ${namespace}`;
   let deleted = false;
-  const limits = { limitMs, signal: untilDone, everyMs: 200 };
+  const limits = { limitMs, signal: until, everyMs: 200 };
   await waitFor({ what: `namespace ${namespace} to be gone`, ...limits, hint }, async (signal) => {
     const found = await kube.raw('GET', path, { signal });
     if (found.status === 404) return { met: undefined };

@@ -75,8 +75,7 @@ export async function runExperiments(
   }
   const loaded = stopwatch();
   const shared: Shared = { run, out, progress, loaded, halt: { reason: undefined } };
-  const remove = (namespace: string) =>
-    removeNamespaces(run.kube, [namespace], run.runId, removeLimitMs(run));
+  const remove = (namespace: string) => removeFrom(run, [namespace], removeLimitMs(run));
   /** Not awaited: pods that go away are no load. */
   const removeBeside = (namespace: string) => {
     const removal = remove(namespace);
@@ -125,6 +124,15 @@ type RemoveNamespace = (namespace: string) => Promise<void> | void;
 const removeLimitMs = ({ signal }: RunContext): number =>
   signal.aborted ? REMOVE_LIMIT_INTERRUPTED_MS : REMOVE_LIMIT_MS;
 
+/** A cluster that goes away takes its namespaces with it: whoever waited for them would go on asking when it has gone. */
+async function removeFrom(run: RunContext, namespaces: readonly string[], limitMs: number): Promise<void> {
+  if (run.cluster.stays) return removeNamespaces(run.kube, namespaces, run.runId, limitMs);
+  if (run.signal.aborted) return;
+  await removeNamespaces(run.kube, namespaces, run.runId, limitMs, run.signal).catch((error: unknown) => {
+    if (!run.signal.aborted) throw error;
+  });
+}
+
 /** Deployed together, measured in turn. */
 async function runBatch(
   shared: Shared,
@@ -154,7 +162,7 @@ export async function removeAll(
   run: RunContext,
   { removed, remaining }: Pick<RunExperiments, 'removed' | 'remaining'>,
 ): Promise<void> {
-  await Promise.all([removed, removeNamespaces(run.kube, remaining, run.runId, REMOVE_LIMIT_MS)]);
+  await Promise.all([removed, removeFrom(run, remaining, REMOVE_LIMIT_MS)]);
 }
 
 /** Neighbours are deployed together, but for those that must find the nodes empty. */

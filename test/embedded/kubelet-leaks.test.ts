@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../emulator/node/clock.ts';
+import { SilentAddresses } from '../../emulator/node/silent-addresses.ts';
 import {
   createPod,
   fastCluster,
@@ -55,6 +57,30 @@ test('1,000 pod starts and stops leave no process, no address, no memory that gr
   assert.equal(podProcesses(process.pid), []);
   const handles = process.getActiveResourcesInfo().filter((kind) => /TCP|Pipe|Process|Worker/.test(kind));
   assert.ok(handles.length <= 3, handles.join());
+});
+
+test('a cluster that ends while its pods are on their way leaves no process and nothing that keeps this one alive', async () => {
+  for (const afterMs of [20, 60, 120, 200, 300, 450, 600, 800, 1100, 1500]) {
+    const cluster = await fastCluster({ latencyFactor: 0.5, onDefect: () => {} });
+    for (let i = 0; i < 12; i++) createPod(cluster, { name: `p${i}`, image: 'test/deaf:1' });
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await cluster.close();
+    await until(
+      `no process of a cluster that ended after ${afterMs} ms`,
+      () =>
+        podProcesses(process.pid).length === 0 && !process.getActiveResourcesInfo().includes('ProcessWrap'),
+      3000,
+    );
+  }
+});
+
+test('a silent address that is asked for when the cluster has ended is not held', async () => {
+  const silent = new SilentAddresses(systemClock);
+  await silent.close();
+  await silent.hold('127.77.0.9', [8080], 'timeout');
+  const handles = process.getActiveResourcesInfo().filter((kind) => /Timeout|Message|Worker/.test(kind));
+  // The limit of this test is a timer itself.
+  assert.ok(handles.length <= 1, handles.join());
 });
 
 const waysOut: readonly [string, (pid: number) => void][] = [

@@ -4,7 +4,7 @@ import { podsAnswer, podsReady } from '../../harness/deploy/pods-ready.ts';
 import { removeNamespaces } from '../../harness/deploy/remove.ts';
 import { type Answer, type Kube, type RequestOptions, toApiError } from '../../harness/kube/client.ts';
 import { untilDone } from '../../harness/kube/wait.ts';
-import { FaultError } from '../../harness/model/errors.ts';
+import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { label } from '../../harness/model/manifest.ts';
 import { suite } from '../suite.ts';
 
@@ -323,6 +323,19 @@ test('removing: what is not known is asked again, what is refused is told, what 
     } else await removal;
     assert.is(tried, deleted, what);
   }
+});
+
+test('the removal from a cluster that goes away ends with it, and does not go on asking', async () => {
+  const gone = new AbortController();
+  let asked = 0;
+  const kube = kubeOf((_, path) => {
+    if (path.endsWith('/pods')) return { items: [] };
+    if (++asked === 3) gone.abort(new InterruptedError());
+    return { metadata: { labels: { [label.run]: 'r1' } } };
+  });
+  const error = await failure(removeNamespaces(kube, ['ns'], 'r1', 60_000, gone.signal));
+  assert.instance(error, InterruptedError);
+  assert.ok(asked <= 4, `asked ${asked} times`);
 });
 
 test('one namespace that cannot be removed keeps no other', async () => {

@@ -35,6 +35,17 @@ export function asFault(error: unknown): never {
   throw error instanceof EmulatorError ? new FaultError(error.message, { cause: error }) : error;
 }
 
+/** Killing every process takes a moment. What is left then goes with this process: its watchdog sees to that. */
+const STOP_LIMIT_MS = 8_000;
+
+async function stop(cluster: Cluster): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, STOP_LIMIT_MS);
+  });
+  await Promise.race([cluster.stop(), limit]).finally(() => clearTimeout(timer));
+}
+
 function running(cluster: Cluster): RunningCluster {
   const { agentNode } = cluster.facts;
   return {
@@ -48,8 +59,8 @@ function running(cluster: Cluster): RunningCluster {
     async delayProxy(delayMs) {
       cluster.delayProxy(agentNode, delayMs);
     },
-    destroy: () => cluster.stop(),
-    [Symbol.asyncDispose]: () => cluster.stop(),
+    destroy: () => stop(cluster),
+    [Symbol.asyncDispose]: () => stop(cluster),
   };
 }
 
