@@ -219,6 +219,8 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
       return 'Nothing was lost even without the settings, so this run is no evidence for them.';
     case 'refuted':
       if (after && lossyAfter.length > 0) {
+        if (scenario.direct?.verdict === 'loses' && after.settings.length === 0)
+          return `Not safe as it is, and our settings have nothing to add: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
         const own = scenario.direct?.verdict === 'loses' ? ' as it is, and not' : ', even';
         return `Not safe${own} with ${settingsPhrase(after)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
       }

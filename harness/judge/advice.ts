@@ -12,7 +12,11 @@ import { count, duration, listed } from '../words/figures.ts';
 export function advise(experiments: readonly ExperimentResult[], decided: readonly string[] = []): string[] {
   const complete = experiments.filter((experiment) => experiment.status === 'complete');
   const most = Math.max(0, ...complete.map((experiment) => experiment.settings.length));
-  const fullest = complete.filter((experiment) => experiment.settings.length === most);
+  // Where the settings change nothing, variants are alike: one of them is spoken of, and nothing is added up.
+  const named = complete.find((experiment) => experiment.settings.length === most)?.variant;
+  const fullest = complete.filter(
+    ({ settings: own, variant: name }) => own.length === most && (name === named || most > 0),
+  );
   const ownRan = complete.some((experiment) => experiment.variant === asIsName);
   const bare = complete.filter((experiment) =>
     ownRan ? experiment.variant === asIsName : experiment.settings.length === 0,

@@ -30,6 +30,8 @@ interface Said {
   readonly lost?: number;
   readonly invalid?: boolean;
   readonly repeat?: number;
+  /** Of hardened; default: all. */
+  readonly on?: readonly string[];
 }
 
 const claims: ScenarioInput['claims'] = [
@@ -56,8 +58,8 @@ async function judged(
   scenario: Partial<ScenarioInput> = { claims },
 ): Promise<Results> {
   const journals = await Promise.all(
-    said.map(async ({ variant, lost = 0, invalid = false, repeat = 0 }) => {
-      const on = variant === 'hardened' ? settings : [];
+    said.map(async ({ variant, lost = 0, invalid = false, repeat = 0, on: applied = settings }) => {
+      const on = variant === 'hardened' ? applied : [];
       const journal = new JournalBuilder({ variant, settings: on, scenario, repeat });
       journal.oldPod('a');
       journal.endpoints(-500, { a: 'ready' });
@@ -197,6 +199,19 @@ const table: Readonly<
   },
 };
 
+test('settings that change nothing: the losses of two equal variants are not added up', async () => {
+  const results = await judged([
+    { variant: 'as-is', lost: 74 },
+    { variant: 'hardened', lost: 2, on: [] },
+  ]);
+  const [scenario] = results.scenarios as [ScenarioResult];
+  assert.not.match(scenario.advice.join('\n'), /76/);
+  assert.match(
+    answerOf(scenario, results).headline,
+    /^Not safe as it is, and our settings have nothing to add: new connections lost 74 of 2,000\.$/,
+  );
+});
+
 for (const [name, { said, direct, verdict, code, reason, headline, gate }] of Object.entries(table)) {
   test(name, async () => {
     const results = await judged(said);
@@ -252,7 +267,10 @@ test('every report says it', async () => {
     /rollproof_scenario_direct\{scenario="image-change",rollproof_scenario_direct="loses"\} 1/,
   );
   const page = renderHtml({ results, journals: new Map() });
-  assert.match(page, /<span aria-hidden="true">✕<\/span> loses<\/span> <span>as it is, with the settings<\/span>/);
+  assert.match(
+    page,
+    /<span aria-hidden="true">✕<\/span> loses<\/span> <span>as it is, with the settings<\/span>/,
+  );
   assert.match(page, /<b>loses<\/b>: your own workload loses as it is/);
 });
 
