@@ -1,10 +1,9 @@
 // Figures as every report writes them: counts, shares and times with their units, the same in all formats.
 
-/** 6000 → "6,000". */
+/** 6000 → "6,000", 11644.88 → "11,644.9", 1.234 → "1.23". */
 export function count(value: number): string {
-  return Number.isInteger(value)
-    ? String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
-    : value.toFixed(value < 10 ? 2 : 1);
+  const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 2 : 1;
+  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
 /** A time in ms with the unit that a reader expects: "85 ms", "2.06 s", "27.1 s", "2 min 5 s". */
