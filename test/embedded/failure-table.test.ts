@@ -1,0 +1,165 @@
+// What dies while an experiment runs, by phase: how it ends, what is said, and that nothing is left. Each row is a run of
+// the command, as a user sees it. Nothing is measured here, so several run at once.
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { needsLinux, podProcesses, until } from '../embedded-pods.ts';
+import { type Ended, inTemporaryFolder, type Running, startRollproof } from '../rollproof.ts';
+import { suite } from '../suite.ts';
+
+const AT_ONCE = 4;
+const test = suite('failure table', { timeoutMs: 140_000, skip: needsLinux });
+
+/** What stderr shows when the phase has begun. */
+const phases = {
+  deploy: 'deploying target',
+} as const;
+
+interface Row {
+  readonly dies: string;
+  readonly phase: keyof typeof phases;
+  readonly kill: (run: Running, out: string) => Promise<void> | void;
+  readonly code: number;
+  readonly sentence: RegExp;
+  /** From the death to the end of the command, on a machine that is busy with the other rows. */
+  readonly withinMs: number;
+}
+
+const processesOf = (run: Running, pod: RegExp): number[] =>
+  podProcesses(run.child.pid as number).filter((pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? ''));
+
+function environmentOf(pid: number): ReadonlyMap<string, string> {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return new Map(entries.map((one) => [one.split('=', 1)[0] ?? '', one.slice(one.indexOf('=') + 1)]));
+  } catch {
+    return new Map();
+  }
+}
+
+const signalTo = (pod: RegExp, signal: NodeJS.Signals) => async (run: Running) => {
+  const pids = await until(
+    `processes of ${pod}`,
+    () => {
+      const found = processesOf(run, pod);
+      return found.length > 0 && found;
+    },
+    20_000,
+  );
+  for (const pid of pids) process.kill(pid, signal);
+};
+const agent = /^rollproof-agent/;
+const interrupt = (run: Running) => void run.child.kill('SIGINT');
+const removeFolder = (_: Running, out: string) =>
+  rmSync(join(out, 'journals'), { recursive: true, force: true });
+const rows: readonly Row[] = [
+  {
+    dies: 'agent killed',
+    phase: 'deploy',
+    kill: signalTo(agent, 'SIGKILL'),
+    code: 3,
+    sentence: /the load agent ended \(exit code 137/,
+    withinMs: 40_000,
+  },
+  {
+    dies: 'output folder removed',
+    phase: 'deploy',
+    kill: removeFolder,
+    code: 3,
+    sentence: /journals\/.*: it is not there/,
+    withinMs: 40_000,
+  },
+  {
+    dies: 'Ctrl-C',
+    phase: 'deploy',
+    kill: interrupt,
+    code: 130,
+    sentence: /Interrupted/,
+    withinMs: 15_000,
+  },
+];
+
+/** A row at a time for each of a few lanes; a test awaits its own. */
+const waiting: (() => void)[] = [];
+let running = 0;
+async function inTurn<T>(act: () => Promise<T>): Promise<T> {
+  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  running++;
+  try {
+    return await act();
+  } finally {
+    running--;
+    waiting.shift()?.();
+  }
+}
+
+interface Outcome extends Ended {
+  readonly tookMs: number;
+  readonly processesLeft: readonly number[];
+  readonly foldersLeft: readonly string[];
+}
+
+async function play({ phase, kill }: Row, folder: string): Promise<Outcome> {
+  const out = join(folder, 'run');
+  const temporary = join(folder, 'tmp');
+  mkdirSync(temporary);
+  // Compiled sources are those of everybody; all else is the run's own.
+  const compiled = `tsx-${process.geteuid?.()}`;
+  symlinkSync(join(tmpdir(), compiled), join(temporary, compiled));
+  mkdirSync(out);
+  let run: Running | undefined;
+  try {
+    run = startRollproof(
+      [
+        ...['verify', '--cluster', 'embedded', '--scenario', 'image-change', '--variants', 'hardened'],
+        ...['--rate', '20', '--measure-again', '0', '--out', out],
+      ],
+      { TMPDIR: temporary },
+    );
+    await run.shows(phases[phase], 120_000);
+    const pid = run.child.pid as number;
+    const pids = podProcesses(pid);
+    await kill(run, out);
+    const from = performance.now();
+    const ended = await run.ended;
+    const tookMs = performance.now() - from;
+    const left = new Set([...podProcesses(pid), ...pids.filter(isAlive)]);
+    return {
+      ...ended,
+      tookMs,
+      processesLeft: [...left],
+      foldersLeft: readdirSync(temporary).filter((name) => name.startsWith('rollproof-')),
+    };
+  } finally {
+    // A row that went wrong leaves nothing behind, either.
+    run?.child.kill('SIGKILL');
+    await run?.ended;
+  }
+}
+
+for (const row of rows) {
+  const { dies, phase, code, sentence, withinMs } = row;
+  const played = needsLinux ? undefined : inTurn(() => inTemporaryFolder((folder) => play(row, folder)));
+  played?.catch(() => {});
+  test(`${dies} in ${phase}`, async () => {
+    const outcome = (await played) as Outcome;
+    assert.is(outcome.code, code, outcome.stderr);
+    assert.match(outcome.stderr + outcome.stdout, sentence);
+    assert.not.match(outcome.stderr, /fault of rollproof|\n {4}at /);
+    assert.ok(outcome.tookMs < withinMs, `took ${Math.round(outcome.tookMs)} ms`);
+    assert.equal(outcome.processesLeft, [], 'no process is left');
+    assert.equal(outcome.foldersLeft, [], 'no temporary folder is left');
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test.run();
