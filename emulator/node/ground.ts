@@ -91,6 +91,15 @@ export function wantedIsolation(option: IsolationMode | undefined): IsolationMod
   return said;
 }
 
+/** Why pods get no network and files of their own here, as far as that shows before anything starts. */
+export function noIsolation(option?: IsolationMode): string | undefined {
+  if (wantedIsolation(option) === 'none') return 'ROLLPROOF_ISOLATION=none';
+  if (process.platform !== 'linux') return 'namespaces are a matter of Linux';
+  if (process.geteuid?.() !== 0) return 'it takes root';
+  const programs = findPrograms();
+  return 'missing' in programs ? `no ${programs.missing.join(', ')} on this machine` : undefined;
+}
+
 /** Or why not, in a few words. */
 async function isolate(
   watchdog: Watchdog,

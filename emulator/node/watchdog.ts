@@ -42,7 +42,10 @@ export class Watchdog {
   /** A process that leads its own group has started. */
   add(group: number): void {
     // A start that was under way when the cluster ended: nobody would ever end it, and its pipes keep this process alive.
-    if (this.closed) return killGroup(group);
+    if (this.closed) {
+      killGroup(group);
+      return;
+    }
     this.groups.add(group);
     this.child.stdin?.write(`+ ${group}\n`);
   }

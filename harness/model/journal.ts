@@ -32,7 +32,17 @@ export const headerRecordSchema = z.object({
   seed: z.number().int(),
   scenario: scenarioSchema,
   profile: z.enum(['quick', 'full']),
-  variant: z.object({ name: z.string(), version: z.number(), settings: z.array(z.string()) }),
+  /** Its figures decide what was measured as much as its settings do: --resume compares them. */
+  variant: z.object({
+    name: z.string(),
+    version: z.number(),
+    settings: z.array(z.string()),
+    preStopSeconds: z.number().optional(),
+    minReadySeconds: z.number().optional(),
+    maxSurge: z.number().optional(),
+    stopMode: z.string().optional(),
+    takesAway: z.array(z.string()).readonly().optional(),
+  }),
   path: z.enum(['cluster-ip', 'node-port', 'outside']),
   agents: z.number().int().positive(),
   repeat: z.number().int().nonnegative(),

@@ -5,6 +5,7 @@ import {
   type ClusterOptions,
   EmulatorError,
   EmulatorUsageError,
+  noIsolation,
   notEmulated,
   startCluster,
 } from '../../../emulator/index.ts';
@@ -66,15 +67,17 @@ function running(cluster: Cluster): RunningCluster {
 
 /** Everything at once, with the object's name: nobody wants to learn it one run at a time. */
 function cannotRun(
-  { images: given = [] }: ClusterOptions,
+  { images: given = [], isolation }: ClusterOptions,
   manifests: readonly Manifest[],
   images: readonly string[],
 ): string[] {
+  // Where pods have files of their own, what they mount is at its path.
+  const volumes = noIsolation(isolation) === undefined;
   const fields = manifests.flatMap((manifest) => {
     const { kind, metadata, spec } = manifest as Manifest & { spec?: { template?: { spec?: unknown } } };
     const pod = kind === 'Pod' ? spec : spec?.template?.spec;
     if (!pod) return [];
-    return notEmulated({ spec: pod } as Parameters<typeof notEmulated>[0]).map(
+    return notEmulated({ spec: pod } as Parameters<typeof notEmulated>[0], volumes).map(
       (lacking) => `${kind} ${metadata.name}: the embedded cluster has no ${lacking}.`,
     );
   });
