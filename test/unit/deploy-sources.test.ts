@@ -418,7 +418,8 @@ test('a live workload comes with what its pods need; Secrets only when that is a
     });
   await live(false).then(
     () => assert.unreachable(),
-    (error: Error) => assert.match(error.message, /needs Secret "key" of namespace shop.*Allow its copy.*--copy-secrets/),
+    (error: Error) =>
+      assert.match(error.message, /needs Secret "key" of namespace shop.*Allow its copy.*--copy-secrets/),
   );
   assert.not.ok(
     asked.some((path) => path.includes('/secrets/')),
