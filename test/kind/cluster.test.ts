@@ -82,7 +82,7 @@ test('after kill -9 in the middle of the creation, the next start leaves nothing
     script,
     `import { kindProvider } from ${JSON.stringify(module)};
      import { connectKube } from ${JSON.stringify(module.replace('cluster/kind/provider.ts', 'kube/client.ts'))};
-     import { runCommand } from ${JSON.stringify(module.replace('kind/provider.ts', 'command.ts'))};
+     import { runCommand } from ${JSON.stringify(module.replace('cluster/kind/provider.ts', 'exec/command.ts'))};
      await kindProvider(
        { name: ${JSON.stringify(NAME)}, oneNode: true },
        { run: runCommand, connect: connectKube, stateFolder: ${JSON.stringify(place.stateFolder)} },
