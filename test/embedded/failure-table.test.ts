@@ -1,6 +1,6 @@
 // What dies while an experiment runs, by phase: how it ends, what is said, and that nothing is left. Each row is a run of
 // the command, as a user sees it. Nothing is measured here, so several run at once.
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -9,11 +9,13 @@ import { type Ended, inTemporaryFolder, type Running, startRollproof } from '../
 import { suite } from '../suite.ts';
 
 const AT_ONCE = 4;
-const test = suite('failure table', { timeoutMs: 140_000, skip: needsLinux });
+const test = suite('failure table', { timeoutMs: 300_000, skip: needsLinux });
 
 /** What stderr shows when the phase has begun. */
 const phases = {
   deploy: 'deploying target',
+  'warm-up': 'under load',
+  step: 'wait for rollout',
 } as const;
 
 interface Row {
@@ -26,8 +28,19 @@ interface Row {
   readonly withinMs: number;
 }
 
+/** Those of a pod's own programs: what prepares its namespaces is no container yet. */
 const processesOf = (run: Running, pod: RegExp): number[] =>
-  podProcesses(run.child.pid as number).filter((pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? ''));
+  podProcesses(run.child.pid as number).filter(
+    (pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? '') && programOf(pid) === process.execPath,
+  );
+
+function programOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return '';
+  }
+}
 
 function environmentOf(pid: number): ReadonlyMap<string, string> {
   try {
@@ -70,14 +83,26 @@ const rows: readonly Row[] = [
     sentence: /journals\/.*: it is not there/,
     withinMs: 40_000,
   },
-  {
-    dies: 'Ctrl-C',
-    phase: 'deploy',
-    kill: interrupt,
-    code: 130,
-    sentence: /Interrupted/,
-    withinMs: 15_000,
-  },
+  ...(['warm-up', 'step'] as const).map(
+    (phase): Row => ({
+      dies: 'agent killed',
+      phase,
+      kill: signalTo(agent, 'SIGKILL'),
+      code: 3,
+      sentence: /the load agent ended \(exit code 137/,
+      withinMs: 40_000,
+    }),
+  ),
+  ...(['deploy'] as const).map(
+    (phase): Row => ({
+      dies: 'Ctrl-C',
+      phase,
+      kill: interrupt,
+      code: 130,
+      sentence: /Interrupted/,
+      withinMs: 10_000,
+    }),
+  ),
 ];
 
 /** A row at a time for each of a few lanes; a test awaits its own. */
@@ -144,6 +169,7 @@ for (const row of rows) {
   played?.catch(() => {});
   test(`${dies} in ${phase}`, async () => {
     const outcome = (await played) as Outcome;
+    process.stdout.write(`${dies} in ${phase}: ${(outcome.tookMs / 1000).toFixed(1)} s\n`);
     assert.is(outcome.code, code, outcome.stderr);
     assert.match(outcome.stderr + outcome.stdout, sentence);
     assert.not.match(outcome.stderr, /fault of rollproof|\n {4}at /);
