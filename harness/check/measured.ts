@@ -1,5 +1,6 @@
 // What an experiment says about a risk: the losses that its causes explain, or what the rollout did.
 import type { Cause, ExperimentResult } from '../model/results.ts';
+import { duration, podSeconds } from '../words/figures.ts';
 import type { Measured } from './rule.ts';
 
 /** Losses to these causes, in an experiment that does not have the setting which removes the risk. */
@@ -40,8 +41,8 @@ export function rolloutStuck(experiment: ExperimentResult): Measured {
     confirmed: completedMs === null,
     text:
       completedMs === null
-        ? `the rollout of variant ${experiment.variant} was not complete after ${seconds(experiment.durationMs)}`
-        : `the rollout of variant ${experiment.variant} was complete after ${seconds(completedMs)}`,
+        ? `the rollout of variant ${experiment.variant} was not complete after ${duration(experiment.durationMs)}`
+        : `the rollout of variant ${experiment.variant} was complete after ${duration(completedMs)}`,
   };
 }
 
@@ -50,7 +51,7 @@ export function capacityLost(experiment: ExperimentResult): Measured {
   const { capacityLostPodSeconds } = experiment.rollout;
   return {
     confirmed: capacityLostPodSeconds > 0,
-    text: `variant ${experiment.variant} lacked ${capacityLostPodSeconds.toFixed(1)} pod-seconds of ready pods`,
+    text: `variant ${experiment.variant} lacked ${podSeconds(capacityLostPodSeconds)} of ready pods`,
   };
 }
 
@@ -78,8 +79,4 @@ export function eventSaid(reason: string, words: string) {
 /** What no experiment can tell: the API server refuses it, or it shows only in time. */
 export function notMeasurable(): Measured {
   return undefined;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
 }

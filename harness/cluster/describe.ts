@@ -1,6 +1,7 @@
 // What a cluster says about itself through its API: version, nodes, readiness, kube-proxy's mode. For every real one.
 import { parse } from 'yaml';
-import { apiStatus, type Kube } from '../kube/client.ts';
+import { apiStatus } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import type { ClusterInfo } from '../model/journal.ts';
 
 interface NodeList {

@@ -1,7 +1,8 @@
 // The control channel to a load agent: by the API server's pod proxy, the same way on every cluster.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type Kube, podProxyPath, toApiError } from '../kube/client.ts';
+import { toApiError } from '../kube/api-error.ts';
+import { type Kube, podProxyPath } from '../kube/client.ts';
 import { FaultError, messageOf } from '../model/errors.ts';
 import {
   type AgentPlan,

@@ -1,6 +1,7 @@
 // Creates an experiment's objects. pods-ready.ts waits for what they bring up, remove.ts takes them away.
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { ApiError, type Kube } from '../kube/client.ts';
+import { ApiError } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';

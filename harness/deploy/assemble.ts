@@ -8,11 +8,13 @@ import { podTemplateOf, type TargetDefinition } from './definition.ts';
 import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
 
 export const agentPort = 8080;
+/** Where the built-in program listens: the control target, and the queue. */
+export const ownPort = 8080;
 export const phasePort = 7070;
-export const agentServiceName = 'rollproof-agent';
+/** Of the load agents' Job and Service. */
+export const agentName = 'rollproof-agent';
 export const controlName = 'rollproof-control';
 export const nodePortName = 'rollproof-node-port';
-export const agentJobName = 'rollproof-agent';
 /** The load agent ends when nobody has asked it for this long: its harness was killed. */
 export const AGENT_IDLE_LIMIT_MS = 60_000;
 /** A Job that has ended stays this long, for who wants to know why. */
@@ -232,7 +234,7 @@ export function agentService(identity: Identity): Manifest {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: agentServiceName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
+    metadata: { name: agentName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
     spec: {
       selector: agentLabels(identity),
       ports: [{ name: 'phases', port: phasePort, targetPort: phasePort }],
@@ -267,7 +269,7 @@ export function agentJob(
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: agentJobName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
+    metadata: { name: agentName, namespace: identity.namespace, labels: labelsOf('agent', identity) },
     spec: {
       completionMode: 'Indexed',
       completions: count,
@@ -322,7 +324,7 @@ export function ownPod(
       apiVersion: 'v1',
       kind: 'Service',
       metadata,
-      spec: { selector, ports: [{ port: 80, targetPort: 8080 }] },
+      spec: { selector, ports: [{ port: 80, targetPort: ownPort }] },
     },
     {
       apiVersion: 'apps/v1',
@@ -339,12 +341,12 @@ export function ownPod(
               {
                 name: 'target',
                 ...ownContainerFields(own, 'target'),
-                ports: [{ containerPort: 8080 }],
+                ports: [{ containerPort: ownPort }],
                 env: [
                   ...Object.entries(env).map(([variable, value]) => ({ name: variable, value })),
                   { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                 ],
-                readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
+                readinessProbe: { httpGet: { path: '/healthz', port: ownPort }, periodSeconds: 1 },
               },
             ],
           },

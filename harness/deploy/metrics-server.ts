@@ -1,6 +1,7 @@
 // The metrics API for the autoscaler: installs metrics-server where a cluster of ours lacks it, and removes it again.
 import { readFileSync } from 'node:fs';
-import { apiStatus, type Kube } from '../kube/client.ts';
+import { apiStatus } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { waitFor } from '../kube/wait.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 import { createObjects } from './apply.ts';

@@ -1,5 +1,6 @@
 // The Secret for the registry of our image, copied to where our pods are. Its content is never recorded.
-import { apiMessage, type Kube } from '../kube/client.ts';
+import { apiMessage } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { createObjects } from './apply.ts';

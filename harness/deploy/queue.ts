@@ -6,7 +6,6 @@ import { type Identity, ownPod, withOwnEnvironment } from './assemble.ts';
 import type { TargetDefinition } from './definition.ts';
 
 export const queueName = 'rollproof-queue';
-export const queuePort = 8080;
 /** The last consumer of a Deployment may come this much later than the first one. */
 const LATECOMERS_MS = 2000;
 

@@ -1,6 +1,7 @@
 // Takes away what carries our label, and nothing else. What is not known to be ours is never deleted; what could not be
 // deleted is never called gone.
-import { type Answer, type Kube, toApiError } from '../kube/client.ts';
+import { type Answer, toApiError } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { untilDone, waitFor } from '../kube/wait.ts';
 import { FaultError, messageOf } from '../model/errors.ts';
 import { label } from '../model/manifest.ts';

@@ -18,7 +18,7 @@ const shownIdentity: Identity = {
 /**
  * `base`: with the scenario's knobs; `placed`: on one node as well, where the scenario wants that. Everything between
  * what was published and what runs is said here; of somebody's own manifests the labels and the namespace, too, and what
- * stands `beside` them, a sentence each.
+ * of `ours` stands beside them, a sentence each.
  */
 export function substitutionsOf(
   target: TargetDefinition,
@@ -26,7 +26,7 @@ export function substitutionsOf(
   base: readonly Manifest[],
   placed: readonly Manifest[],
   conceal: (manifests: readonly Manifest[]) => readonly Manifest[],
-  beside: readonly AddedBeside[] = [],
+  ours: readonly AddedByUs[] = [],
 ): Substituted[] {
   const steps: AppliedSubstitution[] = [
     ...(target.published?.substitutions ?? []),
@@ -57,7 +57,7 @@ export function substitutionsOf(
     }))
     .filter(({ diff }) => diff !== '');
   if (!target.asIs) return shown;
-  const added = beside.map(({ because, objects }) => ({
+  const added = ours.map(({ because, objects }) => ({
     because,
     diff: manifestsDiff([], conceal(objects), names),
   }));
@@ -65,18 +65,18 @@ export function substitutionsOf(
 }
 
 /** What runs beside somebody's manifests; `objects` are shown where they concern their pods. */
-export interface AddedBeside {
+export interface AddedByUs {
   readonly because: string;
   readonly objects: readonly Manifest[];
 }
 
-export const agentBeside = (agentNode: string | undefined): AddedBeside => ({
+export const agentAdded = (agentNode: string | undefined): AddedByUs => ({
   because: `Beside it run a load agent${agentNode === undefined ? '' : ` (on node ${agentNode})`} and a control target that no step touches, with Services of their own. Nothing of yours refers to them.`,
   objects: [],
 });
 
 /** Where clients come by a node's port and the Service has none: a second Service for the same pods. */
-export const nodePortBeside = (service: Manifest, port: number): AddedBeside => ({
+export const nodePortAdded = (service: Manifest, port: number): AddedByUs => ({
   because: `Load enters by a port of a node, and Service ${service.metadata.name} has none (type ${(service.spec as { type?: string } | undefined)?.type ?? 'ClusterIP'}): a second Service of type NodePort for the same pods. Its policies are Kubernetes’ defaults.`,
   objects: [nodePortService(shownIdentity, service, port)],
 });

@@ -9,8 +9,6 @@ import { type Answer, toApiError } from './api-error.ts';
 import { credentialsOf, type Identity } from './credentials.ts';
 import { createObjectClient, type ObjectClient } from './objects.ts';
 
-export { type Answer, ApiError, apiMessage, apiStatus, toApiError } from './api-error.ts';
-
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;

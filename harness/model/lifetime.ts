@@ -82,7 +82,7 @@ export class Lifetime implements AsyncDisposable {
   }
 
   /** Work that goes on beside all else; its failure is everybody's. */
-  beside(what: string, act: (signal: AbortSignal) => Promise<void>): void {
+  meanwhile(what: string, act: (signal: AbortSignal) => Promise<void>): void {
     if (this.signal.aborted) return;
     const work = Promise.resolve().then(() => act(this.signal));
     this.#register(what, work);

@@ -1,6 +1,7 @@
 // Reads the queue's counters into the journal while an experiment runs.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Kube, podProxyPath, toApiError } from '../kube/client.ts';
+import { toApiError } from '../kube/api-error.ts';
+import { type Kube, podProxyPath } from '../kube/client.ts';
 import { queueCountersSchema } from '../model/queue.ts';
 import type { JournalWriter } from './journal-writer.ts';
 

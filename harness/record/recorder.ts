@@ -1,5 +1,6 @@
 // Watches everything of one experiment's namespace into its journal, and keeps the present state for the steps.
-import { apiStatus, type Kube } from '../kube/client.ts';
+import { apiStatus } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import type { FactsKind } from '../model/facts.ts';
 import { label } from '../model/manifest.ts';

@@ -1,6 +1,7 @@
 // Follows a list of objects: lists, watches from there, reconnects where it was, and says when events may be missing.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { apiStatus, type Kube } from '../kube/client.ts';
+import { apiStatus } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { messageOf } from '../model/errors.ts';
 import type { ApiObject } from './reduce.ts';
 

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { contextVersion } from '../cluster/context/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
-import { agentServiceName, nodePortService, phasePort } from '../deploy/assemble.ts';
+import { agentName, nodePortService, phasePort } from '../deploy/assemble.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { queueName } from '../deploy/queue.ts';
@@ -57,7 +57,7 @@ export async function dryRun(request: DryRunRequest): Promise<string> {
       worker: isContext ? undefined : workerOf(provider.kind),
     });
     const target = objects.targetAt({
-      phases: `ADDRESS-OF-${agentServiceName}:${phasePort}`,
+      phases: `ADDRESS-OF-${agentName}:${phasePort}`,
       queue: `ADDRESS-OF-${queueName}:80`,
     });
     const all: readonly Manifest[] = [
@@ -80,7 +80,7 @@ function headOf(kind: ClusterProvider['kind'], version: string, namespace: strin
     '# addresses of Services (ADDRESS-OF-...), are known only then.',
     ...(kind === 'context'
       ? [
-          '# Everything but Namespaces carries an ownerReference to Job rollproof-agent, and goes with it at the latest.',
+          `# Everything but Namespaces carries an ownerReference to Job ${agentName}, and goes with it at the latest.`,
         ]
       : []),
     ...(namespace === undefined

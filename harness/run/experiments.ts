@@ -77,14 +77,14 @@ export async function runExperiments(
   const shared: Shared = { run, out, progress, loaded, halt: { reason: undefined } };
   const remove = (namespace: string) => removeFrom(run, [namespace], removeLimitMs(run));
   /** Not awaited: pods that go away are no load. */
-  const removeBeside = (namespace: string) => {
+  const removeMeanwhile = (namespace: string) => {
     const removal = remove(namespace);
     removal.catch(() => {});
     removals.push(removal);
   };
   const lanes = oneByOne ? 1 : (run.cluster.sideBySide ?? 1);
   const together = lanes > 1 ? missing.filter((key) => !needsClusterAlone(key)) : [];
-  if (together.length > 1) ran.push(...(await runSideBySide(shared, together, lanes, removeBeside)));
+  if (together.length > 1) ran.push(...(await runSideBySide(shared, together, lanes, removeMeanwhile)));
   const pending = together.length > 1 ? missing.filter((key) => !together.includes(key)) : missing;
   // In one namespace everything has the same names.
   const batches = batchesOf(pending, run.cluster.namespace === undefined ? TOGETHER : 1);
@@ -96,7 +96,7 @@ export async function runExperiments(
       ...(await runBatch(shared, batch, (namespace) => {
         if (!last()) return remove(namespace);
         // A cluster that goes away takes its namespaces with it.
-        if (run.cluster.stays) removeBeside(namespace);
+        if (run.cluster.stays) removeMeanwhile(namespace);
         else remaining.push(namespace);
       })),
     );

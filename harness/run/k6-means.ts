@@ -7,15 +7,15 @@ import { CommandError, type RunCommand, runCommand } from '../exec/command.ts';
 import { k6Binary, k6Version, noK6, versionIn } from '../load/k6/binary.ts';
 import { bundledScript } from '../load/k6/bundled-script.ts';
 import { FaultError } from '../model/errors.ts';
-import type { CrossCheckMeans } from './experiment/k6-beside.ts';
+import type { K6Means } from './experiment/k6-program.ts';
 
 const VERSION_LIMIT_MS = 30_000;
 
-export async function crossCheckMeans(
+export async function k6Means(
   cluster: RunningCluster,
   options: CreateOptions,
   run: RunCommand = runCommand,
-): Promise<CrossCheckMeans> {
+): Promise<K6Means> {
   const version = k6Version();
   const program = k6Binary();
   if (version === undefined || program === undefined) return { how: 'none', why: noK6 };

@@ -95,10 +95,10 @@ const clusterFacts = (info: NonNullable<Deciding['cluster']>, known: NonNullable
     : { kind: info.kind };
 
 /** What of a configuration says where results go, what is asked for and what is made of them decides no figure. */
-const beside = ['out', 'gate', 'scenarios', 'variants', 'cluster', '$schema'];
+const decidesNothing = ['out', 'gate', 'scenarios', 'variants', 'cluster', '$schema'];
 
 const deciding = (configuration: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(configuration).filter(([field]) => !beside.includes(field)));
+  Object.fromEntries(Object.entries(configuration).filter(([field]) => !decidesNothing.includes(field)));
 
 /** As it stands in a journal: without fields that are undefined. */
 const asRecorded = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

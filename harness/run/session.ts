@@ -18,7 +18,7 @@ import { type ClusterNeeds, chooseCluster } from './clusters.ts';
 import type { RunContext } from './experiment/index.ts';
 import { checkOwnImages, neededRequests, ownImages } from './images.ts';
 import { onInterrupt } from './interrupt.ts';
-import { crossCheckMeans } from './k6-means.ts';
+import { k6Means } from './k6-means.ts';
 import { checkMachine } from './preflight.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { targetDigest } from './same-measurement.ts';
@@ -130,7 +130,7 @@ async function openSession<T>(
   });
   const crossCheck =
     request.crossCheck &&
-    (await timed('Cross-check by k6', (say) => crossCheckMeans(cluster, { progress: say, signal })));
+    (await timed('Cross-check by k6', (say) => k6Means(cluster, { progress: say, signal })));
   if (crossCheck?.how === 'none') progress.note(crossCheck.why);
   const kube = await connectKube(cluster.kubeconfig());
   life.defer('close the connections to the API server', () => kube.close());

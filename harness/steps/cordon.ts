@@ -1,5 +1,6 @@
 // Nodes that our steps cordon. Only those are uncordoned again: a node that was cordoned when we came is somebody else's.
-import { apiMessage, type Kube } from '../kube/client.ts';
+import { apiMessage } from '../kube/api-error.ts';
+import type { Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import { mergePatch, type StepContext } from './context.ts';
 import { undoable } from './undoable.ts';

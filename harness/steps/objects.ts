@@ -1,6 +1,6 @@
 // Objects by hand: a patch, an apply, the target's workload itself, fields as the API server has them, and requests that
 // it must refuse.
-import { apiMessage, apiStatus } from '../kube/client.ts';
+import { apiMessage, apiStatus } from '../kube/api-error.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { StepContext, StepDetail, StepRunner } from './context.ts';

@@ -22,7 +22,7 @@ export function crossCheckTable(experiment: ExperimentResult, name: string): Mar
     look: 'compare',
     caption: `${name}: the same plan, fired and counted by rollproof and, beside it, by ${tool} ${version}`,
     head: [html`<span class="hidden">Measure</span>`, 'rollproof', `${tool} ${version}`],
-    body,
+    body: { groups: body },
   })}${explained.length > 0 && html`<p>Why the counts differ:</p><ul>${explained.map((sentence) => html`<li>${sentence}</li>`)}</ul>`}`;
 }
 

@@ -291,7 +291,6 @@ function cursorData(timeline: Timeline): unknown {
       endpoint: endpoint.map(({ state, fromMs, toMs }) => [state, fromMs, toMs]),
       phases: phases.map(({ phase, atMs }) => [phase, atMs]),
     })),
-    steps: timeline.steps.map(({ label, fromMs }) => [label, fromMs]),
   };
 }
 

@@ -27,25 +27,38 @@ import {
   mainColumns,
   worst,
 } from '../comparison.ts';
-import { type Content, html, idOf, Markup } from './markup.ts';
+import { type Content, html, idOf, type Markup } from './markup.ts';
 import type { JournalView, LaneSeries, Timeline } from './types.ts';
 
 interface TableOptions {
   readonly caption: Content;
   readonly head: readonly Content[];
-  readonly body: readonly Markup[];
   readonly look?: string;
+  /** Rows, or groups of rows (a `tbody` each). */
+  readonly body: readonly Markup[] | { readonly groups: readonly Markup[] };
 }
 
 /** A table with caption and column headers, in a region that scrolls on narrow screens. */
 export function table({ caption, head, body, look = '' }: TableOptions): Markup {
   return html`<div class="scroll"><table class="${look}"><caption>${caption}</caption>
 <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
-${body.length > 0 && body[0]!.text.startsWith('<tbody') ? body : html`<tbody>${body}</tbody>`}</table></div>`;
+${'groups' in body ? body.groups : html`<tbody>${body}</tbody>`}</table></div>`;
 }
 
-export const row = (head: Content, ...cells: readonly Content[]): Markup =>
-  html`<tr><th scope="row">${head}</th>${cells.map((cell) => (cell instanceof Markup && cell.text.startsWith('<td') ? cell : html`<td>${cell}</td>`))}</tr>
+/** A cell with a look of its own: one or more classes of page.css. */
+class Cell {
+  readonly look: string;
+  readonly content: Content;
+  constructor(look: string, content: Content) {
+    this.look = look;
+    this.content = content;
+  }
+}
+
+const cell = (look: string, content: Content) => new Cell(look, content);
+
+export const row = (head: Content, ...cells: readonly (Content | Cell)[]): Markup =>
+  html`<tr><th scope="row">${head}</th>${cells.map((one) => (one instanceof Cell ? html`<td class="${one.look}">${one.content}</td>` : html`<td>${one}</td>`))}</tr>
 `;
 
 /** Lanes under one another, variants side by side; nothing is added up over lanes. */
@@ -62,7 +75,7 @@ export function beforeAfterTable(scenario: ScenarioResult): Markup {
         (column) => html`${column.label}<small>${caseOf(column)?.title ?? settingsOf(column)}</small>`,
       ),
     ],
-    body: [...groups, rolloutRows(columns), queueRows(columns)],
+    body: { groups: [...groups, rolloutRows(columns), queueRows(columns)] },
   });
 }
 
@@ -82,7 +95,10 @@ function laneRows(lane: Lane, columns: readonly Column[]): Markup {
   const lost = found.map((one) => {
     if (!one) return html`<span class="quiet">not measured</span>`;
     const { result, experiment } = one;
-    return html`<td class="lost ${lossTone(result.lost, experiment.valid)}"><b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span>${!experiment.valid && html`<small>not valid: ${experiment.invalid[0] ?? experiment.status}</small>`}<span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span></td>`;
+    return cell(
+      `lost ${lossTone(result.lost, experiment.valid)}`,
+      html`<b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span>${!experiment.valid && html`<small>not valid: ${experiment.invalid[0] ?? experiment.status}</small>`}<span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span>`,
+    );
   });
   return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">Lane ${lane} <small>${laneWords[lane].title}: ${laneWords[lane].means}</small></th></tr>
 ${row('Lost', ...lost)}
@@ -189,7 +205,7 @@ export function claimsTable({ claims, verdict }: Pick<ScenarioResult, 'claims' |
         `${claim.appliesTo.variant ?? 'every variant'}${claim.appliesTo.lane ? `, lane ${claim.appliesTo.lane}` : ''}`,
         claim.expect,
         html`${claim.measured}${claim.runs && claim.runs.of > 1 && html`<small>held in ${claim.runs.holds} of ${claim.runs.of} experiments</small>`}`,
-        html`<td class="${tone}"><b>${word}</b></td>`,
+        cell(tone, html`<b>${word}</b>`),
       );
     }),
   });
@@ -244,22 +260,25 @@ function settingsMatrix(
     head: ['Settings', ...settings, ...lanes.map((lane) => `Lost, ${lane}`), 'Causes'],
     body: rows.map((one) => {
       const found = lanes.flatMap((lane) => {
-        const cell = one.lanes[lane];
-        return cell ? causesOf(cell).map(([cause]) => cause) : [];
+        const measured = one.lanes[lane];
+        return measured ? causesOf(measured).map(([cause]) => cause) : [];
       });
       return row(
         one.label,
         ...settings.map((setting) =>
           one.settings.includes(setting)
-            ? html`<td class="dot on"><span aria-hidden="true">●</span><span class="hidden">on</span></td>`
-            : html`<td class="dot"><span aria-hidden="true">○</span><span class="hidden">off</span></td>`,
+            ? cell('dot on', html`<span aria-hidden="true">●</span><span class="hidden">on</span>`)
+            : cell('dot', html`<span aria-hidden="true">○</span><span class="hidden">off</span>`),
         ),
         ...lanes.map((lane) => {
-          const cell = one.lanes[lane];
-          if (!cell) return 'not measured';
-          return html`<td class="${cell.lost > 0 ? 'bad' : 'good'}"><b>${count(cell.lost)}</b> <small>of ${count(cell.attempts)}</small></td>`;
+          const measured = one.lanes[lane];
+          if (!measured) return 'not measured';
+          return cell(
+            measured.lost > 0 ? 'bad' : 'good',
+            html`<b>${count(measured.lost)}</b> <small>of ${count(measured.attempts)}</small>`,
+          );
         }),
-        html`<td>${[...new Set(found)].map((cause, i) => html`${i > 0 && ', '}<code>${cause}</code>`)}${found.length === 0 && '–'}</td>`,
+        html`${[...new Set(found)].map((cause, i) => html`${i > 0 && ', '}<code>${cause}</code>`)}${found.length === 0 && '–'}`,
       );
     }),
   });
@@ -291,7 +310,7 @@ function ablationTables(ablation: Ablation): Markup {
           const found = effect(setting, lane);
           if (!found) return '–';
           const [look, words] = effectWords[found.effect];
-          return html`<td class="${look}"><b>${words}</b><small>${found.text}</small></td>`;
+          return cell(look, html`<b>${words}</b><small>${found.text}</small>`);
         }),
       ),
     ),
@@ -315,10 +334,10 @@ export function findingsTable(findings: readonly JoinedFinding[]): Markup {
       const [look, shown] = words[evidence];
       return row(
         html`${finding.message}<small>${finding.why}</small>`,
-        html`<td><code>${finding.file}:${finding.line}</code><small>${finding.object}</small></td>`,
-        html`<td><code>${finding.rule}</code><small>${finding.severity}</small></td>`,
+        html`<code>${finding.file}:${finding.line}</code><small>${finding.object}</small>`,
+        html`<code>${finding.rule}</code><small>${finding.severity}</small>`,
         text,
-        html`<td class="${look}"><b>${shown}</b></td>`,
+        cell(look, html`<b>${shown}</b>`),
       );
     }),
   });
@@ -339,14 +358,15 @@ export function repeatTable(scenario: ScenarioResult): Markup | undefined {
           const { clean, runs } = cleanRuns(column, lane);
           const lost = column.experiments.map((experiment) => experiment.lanes[lane]?.lost ?? 0);
           return [
-            html`<td class="${
+            cell(
               clean < runs
                 ? 'bad'
                 : lossTone(
                     0,
                     column.experiments.every(({ valid }) => valid),
-                  )
-            }"><b>${clean} of ${runs}</b></td>`,
+                  ),
+              html`<b>${clean} of ${runs}</b>`,
+            ),
             lost.length <= 12
               ? lost.map(count).join(', ')
               : `${count(Math.min(...lost))} to ${count(Math.max(...lost))}`,
@@ -384,7 +404,10 @@ export function experimentsTable(
         // Repeats are numbered from 0.
         count(experiment.repeat + 1),
         `${experiment.path}${experiment.agents > 1 ? `, ${experiment.agents} agents` : ''}`,
-        html`<td class="${experiment.valid ? 'good' : 'bad'}">${state}${experiment.invalid.map((reason) => html`<small>${reason}</small>`)}</td>`,
+        cell(
+          experiment.valid ? 'good' : 'bad',
+          html`${state}${experiment.invalid.map((reason) => html`<small>${reason}</small>`)}`,
+        ),
         duration(experiment.loadMs),
         experiment.control
           ? `${count(experiment.control.lost)} of ${count(experiment.control.attempts)}`

@@ -2,7 +2,8 @@
 // send for the verbs that recordings use.
 import { PassThrough } from 'node:stream';
 import { Exec } from '@kubernetes/client-node';
-import { ApiError, connectKube, type Kube } from '../../harness/kube/client.ts';
+import { ApiError } from '../../harness/kube/api-error.ts';
+import { connectKube, type Kube } from '../../harness/kube/client.ts';
 import { openKubectl, type Printed, type Kubectl as Runner } from '../../harness/kube/kubectl.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 

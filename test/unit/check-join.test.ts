@@ -203,7 +203,7 @@ const table: [string, string, string, readonly ExperimentResult[], string, RegEx
     'placement-required',
     [experiment({})],
     'not-confirmed',
-    /complete after 8\.0 s/,
+    /complete after 8\.00 s/,
   ],
   [
     'capacity',

@@ -7,7 +7,7 @@ import type { ImageRequest, RunningCluster } from '../../harness/cluster/provide
 import { CommandError, type RunCommand } from '../../harness/exec/command.ts';
 import { k6Binary } from '../../harness/load/k6/binary.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
-import { crossCheckMeans } from '../../harness/run/k6-means.ts';
+import { k6Means } from '../../harness/run/k6-means.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('command: cross-check');
@@ -50,7 +50,7 @@ test('no k6: a sentence, and no image is made', async () => {
   const path = process.env.PATH;
   process.env.PATH = '/nowhere';
   try {
-    const means = await crossCheckMeans(
+    const means = await k6Means(
       clusterOf('kind', () => Promise.reject(new Error('asked'))),
       options,
     );
@@ -64,21 +64,21 @@ test('a process where pods are emulated; an image of program and script on kind;
   withK6(async (program) => {
     const asked: ImageRequest[] = [];
     const cluster = (kind: string) => clusterOf(kind, async (images) => void asked.push(...images));
-    assert.equal(await crossCheckMeans(cluster('embedded'), options, says), {
+    assert.equal(await k6Means(cluster('embedded'), options, says), {
       how: 'process',
       version: 'v1.2.3',
     });
-    const elsewhere = await crossCheckMeans(cluster('context'), options, says);
+    const elsewhere = await k6Means(cluster('context'), options, says);
     assert.match(elsewhere.how === 'none' ? elsewhere.why : '', /cluster c cannot get it from here/);
     assert.is(asked.length, 0);
-    const means = await crossCheckMeans(cluster('kind'), options, says);
+    const means = await k6Means(cluster('kind'), options, says);
     const [image] = asked;
     assert.equal(means, { how: 'pod', image: image?.name, version: 'v1.2.3' });
     assert.match(image?.name ?? '', /^rollproof\/k6:[0-9a-f]{12}$/);
     assert.ok(image?.build && 'files' in image.build);
     assert.is(image.build.files.k6, program);
     assert.match(image.build.dockerfile, /^FROM scratch\n/);
-    await crossCheckMeans(cluster('kind'), options, says);
+    await k6Means(cluster('kind'), options, says);
     assert.is(asked[1]?.name, image.name, 'the same content, the same name');
   }));
 
@@ -101,13 +101,13 @@ test('an image that cannot be made or does not run is a sentence; an interrupt i
       ],
     ];
     for (const [name, cluster, run, reason] of table) {
-      const means = await crossCheckMeans(cluster, options, run);
+      const means = await k6Means(cluster, options, run);
       const why = means.how === 'none' ? means.why : '';
       assert.ok(why.startsWith(`Cross-check: ${program} does not run in a container (`), `${name}: ${why}`);
       assert.match(why, reason);
     }
     try {
-      await crossCheckMeans(works, options, () => Promise.reject(new InterruptedError()));
+      await k6Means(works, options, () => Promise.reject(new InterruptedError()));
       assert.unreachable();
     } catch (error) {
       assert.instance(error, InterruptedError);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
 import { type ContextOptions, contextProvider } from '../../harness/cluster/context/provider.ts';
-import { ApiError, type Kube } from '../../harness/kube/client.ts';
+import { ApiError } from '../../harness/kube/api-error.ts';
+import type { Kube } from '../../harness/kube/client.ts';
 import { FaultError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 

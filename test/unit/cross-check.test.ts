@@ -1,10 +1,11 @@
 // k6 as a pod, against an API server that answers from a script: what is asked of it, in which order, and that the pod is
 // removed on every way out.
 import * as assert from 'uvu/assert';
-import type { Answer, Kube, RequestOptions } from '../../harness/kube/client.ts';
+import type { Answer } from '../../harness/kube/api-error.ts';
+import type { Kube, RequestOptions } from '../../harness/kube/client.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
-import { type CrossCheckRequest, prepareCrossCheck } from '../../harness/run/experiment/k6-beside.ts';
+import { type K6Request, prepareK6 } from '../../harness/run/experiment/k6-program.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('cross-check');
@@ -56,7 +57,7 @@ function world(changes: Partial<State> = {}) {
   const streams = ['new', 'kept'].map((lane) =>
     streamPlanSchema.parse({ ...plan, id: lane, lane, connections: 1, timeoutMs: 1000, maxDurationMs: 1000 }),
   );
-  const request: CrossCheckRequest = {
+  const request: K6Request = {
     kube,
     identity: { namespace: 'ns', runId: 'r', experiment: 'x' },
     node: 'n',
@@ -64,7 +65,7 @@ function world(changes: Partial<State> = {}) {
     limitMs: 1000,
     signal: new AbortController().signal,
   };
-  const prepare = () => prepareCrossCheck({ how: 'pod', image: 'k6:1', version: 'v1.2.3' }, request);
+  const prepare = () => prepareK6({ how: 'pod', image: 'k6:1', version: 'v1.2.3' }, request);
   return { state, asked, created, request, prepare };
 }
 
@@ -120,7 +121,7 @@ test('k6 that has ended by itself is read all the same; without a summary there 
 
 test('no way to run it is a sentence', async () => {
   const { request } = world();
-  assert.is(await messageOf(prepareCrossCheck({ how: 'none', why: 'No k6.' }, request)), 'No k6.');
+  assert.is(await messageOf(prepareK6({ how: 'none', why: 'No k6.' }, request)), 'No k6.');
 });
 
 test.run();

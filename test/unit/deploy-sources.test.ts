@@ -15,7 +15,7 @@ import { readManifestFiles, readText } from '../../harness/deploy/read-manifests
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
 import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
-import { agentBeside, nodePortBeside, substitutionsOf } from '../../harness/deploy/substitutions.ts';
+import { agentAdded, nodePortAdded, substitutionsOf } from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { configurationText } from '../../harness/words/init-configuration.ts';
@@ -168,7 +168,7 @@ test('labels, namespace and what stands beside somebody’s manifests are among 
   const scenario = scenarios.find(({ id }) => id === 'image-change')?.quick;
   assert.ok(scenario);
   const own = target.manifests[1] as Manifest;
-  const beside = [agentBeside('n1'), nodePortBeside(own, 80)];
+  const beside = [agentAdded('n1'), nodePortAdded(own, 80)];
   const [labels, agent, nodePort, ...more] = substitutionsOf(
     target,
     scenario,

@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'harness/deploy': ['harness/model', 'harness/kube', 'harness/config', 'harness/exec'],
   'harness/journal': ['harness/model'],
   'harness/judge': ['harness/model', 'harness/journal', 'harness/words'],
-  'harness/check': ['harness/model'],
+  'harness/check': ['harness/model', 'harness/words'],
   'harness/run': ['harness', 'scenarios', 'reports', 'target', 'emulator/index.ts'],
   'harness/run/experiment': [
     'harness/model',

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { ApiError, connectKube, type Kube } from '../../harness/kube/client.ts';
+import { ApiError } from '../../harness/kube/api-error.ts';
+import { connectKube, type Kube } from '../../harness/kube/client.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 

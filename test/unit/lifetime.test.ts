@@ -60,7 +60,7 @@ test('what does not end is given up after the limit, named, and may register not
 
 test('the first reason stands: a failure beside, a limit, the parent', async () => {
   const reasons: [string, (life: Lifetime, parent: AbortController) => void, string][] = [
-    ['beside', (life) => life.beside('pull', () => Promise.reject(new Error('gap'))), 'gap'],
+    ['meanwhile', (life) => life.meanwhile('pull', () => Promise.reject(new Error('gap'))), 'gap'],
     ['limit', (life) => life.limit(5, new Error('too long')), 'too long'],
     ['parent', (_, parent) => parent.abort(new Error('Ctrl-C')), 'Ctrl-C'],
   ];

@@ -1,6 +1,7 @@
 // Steps that create, read and wait for objects, against an API server that answers from a table.
 import * as assert from 'uvu/assert';
-import { ApiError, type Kube } from '../../harness/kube/client.ts';
+import { ApiError } from '../../harness/kube/api-error.ts';
+import type { Kube } from '../../harness/kube/client.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import type { PodFacts } from '../../harness/model/facts.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';

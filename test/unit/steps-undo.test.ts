@@ -1,7 +1,8 @@
 // Steps that change what must be put back: in which order, on which way out, and what of somebody else's stays.
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { ApiError, type Kube, type RequestOptions } from '../../harness/kube/client.ts';
+import { ApiError } from '../../harness/kube/api-error.ts';
+import type { Kube, RequestOptions } from '../../harness/kube/client.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import type { Facts, PodFacts } from '../../harness/model/facts.ts';
 import { type Step, stepSchema } from '../../harness/model/scenario.ts';

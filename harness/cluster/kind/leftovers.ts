@@ -1,6 +1,7 @@
 // Namespaces that a killed run left in a cluster that is used again. Whoever holds the cluster's record is alone in it,
 // so every namespace with our label is a leftover.
-import { type Kube, toApiError } from '../../kube/client.ts';
+import { toApiError } from '../../kube/api-error.ts';
+import type { Kube } from '../../kube/client.ts';
 import { waitFor } from '../../kube/wait.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 

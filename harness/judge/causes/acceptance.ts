@@ -2,6 +2,7 @@
 // speak, from what the watches saw of its containers (late by the kubelet's and the watch's latency).
 import { lastIndexAtOrBefore } from '../../journal/endpoints.ts';
 import type { Moment, PodLife, ProcessPhase } from '../../journal/pods.ts';
+import { at } from '../../words/figures.ts';
 import { PHASE_EARLY_MS, type Scene } from './scene.ts';
 
 export interface Acceptance {
@@ -34,7 +35,7 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
     by: 'phase',
     sure: !listens || listens.atMs - atMs > PHASE_EARLY_MS + scene.phaseErrorMs,
     moment: listens
-      ? { ...listens, text: `pod ${pod.name} listened from ${seconds(listens.atMs)} on` }
+      ? { ...listens, text: `pod ${pod.name} listened from ${at(listens.atMs)} on` }
       : last && { ...last, text: `pod ${pod.name} started and never said that it listens` },
   });
   if (!last) {
@@ -76,16 +77,16 @@ function byPhases(pod: PodLife, atMs: number, scene: Scene): Acceptance {
 }
 
 function wordsFor(pod: PodLife, phase: string, atMs: number): string {
-  const at = seconds(atMs);
+  const moment = at(atMs);
   switch (phase) {
     case 'sigterm':
-      return `pod ${pod.name} received SIGTERM at ${at}`;
+      return `pod ${pod.name} received SIGTERM at ${moment}`;
     case 'closed':
-      return `pod ${pod.name} stopped listening at ${at}`;
+      return `pod ${pod.name} stopped listening at ${moment}`;
     case 'gone':
-      return `the process of pod ${pod.name} was gone at ${at}, without a word`;
+      return `the process of pod ${pod.name} was gone at ${moment}, without a word`;
     default:
-      return `pod ${pod.name}: ${phase} at ${at}`;
+      return `pod ${pod.name}: ${phase} at ${moment}`;
   }
 }
 
@@ -96,8 +97,8 @@ function goneByWatch(pod: PodLife, sinceMs: number, atMs: number, scene: Scene):
   const moment = ending ?? deleted;
   if (!moment) return undefined;
   const text = ending
-    ? `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${seconds(ending.atMs)}`
-    : `pod ${pod.name} was deleted at ${seconds(moment.atMs)}`;
+    ? `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${at(ending.atMs)}`
+    : `pod ${pod.name} was deleted at ${at(moment.atMs)}`;
   return {
     state: 'stopped',
     by: 'watch',
@@ -125,13 +126,13 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       sure: atMs - pod.terminating.atMs > watchErrorMs,
       moment: {
         ...pod.terminating,
-        text: `pod ${pod.name} was being deleted from ${seconds(pod.terminating.atMs)} on`,
+        text: `pod ${pod.name} was being deleted from ${at(pod.terminating.atMs)} on`,
       },
     };
   }
   const crash = pod.endings.find((ending) => ending.atMs > atMs && ending.atMs - atMs <= watchErrorMs);
   if (crash) {
-    const text = `a container of pod ${pod.name} was seen terminated (${exitWords(crash.exitCode, crash.reason)}) at ${seconds(crash.atMs)}`;
+    const text = `a container of pod ${pod.name} was seen terminated (${exitWords(crash.exitCode, crash.reason)}) at ${at(crash.atMs)}`;
     return { state: 'listening', by: 'watch', sure: false, moment: { ...crash, text } };
   }
   if (!begins) {
@@ -140,14 +141,14 @@ function byWatch(pod: PodLife, atMs: number, scene: Scene): Acceptance {
       state: 'starting',
       by: 'watch',
       sure: !will || will.atMs - atMs > watchErrorMs,
-      moment: will && { ...will, text: `pod ${pod.name} was seen running from ${seconds(will.atMs)} on` },
+      moment: will && { ...will, text: `pod ${pod.name} was seen running from ${at(will.atMs)} on` },
     };
   }
   const until = mayBeStartingUntil(pod, begins, scene);
   if (atMs < until) {
-    const words = `pod ${pod.name} was Ready in the same moment as running, at ${seconds(begins.atMs)}: no readinessProbe waited for it to listen`;
+    const words = `pod ${pod.name} was Ready in the same moment as running, at ${at(begins.atMs)}: no readinessProbe waited for it to listen`;
     const evidence = scene.startingUntil
-      ? `; until ${seconds(until)} connections were lost that nothing else explains`
+      ? `; until ${at(until)} connections were lost that nothing else explains`
       : '';
     return {
       state: 'starting',
@@ -249,7 +250,7 @@ function stopsByWatch(pod: PodLife, scene: Scene): Stop[] {
       texts: [
         {
           ...ending,
-          text: `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${seconds(ending.atMs)}`,
+          text: `a container of pod ${pod.name} was seen terminated (${exitWords(ending.exitCode, ending.reason)}) at ${at(ending.atMs)}`,
         },
       ],
     });
@@ -264,12 +265,10 @@ function stopsByWatch(pod: PodLife, scene: Scene): Stop[] {
       latestMs: (ending?.atMs ?? Number.POSITIVE_INFINITY) + watchErrorMs,
       by: 'watch',
       texts: [
-        { ...terminating, text: `pod ${pod.name} was being deleted from ${seconds(terminating.atMs)} on` },
-        ...(ending ? [{ ...ending, text: `pod ${pod.name} was seen ended at ${seconds(ending.atMs)}` }] : []),
+        { ...terminating, text: `pod ${pod.name} was being deleted from ${at(terminating.atMs)} on` },
+        ...(ending ? [{ ...ending, text: `pod ${pod.name} was seen ended at ${at(ending.atMs)}` }] : []),
       ],
     });
   }
   return stops;
 }
-
-export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;

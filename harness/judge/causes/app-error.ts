@@ -1,6 +1,7 @@
 // Answers that say no, and what is no answer at all: garbage, TLS and name errors.
 import type { PodLife } from '../../journal/pods.ts';
-import { acceptanceAt, seconds } from './acceptance.ts';
+import { at } from '../../words/figures.ts';
+import { acceptanceAt } from './acceptance.ts';
 import { type LostAttempt, type Share, unknown } from './attempt.ts';
 import { killed, stopAround } from './cut-off.ts';
 import type { Scene } from './scene.ts';
@@ -69,7 +70,7 @@ function changing(attempt: LostAttempt, pod: PodLife, scene: Scene): Change | un
   if (terminating && terminating.atMs <= attempt.endMs + scene.watchErrorMs) {
     return {
       word: 'stopping',
-      text: `it was being deleted from ${seconds(terminating.atMs)} on`,
+      text: `it was being deleted from ${at(terminating.atMs)} on`,
       tMs: terminating.atMs,
       line: terminating.line,
     };
@@ -86,7 +87,7 @@ function changing(attempt: LostAttempt, pod: PodLife, scene: Scene): Change | un
   ) {
     return {
       word: 'starting',
-      text: `it began at ${seconds(began.atMs)}`,
+      text: `it began at ${at(began.atMs)}`,
       tMs: began.atMs,
       line: began.line,
     };

@@ -3,7 +3,8 @@
 import { LAG_BOUND_MS } from '../../journal/endpoints.ts';
 import type { PodLife } from '../../journal/pods.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
-import { acceptanceAt, exitWords, type Stop, seconds, stopsOf } from './acceptance.ts';
+import { at } from '../../words/figures.ts';
+import { acceptanceAt, exitWords, type Stop, stopsOf } from './acceptance.ts';
 import { type Candidate, type Cut, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { sharesOf } from './routed-shares.ts';
 import type { Scene } from './scene.ts';
@@ -89,7 +90,7 @@ function graceFacts(pod: PodLife): Fact[] {
   const facts: Fact[] = [];
   if (graceExceeded) {
     facts.push({
-      text: `pod ${pod.name} was killed (${exitWords(graceExceeded.exitCode, graceExceeded.reason)}) when its grace period of ${seconds(graceMs ?? 0)} was over`,
+      text: `pod ${pod.name} was killed (${exitWords(graceExceeded.exitCode, graceExceeded.reason)}) when its grace period of ${at(graceMs ?? 0)} was over`,
       tMs: graceExceeded.atMs,
       pod: pod.name,
       line: graceExceeded.line,
@@ -97,7 +98,7 @@ function graceFacts(pod: PodLife): Fact[] {
   }
   if (preStopCut) {
     facts.push({
-      text: `the preStop hook of pod ${pod.name} was cut at ${seconds(preStopCut.atMs)}`,
+      text: `the preStop hook of pod ${pod.name} was cut at ${at(preStopCut.atMs)}`,
       tMs: preStopCut.atMs,
       pod: pod.name,
       line: preStopCut.line,

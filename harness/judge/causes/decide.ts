@@ -1,6 +1,7 @@
 // The decision table (docs/causes.md): why one attempt was lost, by what pods and endpoints were doing. The shares of
 // an attempt add up to 1; what the facts do not carry is `unknown`.
-import { seconds } from './acceptance.ts';
+
+import { at } from '../../words/figures.ts';
 import { appError, unclear } from './app-error.ts';
 import { knownPod, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { cutOff } from './cut-off.ts';
@@ -45,7 +46,7 @@ function harnessNoise(attempt: LostAttempt, scene: Scene): Share | undefined {
     (failure) => failure.startMs - NOISE_MS <= attempt.endMs && failure.endMs + NOISE_MS >= attempt.startMs,
   );
   if (!control) return undefined;
-  const text = `the control target, which no step touches, lost an attempt too (${control.outcome}) at ${seconds(control.dueMs)}`;
+  const text = `the control target, which no step touches, lost an attempt too (${control.outcome}) at ${at(control.dueMs)}`;
   return {
     cause: 'harness-noise',
     weight: 1,

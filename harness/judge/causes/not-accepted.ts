@@ -1,7 +1,8 @@
 // A new connection that no pod accepted: which pods may have been asked, and which of them could not accept.
 import { LAG_BOUND_MS, type RoutingState, SYNC_MS } from '../../journal/endpoints.ts';
 import type { PodLife } from '../../journal/pods.ts';
-import { type Acceptance, acceptanceAt, seconds } from './acceptance.ts';
+import { at } from '../../words/figures.ts';
+import { type Acceptance, acceptanceAt } from './acceptance.ts';
 import { type Candidate, knownPod, type LostAttempt, type Share, unknown } from './attempt.ts';
 import { noEndpoint, sharesOf } from './routed-shares.ts';
 import type { Scene } from './scene.ts';
@@ -52,7 +53,7 @@ export function notAccepted(
     const { moment } = close.acceptance;
     return [
       unknown(
-        `${moment?.text ?? `pod ${close.pod.name} changed`}, too close to the attempt at ${seconds(atMs)} to tell which came first`,
+        `${moment?.text ?? `pod ${close.pod.name} changed`}, too close to the attempt at ${at(atMs)} to tell which came first`,
         { tMs: moment?.atMs, line: moment?.line, pod: close.pod.name },
       ),
     ];

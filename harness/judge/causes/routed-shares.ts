@@ -3,7 +3,7 @@
 import type { RoutingState } from '../../journal/endpoints.ts';
 import type { PodLife } from '../../journal/pods.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
-import { seconds } from './acceptance.ts';
+import { at } from '../../words/figures.ts';
 import type { Candidate, LostAttempt, Share } from './attempt.ts';
 import type { Scene } from './scene.ts';
 import { nodeFacts } from './trouble.ts';
@@ -124,7 +124,7 @@ function routedFact(pod: PodLife, atMs: number, scene: Scene): Fact | undefined 
   }
   return (
     since && {
-      text: `pod ${pod.name} was ready in the EndpointSlice from ${seconds(since.atMs)} on`,
+      text: `pod ${pod.name} was ready in the EndpointSlice from ${at(since.atMs)} on`,
       tMs: since.atMs,
       pod: pod.name,
       line: since.line,
@@ -145,7 +145,7 @@ function unroutedFact(
   );
   if (left && left.atMs <= atMs) {
     return {
-      text: `pod ${pod.name} left the routed endpoints at ${seconds(left.atMs)}; rules follow up to a second or more later`,
+      text: `pod ${pod.name} left the routed endpoints at ${at(left.atMs)}; rules follow up to a second or more later`,
       tMs: left.atMs,
       pod: pod.name,
       line: left.line,
@@ -154,7 +154,7 @@ function unroutedFact(
   const state = possible.at(-1);
   return (
     state && {
-      text: `pod ${pod.name} was still among the routed endpoints${left ? ` until ${seconds(left.atMs)}` : ''}`,
+      text: `pod ${pod.name} was still among the routed endpoints${left ? ` until ${at(left.atMs)}` : ''}`,
       tMs: left?.atMs ?? state.atMs,
       pod: pod.name,
       line: left?.line ?? state.line,
@@ -170,7 +170,7 @@ export function noEndpoint(
 ): Share {
   const state = empty[0] as RoutingState;
   const next = scene.routing.states.find((other) => other.atMs > state.atMs && other.routed.size > 0);
-  const text = `no endpoint was ready or serving from ${seconds(state.atMs)} ${next ? `to ${seconds(next.atMs)}` : 'on'}`;
+  const text = `no endpoint was ready or serving from ${at(state.atMs)} ${next ? `to ${at(next.atMs)}` : 'on'}`;
   return {
     cause: 'no-endpoint',
     weight: 1,

@@ -2,7 +2,7 @@
 
 import type { PodLife } from '../../journal/pods.ts';
 import type { Fact } from '../../model/results.ts';
-import { seconds } from './acceptance.ts';
+import { at } from '../../words/figures.ts';
 import type { LostAttempt, Share } from './attempt.ts';
 import type { Scene } from './scene.ts';
 
@@ -44,7 +44,7 @@ export function hang(attempt: LostAttempt, known: PodLife | undefined, scene: Sc
     pods: known ? [known.name] : chaos.pods,
     facts: [
       {
-        text: `a step made ${chaos.pods.length > 0 ? `pod ${chaos.pods.join(', ')}` : 'a pod'} hang at ${seconds(chaos.atMs)}`,
+        text: `a step made ${chaos.pods.length > 0 ? `pod ${chaos.pods.join(', ')}` : 'a pod'} hang at ${at(chaos.atMs)}`,
         tMs: chaos.atMs,
         line: chaos.line,
       },

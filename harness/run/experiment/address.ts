@@ -1,6 +1,6 @@
 // Where load enters, read from the objects as they were created.
 import { createObjects } from '../../deploy/apply.ts';
-import { agentServiceName, type Identity, nodePortService } from '../../deploy/assemble.ts';
+import { agentName, type Identity, nodePortService } from '../../deploy/assemble.ts';
 import type { TargetDefinition } from '../../deploy/definition.ts';
 import type { PodReady } from '../../deploy/pods-ready.ts';
 import type { Kube } from '../../kube/client.ts';
@@ -72,9 +72,7 @@ export function containerPortOf(target: TargetDefinition, manifests: readonly Ma
 export function clusterIpOf(service: Manifest | undefined): string {
   const address = (service?.spec as { clusterIP?: string } | undefined)?.clusterIP;
   if (!address || address === 'None') {
-    throw new FaultError(
-      `Service ${service?.metadata.name ?? agentServiceName} has no ClusterIP; load needs one.`,
-    );
+    throw new FaultError(`Service ${service?.metadata.name ?? agentName} has no ClusterIP; load needs one.`);
   }
   return address;
 }

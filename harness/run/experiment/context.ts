@@ -8,7 +8,7 @@ import type { HeaderRecord } from '../../model/journal.ts';
 import type { Lane } from '../../model/load.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
-import type { CrossCheckMeans } from './k6-beside.ts';
+import type { K6Means } from './k6-program.ts';
 import type { ExperimentKey } from './key.ts';
 
 /** What all experiments of a run share. */
@@ -31,7 +31,7 @@ export interface RunContext {
   readonly arguments: readonly string[];
   readonly signal: AbortSignal;
   /** Fire the same plan with k6 beside the agents and record its counts. */
-  readonly crossCheck?: CrossCheckMeans | undefined;
+  readonly crossCheck?: K6Means | undefined;
   readonly progress: (event: ProgressEvent) => void;
 }
 

@@ -1,4 +1,4 @@
-// k6 beside the load agents. What goes wrong with it is a note in the journal, never a failure of the experiment.
+// The cross-check: k6 beside the load agents, and the record of what it counted. What goes wrong with it is a note in the journal, never a failure of the experiment.
 import { explainK6 } from '../../load/k6/explain.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { RecordOf } from '../../model/journal.ts';
@@ -9,12 +9,12 @@ import type { JournalWriter } from '../../record/journal-writer.ts';
 import { redactValue } from '../../record/redact.ts';
 import type { PreparedExperiment, RunContext } from './context.ts';
 import { wholeStreams } from './header.ts';
-import { type CrossCheck, prepareCrossCheck } from './k6-beside.ts';
+import { type K6, prepareK6 } from './k6-program.ts';
 import { experimentName } from './key.ts';
 import { controlStream } from './load-plan.ts';
 import { agentNodeOf } from './node.ts';
 
-export interface Beside {
+export interface CrossCheck {
   /** Fires. */
   begin(): Promise<void>;
   /** Stops firing; resolves with what records the counts beside ours. */
@@ -28,18 +28,18 @@ export async function crossCheckOf(
   plans: readonly AgentPlan[],
   journal: JournalWriter,
   life: Lifetime,
-): Promise<Beside | undefined> {
+): Promise<CrossCheck | undefined> {
   const streams = wholeStreams(plans).filter((stream) => stream.id !== controlStream);
   const means = run.crossCheck;
   if (!means || streams.length === 0) return undefined;
   run.progress({ experiment: experimentName(prepared.key), doing: 'starting k6 beside the load agents' });
-  let k6: CrossCheck | undefined;
+  let k6: K6 | undefined;
   life.defer('remove k6', async () => {
     await withoutFail(k6?.[Symbol.asyncDispose](), journal);
   });
   await life.run('start k6', (signal) =>
     withoutFail(
-      prepareCrossCheck(means, {
+      prepareK6(means, {
         kube: run.kube,
         identity: prepared.identity,
         node: agentNodeOf(run.cluster),
@@ -79,7 +79,7 @@ function record(
   run: RunContext,
   prepared: PreparedExperiment,
   version: string,
-  results: Awaited<ReturnType<CrossCheck['stop']>> | undefined,
+  results: Awaited<ReturnType<K6['stop']>> | undefined,
   ends: readonly StreamEnd[],
   journal: JournalWriter,
 ): void {

@@ -104,7 +104,7 @@ class Load implements Firing {
     await alsoFire();
     for (const { name } of clients) journal.write({ type: 'load', agent: name, event: 'started' });
     for (const puller of this.#pullers) {
-      life.beside(`pull frames of load agent ${puller.agent.name}`, () => {
+      life.meanwhile(`pull frames of load agent ${puller.agent.name}`, () => {
         const pulled = puller.untilEnded(signal);
         this.#pulled.set(puller, pulled);
         return pulled;

@@ -1,6 +1,6 @@
 // One experiment, top to bottom: deploy (prepare.ts), then fire, change, wait for the end, record. What it yields is a
 // journal. Who makes the change is a driver (driver.ts); everything that is started belongs to one lifetime.
-import { queuePort } from '../../deploy/queue.ts';
+import { ownPort } from '../../deploy/assemble.ts';
 import { FaultError } from '../../model/errors.ts';
 import { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan } from '../../model/load.ts';
@@ -97,9 +97,9 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
   await life.run('wait for a quiet tail', () =>
     quietTail(scenario.tailMs, recorder.live, firing, journal, signal),
   );
-  const beside = crossCheck?.stop();
+  const k6Counts = crossCheck?.stop();
   await life.run('end the load', () => firing.end(signal));
-  (await beside)?.(firing.ends);
+  (await k6Counts)?.(firing.ends);
   await life.run('see the last events', () => recorder.verify(WATCHES_LIMIT_MS));
   if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
 }
@@ -135,7 +135,7 @@ async function record({ run, prepared, journal, life }: Measurement): Promise<Re
 function followQueueOf({ run, prepared, journal, life }: Measurement): void {
   const { identity, queuePod } = prepared;
   if (queuePod === undefined) return;
-  const queue = followQueue(() => queueCounters(run.kube, identity.namespace, queuePod, queuePort), journal);
+  const queue = followQueue(() => queueCounters(run.kube, identity.namespace, queuePod, ownPort), journal);
   life.defer('stop reading the queue', () => queue.stop());
 }
 

@@ -7,6 +7,7 @@ import {
   agentPort,
   controlName,
   isWorkload,
+  ownPort,
   phasePort,
   podsBeside,
   podsWanted,
@@ -15,7 +16,7 @@ import { belongingsIn } from '../../deploy/belongings.ts';
 import { checkNeighbours } from '../../deploy/neighbours.ts';
 import { ANSWER_LIMIT_MS, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { copyPullSecret } from '../../deploy/pull-secret.ts';
-import { agentBeside, nodePortBeside, substitutionsOf } from '../../deploy/substitutions.ts';
+import { agentAdded, nodePortAdded, substitutionsOf } from '../../deploy/substitutions.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
@@ -130,7 +131,7 @@ export async function prepareExperiment(
     queueService ? ready('queue', 1) : [],
   ]);
   const port = containerPortOf(target, manifests);
-  await podsAnswer(kube, identity.namespace, controlPods, 8080, '/', READY_LIMIT_MS, signal);
+  await podsAnswer(kube, identity.namespace, controlPods, ownPort, '/', READY_LIMIT_MS, signal);
   await podsAnswer(
     kube,
     identity.namespace,
@@ -160,7 +161,7 @@ export async function prepareExperiment(
   };
   const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
   if (belongings) {
-    life.beside('let the load agents know that they are wanted', (until) =>
+    life.meanwhile('let the load agents know that they are wanted', (until) =>
       keepWanted(given.kube, identity.namespace, agentPods, until),
     );
   }
@@ -193,10 +194,10 @@ export async function prepareExperiment(
       objects.base,
       (list) => withoutSecrets(list, target),
       [
-        agentBeside(agentPods[0]?.node),
+        agentAdded(agentPods[0]?.node),
         ...(key.path === 'cluster-ip' || hasNodePort(service)
           ? []
-          : [nodePortBeside(service, target.service.port)]),
+          : [nodePortAdded(service, target.service.port)]),
       ],
     ),
   };

@@ -1,9 +1,10 @@
-// The cross-check: k6 fires an experiment's plan beside the agents, as a pod of the cluster or, where pods are emulated,
+// k6 fires an experiment's plan beside the agents, as a pod of the cluster or, where pods are emulated,
 // as a process. What goes wrong with it is a sentence in the journal, never a failure of the experiment.
 import { createObjects } from '../../deploy/apply.ts';
 import type { Identity } from '../../deploy/assemble.ts';
 import { type K6Container, k6Containers, k6Manifests, k6Name } from '../../deploy/k6-pod.ts';
-import { type Kube, podProxyPath, toApiError } from '../../kube/client.ts';
+import { toApiError } from '../../kube/api-error.ts';
+import { type Kube, podProxyPath } from '../../kube/client.ts';
 import { HopelessError, untilDone, WaitError, waitFor } from '../../kube/wait.ts';
 import { type K6Run, k6GraceMs, startK6 } from '../../load/k6/run.ts';
 import { resultIn } from '../../load/k6/summary.ts';
@@ -12,12 +13,12 @@ import { FaultError } from '../../model/errors.ts';
 import type { StreamPlan } from '../../model/load.ts';
 
 /** How k6 can be run on this cluster, found out once per run. */
-export type CrossCheckMeans =
+export type K6Means =
   | { readonly how: 'process'; readonly version: string }
   | { readonly how: 'pod'; readonly image: string; readonly version: string }
   | { readonly how: 'none'; readonly why: string };
 
-export interface CrossCheckRequest {
+export interface K6Request {
   readonly kube: Kube;
   readonly identity: Identity;
   /** The agents' node. */
@@ -30,7 +31,7 @@ export interface CrossCheckRequest {
 }
 
 /** k6, ready to fire. Whatever fails throws FaultError with a sentence. */
-export interface CrossCheck extends AsyncDisposable {
+export interface K6 extends AsyncDisposable {
   readonly version: string;
   /** Resolves when it fires (a pod) or was started (a process). */
   begin(): Promise<void>;
@@ -39,10 +40,10 @@ export interface CrossCheck extends AsyncDisposable {
 }
 
 /** Throws FaultError with a sentence when k6 does not get ready; nothing of it is left then. */
-export async function prepareCrossCheck(
-  means: CrossCheckMeans,
-  request: CrossCheckRequest,
-): Promise<CrossCheck> {
+export async function prepareK6(
+  means: K6Means,
+  request: K6Request,
+): Promise<K6> {
   switch (means.how) {
     case 'none':
       throw new FaultError(means.why);
@@ -55,7 +56,7 @@ export async function prepareCrossCheck(
   }
 }
 
-function processes(version: string, streams: readonly StreamPlan[]): CrossCheck {
+function processes(version: string, streams: readonly StreamPlan[]): K6 {
   let run: K6Run | undefined;
   return {
     version,
@@ -77,7 +78,7 @@ const LOOK_LIMIT_MS = 30_000;
 const PAUSED_BEFORE_RUN = 4;
 const LOG_LINES = 50;
 
-async function pod(image: string, version: string, request: CrossCheckRequest): Promise<CrossCheck> {
+async function pod(image: string, version: string, request: K6Request): Promise<K6> {
   const { kube, identity, node, streams, limitMs, signal } = request;
   const containers = k6Containers(streams);
   const withinMs =
