@@ -165,9 +165,12 @@ function removal(text: string, map: YAMLMap, pair: KeyValue): TextEdit {
   if (map.items.length === 1)
     return { start, end, text: text[end - 1] === '\n' ? `{}${newlineOf(text)}` : '{}' };
   const next = map.items[index + 1]?.key as Node | undefined;
-  // The first field of a list item stands behind its dash: the next one takes its place.
-  if (index === 0 && next) return { start, end: next.range![0], text: '' };
   const lineEnd = text[end - 1] === '\n' ? end : text.indexOf('\n', end) + 1 || text.length;
+  // The first field of a list item stands behind its dash: the next one, or what is said about it, takes its place.
+  if (index === 0 && next && text.slice(lineStart(text, start), start).trim() !== '') {
+    const between = text.slice(lineEnd, next.range![0]).trimStart();
+    return { start, end: next.range![0], text: between };
+  }
   return { start: lineStart(text, start), end: lineEnd, text: '' };
 }
 

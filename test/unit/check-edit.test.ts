@@ -59,6 +59,18 @@ const cases: [string, string, Change[], string][] = [
     [{ remove: ['l', 0, 'a'] }],
     'l:\n  - b: 2\n',
   ],
+  [
+    'removes the first field, what is said about the next one stays',
+    'l:\n  - a: 1 # gone\n    # why\n    b: 2\na: 1\n\n# c\nc: 3\n',
+    [{ remove: ['l', 0, 'a'] }, { remove: ['a'] }],
+    'l:\n  - # why\n    b: 2\n\n# c\nc: 3\n',
+  ],
+  [
+    'removes the first field of a document, the comment behind it stays',
+    'a: 1\n# about b\nb: 2\n',
+    [{ remove: ['a'] }],
+    '# about b\nb: 2\n',
+  ],
   ['removes what is not there', 'a: 1\n', [{ remove: ['b'] }], 'a: 1\n'],
   [
     'flow on one line',
