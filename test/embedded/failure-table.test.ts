@@ -16,6 +16,7 @@ const phases = {
   deploy: 'deploying target',
   'warm-up': 'under load',
   step: 'wait for rollout',
+  tail: 'quiet tail',
 } as const;
 
 interface Row {
@@ -93,7 +94,16 @@ const rows: readonly Row[] = [
       withinMs: 40_000,
     }),
   ),
-  ...(['deploy'] as const).map(
+  // The open file takes what is written; that nobody can find it any more is seen when it is closed.
+  {
+    dies: 'output folder removed',
+    phase: 'step',
+    kill: removeFolder,
+    code: 3,
+    sentence: /left no journal: .*it is gone: somebody else removed/,
+    withinMs: 100_000,
+  },
+  ...(['deploy', 'step', 'tail'] as const).map(
     (phase): Row => ({
       dies: 'Ctrl-C',
       phase,
