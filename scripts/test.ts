@@ -16,7 +16,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folders = {
   unit: { parallel: 2, limitMs: 120_000 },
   slow: { parallel: 2, limitMs: 300_000 },
-  embedded: { parallel: 1, limitMs: 400_000 },
+  embedded: { parallel: 1, limitMs: 600_000 },
   page: { parallel: 1, limitMs: 240_000 },
   kind: { parallel: 1, limitMs: 1_500_000 },
 } as const;

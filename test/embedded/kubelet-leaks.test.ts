@@ -21,7 +21,7 @@ import {
 } from '../embedded-pods.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('kubelet leaks', { timeoutMs: 150_000, skip: needsLinux });
+const test = suite('kubelet leaks', { timeoutMs: 300_000, skip: needsLinux });
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 test('1,000 pod starts and stops leave no process, no address, no memory that grows', async () => {
