@@ -10,6 +10,7 @@ import { label } from '../model/manifest.ts';
  * Deletes namespaces of ours and waits until they are gone. Pods are deleted with a grace of one second first: what
  * they serve is no longer of interest. Only a namespace that carries the run's label is touched. Every namespace is
  * tried; throws FaultError that names those that are left. `signal`: of a cluster that goes away, and takes them with it.
+ * `enough`: `accepted` is for somebody who pressed Ctrl-C: the API server has taken every deletion, Kubernetes ends it.
  */
 export async function removeNamespaces(
   kube: Kube,
@@ -17,9 +18,10 @@ export async function removeNamespaces(
   runId: string,
   limitMs: number,
   signal: AbortSignal = untilDone,
+  enough: 'gone' | 'accepted' = 'gone',
 ): Promise<void> {
   const ends = await Promise.allSettled(
-    namespaces.map((namespace) => removeNamespace(kube, namespace, runId, limitMs, signal)),
+    namespaces.map((namespace) => removeNamespace(kube, namespace, runId, limitMs, signal, enough)),
   );
   const failed = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   if (failed.length === 1) throw failed[0];
@@ -32,6 +34,7 @@ async function removeNamespace(
   runId: string,
   limitMs: number,
   until: AbortSignal,
+  enough: 'gone' | 'accepted',
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}`;
   const hint = `Look with: kubectl get all -n ${namespace}`;
@@ -48,6 +51,7 @@ async function removeNamespace(
       await hurryPods(kube, path, signal);
       deleted = true;
     }
+    if (enough === 'accepted') return { met: undefined };
     return { seen: whatHolds(status) };
   });
 }

@@ -27,7 +27,8 @@ export interface Ran {
 /** Experiments that are deployed at the same time: their pods idle while another one is measured. */
 const TOGETHER = 2;
 const REMOVE_LIMIT_MS = 90_000;
-const REMOVE_LIMIT_INTERRUPTED_MS = 1_500;
+/** Until the API server has accepted every deletion. */
+const REMOVE_LIMIT_INTERRUPTED_MS = 10_000;
 
 export interface RunExperiments {
   readonly ran: readonly Ran[];
@@ -126,7 +127,10 @@ const removeLimitMs = ({ signal }: RunContext): number =>
 
 /** A cluster that goes away takes its namespaces with it: whoever waited for them would go on asking when it has gone. */
 async function removeFrom(run: RunContext, namespaces: readonly string[], limitMs: number): Promise<void> {
-  if (run.cluster.stays) return removeNamespaces(run.kube, namespaces, run.runId, limitMs);
+  if (run.cluster.stays) {
+    const enough = run.signal.aborted ? 'accepted' : 'gone';
+    return removeNamespaces(run.kube, namespaces, run.runId, limitMs, undefined, enough);
+  }
   if (run.signal.aborted) return;
   await removeNamespaces(run.kube, namespaces, run.runId, limitMs, run.signal).catch((error: unknown) => {
     if (!run.signal.aborted) throw error;

@@ -326,6 +326,17 @@ test('removing: what is not known is asked again, what is refused is told, what 
   }
 });
 
+test('after Ctrl-C it is enough that every deletion is accepted', async () => {
+  let deleted = 0;
+  const kube = kubeOf((method, path) => {
+    if (path.endsWith('/pods')) return { items: [] };
+    if (method === 'DELETE') deleted++;
+    return { metadata: { labels: { [label.run]: 'r1' } }, status: { phase: 'Terminating' } };
+  });
+  await removeNamespaces(kube, ['one', 'two'], 'r1', 2000, undefined, 'accepted');
+  assert.is(deleted, 2);
+});
+
 test('the removal from a cluster that goes away ends with it, and does not go on asking', async () => {
   const gone = new AbortController();
   let asked = 0;

@@ -40,10 +40,7 @@ export interface K6 extends AsyncDisposable {
 }
 
 /** Throws FaultError with a sentence when k6 does not get ready; nothing of it is left then. */
-export async function prepareK6(
-  means: K6Means,
-  request: K6Request,
-): Promise<K6> {
+export async function prepareK6(means: K6Means, request: K6Request): Promise<K6> {
   switch (means.how) {
     case 'none':
       throw new FaultError(means.why);
