@@ -156,7 +156,12 @@ test('a budget that lets no pod go is a result; another refusal is a fault at on
   const blocked = world();
   blocked.evictions.push(...Array.from({ length: 100 }, () => 429));
   const detail = await blocked.run({ step: 'drain-node', timeoutMs: 100 });
-  assert.equal([detail.blocked, detail.refusals], ['web-1', 1]);
+  assert.is(detail.blocked, 'web-1');
+  // Asked again until the limit: how often is a matter of time.
+  assert.ok(
+    Number(detail.refusals) >= 1 && Number(detail.refusals) === 100 - blocked.evictions.length,
+    `${detail.refusals}`,
+  );
   const forbidden = world();
   forbidden.evictions.push(403);
   const error = await failure(forbidden.run({ step: 'drain-node', timeoutMs: 60_000 }));
