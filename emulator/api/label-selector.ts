@@ -3,23 +3,35 @@
 import { badRequest } from './errors.ts';
 import type { KubeObject } from './objects.ts';
 
-export type Labels = Readonly<Record<string, string>>;
-
 export interface LabelSelector {
-  matchLabels?: Record<string, string>;
-  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly SelectorRequirement[];
 }
 
+export interface SelectorRequirement {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[];
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
 /** Nothing is selected by an absent selector, everything by an empty one. */
-export function selectorMatches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
+export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   if (!selector) return false;
-  const present = labels ?? {};
   return (
-    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => present[key] === value) &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) =>
-      requirementHolds(operator, present[key], values),
-    )
+    matchesLabels(selector.matchLabels, labels) &&
+    (selector.matchExpressions ?? []).every((requirement) => matchesRequirement(requirement, labels ?? {}))
   );
+}
+
+/** Every wanted label is there; none wanted: matches. */
+export function matchesLabels(wanted: Labels | undefined, labels: Labels | undefined): boolean {
+  return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value);
+}
+
+export function isEmptySelector(selector: LabelSelector | undefined): boolean {
+  return Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions ?? []).length === 0;
 }
 
 /** metav1.FormatLabelSelector: sorted by key, "<none>" when empty. */
@@ -39,7 +51,12 @@ export function formatLabelSelector(selector: LabelSelector | undefined): string
   return texts.join(',') || '<none>';
 }
 
-function requirementHolds(operator: string, value: string | undefined, values: readonly string[]): boolean {
+/** In, NotIn, Exists, DoesNotExist; Gt and Lt (whole numbers) are for node selectors and the text form. */
+export function matchesRequirement(
+  { key, operator, values = [] }: SelectorRequirement,
+  labels: Labels,
+): boolean {
+  const value = labels[key];
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);
@@ -50,18 +67,17 @@ function requirementHolds(operator: string, value: string | undefined, values: r
     case 'DoesNotExist':
       return value === undefined;
     case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
+      return value !== undefined && wholeNumber(value) > wholeNumber(values[0]);
     case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
+      return value !== undefined && wholeNumber(value) < wholeNumber(values[0]);
     default:
       return false;
   }
 }
 
-interface Requirement {
-  key: string;
-  operator: string;
-  values: string[];
+// NaN compares false with everything, as an unparsable value does in Kubernetes.
+function wholeNumber(text: string | undefined): number {
+  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /** The labelSelector parameter. Throws 400 with the parser's own words. */
@@ -69,15 +85,13 @@ export function parseLabelSelector(text: string | null): (object: KubeObject) =>
   if (!text?.trim()) return () => true;
   const requirements = parse(text);
   return ({ metadata }) =>
-    requirements.every(({ key, operator, values }) =>
-      requirementHolds(operator, metadata.labels?.[key], values),
-    );
+    requirements.every((requirement) => matchesRequirement(requirement, metadata.labels ?? {}));
 }
 
 /** The grammar of labels.Parser: requirement {"," requirement}. */
-function parse(text: string): Requirement[] {
+function parse(text: string): SelectorRequirement[] {
   const tokens = text.match(/==|!=|[=!,()<>]|[^=!,()<>\s]+/g) ?? [];
-  const requirements: Requirement[] = [];
+  const requirements: SelectorRequirement[] = [];
   let position = 0;
   const peek = () => tokens[position] ?? '';
   const take = () => tokens[position++] ?? '';
@@ -94,7 +108,7 @@ function parse(text: string): Requirement[] {
   return requirements;
 }
 
-function parseRequirement(take: () => string, peek: () => string): Requirement {
+function parseRequirement(take: () => string, peek: () => string): SelectorRequirement {
   const absent = peek() === '!';
   if (absent) take();
   const key = take();

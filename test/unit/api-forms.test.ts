@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { parseFieldSelector } from '../../emulator/api/field-selector.ts';
 import {
   formatLabelSelector,
+  matchesSelector,
   parseLabelSelector,
-  selectorMatches,
 } from '../../emulator/api/label-selector.ts';
 import type { JsonObject, KubeObject } from '../../emulator/api/objects.ts';
 import { decodeProtobuf } from '../../emulator/api/protobuf/decode.ts';
@@ -88,7 +88,7 @@ test('label selectors as text', () => {
 
 test('label selectors as objects', () => {
   const labels = { app: 'web', tier: 'front' };
-  const rows: [Parameters<typeof selectorMatches>[0], boolean, string][] = [
+  const rows: [Parameters<typeof matchesSelector>[0], boolean, string][] = [
     [undefined, false, '<none>'],
     [{}, true, '<none>'],
     [{ matchLabels: { app: 'web' } }, true, 'app=web'],
@@ -103,7 +103,7 @@ test('label selectors as objects', () => {
     [{ matchExpressions: [{ key: 'x', operator: 'DoesNotExist' }] }, true, '!x'],
   ];
   for (const [selector, matches, text] of rows) {
-    assert.is(selectorMatches(selector, labels), matches, text);
+    assert.is(matchesSelector(selector, labels), matches, text);
     assert.is(formatLabelSelector(selector), text);
   }
 });

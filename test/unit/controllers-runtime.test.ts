@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { matchesSelector } from '../../emulator/api/label-selector.ts';
 import { createRegistry } from '../../emulator/api/registry.ts';
 import { taintsOf, toleratedForMs } from '../../emulator/controllers/node-lifecycle.ts';
 import { createClient } from '../../emulator/controllers/runtime/client.ts';
@@ -8,7 +9,6 @@ import { createInformers, keyOf, splitKey } from '../../emulator/controllers/run
 import { scaledValue } from '../../emulator/controllers/runtime/int-or-string.ts';
 import { drawMs, measuredLatencies, scaleLatencies } from '../../emulator/controllers/runtime/latencies.ts';
 import { adopt, claim, controllerReference, release } from '../../emulator/controllers/runtime/ownership.ts';
-import { matchesSelector } from '../../emulator/controllers/runtime/selectors.ts';
 import { createWorkQueue, defaultRetryDelayMs } from '../../emulator/controllers/runtime/work-queue.ts';
 import { seeded, turnedClock } from '../control-plane.ts';
 import { after, node, pod, replicaSet, t0 } from '../kube-objects.ts';

@@ -1,5 +1,5 @@
 // Deployment, ReplicaSet, DaemonSet, Job. Source: pkg/apis/{apps,batch}/validation/validation.go.
-import { type LabelSelector, selectorMatches } from '../label-selector.ts';
+import { type LabelSelector, matchesSelector } from '../label-selector.ts';
 import { equalObjects } from '../objects.ts';
 import type { DaemonSet, Deployment, Job, Pod, ReplicaSet } from '../types.ts';
 import type { FieldErrors } from './field.ts';
@@ -62,7 +62,7 @@ export function validateDaemonSet(
   if (current) immutable(errors, 'spec.selector', selector, current.spec?.selector);
   const usable = selector ? validateLabelSelector(errors, 'spec.selector', selector) : true;
   const labels = spec?.template?.metadata?.labels;
-  if (usable && !selectorMatches(selector, labels)) mismatch(errors, labels);
+  if (usable && !matchesSelector(selector, labels)) mismatch(errors, labels);
   if (selector && isEmpty(selector)) {
     errors.invalid('spec.selector', selector, 'empty selector is invalid for daemonset');
   }
@@ -94,7 +94,7 @@ export function validateJob(errors: FieldErrors, { metadata, spec }: Job, curren
     errors.invalid('spec.selector', spec?.selector, '`selector` not auto-generated');
   }
   const labels = spec?.template?.metadata?.labels;
-  if (!selectorMatches(spec?.selector, labels)) mismatch(errors, labels);
+  if (!matchesSelector(spec?.selector, labels)) mismatch(errors, labels);
   if (current) validateJobUpdate(errors, spec!, current.spec!);
 }
 
@@ -167,7 +167,7 @@ export function validateReplicatedTemplate(
   usableSelector: boolean,
 ): void {
   const labels = template?.metadata?.labels;
-  if (usableSelector && !(selector && isEmpty(selector)) && !selectorMatches(selector, labels)) {
+  if (usableSelector && !(selector && isEmpty(selector)) && !matchesSelector(selector, labels)) {
     mismatch(errors, labels);
   }
   if (!usableSelector) return;

@@ -1,5 +1,7 @@
 // The DaemonSet controller: one pod on every node that should have one.
 // Source: pkg/controller/daemon/{daemon_controller,update}.go.
+
+import { isEmptySelector, matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects } from '../../api/objects.ts';
 import { type Change, type DaemonSet, type Node, type Pod, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
@@ -9,7 +11,6 @@ import { drawMs } from '../runtime/latencies.ts';
 import { adopt, claim, controllerOf, isControlledBy, release } from '../runtime/ownership.ts';
 import { createPod, deletePod, podDraft } from '../runtime/pod-control.ts';
 import { availableAtMs, isAvailable, isReady, isTerminal, isTerminating } from '../runtime/pods.ts';
-import { isEmptySelector, matchesSelector } from '../runtime/selectors.ts';
 import {
   findRevision,
   nextRevisionNumber,

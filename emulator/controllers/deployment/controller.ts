@@ -1,5 +1,7 @@
 // The Deployment controller: one step per sync, on what its caches say. Source: pkg/controller/deployment/
 // {deployment_controller,sync,rolling,recreate,progress}.go.
+
+import { isEmptySelector, matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects } from '../../api/objects.ts';
 import { type Change, type Deployment, type Draft, type ReplicaSet, StatusError } from '../../api/types.ts';
 import type { Client } from '../runtime/client.ts';
@@ -14,7 +16,6 @@ import {
   isControlledBy,
   release,
 } from '../runtime/ownership.ts';
-import { isEmptySelector, matchesSelector } from '../runtime/selectors.ts';
 import type { WorkQueue } from '../runtime/work-queue.ts';
 import {
   conditionIn,

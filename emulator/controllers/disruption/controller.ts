@@ -1,12 +1,13 @@
 // The disruption controller: keeps the budgets' statuses up to date. Rollouts do not ask them; evictions do.
 // Source: pkg/controller/disruption/disruption.go.
+
+import { matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects } from '../../api/objects.ts';
 import { type DisruptionBudget, type Pod, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
 import { controllerOf } from '../runtime/ownership.ts';
-import { matchesSelector } from '../runtime/selectors.ts';
 import {
   type BudgetStatus,
   budgetStatus,

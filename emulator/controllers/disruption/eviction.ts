@@ -1,9 +1,10 @@
 // What the eviction subresource asks: may a pod go, and what does it cost its budget.
 // Source: pkg/registry/core/pod/storage/eviction.go.
+
+import { matchesSelector } from '../../api/label-selector.ts';
 import { timestamp } from '../../api/objects.ts';
 import { type DisruptionBudget, type Pod, StatusError } from '../../api/types.ts';
 import { isReady, isTerminal, isTerminating } from '../runtime/pods.ts';
-import { matchesSelector } from '../runtime/selectors.ts';
 import { type BudgetStatus, withDisruptionAllowed } from './budget.ts';
 
 /** More evicted pods than this, not yet seen as deleted by the controller, and no further one may go. */

@@ -1,11 +1,12 @@
 // The EndpointSlice controller: every Service with a selector has slices that follow its pods.
 // Source: pkg/controller/endpointslice/endpointslice_controller.go.
+
+import { matchesLabels } from '../../api/label-selector.ts';
 import type { Change, EndpointSlice, Pod } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor, StaleCacheError } from '../runtime/controller.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
 import { isReady, isTerminal, isTerminating } from '../runtime/pods.ts';
-import { matchesLabels } from '../runtime/selectors.ts';
 import {
   managedByLabel,
   managedByUs,

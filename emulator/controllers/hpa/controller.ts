@@ -1,11 +1,12 @@
 // The horizontal pod autoscaler: looks at each autoscaler once per period.
 // Source: reconcileAutoscaler in pkg/controller/podautoscaler/horizontal.go.
+
+import { type LabelSelector, matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects, timestamp } from '../../api/objects.ts';
 import { type Autoscaler, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
-import { type LabelSelector, matchesSelector } from '../runtime/selectors.ts';
 import {
   type History,
   type Normalized,

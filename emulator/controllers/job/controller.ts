@@ -1,4 +1,6 @@
 // The Job controller: pods until enough have succeeded. Source: pkg/controller/job/job_controller.go.
+
+import { matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects, timestamp } from '../../api/objects.ts';
 import { type Job, type Pod, StatusError } from '../../api/types.ts';
 import { slowStart } from '../replicaset/slow-start.ts';
@@ -9,7 +11,6 @@ import { drawMs } from '../runtime/latencies.ts';
 import { adopt, claim, controllerOf, release } from '../runtime/ownership.ts';
 import { createPod, deletePod, podDraft } from '../runtime/pod-control.ts';
 import { isReady, isTerminating } from '../runtime/pods.ts';
-import { matchesSelector } from '../runtime/selectors.ts';
 import { assignIndex, formatIndexes, indexOf, isIndexed, missingIndexes } from './indexes.ts';
 import { failureCountKey, ignoredCountKey } from './policies.ts';
 import {

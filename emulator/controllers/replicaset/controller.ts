@@ -1,5 +1,7 @@
 // The ReplicaSet controller: as many active pods as wanted. A pod that is being deleted counts as gone at once, so its
 // replacement starts while it still terminates. Source: pkg/controller/replicaset/replica_set.go.
+
+import { matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects } from '../../api/objects.ts';
 import { type Change, type Kinds, type Pod, type ReplicaSet, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
@@ -9,7 +11,6 @@ import { drawMs } from '../runtime/latencies.ts';
 import { adopt, claim, controllerOf, release } from '../runtime/ownership.ts';
 import { createPod, deletePod, isNamespaceTerminating, podDraft } from '../runtime/pod-control.ts';
 import { isActive, isReady, isTerminating } from '../runtime/pods.ts';
-import { matchesSelector } from '../runtime/selectors.ts';
 import { podsToDelete } from './deletion-rank.ts';
 import { slowStart } from './slow-start.ts';
 import { nextAvailabilityMs, type ReplicaSetStatus, replicaSetStatus } from './status.ts';

@@ -1,8 +1,9 @@
 // A ReplicaSet's status, counted over its active pods. Source: pkg/controller/replicaset/replica_set_utils.go.
+
+import { matchesLabels } from '../../api/label-selector.ts';
 import { timestamp } from '../../api/objects.ts';
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { availableAtMs, isAvailable, isReady } from '../runtime/pods.ts';
-import { matchesLabels } from '../runtime/selectors.ts';
 
 export type ReplicaSetStatus = NonNullable<ReplicaSet['status']>;
 

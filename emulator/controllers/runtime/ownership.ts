@@ -1,7 +1,8 @@
 // Who controls an object, and taking or giving back control as selectors and labels ask for.
 // Source: pkg/controller/controller_ref_manager.go.
+
+import { type LabelSelector, matchesSelector } from '../../api/label-selector.ts';
 import type { ObjectMeta } from '../../api/types.ts';
-import { type LabelSelector, matchesSelector } from './selectors.ts';
 
 type Owned = { readonly metadata: ObjectMeta };
 type Owner = { readonly apiVersion: string; readonly kind: string; readonly metadata: ObjectMeta };

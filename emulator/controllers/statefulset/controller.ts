@@ -1,5 +1,7 @@
 // The StatefulSet controller: pods with names and claims of their own, one after another or all at once.
 // Source: pkg/controller/statefulset/{stateful_set,stateful_set_control}.go.
+
+import { matchesSelector } from '../../api/label-selector.ts';
 import { equalObjects } from '../../api/objects.ts';
 import { type Pod, type StatefulSet, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
@@ -8,7 +10,6 @@ import { drawMs } from '../runtime/latencies.ts';
 import { adopt, claim, controllerOf, controllerReference, release } from '../runtime/ownership.ts';
 import { deletePod } from '../runtime/pod-control.ts';
 import { availableAtMs, isAvailable, isTerminating } from '../runtime/pods.ts';
-import { matchesSelector } from '../runtime/selectors.ts';
 import { claimDrafts, claimsDeletedByScaling } from './claims.ts';
 import { ordinalOf, podDraftFor, podName, startOrdinal } from './identity.ts';
 import { isRunningAndReady, type PodStep, planStep } from './plan.ts';

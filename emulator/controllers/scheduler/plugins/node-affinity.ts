@@ -1,7 +1,8 @@
 // NodeAffinity: nodeSelector and node affinity, required and preferred.
 // Source: pkg/scheduler/framework/plugins/nodeaffinity, component-helpers/scheduling/corev1/nodeaffinity.
+
+import { matchesLabels, matchesRequirement } from '../../../api/label-selector.ts';
 import type { Node, Pod } from '../../../api/types.ts';
-import { matchesLabels, matchesRequirement } from '../../runtime/selectors.ts';
 import { isNodeEvent, normalize, type Plugin, refuse } from './plugin.ts';
 
 type NodeSelectorTerm = NonNullable<

@@ -1,7 +1,8 @@
 // InterPodAffinity: pods that want to be near to, or away from, other pods; and pods that are there and do not want them.
 // Source: pkg/scheduler/framework/plugins/interpodaffinity/{filtering,scoring}.go.
+
+import { matchesSelector } from '../../../api/label-selector.ts';
 import type { Pod } from '../../../api/types.ts';
-import { matchesSelector } from '../../runtime/selectors.ts';
 import type { NodeState } from '../node-state.ts';
 import { isNodeEvent, type Namespace, type Plugin, refuse, type Scores, type Snapshot } from './plugin.ts';
 

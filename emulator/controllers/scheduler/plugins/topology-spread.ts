@@ -1,14 +1,15 @@
 // PodTopologySpread: pods of a kind evenly over nodes and zones. Terminating pods are not counted.
 // Source: pkg/scheduler/framework/plugins/podtopologyspread/{common,filtering,scoring}.go.
-import type { Node, Pod } from '../../../api/types.ts';
-import { controllerOf } from '../../runtime/ownership.ts';
-import { isTerminating } from '../../runtime/pods.ts';
+
 import {
   isEmptySelector,
   type LabelSelector,
   matchesLabels,
   matchesSelector,
-} from '../../runtime/selectors.ts';
+} from '../../../api/label-selector.ts';
+import type { Node, Pod } from '../../../api/types.ts';
+import { controllerOf } from '../../runtime/ownership.ts';
+import { isTerminating } from '../../runtime/pods.ts';
 import type { NodeState } from '../node-state.ts';
 import { matchesRequiredNodeAffinity } from './node-affinity.ts';
 import { isNodeEvent, type Plugin, refuse, type Snapshot } from './plugin.ts';
