@@ -5,6 +5,8 @@ import { podTemplateOf } from './pod-template.ts';
 
 export class Related {
   private readonly kinds = new Map<string, SourceObject[]>();
+  /** By "Kind name". */
+  private readonly named = new Map<string, SourceObject[]>();
   /** Objects with pods (workloads, Jobs, bare Pods) by each `key=value` of the pods' labels. */
   private readonly byLabel = new Map<string, SourceObject[]>();
   private readonly withPods: SourceObject[] = [];
@@ -12,10 +14,13 @@ export class Related {
   private readonly scaling = new Map<SourceObject, SourceObject[]>();
   private readonly budgeted = new Map<SourceObject, SourceObject[]>();
   private readonly selected = new Map<SourceObject, readonly SourceObject[]>();
+  /** Whether Services are given there, by folder and namespace: the same for all objects of one place. */
+  private readonly given = new Map<string, boolean>();
 
   constructor(objects: readonly SourceObject[]) {
     for (const object of objects) {
       push(this.kinds, object.kind, object);
+      push(this.named, `${object.kind} ${object.name}`, object);
       const labels = podTemplateOf(object)?.labels;
       if (!labels) continue;
       this.withPods.push(object);
@@ -34,11 +39,11 @@ export class Related {
       this.selected.set(budget, pods);
       for (const object of pods) push(this.budgeted, object, budget);
     }
-    const named = new Map<string, SourceObject[]>();
-    for (const object of objects) push(named, `${object.kind} ${object.name}`, object);
     for (const autoscaler of [...this.kind('HorizontalPodAutoscaler'), ...this.kind('ScaledObject')]) {
       const target = scaleTarget(autoscaler);
-      const scaled = (named.get(target ?? '') ?? []).filter((object) => belongTogether(autoscaler, object));
+      const scaled = (this.named.get(target ?? '') ?? []).filter((object) =>
+        belongTogether(autoscaler, object),
+      );
       this.selected.set(autoscaler, scaled);
       for (const object of scaled) push(this.scaling, object, autoscaler);
     }
@@ -68,12 +73,17 @@ export class Related {
 
   /** Services in the object's folder or above that have pods among the files: they show that Services are given there. */
   servicesGiven(object: SourceObject): boolean {
-    return this.kind('Service').some(
+    const place = JSON.stringify([object.source.scope, object.namespace]);
+    const known = this.given.get(place);
+    if (known !== undefined) return known;
+    const given = this.kind('Service').some(
       (service) =>
         isAbove(service.source.scope, object.source.scope) &&
         sameNamespace(service, object) &&
         this.selectedBy(service).length > 0,
     );
+    this.given.set(place, given);
+    return given;
   }
 
   /** Everything with pods that may belong to the object. */
@@ -82,9 +92,8 @@ export class Related {
   }
 
   claim(name: unknown, of: SourceObject): SourceObject | undefined {
-    return this.kind('PersistentVolumeClaim').find(
-      (candidate) => candidate.name === text(name) && belongTogether(candidate, of),
-    );
+    const claims = this.named.get(`PersistentVolumeClaim ${text(name) ?? ''}`) ?? [];
+    return claims.find((candidate) => belongTogether(candidate, of));
   }
 
   private podsOfService(service: SourceObject): readonly SourceObject[] {
