@@ -1,9 +1,10 @@
 // Reads what `rollproof check` is asked to look at: files, folders, standard input, and what charts and kustomizations
 // render to. What cannot be read is a problem of its own and ends nothing.
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ManifestText } from '../check/check.ts';
 import { UsageError } from '../model/errors.ts';
+import { kustomizationFiles, releaseOf } from '../model/rendering.ts';
 
 const manifestFile = /\.(ya?ml|json)$/i;
 const FOLDER_DEPTH_LIMIT = 20;
@@ -80,22 +81,19 @@ async function inFolder(folder: string, depth: number, walk: Walk): Promise<void
   }
 }
 
-const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
+/** A name of a file that makes its folder a kustomization. */
+const isKustomization = (name: string): boolean => kustomizationFiles.some((one) => one === name);
 
 /** True: the folder's files are what a program makes of them, and were read so. */
 async function rendered(folder: string, names: readonly string[], walk: Walk): Promise<boolean> {
   if (!walk.render) return false;
   if (names.includes('Chart.yaml') && existsSync(join(folder, 'templates'))) {
-    const release = basename(realpathSync(folder))
-      .toLowerCase()
-      .replace(/[^a-z0-9-]+/g, '-')
-      .slice(0, 53);
-    return byProgram(folder, 'helm', ['template', release || 'release', folder], walk);
+    return byProgram(folder, 'helm', ['template', releaseOf(realpathSync(folder)), folder], walk);
   }
-  if (!names.some((name) => kustomizations.includes(name))) return false;
+  const kustomizations = names.filter(isKustomization);
+  if (kustomizations.length === 0) return false;
   // A component is a part of others, and a base is read by its overlays.
-  const text = names
-    .filter((name) => kustomizations.includes(name))
+  const text = kustomizations
     .map(
       (name) => attempt(walk.found, join(folder, name), () => readFileSync(join(folder, name), 'utf8')) ?? '',
     )

@@ -14,6 +14,7 @@ import { findingsAsSarif } from '../check/sarif.ts';
 import { findingsAsText } from '../check/text.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import { findingSchema } from '../model/finding.ts';
+import { RENDER_LIMIT_MS } from '../model/rendering.ts';
 import { type Found, type Render, readFiles } from './check-files.ts';
 
 interface CheckOptions {
@@ -129,8 +130,6 @@ function writeBack(file: string, text: string, found: Found): boolean {
     return false;
   }
 }
-
-const RENDER_LIMIT_MS = 60_000;
 
 /** The room that starts programs is loaded when one is needed: a check of files starts without it. */
 async function runProgram(program: string, args: readonly string[]): Promise<string | undefined> {

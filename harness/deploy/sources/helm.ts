@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { HelmSource } from '../../config/schema.ts';
 import { UsageError } from '../../model/errors.ts';
+import { releaseOf } from '../../model/rendering.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
 import { type ReadManifest, readText } from '../read-manifests.ts';
 import { rendered } from './program.ts';
@@ -35,15 +36,3 @@ export async function renderChart(
   });
   return readText(`helm template ${chart}`, text);
 }
-
-/** As charts are usually installed: under their own name. */
-const releaseOf = (chart: string): string =>
-  chart
-    .replace(/\/+$/, '')
-    .split('/')
-    .at(-1)
-    ?.replace(/(-\d.*)?\.tgz$/, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9-]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 53) || 'release';

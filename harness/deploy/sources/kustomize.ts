@@ -1,14 +1,13 @@
 // A folder with a kustomization, built as `kubectl apply -k` would build it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { kustomizationFiles } from '../../model/rendering.ts';
 import { type ReadManifest, readText } from '../read-manifests.ts';
 import { rendered } from './program.ts';
 
-const names = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
-
 /** The file that makes the folder a kustomization; undefined: it is none. */
 export const kustomizationIn = (folder: string): string | undefined =>
-  names.map((name) => join(folder, name)).find((file) => existsSync(file));
+  kustomizationFiles.map((name) => join(folder, name)).find((file) => existsSync(file));
 
 export async function buildKustomization(
   folder: string,
