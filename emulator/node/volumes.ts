@@ -204,10 +204,7 @@ export class PodVolumes {
   ): ReadonlyMap<string, Buffer> {
     const map = this.node.registry.get('configmaps', namespace, name);
     if (!map && !optional) throw new VolumeError(`configmap "${name}" not found`);
-    const data = new Map<string, Buffer>();
-    for (const [key, value] of Object.entries(map?.data ?? {})) data.set(key, Buffer.from(value));
-    for (const [key, value] of Object.entries(map?.binaryData ?? {}))
-      data.set(key, Buffer.from(value, 'base64'));
+    const data = new Map([...bytesOf(map?.data, 'utf8'), ...bytesOf(map?.binaryData, 'base64')]);
     return chosen(data, items, optional, 'configmap');
   }
 
@@ -219,10 +216,7 @@ export class PodVolumes {
   ): ReadonlyMap<string, Buffer> {
     const secret = this.node.registry.get('secrets', namespace, name);
     if (!secret && !optional) throw new VolumeError(`secret "${name}" not found`);
-    const data = new Map<string, Buffer>();
-    for (const [key, value] of Object.entries(secret?.data ?? {}))
-      data.set(key, Buffer.from(value, 'base64'));
-    return chosen(data, items, optional, 'secret');
+    return chosen(new Map(bytesOf(secret?.data, 'base64')), items, optional, 'secret');
   }
 
   private token(
@@ -260,6 +254,13 @@ export const containersOf = (pod: Pod): Container[] => [
   ...(pod.spec?.initContainers ?? []),
   ...(pod.spec?.containers ?? []),
 ];
+
+function bytesOf(
+  values: Readonly<Record<string, string>> | undefined,
+  encoding: 'utf8' | 'base64',
+): [key: string, bytes: Buffer][] {
+  return Object.entries(values ?? {}).map(([key, value]) => [key, Buffer.from(value, encoding)]);
+}
 
 function chosen(
   data: Map<string, Buffer>,

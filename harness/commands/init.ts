@@ -3,10 +3,11 @@ import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { TargetConfiguration } from '../config/schema.ts';
-import { type Found, findTargets, pathsWithin } from '../deploy/find-target.ts';
+import { findTargets, pathsWithin } from '../deploy/find-target.ts';
 import { readSource } from '../deploy/sources/index.ts';
 import { readNames } from '../deploy/sources/live.ts';
 import { type ExitCode, exitCode, UsageError } from '../model/errors.ts';
+import type { FoundTarget } from '../model/found-target.ts';
 import { onInterrupt } from '../run/interrupt.ts';
 import { configurationText, type InitSource } from '../words/init-configuration.ts';
 import { connected } from './target.ts';
@@ -125,7 +126,7 @@ function sourceAt(path: string, { values }: InitFlags): InitSource {
   return { is: 'manifests', fields: { manifests: paths } };
 }
 
-function chosen(all: readonly Found[], flags: InitFlags, path: string): Found {
+function chosen(all: readonly FoundTarget[], flags: InitFlags, path: string): FoundTarget {
   const { deployment, statefulSet, daemonSet, service } = flags;
   const wanted = [
     ['Deployment', deployment],
@@ -137,7 +138,7 @@ function chosen(all: readonly Found[], flags: InitFlags, path: string): Found {
   );
   const served = fit.filter((one) => one.service !== undefined);
   const [only, second] = served.length > 0 ? served : fit;
-  const list = (some: readonly Found[]) =>
+  const list = (some: readonly FoundTarget[]) =>
     some.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'none';
   if (!only)
     throw new UsageError(

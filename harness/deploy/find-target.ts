@@ -2,30 +2,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../model/errors.ts';
+import type { FoundTarget } from '../model/found-target.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type Container, podTemplateOf } from './definition.ts';
 import { type ReadManifest, readManifestFiles } from './read-manifests.ts';
 
-export interface Found {
-  readonly kind: string;
-  readonly name: string;
-  readonly service: string | undefined;
-  /** Where the Service has several. */
-  readonly port: number | string | undefined;
-  /** Of the readiness probe. */
-  readonly path: string | undefined;
-  readonly container: string | undefined;
-  readonly image: string | undefined;
-  /** Images of all containers that stand beside it, too. */
-  readonly images: readonly string[];
-  readonly scenario: string;
-  /** What could not be found, a sentence each. */
-  readonly missing: readonly string[];
-}
-
 const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
 
-export function findTargets(read: readonly ReadManifest[]): Found[] {
+export function findTargets(read: readonly ReadManifest[]): FoundTarget[] {
   const manifests = read.map(({ manifest }) => manifest);
   return manifests
     .filter((manifest) => kinds.has(manifest.kind) && podTemplateOf(manifest))
@@ -41,7 +25,7 @@ interface Probe {
   httpGet?: { path?: string; port?: number | string };
 }
 
-function describe(workload: Manifest, manifests: readonly Manifest[]): Found {
+function describe(workload: Manifest, manifests: readonly Manifest[]): FoundTarget {
   const template = podTemplateOf(workload);
   const labels = template?.metadata?.labels ?? {};
   const containers = template?.spec.containers ?? [];

@@ -1,5 +1,6 @@
 // The rollproof.yaml that `rollproof init` writes: what was found, with comments that say where it came from.
 import { stringify } from 'yaml';
+import type { FoundTarget } from '../model/found-target.ts';
 
 export type InitSource =
   | { readonly is: 'manifests'; readonly fields: { readonly manifests: string[] } }
@@ -9,18 +10,6 @@ export type InitSource =
       readonly fields: { readonly helm: { readonly chart: string; readonly values?: string[] } };
     }
   | { readonly is: 'cluster'; readonly fields: { readonly from: 'cluster'; readonly namespace?: string } };
-
-interface FoundTarget {
-  readonly kind: string;
-  readonly name: string;
-  readonly service: string | undefined;
-  readonly port: number | string | undefined;
-  readonly path: string | undefined;
-  readonly container: string | undefined;
-  readonly image: string | undefined;
-  readonly images: readonly string[];
-  readonly missing: readonly string[];
-}
 
 const fieldOf: Readonly<Record<string, string>> = {
   Deployment: 'deployment',

@@ -2,7 +2,7 @@
 // Source: pkg/controller/daemon/update.go (constructHistory, snapshot, cleanupHistory).
 import type { DaemonSet, Draft, Kinds, Pod } from '../../api/types.ts';
 import { canonicalJson, inFieldOrder, templateHash } from '../deployment/template-hash.ts';
-import { controllerReference } from '../runtime/ownership.ts';
+import { revisionDraft as draftOf } from '../runtime/revision.ts';
 import { hashLabel } from './rolling.ts';
 
 export type Revision = Kinds['controllerrevisions'];
@@ -24,18 +24,7 @@ export function nextRevisionNumber(revisions: readonly Revision[]): number {
 
 export function revisionDraft(daemonSet: DaemonSet, revision: number): Draft<'controllerrevisions'> {
   const hash = templateHash(daemonSet.spec?.template, daemonSet.status?.collisionCount);
-  const { name, namespace, annotations } = daemonSet.metadata;
-  return {
-    metadata: {
-      name: `${name}-${hash}`,
-      namespace,
-      labels: { ...daemonSet.spec?.template.metadata?.labels, [hashLabel]: hash },
-      ...(annotations ? { annotations: { ...annotations } } : {}),
-      ownerReferences: [controllerReference(daemonSet)],
-    },
-    data: revisionData(daemonSet),
-    revision,
-  } as Draft<'controllerrevisions'>;
+  return draftOf(daemonSet, { hash, label: hashLabel, data: revisionData(daemonSet), revision });
 }
 
 /** The oldest beyond revisionHistoryLimit that no pod is of. */

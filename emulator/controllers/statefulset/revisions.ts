@@ -1,8 +1,8 @@
 // ControllerRevisions of a StatefulSet. Source: pkg/controller/statefulset/stateful_set_utils.go, controller/history.
 import type { Draft, Kinds, Pod, StatefulSet } from '../../api/types.ts';
 import { inFieldOrder, templateHash } from '../deployment/template-hash.ts';
-import { controllerReference } from '../runtime/ownership.ts';
 import type { PodTemplate } from '../runtime/pod-control.ts';
+import { revisionDraft } from '../runtime/revision.ts';
 
 export type Revision = Kinds['controllerrevisions'];
 
@@ -17,18 +17,7 @@ export function snapshot(
 ): Draft<'controllerrevisions'> {
   const data = inFieldOrder({ spec: { template: { ...set.spec?.template, $patch: 'replace' } } });
   const hash = templateHash(data, collisionCount || undefined);
-  const { name, namespace, annotations } = set.metadata;
-  return {
-    metadata: {
-      name: `${name}-${hash}`,
-      namespace,
-      labels: { ...set.spec?.template.metadata?.labels, [hashLabel]: hash },
-      ...(annotations ? { annotations: { ...annotations } } : {}),
-      ownerReferences: [controllerReference(set)],
-    },
-    data,
-    revision,
-  } as Draft<'controllerrevisions'>;
+  return revisionDraft(set, { hash, label: hashLabel, data, revision });
 }
 
 export function templateOf({ data }: Revision): PodTemplate | undefined {

@@ -1,0 +1,17 @@
+// What `rollproof init` found of a target.
+export interface FoundTarget {
+  readonly kind: string;
+  readonly name: string;
+  readonly service: string | undefined;
+  /** Where the Service has several. */
+  readonly port: number | string | undefined;
+  /** Of the readiness probe. */
+  readonly path: string | undefined;
+  readonly container: string | undefined;
+  readonly image: string | undefined;
+  /** Images of all containers that stand beside it, too. */
+  readonly images: readonly string[];
+  readonly scenario: string;
+  /** What could not be found, a sentence each. */
+  readonly missing: readonly string[];
+}
