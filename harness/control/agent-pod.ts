@@ -1,5 +1,6 @@
 // What became of a load agent's pod, for people: how it ended and what it said last.
 import type { Kube } from '../kube/client.ts';
+import { saidLast } from '../kube/said-last.ts';
 
 interface AgentPod {
   readonly metadata?: { readonly deletionTimestamp?: string };
@@ -22,7 +23,6 @@ interface AgentPod {
 }
 
 const ANSWER_LIMIT_MS = 2000;
-const LAST_LINES = 3;
 
 /** "the load agent ended (exit code 137: …)"; undefined: it runs, and what is wrong cannot be seen at its pod. */
 export async function whatBecameOf(
@@ -43,17 +43,9 @@ export async function whatBecameOf(
   }
   if (ended) {
     const how = [`exit code ${ended.exitCode}`, ended.reason !== 'Error' && ended.reason];
-    return `the load agent ended (${how.filter(Boolean).join(', ')}${await lastLines(kube, path, options)}).`;
+    return `the load agent ended (${how.filter(Boolean).join(', ')}${await saidLast(kube, namespace, pod, options)}).`;
   }
   if (metadata?.deletionTimestamp) return 'its pod is being deleted: somebody else did that.';
   if (status?.phase !== 'Running') return undefined;
-  return `the load agent runs but does not answer${await lastLines(kube, path, options)}.`;
-}
-
-async function lastLines(kube: Kube, path: string, options: { timeoutMs: number }): Promise<string> {
-  const log = await kube
-    .raw('GET', `${path}/log`, { query: { tailLines: LAST_LINES }, ...options })
-    .catch(() => undefined);
-  const text = log?.status === 200 ? log.text.trim() : '';
-  return text ? `; it said last: ${text.split('\n').slice(-LAST_LINES).join(' / ').slice(-300)}` : '';
+  return `the load agent runs but does not answer${await saidLast(kube, namespace, pod, options)}.`;
 }

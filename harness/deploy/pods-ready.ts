@@ -1,6 +1,7 @@
 // The one wait for pods to be Ready. What can never become ready ends it by name, with what was seen of it.
 import { type Kube, podProxyPath } from '../kube/client.ts';
-import { HopelessError, type Look, waitFor } from '../kube/wait.ts';
+import { saidLast } from '../kube/said-last.ts';
+import { HopelessError, isFinal, type Look, waitFor } from '../kube/wait.ts';
 import { label } from '../model/manifest.ts';
 import { describePod, type ObservedPod, troubleOf } from './pod-trouble.ts';
 import { spokenBy, spokenIn, spokenWords } from './spoken.ts';
@@ -18,7 +19,13 @@ const TROUBLE_LIMIT_MS = 20_000;
 /** A controller needs a moment to create its pods; then its events are asked for what keeps it from that. */
 const REFUSAL_AFTER_MS = 1000;
 const LOG_LIMIT_MS = 3000;
-const LOG_LINES = 3;
+
+export interface PodsReadyOptions {
+  /** How long a trouble that does not pass by itself must last. */
+  readonly troubleLimitMs?: number;
+  /** Whoever knows more of these pods ends the wait with this error: asked at every look, with all that there are. */
+  readonly hopeless?: (pods: readonly ObservedPod[], signal: AbortSignal) => Promise<Error | undefined>;
+}
 
 /**
  * Waits until `count` pods that match the labels are Ready and none beside them is not. Throws WaitError: at the limit, or
@@ -31,7 +38,7 @@ export async function podsReady(
   count: number,
   limitMs: number,
   signal: AbortSignal,
-  troubleLimitMs = TROUBLE_LIMIT_MS,
+  { troubleLimitMs = TROUBLE_LIMIT_MS, hopeless }: PodsReadyOptions = {},
 ): Promise<PodReady[]> {
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
@@ -40,6 +47,7 @@ export async function podsReady(
   /** Since when each trouble lasts; a pod that is replaced by one with the same trouble goes on with it. */
   const since = new Map<string, number>();
   const startedAt = performance.now();
+  let end: Error | undefined;
   const look = async (lookSignal: AbortSignal): Promise<Look<PodReady[]>> => {
     const { items } = await kube.json<{ items: ObservedPod[] }>(
       'GET',
@@ -49,6 +57,8 @@ export async function podsReady(
         signal: lookSignal,
       },
     );
+    end = await hopeless?.(items, lookSignal);
+    if (end) throw end;
     const alive = items.filter((pod) => !pod.metadata.deletionTimestamp && pod.status?.phase !== 'Succeeded');
     const ready = alive.filter(isReady);
     if (ready.length >= count && ready.length === alive.length) return { met: ready.map(podReady) };
@@ -82,6 +92,7 @@ export async function podsReady(
       signal,
       // Reading the last lines of a container comes on top of the list.
       lookLimitMs: 10_000,
+      final: (error) => error === end || isFinal(error),
     },
     look,
   );
@@ -166,23 +177,15 @@ async function creates(
   return Object.entries(labels).every(([key, value]) => made[key] === value);
 }
 
-/** What the container said last, of its run before when it was started again. Nothing where it cannot be read. */
+/** What the container said last, of its run before when it was started again. */
 async function lastLines(
   kube: Kube,
   namespace: string,
-  { pod, container, restarted }: { pod: string; container: string | undefined; restarted?: boolean },
+  { pod, container, restarted = false }: { pod: string; container: string | undefined; restarted?: boolean },
   signal: AbortSignal,
 ): Promise<string> {
   if (container === undefined) return '';
-  const answer = await kube
-    .raw('GET', `/api/v1/namespaces/${namespace}/pods/${pod}/log`, {
-      query: { container, tailLines: LOG_LINES, previous: restarted ? true : undefined },
-      signal,
-      timeoutMs: LOG_LIMIT_MS,
-    })
-    .catch(() => undefined);
-  const text = answer?.status === 200 ? answer.text.trim() : '';
-  return text ? `; it said last: ${text.split('\n').slice(-LOG_LINES).join(' / ').slice(-400)}` : '';
+  return saidLast(kube, namespace, pod, { container, previous: restarted, signal, timeoutMs: LOG_LIMIT_MS });
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Kube, RequestOptions } from '../../harness/kube/client.ts';
 import { untilDone } from '../../harness/kube/wait.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { label } from '../../harness/model/manifest.ts';
+import { agentsReady } from '../../harness/run/experiment/agents.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('pods ready');
@@ -68,7 +69,9 @@ async function waitedFor(
     if (path.endsWith('/log')) return [200, log];
     return owner ?? [404, {}];
   });
-  const error = await failure(podsReady(kube, 'ns', { [label.role]: 'target' }, 1, limitMs, untilDone, 50));
+  const error = await failure(
+    podsReady(kube, 'ns', { [label.role]: 'target' }, 1, limitMs, untilDone, { troubleLimitMs: 50 }),
+  );
   assert.instance(error, FaultError);
   return error.message;
 }
@@ -171,7 +174,9 @@ test('pods that a controller may not create: its own words', async () => {
     if (path.endsWith('/events')) return { items: events };
     return template(path.endsWith('/web-1') ? 'target' : 'beside');
   });
-  const error = await failure(podsReady(kube, 'ns', { [label.role]: 'target' }, 2, 60_000, untilDone, 50));
+  const error = await failure(
+    podsReady(kube, 'ns', { [label.role]: 'target' }, 2, 60_000, untilDone, { troubleLimitMs: 50 }),
+  );
   assert.is(
     error.message,
     'Waited for 2 pods with role target in ns to be Ready: ReplicaSet web-1 may not create its pods: exceeded quota: pods.',
@@ -226,7 +231,7 @@ test('a trouble that passes, and answers that do not come, end no wait', async (
     if (asked === 2) return [500, { message: 'etcd' }];
     return { items: [asked < 5 ? waits('ErrImagePull', 'later') : readyPod] };
   });
-  assert.equal(await podsReady(kube, 'ns', {}, 1, 60_000, untilDone, 5000), [
+  assert.equal(await podsReady(kube, 'ns', {}, 1, 60_000, untilDone, { troubleLimitMs: 5000 }), [
     { name: 'web-1', ip: '10.0.0.1', node: 'n1', hostIp: '' },
   ]);
 });
@@ -324,6 +329,25 @@ test('removing: what is not known is asked again, what is refused is told, what 
     } else await removal;
     assert.is(tried, deleted, what);
   }
+});
+
+test('an agent that has ended is told at once, with how and what it said last, and nothing is waited for', async () => {
+  const container = {
+    name: 'agent',
+    ready: false,
+    state: { terminated: { exitCode: 137, reason: 'Error' } },
+  };
+  const dead = pod({ phase: 'Failed', containerStatuses: [container] });
+  const kube = kubeOf((_method, path) => {
+    if (path.endsWith('/pods')) return { items: [dead] };
+    return path.endsWith('/log') ? [200, 'one\ntwo\n'] : dead;
+  });
+  const labels = { [label.role]: 'agent' };
+  const error = await failure(agentsReady(kube, 'ns', labels, 1, AbortSignal.timeout(5000)));
+  assert.match(
+    error.message,
+    /^Load agent \S+: the load agent ended \(exit code 137; it said last: one \/ two\)\.$/,
+  );
 });
 
 test('after Ctrl-C it is enough that every deletion is accepted', async () => {

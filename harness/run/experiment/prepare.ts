@@ -98,16 +98,13 @@ export async function prepareExperiment(
     ...manifests.filter((manifest) => !isWorkload(manifest, target)),
   ]);
 
+  // In a namespace that others use, only ours.
+  const labelsOf = (role: Role) => ({
+    [label.role]: role,
+    ...(!objects.namespace && { [label.run]: run.runId }),
+  });
   const ready = (role: Role, count: number) =>
-    podsReady(
-      kube,
-      identity.namespace,
-      // In a namespace that others use, only ours.
-      { [label.role]: role, ...(!objects.namespace && { [label.run]: run.runId }) },
-      count,
-      READY_LIMIT_MS,
-      signal,
-    );
+    podsReady(kube, identity.namespace, labelsOf(role), count, READY_LIMIT_MS, signal);
   // Where the target's pods go may depend on those beside it.
   await ready('beside', podsBeside(manifests, target));
   const targetReady = async () => {
@@ -125,7 +122,7 @@ export async function prepareExperiment(
     );
   };
   const [agentPods, controlPods, targetPods, queuePods] = await Promise.all([
-    agentsReady(kube, identity.namespace, agentsInside, signal),
+    agentsReady(kube, identity.namespace, labelsOf('agent'), agentsInside, signal),
     ready('control', 1),
     targetReady(),
     queueService ? ready('queue', 1) : [],
