@@ -4,7 +4,7 @@ import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import { gatesNobodySets } from '../deploy/refusals.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { imagesUsed } from './selection.ts';
+import { imagesRun } from './selection.ts';
 
 /** Throws UsageError with everything of the target that the cluster has not, a line each. */
 export function refuseWhatCannotRun(
@@ -12,8 +12,6 @@ export function refuseWhatCannotRun(
   target: TargetDefinition,
   scenarios: readonly Scenario[],
 ): void {
-  const used = new Set(scenarios.flatMap(imagesUsed));
-  const named = Object.entries(target.images).filter(([name]) => name === 'current' || used.has(name));
   const { container, name: workload } = target.workload;
   const others = target.manifests.flatMap((manifest) =>
     (podTemplateOf(manifest)?.spec.containers ?? [])
@@ -21,7 +19,7 @@ export function refuseWhatCannotRun(
       .map(({ image }) => image),
   );
   const problems = [
-    ...(provider.cannotRun?.(target.manifests, [...named.map(([, image]) => image), ...others]) ?? []),
+    ...(provider.cannotRun?.(target.manifests, [...imagesRun(target, scenarios), ...others]) ?? []),
     ...(provider.kind === 'context' ? [] : gatesNobodySets(target.manifests)),
   ];
   if (problems.length > 0)

@@ -3,6 +3,7 @@ import type { RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { withLoad } from '../config/scenario-load.ts';
 import { countsPods } from '../deploy/assemble.ts';
+import type { TargetDefinition } from '../deploy/definition.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
 import { UsageError } from '../model/errors.ts';
 import {
@@ -203,6 +204,14 @@ export const imagesUsed = (scenario: Scenario): string[] => [
     .flatMap(({ steps = [] }) => steps)
     .flatMap((step) => (step.step === 'set-image' ? [step.image] : [])),
 ];
+
+/** Images of the target that scenarios run: what it has now, and what their steps change to. */
+export const imagesRun = (target: TargetDefinition, scenarios: readonly Scenario[]): string[] => {
+  const used = new Set(scenarios.flatMap(imagesUsed));
+  return Object.entries(target.images).flatMap(([name, image]) =>
+    name === 'current' || used.has(name) ? [image] : [],
+  );
+};
 
 const isLiteral = (image: string): boolean => /[/:.]/.test(image);
 

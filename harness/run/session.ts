@@ -22,7 +22,7 @@ import { k6Means } from './k6-means.ts';
 import { checkMachine } from './preflight.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { targetDigest } from './same-measurement.ts';
-import { imagesUsed, literalImages } from './selection.ts';
+import { imagesRun, imagesUsed, literalImages } from './selection.ts';
 import { toolVersion } from './tool-version.ts';
 
 export interface SessionRequest {
@@ -115,14 +115,7 @@ async function openSession<T>(
     up = await provider.create({ progress: say, signal });
     return up;
   });
-  const foreignImages = foreign
-    ? Object.entries(foreign.images).filter(([name]) => name === 'current' || used.has(name))
-    : [];
-  const images = neededRequests(
-    own,
-    foreignImages.map(([, image]) => image),
-    used,
-  );
+  const images = neededRequests(own, foreign ? imagesRun(foreign, request.scenarios) : [], used);
   const lackingImages = await timed('Images', async (say) => {
     const options = { progress: say, signal };
     await cluster.provideImages(images, options);
