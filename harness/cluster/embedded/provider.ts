@@ -10,6 +10,7 @@ import {
   startCluster,
 } from '../../../emulator/index.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
+import { withinLimit } from '../../model/lifetime.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { ClusterProvider, ImageRequest, RunningCluster } from '../provider.ts';
 
@@ -40,11 +41,10 @@ export function asFault(error: unknown): never {
 const STOP_LIMIT_MS = 8_000;
 
 async function stop(cluster: Cluster): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, STOP_LIMIT_MS);
+  const over = new FaultError(`not stopped within ${STOP_LIMIT_MS / 1000} s`);
+  await withinLimit(() => cluster.stop(), STOP_LIMIT_MS, over).catch((error: unknown) => {
+    if (error !== over) throw error;
   });
-  await Promise.race([cluster.stop(), limit]).finally(() => clearTimeout(timer));
 }
 
 function running(cluster: Cluster): RunningCluster {
