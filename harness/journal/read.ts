@@ -10,6 +10,7 @@ import {
   type RecordOf,
 } from '../model/journal.ts';
 import { BUCKET_MS, outcomes, phases, timeLimitMs } from '../model/load.ts';
+import { noSeal, sealOf, unsealed } from '../model/seal.ts';
 import { firstBroken } from './identities/index.ts';
 
 /** A record and its 1-based line in the file. */
@@ -62,6 +63,9 @@ export function createJournalReader(file: string): JournalReader {
   let blankAt = 0;
   /** A line that is no JSON: cut off when it is the last one, damaged otherwise. Known at the next line. */
   let unparsable: { line: number } | undefined;
+  /** Whether the lines carry seals (journals of older versions do not), and the last one. */
+  let isSealed = false;
+  let seal = noSeal;
 
   const refuse = (text: string): never => {
     throw new UsageError(`${file}: ${text}`);
@@ -77,13 +81,28 @@ export function createJournalReader(file: string): JournalReader {
       if (blankAt > 0)
         refuse(`line ${blankAt} is empty: the journal was edited or damaged. Record it again.`);
       if (unparsable) refuse(`line ${unparsable.line} is not JSON: the journal is damaged. Record it again.`);
+      const part = unsealed(text);
       let value: unknown;
       try {
-        value = JSON.parse(text);
+        value = JSON.parse(part?.text ?? text);
       } catch {
         unparsable = { line };
         return;
       }
+      if (line === 1) isSealed = part !== undefined;
+      if (isSealed !== (part !== undefined)) {
+        refuse(
+          `line ${line} has ${part ? 'a' : 'no'} seal and the lines before have ${part ? 'none' : 'one'}: the journal was edited, or two were mixed. ` +
+            'Record it again.',
+        );
+      }
+      if (part && sealOf(seal, part.text) !== part.seal) {
+        refuse(
+          `line ${line}, field seal: it does not follow from this line and the one before: a line was changed, removed, ` +
+            'moved or added. Record it again; `rollproof audit` on the folder says more.',
+        );
+      }
+      seal = part?.seal ?? noSeal;
       if (lists.end.length > 0) {
         const what = isHeader(value) ? 'another journal follows' : 'there are records after the end';
         refuse(`line ${line}: ${what}: two journals were mixed. Judge each file on its own.`);

@@ -1,8 +1,9 @@
-// Writes one experiment's journal: a JSON object per line, in order, up to a bound.
+// Writes one experiment's journal: a JSON object per line, in order, up to a bound, each sealed as it is written.
 import { createWriteStream, statSync } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { FaultError, messageOf } from '../model/errors.ts';
 import type { JournalRecord, RecordOf } from '../model/journal.ts';
+import { noSeal, sealed } from '../model/seal.ts';
 import { StorageError, systemFault } from '../model/system-error.ts';
 
 type Unstamped<T> = T extends { t: number } ? Omit<T, 't'> & { t?: number } : T;
@@ -45,15 +46,17 @@ export function createJournalWriter(file: string, options: JournalWriterOptions 
   const startedAt = clock();
   let bytes = 0;
   let records = 0;
+  let before = noSeal;
   let truncated = false;
   let ended = false;
   const nowMs = () => Math.round((clock() - startedAt) * 1000) / 1000;
 
   const put = (record: object) => {
-    const line = `${JSON.stringify(record)}\n`;
-    bytes += Buffer.byteLength(line);
+    const { line, seal } = sealed(before, JSON.stringify(record));
+    before = seal;
+    bytes += Buffer.byteLength(line) + 1;
     records++;
-    stream.write(line);
+    stream.write(`${line}\n`);
   };
 
   return {

@@ -7,6 +7,7 @@ import { isSoundFrame, readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import { journalRecordSchema } from '../../harness/model/journal.ts';
+import { noSeal, sealed, unsealed } from '../../harness/model/seal.ts';
 import { JournalBuilder, lossesBetween } from '../data/journal-builder.ts';
 import { suite } from '../suite.ts';
 
@@ -191,6 +192,45 @@ function set(record: Record<string, unknown>, path: Path, value: unknown): void 
   for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
   at[path.at(-1) as string | number] = value;
 }
+
+/** As the journal's writer seals them. */
+const asSealed = (lines: readonly string[]): string[] => {
+  let before = noSeal;
+  return lines.map((text) => {
+    const { line, seal } = sealed(before, text);
+    before = seal;
+    return line;
+  });
+};
+const brokenSeals: Readonly<Record<string, readonly [(lines: string[]) => string[], RegExp]>> = {
+  'a line changed': [
+    (lines) => lines.map((line, at) => (at === 5 ? line.replace('{', '{ ') : line)),
+    /line 6, field seal: it does not follow/,
+  ],
+  'a seal changed': [
+    (lines) => lines.map((line, at) => (at === 5 ? line.replace(/[0-9a-f]"\}$/, 'x"}') : line)),
+    /line 6 has no seal and the lines before have one/,
+  ],
+  'the first line unsealed': [
+    (lines) => lines.map((line, at) => (at === 0 ? (unsealed(line)?.text ?? '') : line)),
+    /line 2 has a seal and the lines before have none/,
+  ],
+  'two lines swapped': [(lines) => lines.with(4, lines[5]!).with(5, lines[4]!), /line 5, field seal/],
+  'a line removed': [(lines) => lines.toSpliced(7, 1), /line 8, field seal/],
+  'a line twice': [(lines) => lines.toSpliced(7, 0, lines[6]!), /line 8, field seal/],
+};
+
+test('a sealed journal is read as one without seals; a seal that does not follow is refused', async () => {
+  const lines = asSealed(whole());
+  const read = await readJournal(lines, 'j');
+  assert.equal(judgeExperiment(read), judgeExperiment(await readJournal(whole(), 'j')));
+  assert.is('seal' in read.header, false);
+  for (const [name, [change, message]] of Object.entries(brokenSeals)) {
+    const error: unknown = await readJournal(change(lines), 'j').catch((reason: unknown) => reason);
+    assert.instance(error, UsageError, name);
+    assert.match((error as Error).message, message);
+  }
+});
 
 test('from a file, with line breaks anywhere between chunks', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-journal-'));

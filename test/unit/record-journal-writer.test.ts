@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,7 @@ const read = (file: string) =>
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
+const lines = (file: string) => readFileSync(file, 'utf8').trimEnd().split('\n');
 const note = (text: string) => ({ type: 'note', level: 'info', text }) as const;
 
 test('records are stamped in ms since the start and counted by the end', () =>
@@ -38,6 +40,25 @@ test('records are stamped in ms since the start and counted by the end', () =>
       [12.5, 3, 12.5],
     );
     assert.equal([records[2].records, records[2].truncated, records[2].status], [3, false, 'complete']);
+  }));
+
+test('each line is sealed over the one before: SHA-256 of its seal and the line without its own', () =>
+  inFolder(async (file) => {
+    const journal = createJournalWriter(file, { clock: () => 0 });
+    journal.write(note('a'));
+    journal.write(note('ü – 漢'));
+    await journal.end({ status: 'complete' });
+    let before = '';
+    const found = lines(file);
+    assert.is(found.length, 3);
+    for (const line of found) {
+      const { seal, ...record } = JSON.parse(line);
+      before = createHash('sha256')
+        .update(before + JSON.stringify(record))
+        .digest('hex');
+      assert.is(seal, before);
+      assert.is(Object.keys(JSON.parse(line)).at(-1), 'seal');
+    }
   }));
 
 test('after the bound nothing but the end is written, and the end says so', () =>
