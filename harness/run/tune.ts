@@ -1,0 +1,206 @@
+// The shortest preStop sleep that loses no new connection, from measured routing, then confirmed: what `rollproof tune`
+// answers, and `rollproof harden` writes.
+import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
+import { type ExitCode, exitCode } from '../model/errors.ts';
+import type { ExperimentResult } from '../model/results.ts';
+import type { Scenario } from '../model/scenario.ts';
+import type { ExperimentKey } from './experiment/index.ts';
+import { measure } from './measured.ts';
+import type { Session } from './session.ts';
+import {
+  candidateSeconds,
+  type GraceCheck,
+  graceCheck,
+  isCutOff,
+  type Routing,
+  routingOf,
+} from './tune-advice.ts';
+
+/** What tune.json says. Times in ms since a pod's deletion unless said. */
+export interface Tuned {
+  readonly scenario: string;
+  readonly cluster: { kind: string; kubernetesVersion: string; emulated: boolean; proxyMode: string };
+  /** Undefined: no length up to `longestSeconds` was confirmed. */
+  readonly preStopSeconds: number | undefined;
+  readonly measured: { preStopSeconds: number; lagMs: number; shutdownMs: number }[];
+  readonly confirmed: {
+    preStopSeconds: number;
+    tries: number;
+    lost: number;
+    attempts: number;
+    lagMs: number;
+  }[];
+  readonly marginMs: number;
+  readonly grace: GraceCheck | undefined;
+  readonly longestSeconds: number;
+}
+
+/** Kube-proxy applies changes once a second or so: long enough for nearly every cluster, short enough to wait for. */
+const FIRST_SECONDS = 8;
+/** No app that outlasts its own sleep by itself: what protects the connections is the sleep alone. */
+const confirming = ['readinessProbe', 'preStop', 'gracePeriod', 'surge'];
+const measuring = [...confirming, 'gracefulShutdown'];
+
+export interface TuneRequest {
+  readonly scenario: Scenario;
+  /** Folder for the journals; it is there. */
+  readonly out: string;
+  /** Runs without a loss that confirm a length. */
+  readonly tries: number;
+  /** Longest sleep to try. */
+  readonly longestSeconds: number;
+  /** What is in force while the routing is measured, and while a length is confirmed; default: tune's own. */
+  readonly settings?: { readonly measuring: readonly string[]; readonly confirming: readonly string[] };
+  /** When no answer names its pod, the routing cannot be measured: then lengths are tried one after the other. */
+  readonly tryWithoutRouting?: boolean;
+}
+
+export interface TuneAnswer {
+  readonly tuned: Tuned;
+  readonly code: ExitCode;
+  readonly problems: readonly string[];
+}
+
+/** The session's cluster and target; the out folder gets the journals. */
+export async function tunePreStop(session: Session, request: TuneRequest): Promise<TuneAnswer> {
+  const search = new Search(session, request);
+  const code = await search.find();
+  return { tuned: search.result(), code, problems: search.problems };
+}
+
+class Search {
+  readonly problems: string[] = [];
+  private readonly measured: Tuned['measured'] = [];
+  private readonly confirmed: Tuned['confirmed'] = [];
+  private found: number | undefined;
+  private readonly settings: {
+    readonly measuring: readonly string[];
+    readonly confirming: readonly string[];
+  };
+
+  private readonly session: Session;
+  private readonly request: TuneRequest;
+
+  constructor(session: Session, request: TuneRequest) {
+    this.session = session;
+    this.request = request;
+    this.settings = request.settings ?? { measuring, confirming };
+  }
+
+  async find(): Promise<ExitCode> {
+    const { longestSeconds, tryWithoutRouting } = this.request;
+    const routing = await this.measureRouting();
+    if (!routing && !tryWithoutRouting) return exitCode.inconclusive;
+    let lagMs = routing?.lagMs ?? 0;
+    for (let seconds = candidateSeconds(lagMs); seconds <= longestSeconds; ) {
+      const tries = await this.confirm(seconds);
+      if (!tries) return exitCode.inconclusive;
+      // A later connection than before counts even if this app happened to answer it.
+      lagMs = Math.max(lagMs, tries.lagMs);
+      if (tries.lost === 0 && candidateSeconds(lagMs) <= seconds) {
+        this.found = seconds;
+        return exitCode.ok;
+      }
+      seconds = Math.max(seconds + 1, candidateSeconds(lagMs));
+    }
+    this.problems.push(
+      `No sleep of up to ${longestSeconds} s kept all connections; allow more with --longest.`,
+    );
+    return exitCode.refuted;
+  }
+
+  /** With a sleep that outlasts the routing; a longer one, when it turns out that it did not. */
+  private async measureRouting(): Promise<Routing | undefined> {
+    const { longestSeconds, scenario, tryWithoutRouting } = this.request;
+    for (let seconds = Math.min(FIRST_SECONDS, longestSeconds); ; seconds *= 2) {
+      const preStop = Math.min(seconds, longestSeconds);
+      const [result] = await this.experiments(preStop, 'measure', this.settings.measuring, scenario, 1);
+      if (!result) return undefined;
+      const routing = routingOf(result, preStop);
+      if (!routing) {
+        if (!tryWithoutRouting)
+          this.problems.push(
+            'tune: no answer says which pod gave it, so the routing cannot be measured. Let the app name its pod in a response header (target.podHeader).',
+          );
+        return undefined;
+      }
+      this.measured.push({ preStopSeconds: preStop, ...routing });
+      if (!isCutOff(routing, preStop) || preStop === longestSeconds) return routing;
+    }
+  }
+
+  private async confirm(seconds: number): Promise<{ lost: number; lagMs: number } | undefined> {
+    const { scenario, tries: wanted } = this.request;
+    const load = scenario.load.filter(({ lane }) => lane === 'new');
+    const results = await this.experiments(
+      seconds,
+      'confirm',
+      this.settings.confirming,
+      { ...scenario, load },
+      wanted,
+    );
+    if (results.length < wanted) return undefined;
+    const sum = (pick: (result: ExperimentResult) => number) =>
+      results.reduce((total, result) => total + pick(result), 0);
+    const tries = {
+      preStopSeconds: seconds,
+      tries: results.length,
+      lost: sum((result) => result.lanes.new?.lost ?? 0),
+      attempts: sum((result) => result.lanes.new?.attempts ?? 0),
+      lagMs: Math.max(...results.map((result) => routingOf(result, seconds)?.lagMs ?? 0)),
+    };
+    this.confirmed.push(tries);
+    return tries;
+  }
+
+  /** Only those that are valid; the reason why one is not goes to `problems`. */
+  private async experiments(
+    preStopSeconds: number,
+    what: string,
+    settings: readonly string[],
+    scenario: Scenario,
+    repeats: number,
+  ): Promise<ExperimentResult[]> {
+    const { run, timed } = this.session;
+    const variant = { name: `${what}-${preStopSeconds}s`, version: 1, settings, preStopSeconds };
+    const keys = Array.from(
+      { length: repeats },
+      (_, repeat): ExperimentKey => ({ scenario, variant, path: 'cluster-ip', agents: 1, repeat }),
+    );
+    const measured = await measure({ ...run, preStopSeconds }, keys, {
+      out: this.request.out,
+      progress: timed,
+      who: 'tune',
+      onProblem: (sentence) => this.problems.push(sentence),
+    });
+    return measured.flatMap(({ result }) => result ?? []);
+  }
+
+  result(): Tuned {
+    const { cluster, target } = this.session.run;
+    const { kind, kubernetesVersion, emulated, proxyMode } = cluster.info;
+    const shutdownMs = Math.max(0, ...this.measured.map((one) => one.shutdownMs));
+    const lagMs = Math.max(
+      0,
+      ...this.measured.map((one) => one.lagMs),
+      ...this.confirmed.map((one) => one.lagMs),
+    );
+    return {
+      scenario: this.request.scenario.id,
+      cluster: { kind, kubernetesVersion, emulated, proxyMode },
+      preStopSeconds: this.found,
+      measured: this.measured,
+      confirmed: this.confirmed,
+      marginMs: this.found === undefined ? 0 : Math.round(this.found * 1000 - lagMs),
+      grace:
+        this.found === undefined ? undefined : graceCheck(this.found, shutdownMs, graceSecondsOf(target)),
+      longestSeconds: this.request.longestSeconds,
+    };
+  }
+}
+
+function graceSecondsOf({ manifests, workload }: TargetDefinition): number | undefined {
+  const manifest = manifests.find((one) => one.kind === workload.kind && one.metadata.name === workload.name);
+  const seconds = manifest && podTemplateOf(manifest)?.spec.terminationGracePeriodSeconds;
+  return typeof seconds === 'number' ? seconds : undefined;
+}
