@@ -192,7 +192,7 @@ function noteFacts({ notes, watchGaps, frameGaps }: Journal, clocks: Clocks): Jo
 
 function recordsByLine(journal: Journal): ReadonlyMap<number, { readonly line: number }> {
   const { header, end, clocks, loads, steps, watches, watchGaps, frames, frameGaps } = journal;
-  const { streamEnds, crossChecks, queue, milestones, notes } = journal;
+  const { streamEnds, crossChecks, queue, milestones, witness, notes } = journal;
   const lists = [
     clocks,
     loads,
@@ -205,6 +205,7 @@ function recordsByLine(journal: Journal): ReadonlyMap<number, { readonly line: n
     crossChecks,
     queue,
     milestones,
+    witness,
     notes,
   ];
   const records: readonly { readonly line: number }[] = [{ ...header, line: 1 }, end, ...lists.flat()];

@@ -31,6 +31,7 @@ export interface Journal {
   readonly crossChecks: readonly Lined<'cross-check'>[];
   readonly queue: readonly Lined<'queue'>[];
   readonly milestones: readonly Lined<'milestone'>[];
+  readonly witness: readonly Lined<'witness'>[];
   readonly notes: readonly Lined<'note'>[];
   readonly end: Lined<'end'>;
 }
@@ -194,6 +195,7 @@ const emptyLists = (): Lists => ({
   'cross-check': [],
   queue: [],
   milestone: [],
+  witness: [],
   note: [],
   end: [],
 });
@@ -212,6 +214,7 @@ const journalOf = (lists: Lists, header: HeaderRecord, end: Lined<'end'>, file: 
   crossChecks: lists['cross-check'],
   queue: lists.queue,
   milestones: lists.milestone,
+  witness: lists.witness,
   notes: lists.note,
   end,
 });
@@ -312,6 +315,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number' 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isMs = (value: unknown): value is number =>
   typeof value === 'number' && value >= 0 && value <= timeLimitMs;
+const isPort = (value: unknown): boolean => isCount(value) && value >= 1 && value <= 65_535;
 const isText = (value: unknown): value is string => typeof value === 'string';
 
 /**
@@ -378,6 +382,8 @@ function isSoundFailure(failure: unknown): boolean {
     typeof failure.reused === 'boolean' &&
     typeof failure.race === 'boolean' &&
     (failure.status === undefined || isCount(failure.status)) &&
+    (failure.localPort === undefined || isPort(failure.localPort)) &&
+    (failure.openedMs === undefined || isMs(failure.openedMs)) &&
     (failure.pod === undefined || isText(failure.pod)) &&
     knownBy.has(failure.podKnownBy)
   );

@@ -75,6 +75,48 @@ export type HeaderRecord = z.infer<typeof headerRecordSchema>;
 
 /** ms of the harness's clock since the journal's start. */
 const t = z.number().nonnegative().max(timeLimitMs);
+
+/** How a connection was answered, as its tracking entry says: not (yet), by SYN-ACK, by RST. */
+export const kernelAnswers = ['none', 'accepted', 'refused'] as const;
+export type KernelAnswer = (typeof kernelAnswers)[number];
+const index = z.number().int().nonnegative();
+
+/**
+ * Connections that a node's kernel tracked: to whom each was sent. One whose answer came after it was written is
+ * written again. `lost`: entries between the record before and this one may be missing.
+ */
+export const witnessRecordSchema = z.object({
+  type: z.literal('witness'),
+  t,
+  node: z.string(),
+  by: z.enum(['events', 'table']),
+  lost: z.boolean().default(false),
+  /** Of the node's clock against the harness's, ms. */
+  errorMs: t,
+  /** `began` of the connections counts from here. */
+  sinceT: t,
+  /** Where connections came from, which address they asked ("10.96.0.7:80"), and to which pod they were sent. */
+  from: z.array(z.string()),
+  to: z.array(z.string()),
+  pods: z.array(z.string()),
+  /** [source port, from, to, pod, began (ms), answer (see kernelAnswers), ms from there to the answer]. */
+  connections: z.array(
+    z.tuple([
+      z.number().int().min(1).max(65_535),
+      index,
+      index,
+      index,
+      t,
+      z
+        .number()
+        .int()
+        .min(0)
+        .max(kernelAnswers.length - 1),
+      t,
+    ]),
+  ),
+});
+
 export const journalRecordSchema = z.discriminatedUnion('type', [
   headerRecordSchema,
   /** agent's clock (ms since its load start) = t − offsetMs; both known to ± errorMs. */
@@ -138,6 +180,7 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
   }),
   /** What the queue of a consuming target counted. The answer came at `t`, `tookMs` after it was asked for. */
   z.object({ type: z.literal('queue'), t, tookMs: t, counters: queueCountersSchema }),
+  witnessRecordSchema,
   z.object({ type: z.literal('note'), t, level: z.enum(['info', 'warning', 'fault']), text: z.string() }),
   z.object({
     type: z.literal('end'),

@@ -137,6 +137,13 @@ export const streamPlanSchema = z.object({
 });
 export type StreamPlan = z.infer<typeof streamPlanSchema>;
 
+/** Ports that only the agent uses, both ends included: of a network namespace of its own. */
+export const sourcePortsSchema = z.object({
+  from: z.number().int().min(1024).max(65_535),
+  to: z.number().int().min(1024).max(65_535),
+});
+export type SourcePortRange = z.infer<typeof sourcePortsSchema>;
+
 export const agentPlanSchema = z.object({
   runId: z.string(),
   streams: z.array(streamPlanSchema).min(1),
@@ -144,6 +151,8 @@ export const agentPlanSchema = z.object({
   podHeader: z.string().default('x-rollproof-pod'),
   /** Before anything counts, each stream's URL must answer once within this time, ms; 0: not asked. */
   preflightMs: z.number().nonnegative().default(0),
+  /** Bind each new connection to a port of this range, in turn; absent: the kernel chooses (load/source-ports.ts). */
+  sourcePorts: sourcePortsSchema.optional(),
 });
 export type AgentPlan = z.infer<typeof agentPlanSchema>;
 
@@ -168,6 +177,9 @@ export const failureSchema = z.object({
   /** Number of the connection (1 is the first opened by the stream) and which request on it (1 is the first). */
   connection: count,
   nth: count,
+  /** The connection's own port, and when it was opened (of a kept one: before this attempt); where they are known. */
+  localPort: z.number().int().min(1).max(65_535).optional(),
+  openedMs: ms.optional(),
   /** The pod that was asked, where it can be known, and how it is known. */
   pod: z.string().optional(),
   podKnownBy: z.enum(['answer', 'previous-answer', 'route']).optional(),

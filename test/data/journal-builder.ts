@@ -1,7 +1,14 @@
 // Makes small journals by hand: what happened is said in ms of the load's clock, the counts are worked out from a list
 // of losses. For tests of the judge and of reports.
 import type { EndpointSliceFacts, Facts, PodFacts } from '../../harness/model/facts.ts';
-import type { ClusterInfo, HeaderRecord, JournalRecord, RecordOf } from '../../harness/model/journal.ts';
+import {
+  type ClusterInfo,
+  type HeaderRecord,
+  type JournalRecord,
+  type KernelAnswer,
+  kernelAnswers,
+  type RecordOf,
+} from '../../harness/model/journal.ts';
 import {
   type Bucket,
   type Failure,
@@ -29,6 +36,8 @@ export interface Loss {
   readonly status?: number;
   readonly pod?: string;
   readonly podKnownBy?: Failure['podKnownBy'];
+  readonly localPort?: number;
+  readonly openedMs?: number;
   /** Counted, but beyond the agent's bounded list. */
   readonly unlisted?: boolean;
 }
@@ -144,6 +153,48 @@ export class JournalBuilder {
     const index = this.records.filter(({ record }) => record.type === 'step' && record.event === 'begin').length;
     this.record(atMs, { type: 'step', t: 0, index, event: 'begin', step });
     return this.record(endMs, { type: 'step', t: 0, index, event: 'end', step, detail });
+  }
+
+  /** Connections that a node's kernel tracked; `atMs`: when they began, of the load's clock. */
+  witness(
+    atMs: number,
+    connections: readonly {
+      readonly port: number;
+      readonly pod: string;
+      readonly atMs: number;
+      readonly answer?: KernelAnswer;
+      readonly answerMs?: number;
+      readonly to?: string;
+      readonly from?: string;
+    }[],
+    more: Partial<RecordOf<'witness'>> = {},
+  ): this {
+    const sinceMs = Math.min(atMs, ...connections.map((one) => one.atMs));
+    const from = [...new Set(connections.map((one) => one.from ?? '10.0.9.1'))];
+    const to = [...new Set(connections.map((one) => one.to ?? '10.96.0.10:80'))];
+    const pods = [...new Set(connections.map((one) => one.pod))];
+    return this.record(atMs, {
+      type: 'witness',
+      t: 0,
+      node: 'node0',
+      by: 'events',
+      lost: false,
+      errorMs: 2,
+      sinceT: this.t(sinceMs),
+      from,
+      to,
+      pods,
+      connections: connections.map((one) => [
+        one.port,
+        from.indexOf(one.from ?? '10.0.9.1'),
+        to.indexOf(one.to ?? '10.96.0.10:80'),
+        pods.indexOf(one.pod),
+        one.atMs - sinceMs,
+        kernelAnswers.indexOf(one.answer ?? 'refused'),
+        one.answerMs ?? 0.2,
+      ]),
+      ...more,
+    });
   }
 
   milestone(atMs: number, name: RecordOf<'milestone'>['name']): this {
@@ -567,6 +618,7 @@ function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number,
     ...(loss.status !== undefined && { status: loss.status }),
     connection,
     nth: reused ? 5 : 1,
+    ...(loss.localPort !== undefined && { localPort: loss.localPort, openedMs: loss.openedMs ?? dueMs }),
     ...(loss.pod !== undefined && { pod: loss.pod, podKnownBy: loss.podKnownBy ?? 'previous-answer' }),
   };
 }

@@ -18,7 +18,11 @@ const whole = (): string[] => {
   journal.oldPod('a');
   journal.endpoints(-500, { a: 'ready' });
   journal
-    .lane('new', { durationMs: 3000, losses: lossesBetween(1000, 1100), answeredBy: () => 'a' })
+    .lane('new', {
+      durationMs: 3000,
+      losses: lossesBetween(1000, 1100, { localPort: 40_596 }),
+      answeredBy: () => 'a',
+    })
     .control({ durationMs: 3000 });
   return journal.lines();
 };
@@ -112,6 +116,16 @@ const broken: Readonly<Record<string, { lines: (lines: string[]) => string[]; me
       return lines.toSpliced(at + 1, 0, other);
     },
     message: /field namespace: "other".*two experiments were mixed/,
+  },
+  'a tracked connection to a pod that its record does not name': {
+    lines: () => {
+      const journal = new JournalBuilder();
+      journal.oldPod('a');
+      journal.endpoints(-500, { a: 'ready' });
+      journal.witness(1000, [{ port: 40_596, pod: '10.0.0.1:8080', atMs: 990 }], { pods: [] });
+      return journal.lane('new', { durationMs: 3000 }).lines();
+    },
+    message: /witness: this does not hold: the connection of port 40596 names a source/,
   },
   'a line that was taken out': {
     lines: (lines) => lines.toSpliced(indexOf(lines, 'watch'), 1),

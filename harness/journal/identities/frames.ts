@@ -94,7 +94,7 @@ function* brokenFailure(
   toMs: number,
   pods: ReadonlySet<string>,
 ): Generator<string> {
-  const { dueMs, startMs, endMs, outcome, reused, race, bytes, pod, podKnownBy, nth } = failure;
+  const { dueMs, startMs, endMs, outcome, reused, race, bytes, pod, podKnownBy, nth, openedMs } = failure;
   if (outcome === 'ok') yield 'an attempt that ended ok is no failure';
   if (dueMs > startMs + ROUNDING_MS || startMs > endMs + ROUNDING_MS) yield 'due ≤ start ≤ end';
   if (endMs < fromMs - ROUNDING_MS || endMs > toMs + ROUNDING_MS) {
@@ -103,6 +103,8 @@ function* brokenFailure(
   const crossed = reused && bytes === 0 && (outcome === 'closed' || outcome === 'reset');
   if (race !== crossed) yield 'a race is a reused connection that was closed or reset before a byte came';
   if (reused !== nth > 1) yield 'a connection is reused from its second request on';
+  if (openedMs !== undefined && openedMs > endMs + ROUNDING_MS)
+    yield 'its connection was opened before it ended';
   if (pod !== undefined && !pods.has(pod)) yield `pod ${pod} was never seen`;
   if ((pod === undefined) !== (podKnownBy === undefined))
     yield 'a pod is named together with how it is known';

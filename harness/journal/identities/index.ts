@@ -8,6 +8,7 @@ import { brokenLoad } from './load.ts';
 import { brokenQueue } from './queue.ts';
 import { brokenSteps } from './steps.ts';
 import { brokenWatches } from './watches.ts';
+import { brokenWitness } from './witness.ts';
 
 /** The first identity that does not hold, in order of lines. */
 export function firstBroken(journal: Journal): Broken | undefined {
@@ -16,6 +17,7 @@ export function firstBroken(journal: Journal): Broken | undefined {
     ...brokenSteps(journal),
     ...brokenWatches(journal),
     ...brokenQueue(journal),
+    ...brokenWitness(journal),
     ...brokenLoad(journal),
   ];
   return all.sort((a, b) => a.line - b.line)[0];
