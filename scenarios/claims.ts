@@ -34,12 +34,14 @@ const laneWords: Readonly<Record<Lane, string>> = {
   new: 'new connections',
   kept: 'requests on kept connections',
   long: 'requests in flight',
+  stream: 'messages of open streams',
 };
 
 const oneOf: Readonly<Record<Lane, string>> = {
   new: 'no new connection',
   kept: 'no request on a kept connection',
   long: 'no request in flight',
+  stream: 'no message of an open stream',
 };
 
 /** Cause (a) of the article: a pod without a readinessProbe is routed to before it listens. */

@@ -8,8 +8,8 @@ import {
   type Failure,
   isLost,
   type LostInterval,
-  lanes,
   outcomes,
+  plainLanes,
   type StreamDelta,
   type StreamEnd,
   type StreamPlan,
@@ -49,7 +49,7 @@ export function registerLoad(program: Command): void {
       time(1, 24 * 3_600_000),
       10_000,
     )
-    .option('--lane <lane>', `client: ${lanes.join(' | ')}`, lane, 'new')
+    .option('--lane <lane>', `client: ${plainLanes.join(' | ')}`, lane, 'new')
     .option(
       '--slots <count>',
       'lanes new and long: requests in flight at most (default: rate × timeout, at least 100)',
@@ -353,9 +353,9 @@ function time(leastMs: number, mostMs: number): (text: string) => number {
 }
 
 function lane(text: string): StreamPlan['lane'] {
-  const known = lanes.find((one) => one === text);
+  const known = plainLanes.find((one) => one === text);
   if (known) return known;
-  throw new InvalidArgumentError(`It must be one of ${lanes.join(', ')}.`);
+  throw new InvalidArgumentError(`It must be one of ${plainLanes.join(', ')}.`);
 }
 
 function header(text: string, before: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,6 +1,6 @@
 // What rollproof.yaml may say: the schema that validates it and from which config.schema.json is generated.
 import { z } from 'zod';
-import { lanes, longestMs, offeredRateSchema, rateBounds } from '../model/load.ts';
+import { lanes, longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
 import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
 import {
   command,
@@ -151,7 +151,7 @@ const loadSchema = z.strictObject({
     )
     .optional()
     .describe('Requests per second and lane, or a profile (constant, steps, ramp).'),
-  lanes: withoutRepeats(z.array(z.enum(lanes)).min(1))
+  lanes: withoutRepeats(z.array(z.enum(plainLanes)).min(1))
     .optional()
     .describe('Kinds of client. Default: those of the scenario.'),
   connections: z

@@ -18,11 +18,25 @@ export const outcomes = [
   'local',
   'aborted',
   'other',
+  // HTTP/2 and gRPC. A refused stream was not touched by the server (RFC 9113 section 8.7), and still counts.
+  'refused-stream',
+  'stream-reset',
+  'goaway-lost',
+  'grpc-status',
+  'missing-trailers',
+  // Lane `stream`: each expected message is an attempt.
+  'stream-cut',
+  'stream-ended',
+  'message-missing',
+  'message-late',
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** Not lost: answered as expected; stopped by an interrupt; this machine's own limits (decides validity instead). */
-const notLost: ReadonlySet<Outcome> = new Set(['ok', 'aborted', 'local']);
+/**
+ * Not lost: answered as expected; a message that came, but late; stopped by an interrupt; this machine's own limits
+ * (decides validity instead).
+ */
+const notLost: ReadonlySet<Outcome> = new Set(['ok', 'message-late', 'aborted', 'local']);
 export const isLost = (outcome: Outcome): boolean => !notLost.has(outcome);
 export const lostOutcomes: readonly Outcome[] = outcomes.filter(isLost);
 
@@ -31,8 +45,35 @@ export const phases = ['connect', 'tls', 'first-byte', 'headers', 'body'] as con
 export type Phase = (typeof phases)[number];
 
 /** One kind of client; lanes are never added up. */
-export const lanes = ['new', 'kept', 'long'] as const;
+export const lanes = ['new', 'kept', 'long', 'stream'] as const;
 export type Lane = (typeof lanes)[number];
+
+/** Lanes whose name alone is enough: HTTP/1.1 in plain text. */
+export const plainLanes = ['new', 'kept', 'long'] as const satisfies readonly Lane[];
+
+/** What is spoken on a lane's connections. Every one of them may go through TLS. */
+export const protocols = ['http1', 'http2', 'grpc', 'websocket', 'sse', 'tcp'] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** Lanes that each protocol has. */
+export const lanesOfProtocol: Readonly<Record<Protocol, readonly Lane[]>> = {
+  http1: plainLanes,
+  http2: ['new', 'kept', 'long'],
+  grpc: ['new', 'kept', 'long', 'stream'],
+  websocket: ['new', 'stream'],
+  sse: ['long', 'stream'],
+  tcp: ['new', 'kept'],
+};
+
+/** TLS of a lane. `ca`, `cert` and `key` are PEM texts; `serverName` is asked for (SNI) and must be in the certificate. */
+export const tlsOptionsSchema = z.strictObject({
+  ca: z.string().optional(),
+  insecure: z.boolean().default(false),
+  serverName: z.string().optional(),
+  cert: z.string().optional(),
+  key: z.string().optional(),
+});
+export type TlsOptions = z.infer<typeof tlsOptionsSchema>;
 
 /**
  * No experiment lasts longer, ms (31 days): beyond it a time is a damaged digit. Times of the load's clock begin at 0;
@@ -126,8 +167,29 @@ export const streamPlanSchema = z.object({
   /** Statuses that count as `ok`; empty: 200 to 299. */
   expectStatus: z.array(z.number().int()).default([]),
   insecure: z.boolean().default(false),
+  /** Absent: http1. A URL of a scheme with TLS is encrypted with or without `tls`. */
+  protocol: z.enum(protocols).optional(),
+  tls: tlsOptionsSchema.optional(),
+  /** gRPC: "package.Service/Method" and the message as base64 of its bytes. */
+  grpc: z.object({ method: z.string(), message: z.string().default('') }).optional(),
+  /** WebSocket and TCP: what is sent and comes back. */
+  message: z.string().optional(),
+  /** Lane `stream`, where the server sends by itself: a message each rate-th part of a second, or at its own pace. */
+  stream: z
+    .object({
+      /** `echo`: each message of ours comes back. `push`: one comes per interval. `open`: the stream must be there. */
+      expect: z.enum(['echo', 'push', 'open']).default('push'),
+      /** A message that comes later than this is late, ms. */
+      lateMs: z.number().positive().default(1000),
+    })
+    .optional(),
+  /** HTTP/2 and gRPC, lane `kept`: requests at a time on one connection; absent: 1. */
+  streamsPerConnection: z.number().int().positive().optional(),
   rate: rateProfileSchema,
-  /** Lane `kept`: number of connections, used in turn. Lanes `new` and `long`: slots, at least rate × timeout. */
+  /**
+   * Lane `kept`: number of connections, used in turn. Lane `stream`: number of streams. Lanes `new` and `long`: slots,
+   * at least rate × timeout.
+   */
   connections: z.number().int().positive(),
   timeoutMs: z.number().positive(),
   /** Upper bound on the schedule, in ms; the harness normally stops it earlier. */
@@ -216,10 +278,31 @@ export const lostIntervalSchema = z.object({
 });
 export type LostInterval = z.infer<typeof lostIntervalSchema>;
 
+/** How a stream of lane `stream` ended: `held` are those that the end of the load closed. */
+export const streamEnds = ['cut', 'ended', 'silent', 'protocol', 'held'] as const;
+
+/** The life of one stream of lane `stream` that has ended. Times in ms of the load's clock. */
+export const streamLifeSchema = z.object({
+  /** Which of the lane's streams, from 0: its next life has the same number. */
+  stream: count,
+  openedMs: ms,
+  endedMs: ms,
+  end: z.enum(streamEnds),
+  /** "FIN", "ECONNRESET", a close code, a gRPC status, "GOAWAY" … */
+  code: z.string(),
+  pod: z.string().optional(),
+  messages: count,
+  /** From the end until the stream was open again; null: not before the end of the load. */
+  backMs: ms.nullable(),
+});
+export type StreamLife = z.infer<typeof streamLifeSchema>;
+
 export const streamDeltaSchema = z.object({
   buckets: z.array(bucketSchema).default([]),
   failures: z.array(failureSchema).default([]),
   intervals: z.array(lostIntervalSchema).default([]),
+  /** Lane `stream` only. */
+  lives: z.array(streamLifeSchema).optional(),
 });
 export type StreamDelta = z.infer<typeof streamDeltaSchema>;
 
@@ -277,6 +360,8 @@ export const streamEndSchema = z.object({
   failuresListed: count,
   failuresDropped: count,
   connectionsOpened: count,
+  /** What a protocol counts beside outcomes, by name (docs/protocols.md); added up over agents. */
+  counters: z.record(z.string(), count).optional(),
   durationMs: ms,
   latencyMs: percentilesSchema,
   serviceMs: percentilesSchema,

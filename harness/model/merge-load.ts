@@ -103,6 +103,7 @@ function sumOfEnds(a: StreamEnd, b: StreamEnd): StreamEnd {
     failuresListed: a.failuresListed + b.failuresListed,
     failuresDropped: a.failuresDropped + b.failuresDropped,
     connectionsOpened: a.connectionsOpened + b.connectionsOpened,
+    ...((a.counters || b.counters) && { counters: sumOfCounts(a.counters ?? {}, b.counters ?? {}) }),
     durationMs: Math.max(a.durationMs, b.durationMs),
     latencyMs: histograms ? percentilesOf(histograms.latency) : slower(a.latencyMs, b.latencyMs),
     serviceMs: histograms ? percentilesOf(histograms.service) : slower(a.serviceMs, b.serviceMs),

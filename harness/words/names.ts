@@ -88,16 +88,26 @@ export const outcomeWords: Record<Outcome, string> = {
   unreachable: 'unreachable',
   dns: 'name not resolved',
   tls: 'TLS failed',
-  protocol: 'not HTTP',
+  protocol: 'broke the protocol',
   local: 'limits of this machine',
   aborted: 'stopped by an interrupt',
   other: 'other',
+  'refused-stream': 'stream refused',
+  'stream-reset': 'stream reset',
+  'goaway-lost': 'lost with the connection after GOAWAY',
+  'grpc-status': 'gRPC status',
+  'missing-trailers': 'no gRPC status',
+  'stream-cut': 'stream cut',
+  'stream-ended': 'stream ended in order before the message came',
+  'message-missing': 'message missing',
+  'message-late': 'message late',
 };
 
 export const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {
   new: { title: 'new connections', means: 'a connection per request' },
   kept: { title: 'kept connections', means: 'keep-alive, used again and again' },
   long: { title: 'long requests', means: 'slow requests in flight' },
+  stream: { title: 'open streams', means: 'open for long, a message per interval' },
 };
 
 /** Settings that the project ships; any other is called by its name. */

@@ -26,12 +26,24 @@ export function decideCause(attempt: LostAttempt, scene: Scene): readonly Share[
     case 'closed':
       if (attempt.reused) return keptConnection(attempt, pod, scene);
       return attempt.phase === 'connect' ? notAccepted(attempt, pod, scene) : cutOff(attempt, pod, scene);
+    // The connection was there and ended, or the stream on it did: what the pod was doing decides.
+    case 'stream-reset':
+    case 'goaway-lost':
+    case 'stream-cut':
+    case 'stream-ended':
+      return attempt.reused ? keptConnection(attempt, pod, scene) : cutOff(attempt, pod, scene);
+    case 'refused-stream':
+    case 'grpc-status':
+      return [appError(attempt, pod, scene, `answered ${attempt.code ?? attempt.outcome}`)];
+    case 'missing-trailers':
+    case 'message-missing':
     case 'tls':
     case 'protocol':
     case 'other':
     case 'dns':
       return [unclear(attempt, pod, scene)];
     case 'ok':
+    case 'message-late':
     case 'local':
     case 'aborted':
       return [unknown(`an attempt with outcome ${attempt.outcome} is not lost`)];
