@@ -13,10 +13,20 @@ import {
   type StreamEnd,
   streamEndSchema,
 } from '../model/load.ts';
-import { whatBecameOf } from './agent-pod.ts';
+import { stillRuns, whatBecameOf } from './agent-pod.ts';
 
 /** An agent that does not do as it is told, or does not answer. */
-export class AgentError extends FaultError {}
+export class AgentError extends FaultError {
+  /** Its pod says that it has ended or is gone: it will never answer again. */
+  readonly ended: boolean;
+  constructor(
+    message: string,
+    { ended = false, ...options }: ErrorOptions & { readonly ended?: boolean } = {},
+  ) {
+    super(message, options);
+    this.ended = ended;
+  }
+}
 
 export interface AgentClient {
   readonly name: string;
@@ -93,7 +103,7 @@ export function createAgentClient(
       became
         ? `Load agent ${name}: ${became}`
         : `Load agent ${name}: ${method} ${path} failed: ${messageOf(last)}`,
-      { cause: last },
+      { cause: last, ended: became !== undefined && !became.startsWith(stillRuns) },
     );
   }
   return {

@@ -23,6 +23,8 @@ interface AgentPod {
 }
 
 const ANSWER_LIMIT_MS = 2000;
+/** It may answer yet: everything else that is said of an agent is its end. */
+export const stillRuns = 'the load agent runs but does not answer';
 
 /** "the load agent ended (exit code 137: …)"; undefined: it runs, and what is wrong cannot be seen at its pod. */
 export async function whatBecameOf(
@@ -47,5 +49,5 @@ export async function whatBecameOf(
   }
   if (metadata?.deletionTimestamp) return 'its pod is being deleted: somebody else did that.';
   if (status?.phase !== 'Running') return undefined;
-  return `the load agent runs but does not answer${await saidLast(kube, namespace, pod, options)}.`;
+  return `${stillRuns}${await saidLast(kube, namespace, pod, options)}.`;
 }

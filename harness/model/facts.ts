@@ -23,9 +23,12 @@ export const conditionFactsSchema = z.object({
   reason: z.string().optional(),
   message: z.string().optional(),
 });
+/** Names of the watched Services that stand before it; undefined: nothing was watched by Service. */
+const services = z.array(z.string()).optional();
 export const podFactsSchema = z.object({
   kind: z.literal('Pod'),
   role: z.string().optional(),
+  services,
   ownerKind: z.string().optional(),
   owner: z.string().optional(),
   templateHash: z.string().optional(),
@@ -58,6 +61,7 @@ export type EndpointSliceFacts = z.infer<typeof endpointSliceFactsSchema>;
 
 const workload = {
   role: z.string().optional(),
+  services,
   generation: z.number().optional(),
   observedGeneration: z.number().optional(),
   images: z.array(z.string()),
@@ -82,6 +86,7 @@ export type DeploymentFacts = z.infer<typeof deploymentFactsSchema>;
 export const replicaSetFactsSchema = z.object({
   kind: z.literal('ReplicaSet'),
   ...workload,
+  ownerKind: z.string().optional(),
   owner: z.string().optional(),
   templateHash: z.string().optional(),
   revision: z.string().optional(),

@@ -67,6 +67,18 @@ export const headerRecordSchema = z.object({
   warnings: z.array(z.string()).optional(),
   /** What was changed of published manifests to run them, in order. */
   substitutions: z.array(substitutedSchema).optional(),
+  /** Of one change that somebody else made, cut out of a longer load (`watch`). */
+  episode: z
+    .object({
+      service: z.string(),
+      /** From 1, in order of their begin, over all Services of the watch. */
+      number: z.number().int().positive(),
+      /** Where it begins on the clock of the agents' load, ms: times of the journal begin there. */
+      fromLoadMs: z.number().nonnegative().max(timeLimitMs),
+      /** What made it begin, in words. */
+      trigger: z.string(),
+    })
+    .optional(),
   /** Effective configuration and arguments, redacted. */
   configuration: z.record(z.string(), z.unknown()),
   arguments: z.array(z.string()),
@@ -175,7 +187,15 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('milestone'),
     t,
-    name: z.enum(['ready-for-load', 'steps-done', 'rollout-complete', 'no-terminating', 'quiet']),
+    /** `change-began`: of an episode, which somebody else made. */
+    name: z.enum([
+      'ready-for-load',
+      'change-began',
+      'steps-done',
+      'rollout-complete',
+      'no-terminating',
+      'quiet',
+    ]),
     detail: z.string().optional(),
   }),
   /** What the queue of a consuming target counted. The answer came at `t`, `tookMs` after it was asked for. */

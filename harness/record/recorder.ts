@@ -2,7 +2,7 @@
 import { apiStatus } from '../kube/api-error.ts';
 import type { Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
-import type { FactsKind } from '../model/facts.ts';
+import type { Facts, FactsKind } from '../model/facts.ts';
 import { label } from '../model/manifest.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import { createLiveState, type LiveState } from './live.ts';
@@ -46,14 +46,27 @@ export interface SharedNamespace {
   readonly names: readonly string[];
 }
 
+export interface RecorderOptions {
+  /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
+  readonly workload?: string;
+  readonly shared?: SharedNamespace | undefined;
+  /** What is recorded of an object: its facts, with what is known beside them, or nothing. Default: all as they are. */
+  readonly take?: (kind: FactsKind, object: ApiObject, facts: Facts) => Facts | undefined;
+  /** Kinds that somebody may keep to himself: without the right to watch them they are not recorded. */
+  readonly mayLack?: readonly FactsKind[];
+}
+
 /** Starts all watches; resolves when each has delivered its first list. */
 export async function startRecorder(
   kube: Kube,
   namespace: string,
   journal: JournalWriter,
-  /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
-  workload = 'Deployment',
-  shared?: SharedNamespace,
+  {
+    workload = 'Deployment',
+    shared,
+    take = (_, __, facts) => facts,
+    mayLack = ['Node'],
+  }: RecorderOptions = {},
 ): Promise<Recorder> {
   const live = createLiveState();
   const faults: string[] = [];
@@ -87,7 +100,7 @@ export async function startRecorder(
               : query,
           ).catch((error: unknown) => {
             // Somebody who looks after the cluster may keep its nodes to himself.
-            if (kind === 'Node' && apiStatus(error) === 403) return undefined;
+            if (mayLack.includes(kind) && apiStatus(error) === 403) return undefined;
             throw error;
           });
           if (watch) watches.push({ kind, watch });
@@ -124,8 +137,10 @@ export async function startRecorder(
     event: 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED',
     object: ApiObject,
   ): void {
-    const facts = reduceObject(kind, object);
-    if (!facts) throw new FaultError(`No facts for ${kind} ${object.metadata.name}.`);
+    const reduced = reduceObject(kind, object);
+    if (!reduced) throw new FaultError(`No facts for ${kind} ${object.metadata.name}.`);
+    const facts = take(kind, object, reduced);
+    if (!facts) return;
     const name = object.metadata.name;
     live.update(event, name, facts);
     const key = `${kind}/${name}`;

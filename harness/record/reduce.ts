@@ -83,6 +83,7 @@ function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
       return {
         kind,
         ...workload,
+        ownerKind: owner?.kind,
         owner: owner?.name,
         templateHash,
         revision,

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { type AgentClient, createAgentClient } from '../../harness/control/agent-client.ts';
+import { type AgentClient, AgentError, createAgentClient } from '../../harness/control/agent-client.ts';
 import { type FrameSink, framePuller } from '../../harness/control/frame-puller.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { suite } from '../suite.ts';
@@ -36,6 +36,32 @@ test('a missing number is a gap', async () => {
   const gaps: number[][] = [];
   await pull(client, { frame: () => {}, gap: (_, from, to) => void gaps.push([from, to]) });
   assert.equal(gaps, [[2, 3]]);
+});
+
+test('with patience an agent that is out of reach for a while loses nothing; one that has ended fails at once', async () => {
+  let away = true;
+  const client: AgentClient = {
+    ...agentWith([]).client,
+    frames: async () => {
+      if (away) {
+        away = false;
+        throw new AgentError('no answer');
+      }
+      return { frames: [frame(1)] as never, state: 'ended', nextSeq: 2 };
+    },
+  };
+  const seen: number[] = [];
+  const sink: FrameSink = { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() };
+  await framePuller(client, sink, 5000).untilEnded(new AbortController().signal);
+  assert.equal(seen, [1]);
+  const gone = {
+    ...client,
+    frames: () => Promise.reject(new AgentError('its pod is gone', { ended: true })),
+  };
+  const error: unknown = await framePuller(gone, sink, 60_000)
+    .untilEnded(new AbortController().signal)
+    .catch((reason: unknown) => reason);
+  assert.match(String(error), /its pod is gone/);
 });
 
 test('an agent that cannot be reached is an error that names it, after a few tries', async () => {

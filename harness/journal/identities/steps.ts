@@ -41,6 +41,7 @@ function* steps({ header, steps: records, end }: Journal): Generator<Broken> {
 
 const order: readonly RecordOf<'milestone'>['name'][] = [
   'ready-for-load',
+  'change-began',
   'steps-done',
   'rollout-complete',
   'no-terminating',

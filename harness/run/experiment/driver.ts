@@ -24,6 +24,8 @@ export interface Scene {
   say(doing: string): void;
   /** Changes the rate of the target's streams (all lanes, or one). */
   setRate(ratePerSecond: number, overMs: number, lane: Lane | undefined): Promise<void>;
+  /** Compares the agents' clocks with ours once more, and records it: for measurements that last long. */
+  compareClocks(): Promise<void>;
   /** To be called before what it undoes; `undo` gets a client that still works then. */
   defer(what: string, undo: (kube: Kube) => Promise<void>): void;
 }

@@ -32,6 +32,7 @@ export interface Firing {
    * the lifetime. `alsoFire`: called when the agents have begun.
    */
   start(alsoFire: () => Promise<void>): Promise<void>;
+  compareClocks(signal: AbortSignal): Promise<void>;
   /** No attempt starts any more; those in flight are awaited to their own timeout, then the totals are read. */
   end(signal: AbortSignal): Promise<void>;
 }
@@ -42,6 +43,8 @@ export interface FireRequest {
   readonly plans: readonly AgentPlan[];
   readonly journal: JournalWriter;
   readonly life: Lifetime;
+  /** How long an agent is asked again that does not answer, ms; default: the control channel's own tries. */
+  readonly patienceMs?: number;
   readonly progress: (event: Omit<ProgressEvent, 'experiment' | 'doing' | 'limitMs'>) => void;
 }
 
@@ -76,17 +79,21 @@ class Load implements Firing {
       DRAIN_LIMIT_MS +
       Math.max(0, ...request.plans.flatMap((plan) => plan.streams.map((stream) => stream.timeoutMs)));
     this.#pullers = request.clients.map((client) =>
-      framePuller(client, {
-        frame: (agent, frame) => this.#take(agent, frame),
-        gap: (agent, fromSeq, toSeq) => {
-          request.journal.write({ type: 'frame-gap', agent, fromSeq, toSeq });
-          request.life.fail(
-            new FaultError(
-              `Frames ${fromSeq} to ${toSeq} of load agent ${agent} were lost: its counts are incomplete.`,
-            ),
-          );
+      framePuller(
+        client,
+        {
+          frame: (agent, frame) => this.#take(agent, frame),
+          gap: (agent, fromSeq, toSeq) => {
+            request.journal.write({ type: 'frame-gap', agent, fromSeq, toSeq });
+            request.life.fail(
+              new FaultError(
+                `Frames ${fromSeq} to ${toSeq} of load agent ${agent} were lost: its counts are incomplete.`,
+              ),
+            );
+          },
         },
-      }),
+        request.patienceMs,
+      ),
     );
   }
 
@@ -111,6 +118,10 @@ class Load implements Firing {
       });
     }
     await life.run('compare clocks', () => measureClocks(clients, journal, signal));
+  }
+
+  compareClocks(signal: AbortSignal): Promise<void> {
+    return measureClocks(this.clients, this.#request.journal, signal);
   }
 
   loadMs(): number {

@@ -6,7 +6,7 @@ import { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan } from '../../model/load.ts';
 import { createJournalWriter, type JournalWriter } from '../../record/journal-writer.ts';
 import { followQueue, queueCounters } from '../../record/queue.ts';
-import { type Recorder, startRecorder } from '../../record/recorder.ts';
+import { startRecorder } from '../../record/recorder.ts';
 import {
   type ExperimentOutcome,
   type PreparedExperiment,
@@ -14,21 +14,19 @@ import {
   type RunContext,
 } from './context.ts';
 import { crossCheckOf } from './cross-check.ts';
-import type { Driver, Scene } from './driver.ts';
+import type { Driver } from './driver.ts';
 import { finish, pastLimit } from './finish.ts';
-import { changeRate, type Firing, loadOf, warmUp } from './fire.ts';
+import type { Firing } from './fire.ts';
 import { headerOf, planOf, wholeStreams } from './header.ts';
 import { experimentName } from './key.ts';
 import { scenarioDriver } from './scenario-driver.ts';
-import { quietTail } from './tail.ts';
+import { measureUnderLoad, refuseFaults } from './under-load.ts';
 
 export type { ExperimentOutcome, PreparedExperiment, ProgressEvent, RunContext } from './context.ts';
 export type { Driver, Scene } from './driver.ts';
 export { type ExperimentKey, experimentName } from './key.ts';
 export { agentNodeOf } from './node.ts';
 export { prepareExperiment } from './prepare.ts';
-
-const WATCHES_LIMIT_MS = 2000;
 
 /** Fires, drives, waits, records. Never throws for what goes wrong in the experiment: the outcome says it. */
 export async function runExperiment(
@@ -66,42 +64,42 @@ interface Measurement {
 
 async function measure(measurement: Measurement, driver: Driver): Promise<void> {
   const { run, prepared, life, journal } = measurement;
-  const { signal } = life;
   const { scenario } = prepared.key;
+  const experiment = experimentName(prepared.key);
   const plans = prepared.agents.map((agent) => planOf(run, prepared, agent));
   recordHeader(measurement, plans);
-  const recorder = await record(measurement);
-  const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
-  followQueueOf(measurement);
-  journal.write({ type: 'milestone', name: 'ready-for-load' });
-  const firing = loadOf({
-    clients: prepared.agents.map(({ client }) => client),
-    plans,
-    journal,
-    life,
-    progress: (event) =>
-      run.progress({
-        experiment: experimentName(prepared.key),
-        doing: 'under load',
-        limitMs: scenario.limitMs,
-        ...event,
-      }),
-  });
-  measurement.firing = firing;
-  await firing.start(async () => crossCheck?.begin());
-  const scene = sceneOf(measurement, recorder.live, firing);
-  await life.run('warm up', () => warmUp(scenario.warmUpMs, signal));
-  await life.run('end the change', () => driver.drive(scene));
-  await life.run('wait for the change to settle', () => driver.settled(scene));
-  scene.say('quiet tail');
-  await life.run('wait for a quiet tail', () =>
-    quietTail(scenario.tailMs, recorder.live, firing, journal, signal),
+  const recorder = await measureUnderLoad(
+    {
+      kube: run.kube,
+      clients: prepared.agents.map(({ client }) => client),
+      plans,
+      journal,
+      life,
+      warmUpMs: scenario.warmUpMs,
+      tailMs: scenario.tailMs,
+      record: () =>
+        startRecorder(run.kube, prepared.identity.namespace, journal, {
+          workload: run.target.workload.kind,
+          shared: prepared.shared,
+        }),
+      async beside() {
+        const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
+        followQueueOf(measurement);
+        return crossCheck;
+      },
+      progress: (event) =>
+        run.progress({
+          experiment,
+          ...(event.loadMs !== undefined && { limitMs: scenario.limitMs }),
+          ...event,
+        }),
+      onFiring: (firing) => {
+        measurement.firing = firing;
+      },
+    },
+    driver,
   );
-  const k6Counts = crossCheck?.stop();
-  await life.run('end the load', () => firing.end(signal));
-  (await k6Counts)?.(firing.ends);
-  await life.run('see the last events', () => recorder.verify(WATCHES_LIMIT_MS));
-  if (recorder.faults.length > 0) throw new FaultError(recorder.faults.join(' '));
+  refuseFaults(recorder);
 }
 
 function recordHeader({ run, prepared, journal }: Measurement, plans: readonly AgentPlan[]): void {
@@ -117,37 +115,9 @@ function recordHeader({ run, prepared, journal }: Measurement, plans: readonly A
   }
 }
 
-async function record({ run, prepared, journal, life }: Measurement): Promise<Recorder> {
-  let recorder: Recorder | undefined;
-  life.defer('end the watches', () => recorder?.stop());
-  return life.run('start the watches', async () => {
-    recorder = await startRecorder(
-      run.kube,
-      prepared.identity.namespace,
-      journal,
-      run.target.workload.kind,
-      prepared.shared,
-    );
-    return recorder;
-  });
-}
-
 function followQueueOf({ run, prepared, journal, life }: Measurement): void {
   const { identity, queuePod } = prepared;
   if (queuePod === undefined) return;
   const queue = followQueue(() => queueCounters(run.kube, identity.namespace, queuePod, ownPort), journal);
   life.defer('stop reading the queue', () => queue.stop());
-}
-
-function sceneOf({ run, prepared, journal, life }: Measurement, live: Scene['live'], firing: Firing): Scene {
-  const { signal } = life;
-  return {
-    kube: run.kube.during(signal),
-    live,
-    journal,
-    signal,
-    say: (doing) => run.progress({ experiment: experimentName(prepared.key), doing }),
-    setRate: (ratePerSecond, overMs, lane) => changeRate(firing, ratePerSecond, overMs, lane, signal),
-    defer: (what, undo) => life.defer(what, (limit) => undo(run.kube.during(limit))),
-  };
 }
