@@ -23,6 +23,8 @@ export class FakeDocker {
   /** Images on each node: name to id. */
   readonly onNodes = new Map<string, Map<string, string>>();
   readonly ran: string[] = [];
+  /** kube-proxy's log on every node, and whether it runs, as the node is asked for it. */
+  proxyLog = 'kube-proxy-runs\n';
   /** Keyed by the beginning of the command line. */
   readonly troubles = new Map<string, Trouble>();
   private made = 0;
@@ -62,6 +64,7 @@ export class FakeDocker {
     if (line.startsWith('docker network rm')) return this.removeNetwork();
     if (line.startsWith('docker ps')) return this.listContainers(after('--filter'));
     if (line.startsWith('docker inspect')) return this.inspectContainers(args.slice(3));
+    if (line.startsWith('docker exec') && line.includes('/kube-proxy/')) return this.proxyLog;
     if (line.startsWith('docker exec')) return this.imagesOnNode(args[1] ?? '');
     if (line.startsWith('kind get clusters'))
       return [...new Set([...this.containers.values()].map((one) => `${one.cluster}\n`))].join('');

@@ -10,6 +10,7 @@ import {
 import { overrideConfiguration } from '../config/override.ts';
 import { UsageError } from '../model/errors.ts';
 import { rateBounds } from '../model/load.ts';
+import { type ProxyMode, proxyModes } from '../model/proxy-mode.ts';
 import type { ClusterChoice } from '../run/clusters.ts';
 import { settings, variantNamed } from '../settings/index.ts';
 
@@ -19,6 +20,7 @@ export interface ClusterFlags {
   readonly config?: string;
   readonly kindImage?: string;
   readonly oneNode?: boolean;
+  readonly proxyMode?: ProxyMode;
   readonly keepCluster?: boolean;
   readonly context?: string;
   readonly kubeconfig?: string;
@@ -37,6 +39,7 @@ export const addClusterFlags = (command: Command): Command =>
     .option('--config <file>', 'configuration (default: rollproof.yaml when it is there)')
     .option('--kind-image <image>', 'node image for kind')
     .option('--one-node', 'kind: one node instead of four')
+    .addOption(new Option('--proxy-mode <mode>', 'kind: how kube-proxy routes').choices(proxyModes))
     .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
     .option('--context <name>', 'context of the kubeconfig, for --cluster context')
     .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
@@ -85,6 +88,7 @@ function withFlags(
       kind: flags.cluster,
       nodeImage: flags.kindImage,
       oneNode: flags.oneNode,
+      proxyMode: flags.proxyMode,
       keep: flags.keepCluster,
       context: flags.context,
       kubeconfig: flags.kubeconfig,

@@ -1,6 +1,7 @@
 // What rollproof.yaml may say: the schema that validates it and from which config.schema.json is generated.
 import { z } from 'zod';
 import { lanes, longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
+import { proxyModes } from '../model/proxy-mode.ts';
 import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
 import {
   command,
@@ -305,6 +306,7 @@ export const configurationSchema = z.strictObject({
       kind: z.enum(['auto', ...clusterKinds]).optional(),
       nodeImage: text.optional().describe('kind: the node image.'),
       oneNode: z.boolean().optional().describe('kind: one node instead of four.'),
+      proxyMode: z.enum(proxyModes).optional().describe('kind: how kube-proxy routes.'),
       keep: z.boolean().optional().describe('Leave the cluster running for the next run.'),
       context: text.optional().describe('Cluster "context": name of the kubeconfig context.'),
       kubeconfig: text.optional().describe('Cluster "context": the kubeconfig file.'),

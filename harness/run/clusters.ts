@@ -41,6 +41,7 @@ export async function chooseCluster(
     nodeImage: cluster.nodeImage,
     oneNode: cluster.oneNode,
     keep: cluster.keep,
+    proxyMode: cluster.proxyMode,
     ...(needs.autoscaler && { autoscalerSyncSeconds: needs.autoscaler.syncSeconds }),
   });
   const embedded = embeddedProvider({
@@ -57,9 +58,15 @@ export async function chooseCluster(
       `--namespace ${cluster.namespace}: cluster ${choice} is one of its own; a namespace is for --cluster context.`,
     );
   }
+  if (cluster.proxyMode !== undefined && (choice === 'embedded' || choice === 'context')) {
+    throw new UsageError(
+      `--proxy-mode ${cluster.proxyMode} (cluster.proxyMode): cluster ${choice} routes in its own way; it is for --cluster kind.`,
+    );
+  }
   switch (choice) {
     case 'auto': {
       const problem = await kind.unavailable();
+      if (problem && cluster.proxyMode !== undefined) throw new FaultError(problem);
       if (!problem)
         return {
           provider: kind,

@@ -11,6 +11,7 @@ import { parse } from 'yaml';
 import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
 import { withLock } from '../../harness/cluster/kind/lock.ts';
 import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
+import { proxyFailure } from '../../harness/cluster/kind/proxy-mode.ts';
 import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
 import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
 import { CommandError, commandLine, runCommand } from '../../harness/exec/command.ts';
@@ -116,6 +117,9 @@ nodes:
   });
   const one = clusterConfig(text, 'f.yaml', { ...shape, oneNode: true, autoscalerSyncSeconds: 5 });
   assert.is(one.nodes, 1);
+  const mode = (text: string) =>
+    parse(clusterConfig(text, 'f.yaml', { ...shape, proxyMode: 'nftables' }).yaml);
+  assert.equal(mode(text).networking, { ipFamily: 'ipv4', kubeProxyMode: 'nftables' });
   const patches = (parse(one.yaml).kubeadmConfigPatches as string[]).map((patch) => parse(patch));
   assert.equal(
     patches.slice(1).map((patch) => [patch.apiVersion, patch.controllerManager.extraArgs]),
@@ -124,6 +128,21 @@ nodes:
       ['kubeadm.k8s.io/v1beta4', [{ name: 'horizontal-pod-autoscaler-sync-period', value: '5s' }]],
     ],
   );
+});
+
+test("kube-proxy's last word is a failure only when it does not run", () => {
+  const log = (text: string) => `2026-01-02T03:04:05.678901234Z stderr F ${text}`;
+  const nft = log(
+    'E0102 03:04:05.678 1 run.go:72] "command failed" err="could not find nftables binary: exec: \\"nft\\": executable file not found in $PATH"',
+  );
+  const table: [text: string, words: string | undefined][] = [
+    [nft, 'could not find nftables binary: exec: "nft": executable file not found in $PATH'],
+    [`${nft}\nkube-proxy-runs\n`, undefined],
+    [log('I0102 03:04:05.678 1 server.go:88] "Using iptables proxy"'), undefined],
+    [log('F0102 03:04:05.678 1 server.go:88] no IPVS in this kernel'), 'no IPVS in this kernel'],
+    ['', undefined],
+  ];
+  for (const [text, words] of table) assert.is(proxyFailure(text), words, text);
 });
 
 test("kind's configuration: what is wrong with it is a sentence", () => {

@@ -133,6 +133,23 @@ test('a creation that fails is a sentence with the command line, and leaves noth
   }
 });
 
+test('a mode in which kube-proxy cannot run is a sentence from its own log while kind is at work', async () => {
+  await using world = makeWorld();
+  world.docker.proxyLog = '2026-01-02T03:04:05Z stderr F E0102 1 run.go:72] "command failed" err="no nft"\n';
+  world.docker.troubles.set('kind create', async (args, { signal }) => {
+    await world.half(args);
+    await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+    throw new InterruptedError();
+  });
+  const error = await errorOf(world.create({ proxyMode: 'nftables' }));
+  assert.instance(error, FaultError);
+  assert.match(
+    error.message,
+    /^kind: kube-proxy does not run in mode nftables on this machine: it says "no nft"/,
+  );
+  world.assertNothingLeft();
+});
+
 test('an interrupt in the middle of the creation leaves nothing', async () => {
   await using world = makeWorld();
   const controller = new AbortController();
@@ -185,6 +202,7 @@ test('a kept cluster that is not what was asked for is left alone', async () => 
   const table: [what: string, options: KindOptions][] = [
     ['one node', { oneNode: true }],
     ['another image', { nodeImage: 'kindest/node:v1.30.0' }],
+    ['another mode of kube-proxy', { proxyMode: 'iptables' }],
   ];
   for (const [what, options] of table) {
     await using world = makeWorld();

@@ -1,6 +1,7 @@
 // kind's configuration for one cluster: the user's file with our token on every node. Pure.
 import { parse, stringify } from 'yaml';
 import { UsageError } from '../../model/errors.ts';
+import type { ProxyMode } from '../../model/proxy-mode.ts';
 
 export interface ClusterShape {
   readonly token: string;
@@ -8,6 +9,8 @@ export interface ClusterShape {
   readonly oneNode: boolean;
   /** The autoscaler's sync period; null: Kubernetes' default of 15 s. */
   readonly autoscalerSyncSeconds: number | null;
+  /** kube-proxy's; undefined: as the file says, or kind's default. */
+  readonly proxyMode?: ProxyMode | undefined;
 }
 
 export const ownerLabel = 'rollproof.dev/owner';
@@ -25,6 +28,7 @@ interface KindCluster {
   kind?: string;
   apiVersion?: string;
   nodes?: KindNode[];
+  networking?: Record<string, unknown>;
   kubeadmConfigPatches?: string[];
   [field: string]: unknown;
 }
@@ -55,6 +59,7 @@ export function clusterConfig(
       // A name in the file would win over --name.
       name: undefined,
       nodes,
+      ...(shape.proxyMode && { networking: { ...config.networking, kubeProxyMode: shape.proxyMode } }),
       ...(patches.length > 0 && {
         kubeadmConfigPatches: [...(config.kubeadmConfigPatches ?? []), ...patches],
       }),

@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FaultError } from '../../model/errors.ts';
+import { proxyModes } from '../../model/proxy-mode.ts';
 import { identify, isAlive, type ProcessIdentity, processIdentitySchema } from '../process-identity.ts';
 import { withLock } from './lock.ts';
 
@@ -23,6 +24,8 @@ export const ownershipRecordSchema = z.object({
   nodes: z.number().int(),
   image: z.string().nullable(),
   autoscalerSyncSeconds: z.number().nullable(),
+  /** The mode of kube-proxy that was asked for; undefined: none was. */
+  proxyMode: z.enum(proxyModes).optional(),
   /** Docker network "kind" before the creation; null: there was none, so it goes with the last cluster. */
   networkBefore: z.string().nullable(),
   createdAt: z.string(),

@@ -6,6 +6,7 @@ import { CommandError, type RunCommand, runCommand } from '../../exec/command.ts
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError, messageOf, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
+import type { ProxyMode } from '../../model/proxy-mode.ts';
 import { describeCluster, nodeStates } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
 import { identify } from '../process-identity.ts';
@@ -29,6 +30,7 @@ import {
   thisProcess,
 } from './ownership.ts';
 import { delayProxyOn, type ProxyDelay } from './proxy-delay.ts';
+import { guardProxy } from './proxy-mode.ts';
 import { clusterReady } from './readiness.ts';
 import { removeCluster, sweep } from './removal.ts';
 
@@ -47,6 +49,8 @@ export interface KindOptions {
    * as it is and a new one has the 15 s.
    */
   readonly autoscalerSyncSeconds?: number | null;
+  /** Of kube-proxy; undefined: kind's default, and a kept cluster is used with the one that it has. */
+  readonly proxyMode?: ProxyMode | undefined;
 }
 
 /** What the provider needs from the outside, so that tests can stand in for it. */
@@ -138,6 +142,7 @@ class Bringup {
       token,
       oneNode: this.options.oneNode ?? false,
       autoscalerSyncSeconds: this.options.autoscalerSyncSeconds ?? null,
+      proxyMode: this.options.proxyMode,
     };
     return { ...clusterConfig(readFileSync(file, 'utf8'), file, shape), token };
   }
@@ -176,8 +181,12 @@ class Bringup {
   }
 
   private fits(record: OwnershipRecord, nodes: number): boolean {
-    const { nodeImage } = this.options;
-    return record.nodes === nodes && (nodeImage === undefined || record.image === nodeImage);
+    const { nodeImage, proxyMode } = this.options;
+    return (
+      record.nodes === nodes &&
+      (nodeImage === undefined || record.image === nodeImage) &&
+      (proxyMode === undefined || record.proxyMode === proxyMode)
+    );
   }
 
   private async freshRecord(
@@ -197,6 +206,7 @@ class Bringup {
       nodes,
       image: this.options.nodeImage ?? null,
       autoscalerSyncSeconds: this.options.autoscalerSyncSeconds ?? null,
+      ...(this.options.proxyMode && { proxyMode: this.options.proxyMode }),
       networkBefore: await networkId(this.seams.run),
       createdAt: new Date().toISOString(),
     };
@@ -256,8 +266,25 @@ class Bringup {
   }
 
   private async createNew(record: OwnershipRecord, config: string): Promise<RunningCluster> {
+    const { run } = this.seams;
+    const { name } = record;
+    const guard = guardProxy(run, `${name}-control-plane`, record.proxyMode, this.create.signal);
+    try {
+      return await this.bringUp(record, config, guard.signal);
+    } catch (error) {
+      throw guard.failure() ?? error;
+    } finally {
+      guard.stop();
+    }
+  }
+
+  private async bringUp(
+    record: OwnershipRecord,
+    config: string,
+    signal: AbortSignal,
+  ): Promise<RunningCluster> {
     const { run, connect } = this.seams;
-    const { progress, signal } = this.create;
+    const { progress } = this.create;
     const { name } = record;
     const image = await chooseNodeImage(run, this.options.nodeImage);
     const folder = this.ownership.folderOf(name);
