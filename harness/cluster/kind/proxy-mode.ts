@@ -13,7 +13,7 @@ export interface ProxyGuard {
   stop(): void;
 }
 
-const POLL_MS = 1000;
+const POLL_MS = 500;
 const LOOK_LIMIT_MS = 10_000;
 /** Ended this many times in a row with an error as its last word: a start that is too early ends so once. */
 const ENOUGH = 2;
@@ -21,7 +21,7 @@ const RUNS = 'kube-proxy-runs';
 /** Its log as the kubelet keeps it on the node, so that no API server is needed to read it. */
 const LOOK = `for log in /var/log/pods/kube-system_kube-proxy-*/kube-proxy/*.log; do [ -e "$log" ] && tail -n 20 "$log"; done; pidof kube-proxy >/dev/null && echo ${RUNS}; true`;
 
-/** Looks every second from now on, until it is stopped. `node`: the first of the cluster, which comes up first. */
+/** Looks twice a second from now on, until it is stopped. `node`: the first of the cluster, which comes up first. */
 export function guardProxy(
   run: RunCommand,
   node: string,
