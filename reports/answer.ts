@@ -1,9 +1,9 @@
 // The answer that every report puts first: is it safe, why not, what to change, how sure. Pure, from results alone.
-import type { Lane } from '../harness/model/load.ts';
+import type { LineId } from '../harness/model/line.ts';
 import type { Cause, DirectVerdict, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
 import { count, counted, duration, listed, lostOf, nodesOf, percent } from '../harness/words/figures.ts';
-import { causeWords, laneWords } from '../harness/words/names.ts';
+import { causeWords, lineWords } from '../harness/words/names.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
 
 export interface Answer {
@@ -19,7 +19,7 @@ export interface SafeLine {
   readonly column: Column;
   readonly role: 'before' | 'after' | 'only';
   readonly lanes: readonly {
-    readonly lane: Lane;
+    readonly lane: LineId;
     readonly lost: number;
     readonly attempts: number;
     readonly share: number;
@@ -29,7 +29,7 @@ export interface SafeLine {
 }
 export interface WhyLine {
   readonly cause: Cause;
-  readonly lane: Lane;
+  readonly lane: LineId;
   readonly lost: number;
   /** Share of the lane's losses. */
   readonly share: number;
@@ -271,11 +271,11 @@ function asExpected({ question, claims }: ScenarioResult): string {
   return yes ? `Yes: ${all}.` : `${all[0]!.toUpperCase()}${all.slice(1)}.`;
 }
 
-const lossyLanes = (scenario: ScenarioResult, column: Column): readonly Lane[] =>
+const lossyLanes = (scenario: ScenarioResult, column: Column): readonly LineId[] =>
   lanesOf(scenario).filter((lane) => (worst(column, lane)?.result.lost ?? 0) > 0);
 
-function laneLoss(column: Column, lane: Lane): string {
-  return `${laneWords[lane].title} lost ${lostOf(worst(column, lane)!.result)}`;
+function laneLoss(column: Column, lane: LineId): string {
+  return `${lineWords(lane).title} lost ${lostOf(worst(column, lane)!.result)}`;
 }
 
 function settingsPhrase(column: Column): string {
@@ -382,7 +382,7 @@ function sureLines(
         const { clean, runs: n } = cleanRuns(shown, lane);
         lines.push({
           tone: clean === n ? 'good' : 'warn',
-          text: `${laneWords[lane].title}: nothing lost in ${clean} of ${n} runs with ${shown.label}`,
+          text: `${lineWords(lane).title}: nothing lost in ${clean} of ${n} runs with ${shown.label}`,
         });
       }
     } else {

@@ -1,5 +1,5 @@
 // A scenario's own cases side by side, and what was changed of published manifests to run them. Pure, from results alone.
-import type { Lane } from '../harness/model/load.ts';
+import type { LineId } from '../harness/model/line.ts';
 import type { ClaimResult, ScenarioResult } from '../harness/model/results.ts';
 import { duration, lostOf } from '../harness/words/figures.ts';
 import { type Column, caseOf, columnsOf, lanesOf, worst } from './comparison.ts';
@@ -28,7 +28,7 @@ export function caseRows(scenario: Pick<ScenarioResult, 'experiments' | 'claims'
   });
 }
 
-function figuresOf(column: Column, lanes: readonly Lane[]): Omit<CaseRow, 'name' | 'title' | 'claims'> {
+function figuresOf(column: Column, lanes: readonly LineId[]): Omit<CaseRow, 'name' | 'title' | 'claims'> {
   const { rollout, measures } = column.experiments[0]!;
   const lost = lanes.flatMap((lane) => {
     const found = worst(column, lane);

@@ -1,5 +1,6 @@
 // Experiments of a scenario side by side: which columns there are, which two are "before" and "after", and which
 // repeat speaks for a column (always the worst one).
+import { type LineId, linesOf, parseLineId } from '../harness/model/line.ts';
 import { type Lane, lanes } from '../harness/model/load.ts';
 import type { Cause, ExperimentResult, LaneResult, ScenarioResult } from '../harness/model/results.ts';
 import { causes } from '../harness/model/results.ts';
@@ -84,7 +85,10 @@ export function beforeAfter(scenario: Pick<ScenarioResult, 'experiments'>): Befo
 }
 
 const mostLost = (column: Column | undefined): number =>
-  Math.max(0, ...lanes.map((lane) => (column && worst(column, lane)?.result.lost) ?? 0));
+  Math.max(
+    0,
+    ...(column?.experiments ?? []).flatMap(({ lanes }) => Object.values(lanes).map(({ lost }) => lost)),
+  );
 
 /** What the variant of a column is, where it is one of the scenario's own. */
 export const caseOf = (column: Column): ExperimentResult['case'] => column.experiments[0]?.case;
@@ -97,15 +101,34 @@ export function mainColumns(scenario: Pick<ScenarioResult, 'experiments'>, limit
   return columns.filter((column) => main.has(column.label));
 }
 
-/** The lanes that any experiment of the scenario has, in the usual order. */
-export function lanesOf(scenario: Pick<ScenarioResult, 'experiments'>): readonly Lane[] {
-  return lanes.filter((lane) => scenario.experiments.some((experiment) => experiment.lanes[lane]));
+/** Kinds of clients that any scenario has: an overview has a column for each, however many lines there are. */
+export const kindsOf = (scenarios: readonly Pick<ScenarioResult, 'experiments'>[]): readonly Lane[] =>
+  lanes.filter((kind) => scenarios.some((scenario) => linesOfKind(scenario, kind).length > 0));
+
+export const linesOfKind = (scenario: Pick<ScenarioResult, 'experiments'>, kind: Lane): readonly LineId[] =>
+  lanesOf(scenario).filter((id) => parseLineId(id)?.kind === kind);
+
+/** An overview's cell: the only line of the kind as it is, several with their names; an en dash where there is none. */
+export function byKind(
+  scenario: Pick<ScenarioResult, 'experiments'>,
+  kind: Lane,
+  ofLine: (line: LineId) => string,
+): string {
+  const lines = linesOfKind(scenario, kind);
+  const [only] = lines;
+  if (lines.length === 1 && only) return ofLine(only);
+  return lines.map((line) => `${line}: ${ofLine(line)}`).join(', ') || '–';
+}
+
+/** The lines that any experiment of the scenario has, in the usual order. */
+export function lanesOf(scenario: Pick<ScenarioResult, 'experiments'>): readonly LineId[] {
+  return linesOf(scenario.experiments);
 }
 
 /** The valid repeat that lost most in this lane (of all, where none is valid): what a column shows when there are several. */
 export function worst(
   column: Column,
-  lane: Lane,
+  lane: LineId,
 ): { readonly experiment: ExperimentResult; readonly result: LaneResult } | undefined {
   const valid = column.experiments.filter((experiment) => experiment.valid);
   return (valid.length > 0 ? valid : column.experiments)
@@ -126,7 +149,7 @@ export function causesOf(lane: Pick<LaneResult, 'causes'>): readonly (readonly [
 }
 
 /** Several repeats of one variant: in how many a lane lost nothing. */
-export function cleanRuns(column: Column, lane: Lane): { readonly clean: number; readonly runs: number } {
+export function cleanRuns(column: Column, lane: LineId): { readonly clean: number; readonly runs: number } {
   const results = column.experiments.flatMap((experiment) => experiment.lanes[lane] ?? []);
   return { clean: results.filter((result) => result.lost === 0).length, runs: results.length };
 }

@@ -1,12 +1,13 @@
 // Markdown for a pull request's comment or a CI job's summary: the answer, one table, causes, folded details.
 
+import type { LineId } from '../harness/model/line.ts';
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { clip, count, day, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
-import { causeWords, laneWords, outcomeWords, verdictWords } from '../harness/words/names.ts';
+import { causeWords, lineWords, outcomeWords, verdictWords } from '../harness/words/names.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
 import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
-import { beforeAfter, causesOf, lanesOf, mainColumns, worst } from './comparison.ts';
+import { beforeAfter, byKind, causesOf, kindsOf, lanesOf, mainColumns, worst } from './comparison.ts';
 
 /** A comment on GitHub takes 65,536 characters; room is left for what a workflow adds around it. */
 const limitChars = 60_000;
@@ -57,20 +58,19 @@ function fitted(head: string, sections: readonly string[], tail: string): string
 
 function overviewTable(scenarios: readonly ScenarioResult[]): string {
   const own = scenarios.some(({ direct }) => direct);
-  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
-    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
-  );
+  const kinds = kindsOf(scenarios);
   return [
-    `| Scenario | ${own ? 'As it is | ' : ''}Verdict | ${lanes.map((lane) => `Lost, ${lane}: before → after`).join(' | ')} |`,
-    `|---|${own ? '---|' : ''}---|${lanes.map(() => '---:|').join('')}`,
+    `| Scenario | ${own ? 'As it is | ' : ''}Verdict | ${kinds.map((kind) => `Lost, ${kind}: before → after`).join(' | ')} |`,
+    `|---|${own ? '---|' : ''}---|${kinds.map(() => '---:|').join('')}`,
     ...scenarios.map((scenario) => {
       const { before, after } = beforeAfter(scenario);
-      const cells = lanes.map((lane) => {
+      const ofLine = (lane: LineId): string => {
         const from = before && worst(before, lane)?.result;
         const to = after && worst(after, lane)?.result;
         if (!from) return '–';
         return to ? `${count(from.lost)} → **${count(to.lost)}**` : lostOf(from);
-      });
+      };
+      const cells = kinds.map((kind) => byKind(scenario, kind, ofLine));
       const direct = scenario.direct
         ? `${verdictWords[scenario.direct.verdict].sign} ${scenario.direct.verdict}`
         : '–';
@@ -111,7 +111,7 @@ function scenarioSection(scenario: ScenarioResult, results: Results, level: numb
     lines.push(heading('Why'), '');
     for (const line of answer.why) {
       lines.push(
-        `- ${percent(line.share)} of ${laneWords[line.lane].title} lost: ${causeWords[line.cause].title} (${code(line.cause)})`,
+        `- ${percent(line.share)} of ${lineWords(line.lane).title} lost: ${causeWords[line.cause].title} (${code(line.cause)})`,
       );
     }
     lines.push('');

@@ -1,10 +1,11 @@
 // The summary on a terminal: the verdicts, what was lost per lane before and after, why, and what to change.
 import { stripVTControlCharacters } from 'node:util';
+import type { LineId } from '../harness/model/line.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { count, counted, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
 import {
   causeWords,
-  laneWords,
+  lineWords,
   lossTone,
   type Tone,
   toneSigns,
@@ -12,7 +13,7 @@ import {
 } from '../harness/words/names.ts';
 import { answerOf, suiteHeadline } from './answer.ts';
 import { substitutionsShown } from './cases.ts';
-import { beforeAfter, lanesOf, worst } from './comparison.ts';
+import { beforeAfter, byKind, kindsOf, lanesOf, worst } from './comparison.ts';
 
 export interface TerminalOptions {
   /** From {@link wantsColour}. */
@@ -92,7 +93,7 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
         return paint(tone, `${toneSigns[tone]} ${lostOf(result)}${share}${outage}`);
       }),
     ]);
-    lines.push(...columns([['', ...lanes.map((lane) => `lost, ${laneWords[lane].title}`)], ...rows]), '');
+    lines.push(...columns([['', ...lanes.map((lane) => `lost, ${lineWords(lane).title}`)], ...rows]), '');
   }
   const changes = substitutionsShown(scenario);
   if (changes.length > 0) {
@@ -104,7 +105,7 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
     lines.push(paint('bold', 'Why'));
     for (const line of answer.why.slice(0, 6)) {
       lines.push(
-        `  ${percent(line.share).padStart(6)} of ${laneWords[line.lane].title} lost: ${causeWords[line.cause].title}`,
+        `  ${percent(line.share).padStart(6)} of ${lineWords(line.lane).title} lost: ${causeWords[line.cause].title}`,
       );
     }
     lines.push('');
@@ -121,24 +122,23 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
 }
 
 function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonly string[] {
-  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
-    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
-  );
+  const kinds = kindsOf(scenarios);
   const own = scenarios.some(({ direct }) => direct);
   const rows = scenarios.map((scenario) => {
     const { before, after } = beforeAfter(scenario);
+    const ofLine = (lane: LineId): string => {
+      const from = before && worst(before, lane);
+      const to = after && worst(after, lane);
+      if (!from) return '–';
+      const { result, experiment } = to ?? from;
+      const text = to ? `${count(from.result.lost)} → ${count(to.result.lost)}` : count(from.result.lost);
+      return paint(lossTone(result.lost, experiment.valid), text);
+    };
     return [
       ...(own ? [ownCell(scenario, paint)] : []),
       badge(scenario, paint),
       safe(scenario.name),
-      ...lanes.map((lane) => {
-        const from = before && worst(before, lane);
-        const to = after && worst(after, lane);
-        if (!from) return '–';
-        const { result, experiment } = to ?? from;
-        const text = to ? `${count(from.result.lost)} → ${count(to.result.lost)}` : count(from.result.lost);
-        return paint(lossTone(result.lost, experiment.valid), text);
-      }),
+      ...kinds.map((kind) => byKind(scenario, kind, ofLine)),
     ];
   });
   const reasons = scenarios
@@ -146,7 +146,7 @@ function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonl
     .map((scenario) => `  ${badge(scenario, paint)}  ${safe(scenario.name)}: ${safe(scenario.reason)}`);
   return [
     ...columns([
-      [...(own ? ['as it is'] : []), 'verdict', 'scenario', ...lanes.map((lane) => `lost, ${lane}`)],
+      [...(own ? ['as it is'] : []), 'verdict', 'scenario', ...kinds.map((kind) => `lost, ${kind}`)],
       ...rows,
     ]),
     '',

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../model/errors.ts';
-import { lanes } from '../model/load.ts';
+import { lineIdSchema } from '../model/line.ts';
 import { directVerdicts, type Results, resultsSchemaVersion, verdicts } from '../model/results.ts';
 
 const resultsFile = 'results.json';
@@ -78,7 +78,7 @@ const comparedSchema = z.looseObject({
             extraPodSeconds: z.number(),
             capacityLostPodSeconds: z.number(),
           }),
-          lanes: z.partialRecord(z.enum(lanes), laneSchema),
+          lanes: z.record(lineIdSchema, laneSchema),
         }),
       ),
     }),

@@ -1,6 +1,7 @@
 // What rollproof.yaml may say: the schema that validates it and from which config.schema.json is generated.
 import { z } from 'zod';
-import { lanes, longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
+import { lineIdSchema } from '../model/line.ts';
+import { longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
 import { proxyModes } from '../model/proxy-mode.ts';
 import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
 import {
@@ -250,7 +251,7 @@ export type AgentConfiguration = z.output<typeof agentSchema>;
 
 export const gateSchema = z.strictObject({
   maxLost: z
-    .partialRecord(z.enum(lanes), z.number().int().nonnegative())
+    .record(lineIdSchema, z.number().int().nonnegative())
     .optional()
     .describe('Most lost requests per lane, in every experiment of the gated variants.'),
   maxOutageMs: z

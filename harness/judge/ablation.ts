@@ -1,5 +1,5 @@
 // Which setting does what: the matrix settings × lanes from experiments with none, one, all but one and all of them.
-import { type Lane, lanes } from '../model/load.ts';
+import { type LineId, linesOf } from '../model/line.ts';
 import type {
   Ablation,
   AblationCell,
@@ -17,7 +17,7 @@ export function judgeAblation(experiments: readonly ExperimentResult[]): Ablatio
   const settings = union(experiments);
   const rows = rowsOf(experiments, settings);
   if (!rows.some((row) => row.kind === 'only' || row.kind === 'without')) return undefined;
-  const used = lanes.filter((lane) => rows.some((row) => row.lanes[lane]));
+  const used = linesOf(rows);
   const effects = used.flatMap((lane) => settings.map((setting) => effectOf(setting, settings, lane, rows)));
   const pairs = used.flatMap((lane) => pairsOf(lane, settings, rows));
   return {
@@ -77,8 +77,8 @@ function rowOf(group: readonly ExperimentResult[], settings: readonly string[]):
     without: `all but ${off[0]}`,
     other: on.join(' + '),
   };
-  const cells: Partial<Record<Lane, AblationCell>> = {};
-  for (const lane of lanes) {
+  const cells: Record<LineId, AblationCell> = {};
+  for (const lane of linesOf(valid)) {
     const results = valid
       .map((experiment) => experiment.lanes[lane])
       .filter((result) => result !== undefined);
@@ -108,7 +108,7 @@ function rowOf(group: readonly ExperimentResult[], settings: readonly string[]):
 }
 
 /** With two settings, one alone is all but the other: both questions are answered by the same row. */
-function cell(rows: readonly AblationRow[], lane: Lane, on: readonly string[]): AblationCell | undefined {
+function cell(rows: readonly AblationRow[], lane: LineId, on: readonly string[]): AblationCell | undefined {
   const row = rows.find(
     (one) => one.settings.length === on.length && on.every((setting) => one.settings.includes(setting)),
   );
@@ -118,7 +118,7 @@ function cell(rows: readonly AblationRow[], lane: Lane, on: readonly string[]): 
 function effectOf(
   setting: string,
   settings: readonly string[],
-  lane: Lane,
+  lane: LineId,
   rows: readonly AblationRow[],
 ): SettingEffect {
   const baseline = cell(rows, lane, []);
@@ -167,7 +167,7 @@ const lostText = (one: AblationCell | undefined) =>
 
 function effectText(
   setting: string,
-  lane: Lane,
+  lane: LineId,
   effect: Effect,
   baseline: AblationCell | undefined,
   alone: AblationCell | undefined,
@@ -207,7 +207,7 @@ function mainCause(one: AblationCell | undefined): string {
  * Two settings need each other in a lane: the baseline loses, each of them alone still loses, all together lose
  * nothing, and without either of them the others lose.
  */
-function pairsOf(lane: Lane, settings: readonly string[], rows: readonly AblationRow[]): Ablation['pairs'] {
+function pairsOf(lane: LineId, settings: readonly string[], rows: readonly AblationRow[]): Ablation['pairs'] {
   const all = cell(rows, lane, settings);
   if (!all || all.lost > 0) return [];
   const loses = (on: readonly string[]) => (cell(rows, lane, on)?.lost ?? 0) > 0;
@@ -227,7 +227,7 @@ function pairsOf(lane: Lane, settings: readonly string[], rows: readonly Ablatio
 
 function adviceOf(
   settings: readonly string[],
-  used: readonly Lane[],
+  used: readonly LineId[],
   rows: readonly AblationRow[],
   effects: readonly SettingEffect[],
   pairs: Ablation['pairs'],

@@ -1,5 +1,5 @@
 // What a reader should do, in plain words, from the causes that were found.
-import { type Lane, lanes } from '../model/load.ts';
+import { inLineOrder, type LineId, linesOf } from '../model/line.ts';
 import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
@@ -41,12 +41,12 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
   return advice;
 }
 
-type Lost = Partial<Record<Lane, number>>;
+type Lost = Record<LineId, number>;
 
 function lossesByCause(experiments: readonly ExperimentResult[]): [Cause, Lost][] {
   return causes.flatMap((cause) => {
     const lost: Lost = {};
-    for (const lane of lanes) {
+    for (const lane of linesOf(experiments)) {
       const sum = experiments.reduce(
         (value, experiment) => value + (experiment.lanes[lane]?.causes[cause] ?? 0),
         0,
@@ -58,7 +58,11 @@ function lossesByCause(experiments: readonly ExperimentResult[]): [Cause, Lost][
 }
 
 const lossText = (lost: Lost): string =>
-  listed(lanes.flatMap((lane) => (lost[lane] ? [`${count(lost[lane])} in lane ${lane}`] : [])));
+  listed(
+    inLineOrder(Object.keys(lost)).flatMap((lane) =>
+      lost[lane] ? [`${count(lost[lane])} in lane ${lane}`] : [],
+    ),
+  );
 
 /** The setting of the hardened variant that acts on a cause. */
 const settingAgainst: Readonly<Partial<Record<Cause, string>>> = {

@@ -1,6 +1,6 @@
 // Evaluates one claim on the experiments that it applies to. What was not measured, or not well enough, is undecided.
 
-import { type Lane, lanes } from '../model/load.ts';
+import { type LineId, linesNamed, linesOf } from '../model/line.ts';
 import type { ClaimResult, ExperimentResult, Fact, LaneResult } from '../model/results.ts';
 import type { ClaimDefinition, Expectation } from '../model/scenario.ts';
 import { count } from '../words/figures.ts';
@@ -96,7 +96,7 @@ interface Part {
   readonly text: string;
 }
 
-function check(expectation: Expectation, lane: Lane | undefined, experiment: ExperimentResult): Part {
+function check(expectation: Expectation, lane: LineId | undefined, experiment: ExperimentResult): Part {
   const { measure } = expectation;
   const values = valuesOf(measure, lane, experiment);
   if (values.length === 0) {
@@ -116,26 +116,29 @@ function check(expectation: Expectation, lane: Lane | undefined, experiment: Exp
 }
 
 interface Value {
-  readonly lane?: Lane;
+  readonly lane?: LineId;
   readonly value: Measure;
 }
 
 /**
- * A claim with a lane looks at that lane. Without one, a measure of lanes is looked at in each: an upper bound or an
+ * A claim with a lane looks at the lines that it names. Without one, a measure of lanes is looked at in each: an upper bound or an
  * exact value must hold in all of them, a lower bound in one.
  */
-function valuesOf(measure: string, lane: Lane | undefined, { measures }: ExperimentResult): Value[] {
+function valuesOf(measure: string, lane: LineId | undefined, experiment: ExperimentResult): Value[] {
+  const { measures } = experiment;
+  const present = linesOf([experiment]);
+  const of = (lines: readonly LineId[]): Value[] =>
+    lines.flatMap((one) => {
+      const value = measures[`${one}.${measure}`];
+      return value === undefined ? [] : [{ lane: one, value }];
+    });
   if (lane !== undefined) {
-    const value = measures[`${lane}.${measure}`];
-    if (value !== undefined) return [{ lane, value }];
+    const named = of(linesNamed(lane, present));
+    if (named.length > 0) return named;
   }
   const plain = measures[measure];
   if (plain !== undefined) return [{ value: plain }];
-  if (lane !== undefined) return [];
-  return lanes.flatMap((one) => {
-    const value = measures[`${one}.${measure}`];
-    return value === undefined ? [] : [{ lane: one, value }];
-  });
+  return lane === undefined ? of(present) : [];
 }
 
 function meets({ equals, atLeast, atMost, contains }: Expectation, value: Measure): boolean {
@@ -166,7 +169,7 @@ export function expectationText({ measure, equals, atLeast, atMost, contains }: 
 function valueText(measure: string, { lane, value }: Value, experiment: ExperimentResult): string {
   const figure = typeof value === 'number' ? count(value) : `"${value}"`;
   const name = lane ? `${measure} (${lane})` : measure;
-  const attempts = lane && experiment.lanes[lane]?.attempts;
+  const attempts = lane === undefined ? undefined : experiment.lanes[lane]?.attempts;
   const of =
     attempts !== undefined && (measure === 'lost' || measure.startsWith('lost:'))
       ? ` of ${count(attempts)}`
@@ -204,8 +207,8 @@ function claimFacts(claim: ClaimDefinition, evaluations: readonly Evaluation[], 
   );
   const { lane } = claim.appliesTo;
   const results: LaneResult[] = lane
-    ? [shown.experiment.lanes[lane]].filter((one) => one !== undefined)
-    : Object.values(shown.experiment.lanes);
+    ? linesNamed(lane, linesOf([shown.experiment])).flatMap((line) => shown.experiment.lanes[line] ?? [])
+    : Object.values(shown.experiment.lanes).flatMap((one) => one ?? []);
   const facts = results
     .flatMap((one) => one.windows)
     .flatMap((window) => window.causes)

@@ -1,5 +1,5 @@
 // Compares two runs by their figures: what got better, what got worse, beyond chance and tolerance.
-import { lanes } from '../model/load.ts';
+import { linesOf } from '../model/line.ts';
 import type { Verdict } from '../model/results.ts';
 import type {
   ChangeWord,
@@ -112,7 +112,7 @@ function compareVariant(before: VariantFigures, after: VariantFigures): FigureCh
     .join(', ');
   const measured = before.validRuns > 0 && after.validRuns > 0;
   const base = { variant, path, agents };
-  const changes: FigureChange[] = lanes.flatMap((lane) => {
+  const changes: FigureChange[] = linesOf([before, after]).flatMap((lane) => {
     const a = before.lanes[lane];
     const b = after.lanes[lane];
     if (!a || !b) return [];

@@ -1,6 +1,6 @@
 // The direct verdict on somebody's own workload: does it lose anything as it is? From the experiments of variant
 // `as-is` alone; what its settings would save is another question.
-import { type Lane, lanes } from '../model/load.ts';
+import { type LineId, linesOf } from '../model/line.ts';
 import type { DirectResult, ExperimentResult } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, counted, duration, listed, percent } from '../words/figures.ts';
@@ -10,7 +10,7 @@ export function judgeDirect(experiments: readonly ExperimentResult[]): DirectRes
   const own = experiments.filter((experiment) => experiment.variant === asIsName);
   if (own.length === 0) return undefined;
   const valid = own.filter((experiment) => experiment.valid);
-  const figures = lanes.flatMap((lane) => figuresOf(lane, valid));
+  const figures = linesOf(valid).flatMap((lane) => figuresOf(lane, valid));
   const result = (verdict: DirectResult['verdict'], reason: string): DirectResult => ({
     variant: asIsName,
     verdict,
@@ -38,9 +38,9 @@ export function judgeDirect(experiments: readonly ExperimentResult[]): DirectRes
   return result('safe', `As it is, nothing was lost of ${listed(clean)}${runs}.`);
 }
 
-type Figures = DirectResult['lanes'][Lane] & object;
+type Figures = DirectResult['lanes'][LineId] & object;
 
-function figuresOf(lane: Lane, valid: readonly ExperimentResult[]): [Lane, Figures][] {
+function figuresOf(lane: LineId, valid: readonly ExperimentResult[]): [LineId, Figures][] {
   const results = valid.flatMap((experiment) => experiment.lanes[lane] ?? []);
   if (results.length === 0) return [];
   const sum = (pick: (result: (typeof results)[number]) => number) =>
@@ -57,6 +57,6 @@ function figuresOf(lane: Lane, valid: readonly ExperimentResult[]): [Lane, Figur
   ];
 }
 
-const lostText = ([lane, { attempts, lost, longestOutageMs }]: [Lane, Figures]): string =>
+const lostText = ([lane, { attempts, lost, longestOutageMs }]: [LineId, Figures]): string =>
   `${count(lost)} of ${count(attempts)} are lost in lane ${lane}` +
   (longestOutageMs > 0 ? ` (longest outage ${duration(longestOutageMs)})` : '');

@@ -4,8 +4,7 @@ import { factsOf } from '../journal/facts.ts';
 import type { Journal } from '../journal/read.ts';
 import { followRollout } from '../journal/rollout.ts';
 import type { HeaderRecord } from '../model/journal.ts';
-import type { Lane } from '../model/load.ts';
-import { lanes } from '../model/load.ts';
+import { inLineOrder, type LineId } from '../model/line.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
 import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
@@ -28,14 +27,15 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const { header, end, clocks, streams } = facts;
   const target = streams.filter((stream) => !stream.control);
   const scene = inferStarts(buildScene(facts, options.ignoreRouteKnowledge ?? false), streams);
-  const results: Partial<Record<Lane, LaneResult>> = {};
+  const results: Record<LineId, LaneResult> = {};
   let lastRouted: ReadonlyMap<string, number> = new Map();
-  for (const lane of lanes) {
-    const ofLane = target.filter((stream) => stream.lane === lane);
-    if (ofLane.length === 0) continue;
-    const judged = judgeLane(lane, ofLane, header.agents, scene);
-    results[lane] = judged.result;
-    if (lane === 'new') lastRouted = judged.lastRouted;
+  for (const line of inLineOrder(target.map((stream) => stream.id))) {
+    const ofLine = target.filter((stream) => stream.id === line);
+    const [first] = ofLine;
+    if (!first) continue;
+    const judged = judgeLane(first.lane, ofLine, header.agents, scene);
+    results[line] = judged.result;
+    if (line === 'new') lastRouted = judged.lastRouted;
   }
   const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
   const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));

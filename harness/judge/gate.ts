@@ -1,6 +1,6 @@
 // The gate: bounds that a run must keep, whatever its verdicts say. Names the line that was crossed.
 import { type ExitCode, exitCode } from '../model/errors.ts';
-import { type Lane, lanes } from '../model/load.ts';
+import { type ByLine, linesNamed, linesOf } from '../model/line.ts';
 import type { ExperimentResult, Results } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
 import { asIsName } from '../model/setting.ts';
@@ -11,7 +11,7 @@ import { summarizeRun } from './summarize.ts';
 /** The section `gate` of the configuration. */
 export interface GateRules {
   /** Most lost requests per lane, in each experiment of the gated variants. */
-  readonly maxLost?: Partial<Record<Lane, number>> | undefined;
+  readonly maxLost?: ByLine<number> | undefined;
   readonly maxOutageMs?: number | undefined;
   readonly noWorseThanLastGreen?: boolean | undefined;
   /** Undefined: those that ran on the user's own workload (as-is, hardened); `hardened` for the built-in target. */
@@ -111,14 +111,21 @@ function crossings(
   rules: GateRules,
 ): { rule: 'maxLost' | 'maxOutageMs'; text: string }[] {
   const found: { rule: 'maxLost' | 'maxOutageMs'; text: string }[] = [];
-  for (const lane of lanes) {
+  const present = linesOf([experiment]);
+  const bounds = Object.entries(rules.maxLost ?? {}).flatMap(([name, most]) =>
+    linesNamed(name, present).map((lane) => ({ lane, name, most })),
+  );
+  for (const lane of present) {
     const result = experiment.lanes[lane];
     if (!result) continue;
-    const most = rules.maxLost?.[lane];
+    // A bound for the line itself stands before one for all of its kind.
+    const bound =
+      bounds.find((one) => one.lane === lane && one.name === lane) ?? bounds.find((one) => one.lane === lane);
+    const most = bound?.most;
     if (most !== undefined && result.lost > most) {
       found.push({
         rule: 'maxLost',
-        text: `lane ${lane} lost ${count(result.lost)} of ${count(result.attempts)}, gate.maxLost.${lane} allows ${count(most)}`,
+        text: `lane ${lane} lost ${count(result.lost)} of ${count(result.attempts)}, gate.maxLost.${bound?.name ?? lane} allows ${count(most)}`,
       });
     }
     if (rules.maxOutageMs !== undefined && result.longestOutageMs > rules.maxOutageMs) {

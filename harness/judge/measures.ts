@@ -6,7 +6,8 @@ import type { PodLife } from '../journal/pods.ts';
 import type { Journal } from '../journal/read.ts';
 import { type Rollout, within } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
-import { BUCKET_MS, type Lane, lanes, lostOutcomes } from '../model/load.ts';
+import { type ByLine, linesOf } from '../model/line.ts';
+import { BUCKET_MS, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
 import type { Scene } from './causes/scene.ts';
 import { placementMeasures } from './placement.ts';
@@ -20,7 +21,7 @@ export interface MeasureContext {
   readonly clocks: Clocks;
   readonly scene: Scene;
   readonly streams: readonly Stream[];
-  readonly lanes: Readonly<Partial<Record<Lane, LaneResult>>>;
+  readonly lanes: ByLine<LaneResult>;
   /** Lane new: the last attempt that was surely routed to a pod that had stopped, by pod, ms. */
   readonly lastRouted: ReadonlyMap<string, number>;
   readonly rollout: Rollout;
@@ -28,7 +29,7 @@ export interface MeasureContext {
 
 export function measure(context: MeasureContext): Measures {
   const measures: Measures = {};
-  for (const lane of lanes) {
+  for (const lane of linesOf([context])) {
     const result = context.lanes[lane];
     if (result) put(measures, laneMeasures(result), `${lane}.`);
   }

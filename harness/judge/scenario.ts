@@ -1,6 +1,6 @@
 // The verdict of a scenario: its claims on its experiments, and a sentence with figures that says why.
 
-import { lanes } from '../model/load.ts';
+import { linesOf } from '../model/line.ts';
 import type {
   ClaimResult,
   DirectResult,
@@ -271,7 +271,7 @@ export function lossesOf(experiments: readonly ExperimentResult[]): string {
     const all = experiments.filter((experiment) => experiment.variant === variant);
     const valid = all.filter((experiment) => experiment.valid);
     const ofVariant = valid.length > 0 ? valid : all;
-    const parts = lanes.flatMap((lane) => {
+    const parts = linesOf(ofVariant).flatMap((lane) => {
       const results = ofVariant
         .map((experiment) => experiment.lanes[lane])
         .filter((result) => result !== undefined);

@@ -1,6 +1,6 @@
 // Results in one line of figures, and the history file that keeps such lines.
 import { UsageError } from '../model/errors.ts';
-import { type Lane, lanes } from '../model/load.ts';
+import { type LineId, linesOf } from '../model/line.ts';
 import type { ExperimentResult, Results } from '../model/results.ts';
 import {
   type GateResult,
@@ -48,8 +48,8 @@ function figuresOf(group: readonly ExperimentResult[]): VariantFigures {
     const values = valid.map(pick).filter((value) => value !== null);
     return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
   };
-  const figures: Partial<Record<Lane, LaneFigures>> = {};
-  for (const lane of lanes) {
+  const figures: Record<LineId, LaneFigures> = {};
+  for (const lane of linesOf(valid)) {
     const results = valid
       .map((experiment) => experiment.lanes[lane])
       .filter((result) => result !== undefined);

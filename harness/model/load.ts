@@ -156,7 +156,7 @@ export const offeredRateSchema = z.discriminatedUnion('shape', [
   }),
 ]);
 
-/** One stream of load: a lane against a URL. `id` names it in frames ("new", "kept", "long", "control"). */
+/** One stream of load: a lane against a URL. `id` names it in frames: the line's id (line.ts), or "control". */
 export const streamPlanSchema = z.object({
   id: z.string(),
   lane: z.enum(lanes),
@@ -170,6 +170,10 @@ export const streamPlanSchema = z.object({
   /** Absent: http1. A URL of a scheme with TLS is encrypted with or without `tls`. */
   protocol: z.enum(protocols).optional(),
   tls: tlsOptionsSchema.optional(),
+  /** Where it comes in; absent: through the Service. */
+  entry: z.string().optional(),
+  /** Which Service it is for, where several are loaded at once. */
+  service: z.string().optional(),
   /** gRPC: "package.Service/Method" and the message as base64 of its bytes. */
   grpc: z.object({ method: z.string(), message: z.string().default('') }).optional(),
   /** WebSocket and TCP: what is sent and comes back. */

@@ -2,7 +2,8 @@
 import type { CrossCheckResult } from './cross-check.ts';
 import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
-import type { Lane, OutcomeCounts, Percentiles } from './load.ts';
+import type { ByLine, LineId } from './line.ts';
+import type { OutcomeCounts, Percentiles } from './load.ts';
 import type { Substituted } from './own-target.ts';
 import type { MeasuredAgain } from './run.ts';
 
@@ -123,7 +124,7 @@ export interface ExperimentResult {
   readonly clock: { readonly errorMs: number };
   readonly durationMs: number;
   readonly loadMs: number;
-  readonly lanes: Partial<Record<Lane, LaneResult>>;
+  readonly lanes: ByLine<LaneResult>;
   /** Every measure that claims can use, by name. */
   readonly measures: Readonly<Record<string, number | string>>;
   /** Measures that could not be taken on this machine, with the reason (a tool that is not there). */
@@ -141,7 +142,7 @@ export interface ClaimResult {
   readonly id: string;
   readonly text: string;
   readonly source: string;
-  readonly appliesTo: { readonly variant?: string; readonly lane?: Lane };
+  readonly appliesTo: { readonly variant?: string; readonly lane?: LineId };
   /** What was expected of it: "holds", or "fails" for a published claim that today's Kubernetes does not keep. */
   readonly expected: 'holds' | 'fails';
   readonly because?: string;
@@ -163,9 +164,11 @@ export interface DirectResult {
   readonly reason: string;
   /** Only valid runs are in the figures. */
   readonly runs: { readonly of: number; readonly valid: number };
-  readonly lanes: Partial<
-    Record<Lane, { readonly attempts: number; readonly lost: number; readonly longestOutageMs: number }>
-  >;
+  readonly lanes: ByLine<{
+    readonly attempts: number;
+    readonly lost: number;
+    readonly longestOutageMs: number;
+  }>;
 }
 
 export interface ScenarioResult {
@@ -206,7 +209,7 @@ export interface AblationRow {
   readonly runs: number;
   /** Runs whose measurement was good enough; losses of the others are not added. */
   readonly validRuns: number;
-  readonly lanes: Partial<Record<Lane, AblationCell>>;
+  readonly lanes: ByLine<AblationCell>;
 }
 export interface AblationCell {
   readonly attempts: number;
@@ -222,7 +225,7 @@ export interface AblationCell {
  */
 export interface SettingEffect {
   readonly setting: string;
-  readonly lane: Lane;
+  readonly lane: LineId;
   readonly effect: 'needed' | 'enough' | 'helps' | 'harms' | 'not-needed' | 'no-effect' | 'undecided';
   readonly baselineLost?: number;
   readonly aloneLost?: number;
@@ -232,13 +235,13 @@ export interface SettingEffect {
 }
 export interface Ablation {
   readonly settings: readonly string[];
-  readonly lanes: readonly Lane[];
+  readonly lanes: readonly LineId[];
   readonly rows: readonly AblationRow[];
   readonly effects: readonly SettingEffect[];
   /** Settings that only work together in a lane: each alone loses, and so do the others without one of them. */
   readonly pairs: readonly {
     readonly settings: readonly [string, string];
-    readonly lane: Lane;
+    readonly lane: LineId;
     readonly text: string;
   }[];
   readonly advice: readonly string[];

@@ -1,6 +1,6 @@
 // The figures of a run in one line: what a history file keeps, and what two runs are compared by.
 import { z } from 'zod';
-import { lanes } from './load.ts';
+import { type LineId, lineIdSchema } from './line.ts';
 import { directVerdicts, verdicts } from './results.ts';
 
 export const runSummarySchemaVersion = 1;
@@ -24,7 +24,7 @@ const variantFiguresSchema = z.object({
   rolloutMs: z.number().nullable(),
   extraPodSeconds: z.number(),
   capacityLostPodSeconds: z.number(),
-  lanes: z.partialRecord(z.enum(lanes), laneFiguresSchema),
+  lanes: z.record(lineIdSchema, laneFiguresSchema),
 });
 export type VariantFigures = z.infer<typeof variantFiguresSchema>;
 
@@ -63,7 +63,7 @@ export interface FigureChange {
   readonly variant: string;
   readonly path: string;
   readonly agents: number;
-  readonly lane?: (typeof lanes)[number];
+  readonly lane?: LineId;
   readonly figure: 'lost' | 'longestOutageMs' | 'rolloutMs' | 'extraPodSeconds' | 'capacityLostPodSeconds';
   readonly before: number | null;
   readonly after: number | null;

@@ -1,5 +1,6 @@
 // A scenario: what happens to the target while it is under load, and what is claimed about it. Data only.
 import { z } from 'zod';
+import { lineIdSchema } from './line.ts';
 import { lanes, longestMs, offeredRateSchema, rateBounds } from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
 import { asIsName } from './setting.ts';
@@ -150,7 +151,7 @@ export const claimDefinitionSchema = z.object({
   text: z.string(),
   /** Who says so: a document, an article, a measurement. */
   source: z.string(),
-  appliesTo: z.object({ variant: z.string().optional(), lane: z.enum(lanes).optional() }).default({}),
+  appliesTo: z.object({ variant: z.string().optional(), lane: lineIdSchema.optional() }).default({}),
   that: z.array(expectationSchema).min(1),
   /** What we expect on today's Kubernetes. `fails`: a published claim that the cluster contradicts. */
   expected: z.enum(['holds', 'fails']).default('holds'),

@@ -6,6 +6,7 @@ import { countsPods } from '../deploy/assemble.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
 import { UsageError } from '../model/errors.ts';
+import { lineId, linesNamed } from '../model/line.ts';
 import {
   type Profile,
   type Scenario,
@@ -76,10 +77,10 @@ export function select(
 
 /** Claims on lanes that do not fire, or on a target that is not under test, cannot be decided: they are not made. */
 function withClaims(scenario: Scenario, builtIn: boolean): Scenario {
-  const fired = new Set(scenario.load.map((load) => load.lane));
+  const fired = scenario.load.map((load) => lineId({ kind: load.lane }));
   const made = scenario.claims.filter(
     ({ appliesTo, builtInOnly }) =>
-      (!appliesTo.lane || fired.has(appliesTo.lane)) && (builtIn || !builtInOnly),
+      (!appliesTo.lane || linesNamed(appliesTo.lane, fired).length > 0) && (builtIn || !builtInOnly),
   );
   return { ...scenario, claims: made };
 }

@@ -8,7 +8,7 @@ import {
   type PodFacts,
   type WorkloadFacts,
 } from '../model/facts.ts';
-import type { Lane } from '../model/load.ts';
+import type { LineId } from '../model/line.ts';
 import type { Manifest, Role } from '../model/manifest.ts';
 import type { StepInput } from '../model/scenario.ts';
 
@@ -38,7 +38,7 @@ export interface StepContext {
   readonly state: ObservedState;
   readonly signal: AbortSignal;
   /** Changes the rate of the target's streams (all lanes, or one). */
-  setRate(ratePerSecond: number, overMs: number, lane: Lane | undefined): Promise<void>;
+  setRate(ratePerSecond: number, overMs: number, lane: LineId | undefined): Promise<void>;
   /** The real kubectl on this cluster and namespace, opened once; undefined: there is none on the PATH. */
   kubectl(): Promise<Kubectl | undefined>;
   /** undefined where the cluster cannot delay routing. */

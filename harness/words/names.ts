@@ -1,5 +1,6 @@
 // What verdicts, causes, outcomes, lanes and settings are called in plain words, in every report.
-import type { Lane, Outcome } from '../model/load.ts';
+import { type LineId, parseLineId, serviceEntry } from '../model/line.ts';
+import type { Lane, Outcome, Protocol } from '../model/load.ts';
 import type { Cause, Verdict } from '../model/results.ts';
 
 /** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
@@ -103,12 +104,40 @@ export const outcomeWords: Record<Outcome, string> = {
   'message-late': 'message late',
 };
 
-export const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {
+const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {
   new: { title: 'new connections', means: 'a connection per request' },
   kept: { title: 'kept connections', means: 'keep-alive, used again and again' },
   long: { title: 'long requests', means: 'slow requests in flight' },
   stream: { title: 'open streams', means: 'open for long, a message per interval' },
 };
+
+const protocolWords: Record<Protocol, string> = {
+  http1: '',
+  http2: 'HTTP/2',
+  grpc: 'gRPC',
+  websocket: 'WebSocket',
+  sse: 'event streams',
+  tcp: 'TCP',
+};
+
+/** What a line is called beside its id: "new connections", "kept connections (gRPC, TLS) through ingress to web". */
+export function lineWords(id: LineId): { readonly title: string; readonly means: string } {
+  const line = parseLineId(id);
+  if (!line) return { title: id, means: '' };
+  const { title, means } = laneWords[line.kind];
+  const speaks = [protocolWords[line.protocol], line.tls ? 'TLS' : ''].filter(Boolean).join(', ');
+  return {
+    title: [
+      title,
+      speaks && `(${speaks})`,
+      line.entry !== serviceEntry && `through ${line.entry}`,
+      line.service !== undefined && `to ${line.service}`,
+    ]
+      .filter(Boolean)
+      .join(' '),
+    means,
+  };
+}
 
 /** Settings that the project ships; any other is called by its name. */
 const settings: Readonly<Record<string, string>> = {

@@ -1,9 +1,10 @@
 // Our counts beside those of another tool that fired the same plan, lane by lane, and why they differ.
 import { type CrossCheckCounts, uncodedByK6 } from '../../harness/model/cross-check.ts';
-import { type Lane, lanes, outcomes } from '../../harness/model/load.ts';
+import { type LineId, linesOf } from '../../harness/model/line.ts';
+import { outcomes } from '../../harness/model/load.ts';
 import type { ExperimentResult, LaneResult } from '../../harness/model/results.ts';
 import { count, percent } from '../../harness/words/figures.ts';
-import { laneWords, outcomeWords } from '../../harness/words/names.ts';
+import { lineWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { row, table } from './tables.ts';
 
@@ -12,7 +13,7 @@ export function crossCheckTable(experiment: ExperimentResult, name: string): Mar
   const { crossCheck } = experiment;
   if (!crossCheck) return undefined;
   const { tool, version, counts, explained } = crossCheck;
-  const body = lanes.flatMap((lane) => {
+  const body = linesOf([experiment]).flatMap((lane) => {
     const ours = experiment.lanes[lane];
     const theirs = counts[lane];
     if (!ours || !theirs) return [];
@@ -26,13 +27,13 @@ export function crossCheckTable(experiment: ExperimentResult, name: string): Mar
   })}${explained.length > 0 && html`<p>Why the counts differ:</p><ul>${explained.map((sentence) => html`<li>${sentence}</li>`)}</ul>`}`;
 }
 
-const groupRow = (lane: Lane): Markup =>
-  html`<tr class="group"><th scope="rowgroup" colspan="3">Lane ${lane} <small>${laneWords[lane].title}</small></th></tr>`;
+const groupRow = (lane: LineId): Markup =>
+  html`<tr class="group"><th scope="rowgroup" colspan="3">Lane ${lane} <small>${lineWords(lane).title}</small></th></tr>`;
 
-const problemRow = (lane: Lane, problem: string): Markup =>
+const problemRow = (lane: LineId, problem: string): Markup =>
   html`<tbody>${groupRow(lane)}${row('Not compared', '–', problem)}</tbody>`;
 
-function laneRows(lane: Lane, ours: LaneResult, theirs: CrossCheckCounts, tool: string): Markup {
+function laneRows(lane: LineId, ours: LaneResult, theirs: CrossCheckCounts, tool: string): Markup {
   const uncoded = new Set<string>(uncodedByK6);
   const coded = outcomes.filter(
     (outcome) => !uncoded.has(outcome) && (ours.outcomes[outcome] || theirs.outcomes[outcome]),

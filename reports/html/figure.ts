@@ -3,7 +3,7 @@
 import type { Outcome } from '../../harness/model/load.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
 import { at, clip, count, counted, duration, listed } from '../../harness/words/figures.ts';
-import { laneWords, outcomeWords } from '../../harness/words/names.ts';
+import { lineWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import type { LaneSeries, NodeLane, PodLane, QueuePoint, Timeline } from './types.ts';
 
@@ -71,8 +71,8 @@ export function describe(timeline: Timeline): string {
     const lossy = Object.values(lane.lost).flatMap((entries) => entries.map(([bucket]) => bucket));
     parts.push(
       lossy.length === 0
-        ? `Lane ${lane.lane} lost nothing.`
-        : `Lane ${lane.lane} lost ${count(lane.totals.lost)} between ${at(Math.min(...lossy) * lane.bucketMs)} and ${at((Math.max(...lossy) + 1) * lane.bucketMs)}.`,
+        ? `Lane ${lane.stream} lost nothing.`
+        : `Lane ${lane.stream} lost ${count(lane.totals.lost)} between ${at(Math.min(...lossy) * lane.bucketMs)} and ${at((Math.max(...lossy) + 1) * lane.bucketMs)}.`,
     );
   }
   const fullest = timeline.queue.toSorted((a, b) => b.backlog - a.backlog)[0];
@@ -245,7 +245,7 @@ function marksBehind(rows: Rows, timeline: Timeline, toMs: number): void {
 function laneRow(rows: Rows, lane: LaneSeries): void {
   const label = lane.control
     ? html`<b>control target</b><small>${lossText(lane)}</small>`
-    : html`<b>lane ${lane.lane}</b><small>${laneWords[lane.lane].title}</small><small class="${lane.totals.lost > 0 ? 'bad' : 'good'}">${lossText(lane)}</small>`;
+    : html`<b>lane ${lane.stream}</b><small>${lineWords(lane.stream).title}</small><small class="${lane.totals.lost > 0 ? 'bad' : 'good'}">${lossText(lane)}</small>`;
   const top = rows.add(height.lane + height.gap, label, '');
   const bottom = top + height.lane;
   const lostPerBucket = new Map<number, number>();
@@ -306,7 +306,7 @@ function slowestRow(rows: Rows, lane: LaneSeries): void {
   const slowest = Math.max(0, ...lane.slowestMs);
   const top = rows.add(
     height.slowest + height.gap,
-    html`<small>slowest, ${lane.lane}: ${duration(slowest)}</small>`,
+    html`<small>slowest, ${lane.stream}: ${duration(slowest)}</small>`,
     'tl-small',
   );
   const y = (ms: number) =>

@@ -1,11 +1,13 @@
 // The HTML report: one self-contained file that answers first and can be followed down to the journal's lines.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { LineId } from '../../harness/model/line.ts';
+import type { Lane } from '../../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../../harness/model/results.ts';
 import { count, counted, day, duration, lostOf, nodesOf } from '../../harness/words/figures.ts';
 import { causeWords, lossTone, settingMeans, verdictWords } from '../../harness/words/names.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
-import { beforeAfter, causesOf, lanesOf, worst } from '../comparison.ts';
+import { beforeAfter, causesOf, kindsOf, lanesOf, linesOfKind, worst } from '../comparison.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
 import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';
@@ -175,12 +177,23 @@ function tally(scenarios: readonly ScenarioResult[]): Markup {
   return html`<ul class="tally" aria-label="Verdicts">${shown.map((verdict) => html`<li class="${verdictWords[verdict].tone}"><b>${count(counts[verdict])}</b> ${verdictBadge(verdict)} <span>${verdictWords[verdict].means}</span></li>`)}</ul>`;
 }
 
+/** The only line of a kind as it is; several under one another, each with its name. */
+function kindCell(
+  scenario: ScenarioResult,
+  kind: Lane,
+  cell: (scenario: ScenarioResult, line: LineId) => Content,
+): Content {
+  const lines = linesOfKind(scenario, kind);
+  const [only] = lines;
+  if (!only) return '–';
+  if (lines.length === 1) return cell(scenario, only);
+  return html`${lines.map((line) => html`<div><small>${line}</small> ${cell(scenario, line)}</div>`)}`;
+}
+
 /** One row per scenario: the variant before and the one after, per lane, and the main cause. */
 function overview(scenarios: readonly ScenarioResult[]): Markup {
-  const lanes = (['new', 'kept', 'long'] as const).filter((lane) =>
-    scenarios.some((scenario) => lanesOf(scenario).includes(lane)),
-  );
-  const cell = (scenario: ScenarioResult, lane: (typeof lanes)[number]): Content => {
+  const kinds = kindsOf(scenarios);
+  const cell = (scenario: ScenarioResult, lane: LineId): Content => {
     const { before, after } = beforeAfter(scenario);
     const from = before && worst(before, lane);
     const to = after && worst(after, lane);
@@ -195,7 +208,7 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
     head: [
       'Scenario',
       'Verdict',
-      ...lanes.map((lane) => `Lost, ${lane}`),
+      ...kinds.map((kind) => `Lost, ${kind}`),
       'Main cause without the settings',
       'Claims as expected',
     ],
@@ -205,7 +218,7 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
         .flatMap((lane) => (before ? causesOf(worst(before, lane)!.result) : []))
         .toSorted((a, b) => b[1] - a[1])[0];
       const held = scenario.claims.filter((claim) => claim.result === claim.expected).length;
-      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${scenario.direct && scenario.direct.verdict !== scenario.verdict && html`${verdictBadge(scenario.direct.verdict)} <small>as it is</small> `}${verdictBadge(scenario.verdict)}</td>${lanes.map((lane) => html`<td class="num">${cell(scenario, lane)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
+      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${scenario.direct && scenario.direct.verdict !== scenario.verdict && html`${verdictBadge(scenario.direct.verdict)} <small>as it is</small> `}${verdictBadge(scenario.verdict)}</td>${kinds.map((kind) => html`<td class="num">${kindCell(scenario, kind, cell)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
 `;
     }),
   });

@@ -3,7 +3,7 @@ import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../h
 import { count, counted, percent } from '../../harness/words/figures.ts';
 import {
   causeWords,
-  laneWords,
+  lineWords,
   lossTone,
   settingMeans,
   toneSigns,
@@ -88,7 +88,7 @@ function safeList(answer: Answer): Markup {
     const tones = line.lanes.map((lane) => lossTone(lane.lost, lane.valid));
     const tone = tones.includes('bad') ? 'bad' : tones.includes('warn') ? 'warn' : 'good';
     return html`<div><dt><b class="${tone}">${toneSigns[tone]} ${roleOf(line)}: ${tone === 'good' ? 'nothing lost' : words[tone]}</b> <small>${line.column.label}</small></dt>
-${line.lanes.map((lane) => html`<dd><span>${laneWords[lane.lane].title}</span> <span><b class="${lossTone(lane.lost, lane.valid)}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
+${line.lanes.map((lane) => html`<dd><span>${lineWords(lane.lane).title}</span> <span><b class="${lossTone(lane.lost, lane.valid)}">${count(lane.lost)}</b> of ${count(lane.attempts)}${lane.lost > 0 && html` <small>(${percent(lane.share)})</small>`}</span></dd>`)}</div>`;
   })}</dl>`;
 }
 
@@ -97,7 +97,7 @@ function whyList(answer: Answer): Markup {
   const causes = [...new Set(answer.why.map((line) => line.cause))].slice(0, 4);
   return html`<ul class="why">${causes.map((cause) => {
     const lines = answer.why.filter((line) => line.cause === cause);
-    return html`<li><b>${causeWords[cause].title}</b>${lines.map((line) => html`<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span><small>${percent(line.share)} of ${laneWords[line.lane].title} lost</small>`)}</li>`;
+    return html`<li><b>${causeWords[cause].title}</b>${lines.map((line) => html`<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span><small>${percent(line.share)} of ${lineWords(line.lane).title} lost</small>`)}</li>`;
   })}</ul>`;
 }
 

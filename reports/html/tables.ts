@@ -1,7 +1,8 @@
 // The report's tables: before and after, causes, claims, matrix, repeats, experiments and the rows behind the marks.
 
 import type { JoinedFinding } from '../../harness/model/finding.ts';
-import { type Lane, lostOutcomes, type Outcome } from '../../harness/model/load.ts';
+import type { ByLine, LineId } from '../../harness/model/line.ts';
+import { lostOutcomes, type Outcome } from '../../harness/model/load.ts';
 import type {
   Ablation,
   CauseShare,
@@ -15,7 +16,7 @@ import type {
 } from '../../harness/model/results.ts';
 import { asIsName } from '../../harness/model/setting.ts';
 import { at, count, counted, duration, listed, percent } from '../../harness/words/figures.ts';
-import { causeWords, laneWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
+import { causeWords, lineWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
 import { caseRows, claimSays } from '../cases.ts';
 import {
   type Column,
@@ -84,7 +85,7 @@ function settingsOf({ variant, settings }: Column): string {
   return variant === asIsName ? 'yours, unchanged' : 'no settings';
 }
 
-function laneRows(lane: Lane, columns: readonly Column[]): Markup {
+function laneRows(lane: LineId, columns: readonly Column[]): Markup {
   const found = columns.map((column) => worst(column, lane));
   const results = found.map((one) => one?.result);
   const present = results.flatMap((result) => result ?? []);
@@ -100,7 +101,7 @@ function laneRows(lane: Lane, columns: readonly Column[]): Markup {
       html`<b>${count(result.lost)}</b> of ${count(result.attempts)} <span class="share">${percent(result.lossRate.share)}</span>${!experiment.valid && html`<small>not valid: ${experiment.invalid[0] ?? experiment.status}</small>`}<span class="bar" aria-hidden="true"><i style="width:${Math.round((result.lost / most) * 100)}%"></i></span>`,
     );
   });
-  return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">Lane ${lane} <small>${laneWords[lane].title}: ${laneWords[lane].means}</small></th></tr>
+  return html`<tbody><tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">Lane ${lane} <small>${lineWords(lane).title}: ${lineWords(lane).means}</small></th></tr>
 ${row('Lost', ...lost)}
 ${row('Loss rate, 95 % interval', ...cells((result) => (result.lost === 0 ? `below ${percent(result.lossRate.high95)}` : `${percent(result.lossRate.low95)} to ${percent(result.lossRate.high95)}`)))}
 ${seen.map((outcome) => row(html`<span class="indent"><i class="swatch o-${outcome}" aria-hidden="true"></i>${outcomeWords[outcome]}</span>`, ...cells((result) => count(result.outcomes[outcome] ?? 0))))}
@@ -246,12 +247,12 @@ export function matrixTable(scenario: ScenarioResult): Markup | undefined {
 interface MatrixRow {
   readonly label: string;
   readonly settings: readonly string[];
-  readonly lanes: Partial<Record<Lane, Pick<LaneResult, 'lost' | 'attempts' | 'causes'> | undefined>>;
+  readonly lanes: ByLine<Pick<LaneResult, 'lost' | 'attempts' | 'causes'> | undefined>;
 }
 
 function settingsMatrix(
   settings: readonly string[],
-  lanes: readonly Lane[],
+  lanes: readonly LineId[],
   rows: readonly MatrixRow[],
 ): Markup {
   return table({
@@ -297,7 +298,7 @@ const effectWords: Readonly<Record<SettingEffect['effect'], readonly [look: stri
 /** What each setting does per lane, first in words, then the rows that it rests on. */
 function ablationTables(ablation: Ablation): Markup {
   const { settings, lanes, effects, pairs, rows } = ablation;
-  const effect = (setting: string, lane: Lane) =>
+  const effect = (setting: string, lane: LineId) =>
     effects.find((one) => one.setting === setting && one.lane === lane);
   return html`${table({
     look: 'effects',
@@ -613,7 +614,7 @@ export function failureTable(lane: LaneSeries, rows: number): Markup | undefined
   if (shown.length === 0) return undefined;
   return table({
     look: 'rows',
-    caption: `Lost attempts, ${lane.control ? 'control target' : `lane ${lane.lane}`}: ${counted(shown.length, 'row')}${more > 0 ? `, ${count(more)} more in the journal` : ''}`,
+    caption: `Lost attempts, ${lane.control ? 'control target' : `lane ${lane.stream}`}: ${counted(shown.length, 'row')}${more > 0 ? `, ${count(more)} more in the journal` : ''}`,
     head: ['Due', 'Ended', 'Outcome', 'Phase', 'Code', 'Connection', 'Request on it', 'Pod', 'Journal line'],
     body: shown.map((failure) =>
       row(

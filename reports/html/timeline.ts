@@ -3,6 +3,7 @@
 import type { JournalFacts, ObjectChange, StepFact } from '../../harness/journal/facts.ts';
 import type { EndpointSliceFacts, PodFacts } from '../../harness/model/facts.ts';
 import type { HeaderRecord } from '../../harness/model/journal.ts';
+import { parseLineId } from '../../harness/model/line.ts';
 import {
   BUCKET_MS,
   isLost,
@@ -300,7 +301,7 @@ class LaneCollector {
   }
 }
 
-const laneOfName = (stream: string): Lane => (stream === 'kept' || stream === 'long' ? stream : 'new');
+const laneOfName = (stream: string): Lane => parseLineId(stream)?.kind ?? 'new';
 
 /** The smallest round number that is at least `wanted`: 1 to 6, 8, 10, 20 to 60, 80, 100 … */
 function niceFactor(wanted: number): number {

@@ -1,9 +1,9 @@
 // The trend page of nightly runs: what changed last night first, then one row of marks per scenario and lane.
-import { lanes } from '../../harness/model/load.ts';
+import { linesOf } from '../../harness/model/line.ts';
 import type { Verdict } from '../../harness/model/results.ts';
 import type { Comparison, RunSummary, VariantFigures } from '../../harness/model/run-summary.ts';
 import { count, counted, day, duration } from '../../harness/words/figures.ts';
-import { laneWords, type Tone, verdictWords } from '../../harness/words/names.ts';
+import { lineWords, type Tone, verdictWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { document } from './page.ts';
 import { verdictBadge } from './scenario.ts';
@@ -149,12 +149,12 @@ function scenarioTrend(name: string, runs: readonly RunSummary[]): Markup {
   };
   for (const variant of variants) {
     const of = points.map((point) => point?.variants.find((one) => labelOf(one) === variant));
-    for (const lane of lanes) {
+    for (const lane of linesOf(of.flatMap((one) => one ?? []))) {
       const lost = of.map((one) => one?.lanes[lane]?.lost);
-      add(`${variant}: lost, ${laneWords[lane].title}`, lost, count, !variant.startsWith('baseline'));
+      add(`${variant}: lost, ${lineWords(lane).title}`, lost, count, !variant.startsWith('baseline'));
       const outage = of.map((one) => one?.lanes[lane]?.longestOutageMs);
       if (outage.some((ms) => ms))
-        add(`${variant}: longest outage, ${laneWords[lane].title}`, outage, duration, false);
+        add(`${variant}: longest outage, ${lineWords(lane).title}`, outage, duration, false);
     }
     add(
       `${variant}: rollout complete after`,

@@ -172,7 +172,7 @@ test('what is wrong is named with line, column, field, what stands there and wha
     [
       'lane in a record',
       'gate: {maxLost: {slow: 1}}\n',
-      'rollproof.yaml:1:18: gate.maxLost.slow is not a field that rollproof knows; remove it or correct its name.',
+      "rollproof.yaml:1:18: gate.maxLost.slow is no usable name: it needs to be a lane (new, kept, long) or a line's name, such as grpc-kept or ingress/new.",
     ],
     [
       'built-in variant',

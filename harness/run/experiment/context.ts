@@ -5,7 +5,7 @@ import type { Identity } from '../../deploy/assemble.ts';
 import type { TargetDefinition } from '../../deploy/definition.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { HeaderRecord } from '../../model/journal.ts';
-import type { Lane } from '../../model/load.ts';
+import type { ByLine } from '../../model/line.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
 import type { K6Means } from './k6-program.ts';
@@ -39,7 +39,7 @@ export interface RunContext {
 export interface ProgressEvent {
   readonly experiment: string;
   readonly doing: string;
-  readonly lost?: Partial<Record<Lane, number>>;
+  readonly lost?: ByLine<number>;
   /** ms since the load began, and how long an experiment like this takes at most. */
   readonly loadMs?: number;
   readonly limitMs?: number;

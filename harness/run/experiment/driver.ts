@@ -1,7 +1,7 @@
 // The seam between a measurement and whoever makes the change: everything else of an experiment (deploy, fire, record,
 // end, judge) is the same for every driver. scenario-driver.ts is one: it makes the change itself.
 import type { Kube } from '../../kube/client.ts';
-import type { Lane } from '../../model/load.ts';
+import type { LineId } from '../../model/line.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import type { LiveState } from '../../record/live.ts';
 
@@ -23,7 +23,7 @@ export interface Scene {
   /** What is going on, for people who wait. */
   say(doing: string): void;
   /** Changes the rate of the target's streams (all lanes, or one). */
-  setRate(ratePerSecond: number, overMs: number, lane: Lane | undefined): Promise<void>;
+  setRate(ratePerSecond: number, overMs: number, lane: LineId | undefined): Promise<void>;
   /** Compares the agents' clocks with ours once more, and records it: for measurements that last long. */
   compareClocks(): Promise<void>;
   /** To be called before what it undoes; `undo` gets a client that still works then. */

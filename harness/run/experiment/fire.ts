@@ -4,14 +4,8 @@ import { type AgentClient, AgentError, fireTogether } from '../../control/agent-
 import { type FramePuller, framePuller } from '../../control/frame-puller.ts';
 import { FaultError, InterruptedError, messageOf } from '../../model/errors.ts';
 import { type Lifetime, withinLimit } from '../../model/lifetime.ts';
-import {
-  type AgentPlan,
-  type Frame,
-  isLost,
-  type Lane,
-  type Outcome,
-  type StreamEnd,
-} from '../../model/load.ts';
+import { type ByLine, type LineId, linesNamed } from '../../model/line.ts';
+import { type AgentPlan, type Frame, isLost, type Outcome, type StreamEnd } from '../../model/load.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import type { ProgressEvent } from './context.ts';
 import { controlStream } from './load-plan.ts';
@@ -21,7 +15,7 @@ export interface Firing {
   /** Streams at the target, by agent. */
   readonly streams: readonly (readonly string[])[];
   /** Of the target so far, by lane. */
-  readonly lost: Partial<Record<Lane, number>>;
+  readonly lost: ByLine<number>;
   /** Totals, once the load has ended. */
   readonly ends: StreamEnd[];
   /** performance.now() of the last frame that carried a loss of the target. */
@@ -58,7 +52,7 @@ export const loadOf = (request: FireRequest): Firing => new Load(request);
 class Load implements Firing {
   readonly clients: readonly AgentClient[];
   readonly streams: readonly (readonly string[])[];
-  readonly lost: Partial<Record<Lane, number>> = {};
+  readonly lost: Record<LineId, number> = {};
   readonly ends: StreamEnd[] = [];
   lastLossAt = 0;
   readonly #request: FireRequest;
@@ -202,7 +196,7 @@ class Load implements Firing {
     for (const [stream, delta] of Object.entries(frame.streams)) {
       if (stream === controlStream) continue;
       const lost = delta.buckets.reduce((sum, bucket) => sum + lostOf(bucket.outcomes), 0);
-      this.lost[stream as Lane] = (this.lost[stream as Lane] ?? 0) + lost;
+      this.lost[stream] = (this.lost[stream] ?? 0) + lost;
       if (lost > 0) this.lastLossAt = performance.now();
     }
     progress({ lost: { ...this.lost }, loadMs: this.loadMs() });
@@ -214,14 +208,14 @@ export async function changeRate(
   { clients, streams }: Firing,
   ratePerSecond: number,
   overMs: number,
-  lane: Lane | undefined,
+  lane: LineId | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all(
     clients.flatMap((client, index) =>
-      (streams[index] ?? [])
-        .filter((stream) => !lane || stream === lane)
-        .map((stream) => client.rate(stream, ratePerSecond, overMs, signal)),
+      (lane === undefined ? (streams[index] ?? []) : linesNamed(lane, streams[index] ?? [])).map((stream) =>
+        client.rate(stream, ratePerSecond, overMs, signal),
+      ),
     ),
   );
 }

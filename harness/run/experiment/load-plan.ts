@@ -1,6 +1,7 @@
 // The load plan of one experiment: the scenario's lanes against the target's address, and a trickle against the
 // control target. Pure.
 import type { TargetDefinition } from '../../deploy/definition.ts';
+import { lineId } from '../../model/line.ts';
 import type { AgentPlan, RateProfile } from '../../model/load.ts';
 import type { LaneLoad, Scenario } from '../../model/scenario.ts';
 
@@ -33,7 +34,7 @@ export function loadPlan(
 ): AgentPlan {
   const { method, path, headers, body, expectStatus, longPath } = target.request;
   const streams: AgentPlan['streams'] = (parts.target ? scenario.load : []).map((load) => ({
-    id: load.lane,
+    id: lineId({ kind: load.lane }),
     lane: load.lane,
     url: `http://${addresses.target}${load.lane === 'long' ? slowPath(target, load, longPath) : path}`,
     method,
