@@ -32,7 +32,7 @@ export function renderMarkdown(results: Results): string {
     '',
     '</details>',
     '',
-    `<sub>rollproof ${text(results.tool.version)} · ${text(results.cluster.kind)}, ${results.cluster.emulated ? 'emulated ' : ''}Kubernetes ${text(results.cluster.kubernetesVersion)} · ${day(results.startedAt)} · again: ${code(results.reproduce)}</sub>`,
+    `<sub>rollproof ${text(results.tool.version)} · ${text(results.cluster.kind)}, ${results.cluster.emulated ? 'emulated ' : ''}Kubernetes ${text(results.cluster.kubernetesVersion)} · ${day(results.startedAt)} · again: ${code(results.reproduce)}${results.seal ? ` · seal ${code(results.seal)}` : ''}</sub>`,
     '',
   ];
   const middle = single

@@ -1,5 +1,6 @@
 // Every command, in the order of the help text.
 import type { Command } from 'commander';
+import { registerAudit } from './audit.ts';
 import { registerCheck } from './check.ts';
 import { registerCleanup } from './cleanup.ts';
 import { registerCluster } from './cluster.ts';
@@ -20,6 +21,7 @@ export function registerCommands(program: Command): void {
   registerLoad(program);
   registerCheck(program);
   registerJudge(program);
+  registerAudit(program);
   registerCompare(program);
   registerCluster(program);
   registerRbac(program);

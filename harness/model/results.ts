@@ -261,5 +261,7 @@ export interface Results {
   readonly scenarios: readonly ScenarioResult[];
   /** What the static check found in the target's manifests, beside what was measured. */
   readonly findings?: readonly JoinedFinding[];
+  /** One SHA-256 that stands for run.json and all journals (docs/journal.md); none where the folder has no seal. */
+  readonly seal?: string;
   readonly exitCode: number;
 }

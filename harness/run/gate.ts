@@ -9,6 +9,7 @@ import { type ExitCode, exitCode } from '../model/errors.ts';
 import type { Results } from '../model/results.ts';
 import type { GateResult } from '../model/run-summary.ts';
 import { appendHistory, defaultHistoryFile, greenFor, readHistory } from './history.ts';
+import { gateFile, sealReport } from './seal-run.ts';
 
 export interface Keeping {
   readonly rules: Gate | undefined;
@@ -53,7 +54,10 @@ export function concludeRun(
   const interrupted = results.exitCode === exitCode.interrupted;
   const green = greenFor(history.runs, summarizeRun(results));
   const gate = rules && passGate(results, rules, green);
-  if (gate) writeFileSync(join(out, 'gate.json'), `${JSON.stringify(gate, null, 2)}\n`);
+  if (gate) {
+    writeFileSync(join(out, gateFile), `${JSON.stringify(gate, null, 2)}\n`);
+    sealReport(out, gateFile);
+  }
   const page = interrupted
     ? undefined
     : appendHistory(historyFile, history.runs, summarizeRun(results, gate));

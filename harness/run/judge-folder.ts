@@ -1,6 +1,6 @@
 // A run's folder: its journals judged, and all reports written, from what is in it alone.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import type { JournalView } from '../../reports/html/types.ts';
 import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
@@ -13,10 +13,10 @@ import { judgeRun, type RunJournal } from '../judge/run.ts';
 import { type ExitCode, type FaultError, UsageError } from '../model/errors.ts';
 import type { Results } from '../model/results.ts';
 import { type RunFacts, runFactsSchema } from '../model/run.ts';
+import { type RunSeal, sealFile } from '../model/run-seal.ts';
 import { systemFault } from '../model/system-error.ts';
 import { journalFolder } from './experiments.ts';
-
-export const runFile = 'run.json';
+import { notAsSealed, readSeal, runFile, sealEvidence, writeSeal } from './seal-run.ts';
 
 export interface Judged {
   readonly results: Results;
@@ -35,19 +35,21 @@ export interface JudgeFolderOptions {
   readonly onUnwritten?: (fault: FaultError) => void;
 }
 
-/** Judges the journals of a folder and writes the reports into it. Broken journals are UsageErrors with file and line. */
+/**
+ * Judges the journals of a folder and writes the reports into it. Broken journals, and journals that are not as they were
+ * sealed, are UsageErrors with file and line. A run that has just ended (`facts`) is sealed; a seal that is there stays,
+ * and a folder that has none gets none: later nobody knows what it was.
+ */
 export async function judgeFolder(folder: string, options: JudgeFolderOptions = {}): Promise<Judged> {
-  const { journals, facts } = await readRun(folder, options.facts);
-  const judged = judgeRun(journals, facts, {
-    ...(options.strict !== undefined && { strict: options.strict }),
-    ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
-  });
-  const results = withFindings(judged, journals);
-  const cited = citedLines(results);
-  const views = new Map<string, JournalView>();
-  for (const { name, journal } of journals) views.set(name, journalView(factsOf(journal), cited.get(name)));
+  const seal = sealOfFolder(folder, options);
+  const { results, views } = await judgedFolder(folder, options, seal?.root);
   try {
-    await writeReports(folder, results, views, options.formats);
+    const written = await writeReports(folder, results, views, options.formats);
+    if (seal) {
+      const { evidence, root } = seal;
+      const files = written.map((file) => basename(file));
+      writeSeal(folder, { runId: results.runId, evidence, root }, files, options.strict);
+    }
   } catch (error) {
     const fault = systemFault(error, 'reports', folder);
     if (!fault || !options.onUnwritten) throw fault ?? error;
@@ -58,6 +60,48 @@ export async function judgeFolder(folder: string, options: JudgeFolderOptions = 
     summary: renderTerminal(results, { colour: wantsColour(process.stdout, process.env) }),
     exitCode: results.exitCode as ExitCode,
   };
+}
+
+function sealOfFolder(
+  folder: string,
+  { facts, onUnwritten }: JudgeFolderOptions,
+): Pick<RunSeal, 'evidence' | 'root'> | undefined {
+  if (facts) {
+    try {
+      return sealEvidence(folder);
+    } catch (error) {
+      const fault = systemFault(error, 'seal', folder);
+      if (!fault || !onUnwritten) throw fault ?? error;
+      onUnwritten(fault);
+      return undefined;
+    }
+  }
+  const seal = readSeal(folder);
+  const changed = seal && notAsSealed(folder, seal);
+  if (changed) {
+    throw new UsageError(
+      `${folder}: ${changed}, so nothing is made of it. \`rollproof audit ${folder}\` says what was changed; without ${sealFile} the folder counts as one without a seal.`,
+    );
+  }
+  return seal;
+}
+
+/** The results of a folder, and what the page shows of each journal. `seal`: the root of the run's seal. */
+export async function judgedFolder(
+  folder: string,
+  options: Pick<JudgeFolderOptions, 'strict' | 'ignoreRouteKnowledge' | 'facts'>,
+  seal?: string,
+): Promise<{ readonly results: Results; readonly views: ReadonlyMap<string, JournalView> }> {
+  const { journals, facts } = await readRun(folder, options.facts);
+  const judged = judgeRun(journals, facts, {
+    ...(options.strict !== undefined && { strict: options.strict }),
+    ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
+  });
+  const results = { ...withFindings(judged, journals), ...(seal !== undefined && { seal }) };
+  const cited = citedLines(results);
+  const views = new Map<string, JournalView>();
+  for (const { name, journal } of journals) views.set(name, journalView(factsOf(journal), cited.get(name)));
+  return { results, views };
 }
 
 /** What the static check says of the manifests without settings, beside what was measured of them. */

@@ -7,8 +7,9 @@ import type { HeaderRecord } from '../model/journal.ts';
 import type { RunFacts } from '../model/run.ts';
 import { type ExperimentKey, experimentName } from './experiment/index.ts';
 import { journalFile, journalFolder } from './experiments.ts';
-import { readFacts, runFile } from './judge-folder.ts';
+import { readFacts } from './judge-folder.ts';
 import { type Deciding, decidingOf, differenceTo } from './same-measurement.ts';
+import { notAsSealed, readSeal, runFile } from './seal-run.ts';
 import type { Session } from './session.ts';
 
 export interface Resumed {
@@ -27,6 +28,13 @@ export async function readResumed(folder: string): Promise<Resumed> {
   const inner = join(folder, journalFolder);
   if (!existsSync(inner)) {
     throw new UsageError(`--resume ${folder}: has no ${journalFolder}/, so it is not the folder of a run.`);
+  }
+  const seal = readSeal(folder);
+  const changed = seal && notAsSealed(folder, seal);
+  if (changed) {
+    throw new UsageError(
+      `--resume ${folder}: ${changed}: going on would seal it anew. Start a new folder with --out; \`rollproof audit ${folder}\` says what was changed.`,
+    );
   }
   const complete = new Map<string, HeaderRecord>();
   for (const name of readdirSync(inner)

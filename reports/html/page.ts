@@ -284,6 +284,7 @@ function reproduce(results: Results): Markup {
   return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Do it again</h2>
 <div class="command"><pre tabindex="0"><code id="reproduce-line">${results.reproduce}</code></pre></div>
 <p>The journals beside this file hold everything that was recorded; <code>rollproof report DIR</code> makes this page from them again.</p>
+${results.seal && html`<p>They are sealed: <code class="seal">${results.seal}</code> stands for all of them. <code>rollproof audit DIR</code> says whether anything was changed since.</p>`}
 </section>`;
 }
 

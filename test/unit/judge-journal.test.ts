@@ -7,8 +7,9 @@ import { isSoundFrame, readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import { journalRecordSchema } from '../../harness/model/journal.ts';
-import { noSeal, sealed, unsealed } from '../../harness/model/seal.ts';
+import { unsealed } from '../../harness/model/seal.ts';
 import { JournalBuilder, lossesBetween } from '../data/journal-builder.ts';
+import { asSealed } from '../data/sealed-run.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('judge: reading journals');
@@ -207,15 +208,6 @@ function set(record: Record<string, unknown>, path: Path, value: unknown): void 
   at[path.at(-1) as string | number] = value;
 }
 
-/** As the journal's writer seals them. */
-const asSealed = (lines: readonly string[]): string[] => {
-  let before = noSeal;
-  return lines.map((text) => {
-    const { line, seal } = sealed(before, text);
-    before = seal;
-    return line;
-  });
-};
 const brokenSeals: Readonly<Record<string, readonly [(lines: string[]) => string[], RegExp]>> = {
   'a line changed': [
     (lines) => lines.map((line, at) => (at === 5 ? line.replace('{', '{ ') : line)),
