@@ -45,7 +45,7 @@ export function answerOf(scenario: ScenarioResult, results: Pick<Results, 'clust
     headline: headlineOf(scenario, before, after),
     safe: safeLines(scenario),
     why: whyLines(scenario, before),
-    change: changeLines(scenario, before, after),
+    change: changeLines(scenario, before, after).filter((line) => !isSaid(line, scenario)),
     sure: sureLines(scenario, results, before, after),
   };
 }
@@ -233,8 +233,10 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
       );
     case 'safe':
       return 'Safe as it is: nothing was lost.';
-    case 'loses':
-      return `Not safe as it is: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
+    case 'loses': {
+      const nothingToAdd = scenario.variantsNotRun?.some(({ sameAs }) => sameAs !== undefined);
+      return `Not safe as it is${nothingToAdd ? ', and our settings have nothing to add' : ''}: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
+    }
     case 'inconclusive':
       return scenario.experiments.length > 0 && scenario.experiments.every(({ valid }) => valid)
         ? 'No verdict: what was measured is sound, but not all that is claimed was run.'
@@ -338,6 +340,11 @@ function changeLines(
   return reasons.length > 0 ? [...new Set(reasons)] : [scenario.reason].filter(Boolean);
 }
 
+/** What stopped a run is its reason, said above: it is nothing to change beside it. */
+const isSaid = (line: string, { verdict, reason }: ScenarioResult): boolean =>
+  (verdict === 'faulted' || verdict === 'not-run' || verdict === 'refuted') &&
+  reason.includes(unstopped(line));
+
 /** What helps against the causes of what was lost in a variant. */
 function remedies(scenario: ScenarioResult, column: Column | undefined): readonly string[] {
   if (!column) return [];
@@ -405,6 +412,8 @@ function sureLines(
   for (const text of new Set(scenario.experiments.flatMap(({ warnings = [] }) => warnings)))
     lines.push({ tone: 'warn', text });
   for (const text of unchangedOf(scenario)) lines.push({ tone: 'note', text });
+  for (const { variant, reason, sameAs } of scenario.variantsNotRun ?? [])
+    lines.push({ tone: sameAs === undefined ? 'warn' : 'note', text: `${variant} was ${unstopped(reason)}` });
   const controls = scenario.experiments.flatMap((experiment) => experiment.control ?? []);
   const noise = controls.reduce((sum, control) => sum + control.lost, 0);
   if (controls.length > 0) {
@@ -438,6 +447,8 @@ function unchangedOf({ experiments }: ScenarioResult): readonly string[] {
   );
   return [...new Set(texts)];
 }
+
+const unstopped = (sentence: string): string => sentence.replace(/\.$/, '');
 
 /** A reason's first sentence, inside one of ours: what was seen, without what to change. */
 function seenOf(reason: string): string {
@@ -498,11 +509,16 @@ export function limitsOf(results: Results): readonly string[] {
       `Times of cluster and clients agree to ± ${duration(error)}; a cause that rests on a closer order of events is given as unknown.`,
     );
   }
-  const notRun = scenarios.filter((scenario) => scenario.verdict === 'not-run');
-  if (notRun.length > 0) {
-    limits.push(
-      `Not run, so not proven: ${listed(notRun.map((scenario) => `${scenario.name} (${scenario.reason})`))}.`,
-    );
-  }
+  const notRun = [
+    ...scenarios
+      .filter((scenario) => scenario.verdict === 'not-run')
+      .map((scenario) => `${scenario.name} (${scenario.reason})`),
+    ...scenarios.flatMap(({ name, verdict, variantsNotRun = [] }) =>
+      variantsNotRun
+        .filter(({ sameAs }) => sameAs === undefined && verdict !== 'not-run')
+        .map(({ variant, reason }) => `${name}, variant ${variant} (${unstopped(reason)})`),
+    ),
+  ];
+  if (notRun.length > 0) limits.push(`Not run, so not proven: ${listed(notRun)}.`);
   return limits;
 }

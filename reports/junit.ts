@@ -66,7 +66,14 @@ function caseLines(one: Case, scenario: ScenarioResult, timeMs: number): readonl
 
 /** A scenario that faulted or has no claims becomes one case, so that it never disappears from a CI's list. */
 function casesOf(scenario: ScenarioResult): readonly Case[] {
-  const claims = [...directCases(scenario), ...scenario.claims.map((claim) => claimCase(claim, scenario))];
+  const claims = [
+    ...directCases(scenario),
+    ...scenario.claims.map((claim) => claimCase(claim, scenario)),
+    ...(scenario.variantsNotRun ?? []).map(({ variant, reason }): Case => {
+      const message = `variant ${variant} was ${reason}`;
+      return { name: `variant ${variant}`, kind: 'skipped', message, detail: message };
+    }),
+  ];
   if (scenario.verdict === 'faulted') {
     return [
       { name: 'the experiments ran', kind: 'error', message: scenario.reason, detail: scenario.reason },

@@ -1,7 +1,7 @@
 // The gate: bounds that a run must keep, whatever its verdicts say. Names the line that was crossed.
 import { type ExitCode, exitCode } from '../model/errors.ts';
 import { type ByLine, linesNamed, linesOf } from '../model/line.ts';
-import type { ExperimentResult, Results } from '../model/results.ts';
+import type { ExperimentResult, Results, ScenarioResult } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
@@ -25,8 +25,9 @@ export function passGate(results: Results, given: GateRules, green?: RunSummary)
   const undecided: string[] = [];
   let looked = 0;
   for (const scenario of results.scenarios) {
+    const judged = new Set(rules.variants.map((variant) => stoodFor(scenario, variant)));
     for (const experiment of scenario.experiments) {
-      if (!rules.variants.includes(experiment.variant)) continue;
+      if (!judged.has(experiment.variant)) continue;
       const where = place(scenario.name, experiment);
       if (!experiment.valid) {
         undecided.push(
@@ -70,8 +71,17 @@ export function passGate(results: Results, given: GateRules, green?: RunSummary)
   };
 }
 
+/** A variant whose settings change nothing was measured under the name of the one that it is the same as. */
+const stoodFor = ({ variantsNotRun = [] }: ScenarioResult, name: string): string =>
+  variantsNotRun.find(({ variant }) => variant === name)?.sameAs ?? name;
+
 const variantsOf = ({ scenarios }: Results): ReadonlySet<string> =>
-  new Set(scenarios.flatMap(({ experiments }) => experiments.map(({ variant }) => variant)));
+  new Set(
+    scenarios.flatMap(({ experiments, variantsNotRun = [] }) => [
+      ...experiments.map(({ variant }) => variant),
+      ...variantsNotRun.flatMap(({ variant, sameAs }) => (sameAs === undefined ? [] : [variant])),
+    ]),
+  );
 
 function defaultVariants(results: Results): readonly string[] {
   const ran = variantsOf(results);

@@ -53,6 +53,9 @@ export function judgeRun(
       judgeScenario(scenario, experiments, {
         ...(notRun !== undefined && experiments.length === 0 && { notRun }),
         undeployed: run?.undeployed.filter((one) => one.scenario.id === scenario.id) ?? [],
+        variantsNotRun: (run?.variantsNotRun ?? []).flatMap(({ scenario: of, ...told }) =>
+          of === scenario.id ? [told] : [],
+        ),
         measuredAgain: run?.measuredAgain.filter((one) => one.scenario === scenario.id) ?? [],
       }),
     );

@@ -8,7 +8,7 @@ import type {
   ScenarioResult,
   Verdict,
 } from '../model/results.ts';
-import type { MeasuredAgain } from '../model/run.ts';
+import type { MeasuredAgain, VariantNotRun } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, counted, listed, percent } from '../words/figures.ts';
@@ -23,6 +23,7 @@ export interface ScenarioFaults {
   readonly notRun?: string;
   /** Experiments that left no journal, each with the reason. */
   readonly undeployed?: readonly { readonly variant: string; readonly reason: string }[];
+  readonly variantsNotRun?: readonly VariantNotRun[];
   readonly measuredAgain?: readonly MeasuredAgain[];
 }
 
@@ -38,6 +39,7 @@ export function judgeScenario(
   const ablation = judgeAblation(experiments);
   const again = (faults.measuredAgain ?? []).map(({ scenario: _, ...told }) => told);
   const cost = costOfSafety(experiments);
+  const { variantsNotRun = [] } = faults;
   return {
     name: scenario.id,
     title: scenario.title,
@@ -48,6 +50,7 @@ export function judgeScenario(
     advice: [...(ablation?.advice ?? []), ...advise(comparable(experiments), ablation?.settings)],
     claims,
     experiments,
+    ...(variantsNotRun.length > 0 && { variantsNotRun }),
     ...(again.length > 0 && { measuredAgain: again }),
     ...(rounds && { rounds }),
     ...(cost && { cost }),

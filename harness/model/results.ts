@@ -5,7 +5,7 @@ import type { ClusterInfo } from './journal.ts';
 import type { ByLine, LineId } from './line.ts';
 import type { OutcomeCounts, Percentiles } from './load.ts';
 import type { Substituted } from './own-target.ts';
-import type { MeasuredAgain } from './run.ts';
+import type { MeasuredAgain, VariantNotRun } from './run.ts';
 
 export const resultsSchemaVersion = 1;
 
@@ -183,6 +183,8 @@ export interface ScenarioResult {
   readonly advice: readonly string[];
   readonly claims: readonly ClaimResult[];
   readonly experiments: readonly ExperimentResult[];
+  /** Variants that were not measured, with the reason; `sameAs`: the one that stands for it. */
+  readonly variantsNotRun?: readonly VariantNotRun[];
   /** Measurements that were disturbed and made once more; they count for nothing, and their journals are kept. */
   readonly measuredAgain?: readonly Omit<MeasuredAgain, 'scenario'>[];
   /** Verdicts of the single rounds of `--repeat N`, when there was more than one. */

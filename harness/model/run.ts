@@ -14,6 +14,13 @@ const measuredAgainSchema = z.object({
 });
 export type MeasuredAgain = z.infer<typeof measuredAgainSchema>;
 
+const variantNotRunSchema = z.object({
+  variant: z.string(),
+  reason: z.string(),
+  sameAs: z.string().optional(),
+});
+export type VariantNotRun = z.infer<typeof variantNotRunSchema>;
+
 export const runFactsSchema = z.object({
   schemaVersion: z.literal(1),
   runId: z.string(),
@@ -33,10 +40,11 @@ export const runFactsSchema = z.object({
   notRun: z.array(z.object({ scenario: scenarioSchema, reason: z.string() })),
   /** Experiments without a journal that can be judged, with the reason: "could not be deployed: ...". */
   undeployed: z.array(z.object({ scenario: scenarioSchema, variant: z.string(), reason: z.string() })),
-  /** Variants that were not measured because our own check found an error in them, with the sentence. */
-  variantsNotRun: z
-    .array(z.object({ scenario: z.string(), variant: z.string(), reason: z.string() }))
-    .optional(),
+  /**
+   * Variants that were not measured, with the sentence: our own check found an error in them, or what they set is there
+   * already and they are the same as another one (`sameAs`), which is measured.
+   */
+  variantsNotRun: z.array(variantNotRunSchema.extend({ scenario: z.string() })).optional(),
   /** Journals in order, relative to this file. */
   journals: z.array(z.string()),
   /** Measurements that something else disturbed and that were made once more; later versions only. */

@@ -5,7 +5,6 @@ import { withScenario } from '../deploy/assemble.ts';
 import { isForeign } from '../deploy/definition.ts';
 import { scenarioTarget } from '../deploy/scenario-target.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { RunFacts } from '../model/run.ts';
 import { applyVariant } from '../settings/index.ts';
 import type { ExperimentKey, RunContext } from './experiment/index.ts';
 import { settingContext } from './experiment/objects.ts';
@@ -25,51 +24,33 @@ const settingOfRule: Readonly<Record<string, string>> = {
   'pdb-blocks-drain': 'podDisruptionBudget',
 };
 
-/** The experiments that may run, and the variants that may not: said once for each scenario. */
-export function withoutRefused(
-  run: Pick<RunContext, 'target' | 'cluster' | 'preStopSeconds'>,
-  all: readonly ExperimentKey[],
-): {
-  readonly keys: readonly ExperimentKey[];
-  readonly refused: NonNullable<RunFacts['variantsNotRun']>;
-} {
-  const refused = new Map<string, NonNullable<RunFacts['variantsNotRun']>[number]>();
-  const known = new Set<string>();
-  const nameOf = ({ scenario, variant }: ExperimentKey) => `${scenario.id} ${variant.name}`;
-  for (const key of all) {
-    if (known.has(nameOf(key))) continue;
-    known.add(nameOf(key));
-    const reason = refusedByCheck(run, key);
-    if (reason) refused.set(nameOf(key), { scenario: key.scenario.id, variant: key.variant.name, reason });
-  }
-  const gone = (scenario: string, variant: string | undefined) =>
-    [...refused.values()].some((one) => one.scenario === scenario && one.variant === variant);
-  const keys = all
-    .filter((key) => !refused.has(nameOf(key)))
-    .map((key) => ({
-      ...key,
-      // A claim about what does not run cannot be decided.
-      scenario: {
-        ...key.scenario,
-        claims: key.scenario.claims.filter(({ appliesTo }) => !gone(key.scenario.id, appliesTo.variant)),
-      },
-    }));
-  return { keys: refused.size === 0 ? all : keys, refused: [...refused.values()] };
+/** What is known of a run before its experiments. */
+export type VariantContext = Pick<RunContext, 'target' | 'preStopSeconds'> & {
+  readonly cluster: { readonly info: { readonly kubernetesVersion: string } };
+};
+
+/** The variant on the target's manifests with the scenario's knobs. */
+export function appliedTo(
+  run: VariantContext,
+  { scenario, variant }: Pick<ExperimentKey, 'scenario' | 'variant'>,
+): ReturnType<typeof applyVariant> {
+  const target = scenarioTarget(run.target, scenario);
+  const { kubernetesVersion } = run.cluster.info;
+  const context = settingContext({ ...run, target, kubernetesVersion }, variant);
+  return applyVariant(withScenario(target, scenario), variant, context);
 }
 
 /** Why the variant must not run on somebody's workload; undefined: nothing speaks against it. */
 export function refusedByCheck(
-  run: Pick<RunContext, 'target' | 'cluster' | 'preStopSeconds'>,
+  run: VariantContext,
   { scenario, variant }: Pick<ExperimentKey, 'scenario' | 'variant'>,
 ): string | undefined {
   const target = scenarioTarget(run.target, scenario);
   // Taking settings away is meant to make it worse.
   if (!isForeign(target) || variant.settings.length === 0 || variant.takesAway) return undefined;
   const base = withScenario(target, scenario);
-  const { kubernetesVersion } = run.cluster.info;
-  const context = settingContext({ ...run, target, kubernetesVersion }, variant);
-  const { manifests, applied } = applyVariant(base, variant, context);
-  const minor = minorOf(kubernetesVersion);
+  const { manifests, applied } = appliedTo(run, { scenario, variant });
+  const minor = minorOf(run.cluster.info.kubernetesVersion);
   const before = new Set(errorsIn(base, minor).map(identity));
   const ours = errorsIn(manifests, minor).find(
     (finding) => !before.has(identity(finding)) || applied.includes(settingOfRule[finding.rule] ?? ''),

@@ -17,13 +17,13 @@ import { runExperiments } from './experiments.ts';
 import { concludeRun, type Keeping, keepingOf } from './gate.ts';
 import { judgeFolder } from './judge-folder.ts';
 import { measureAgain } from './measure-again.ts';
-import { withoutRefused } from './own-check.ts';
 import { joinFacts, type Resumed, readResumed, refuseDifferent, reuseOf, seedOf } from './resume.ts';
 import { runFile } from './seal-run.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from './session.ts';
 import { type Shard, shardOf } from './shard.ts';
 import { toolVersion } from './tool-version.ts';
+import { measurable, scenariosLeftOut } from './variants-not-run.ts';
 
 /** What a user asked for, with the configuration and all defaults in it. */
 export interface VerifyRequest {
@@ -153,9 +153,10 @@ async function execute(
   const runnable = selection.keys.filter((key) =>
     notRun.every(({ scenario }) => scenario.id !== key.scenario.id),
   );
-  const { keys, refused } = withoutRefused(run, runnable);
-  for (const { scenario, variant, reason } of refused)
-    process.stdout.write(`${scenario}, variant ${variant}: ${reason}\n`);
+  const { keys, notRun: variantsNotRun } = measurable(run, runnable);
+  for (const { scenario, variant, reason } of variantsNotRun)
+    timed.note(`${scenario}, variant ${variant}: ${reason}`);
+  notRun.push(...scenariosLeftOut(selection.scenarios, { keys, notRun: variantsNotRun }));
   mkdirSync(out, { recursive: true });
   const reuse = resumed ? reuseOf(resumed, keys, session, out) : new Map<ExperimentKey, string>();
   const first = await runExperiments(run, keys, out, timed, { reuse: (key) => reuse.get(key) });
@@ -184,7 +185,7 @@ async function execute(
         variant: key.variant.name,
         reason: outcome.reason ?? '',
       })),
-    ...(refused.length > 0 && { variantsNotRun: [...refused] }),
+    ...(variantsNotRun.length > 0 && { variantsNotRun: [...variantsNotRun] }),
     journals: keys.flatMap((key) => ran.find((one) => one.key === key)?.journal ?? []),
     measuredAgain: [...again],
   };

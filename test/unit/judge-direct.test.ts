@@ -9,6 +9,7 @@ import { judgeRun } from '../../harness/judge/run.ts';
 import { historyLine, parseHistory, summarizeRun } from '../../harness/judge/summarize.ts';
 import { exitCode } from '../../harness/model/errors.ts';
 import type { Results, ScenarioResult } from '../../harness/model/results.ts';
+import type { RunFacts, VariantNotRun } from '../../harness/model/run.ts';
 import type { ScenarioInput } from '../../harness/model/scenario.ts';
 import { answerOf, suiteHeadline } from '../../reports/answer.ts';
 import { renderHtml } from '../../reports/html/page.ts';
@@ -56,6 +57,7 @@ const claims: ScenarioInput['claims'] = [
 async function judged(
   said: readonly Said[],
   scenario: Partial<ScenarioInput> = { claims },
+  variantsNotRun?: readonly VariantNotRun[],
 ): Promise<Results> {
   const journals = await Promise.all(
     said.map(async ({ variant, lost = 0, invalid = false, repeat = 0, on: applied = settings }) => {
@@ -72,7 +74,21 @@ async function judged(
       return { name, journal: await readJournal(journal.lines(), name) };
     }),
   );
-  return judgeRun(journals);
+  const [first] = journals;
+  if (!variantsNotRun || !first) return judgeRun(journals);
+  const { header } = first.journal;
+  return judgeRun(journals, {
+    ...(judgeRun(journals) as unknown as RunFacts),
+    cluster: header.cluster,
+    loadMs: 0,
+    stages: [],
+    strict: false,
+    interrupted: false,
+    notRun: [],
+    undeployed: [],
+    variantsNotRun: variantsNotRun.map((one) => ({ ...one, scenario: header.scenario.id })),
+    measuredAgain: [],
+  });
 }
 
 const table: Readonly<
@@ -210,6 +226,52 @@ test('settings that change nothing: the losses of two equal variants are not add
     answerOf(scenario, results).headline,
     /^Not safe as it is, and our settings have nothing to add: new connections lost 74 of 2,000\.$/,
   );
+});
+
+test('variants that were not measured are in every report, and the gate knows what stands for them', async () => {
+  const told = await judged([{ variant: 'as-is', lost: 74 }], { claims }, [
+    {
+      variant: 'hardened',
+      reason: 'not measured: its settings change nothing here, so it is as-is.',
+      sameAs: 'as-is',
+    },
+    {
+      variant: 'as-is+minReadySeconds',
+      reason: 'not run: our own check finds an error in it (some-rule): why.',
+    },
+  ]);
+  const [scenario] = told.scenarios as [ScenarioResult];
+  assert.is(scenario.verdict, 'loses');
+  assert.ok(schema(JSON.parse(JSON.stringify(told))), JSON.stringify(schema.errors?.[0]));
+  assert.match(
+    answerOf(scenario, told).headline,
+    /^Not safe as it is, and our settings have nothing to add: /,
+  );
+  const shown = [
+    renderTerminal(told, { colour: false }),
+    renderMarkdown(told),
+    renderJunit(told),
+    renderHtml({ results: told, journals: new Map() }),
+  ];
+  for (const text of shown) {
+    assert.match(text, /hardened was not measured: its settings change nothing here, so it is as-is/);
+    assert.match(text, /as-is\+minReadySeconds was not run: our own check finds an error in it/);
+  }
+  const gate = passGate(told, { maxLost: { new: 0 }, variants: ['hardened'] });
+  assert.equal([gate.state, gate.undecided], ['crossed', []]);
+  const refused = passGate(told, { maxLost: { new: 0 }, variants: ['as-is+minReadySeconds'] });
+  assert.is(refused.state, 'undecided');
+});
+
+test('a run that failed says why once: the reason is nothing to change', async () => {
+  const [scenario] = (await judged([{ variant: 'as-is' }])).scenarios as [ScenarioResult];
+  const reason = 'Variant as-is could not be deployed: pod web-1: ImagePullBackOff.';
+  const failed = { ...scenario, verdict: 'faulted' as const, reason, advice: [], experiments: [] };
+  const results = { ...(await judged([{ variant: 'as-is' }])), scenarios: [failed] };
+  for (const text of [renderTerminal(results, { colour: false }), renderMarkdown(results)]) {
+    assert.is(text.split('ImagePullBackOff').length - 1, 1);
+    assert.not.match(text, /What to change/);
+  }
 });
 
 for (const [name, { said, direct, verdict, code, reason, headline, gate }] of Object.entries(table)) {

@@ -7,8 +7,8 @@ import type { Manifest } from '../../harness/model/manifest.ts';
 import { readPreStop } from '../../harness/model/prestop.ts';
 import { fencePosts } from '../../harness/model/rolling-update.ts';
 import type { SettingContext } from '../../harness/model/setting.ts';
-import { withoutRefused } from '../../harness/run/own-check.ts';
 import { select } from '../../harness/run/selection.ts';
+import { measurable, scenariosLeftOut } from '../../harness/run/variants-not-run.ts';
 import {
   applyVariant,
   asIs,
@@ -376,14 +376,14 @@ test('what runs on a foreign workload: as-is and hardened; ours and published on
   );
 });
 
-test('our own check looks at what we add before it runs', () => {
+test('what we add is looked at before it runs, and what changes nothing is not measured again', () => {
   const service = {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'web', namespace: 'default' },
     spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] },
   };
-  const keysOf = (manifests: Manifest[]) => {
+  const keysOf = (manifests: Manifest[], variants = [asIs, hardened, baseline]) => {
     const target = targetOf(
       manifests,
       { deployment: 'web', service: 'web', path: '/', method: 'GET', headers: {} } as Any,
@@ -392,18 +392,18 @@ test('our own check looks at what we add before it runs', () => {
     const cluster = { info: { kubernetesVersion: 'v1.34.4' } };
     const run = { target, cluster, preStopSeconds: 5 } as Any;
     const scenario = scenarios.find(({ id }) => id === 'image-change')!.quick;
-    const keys = [asIs, hardened, baseline].map((variant) => ({
+    const keys = variants.map((variant) => ({
       scenario,
       variant,
       path: 'cluster-ip' as const,
       agents: 1,
       repeat: 0,
     }));
-    return withoutRefused(run, keys);
+    return measurable(run, keys);
   };
   for (const grace of [3, 5]) {
     const manifests = theirs({ pod: { terminationGracePeriodSeconds: grace }, beside: [service] });
-    assert.equal(keysOf(manifests).refused, [], `grace ${grace}`);
+    assert.equal(keysOf(manifests).notRun, [], `grace ${grace}`);
   }
   // Pinned to one node with a required anti-affinity that only shows once nothing may be unavailable.
   const port = { ports: [{ containerPort: 8080, hostPort: 8080 }] };
@@ -413,7 +413,37 @@ test('our own check looks at what we add before it runs', () => {
     container: port,
     beside: [service],
   });
-  assert.equal(keysOf(forced).refused, [], 'the surge is not given where it has no room');
+  assert.equal(keysOf(forced).notRun, [], 'the surge is not given where it has no room');
+  const complete = theirs({
+    spec: { strategy: { rollingUpdate: { maxUnavailable: 0 } } },
+    container: {
+      readinessProbe: { httpGet: { path: '/', port: 8080 } },
+      lifecycle: { preStop: { sleep: { seconds: 9 } } },
+    },
+    beside: [service],
+  });
+  const { keys, notRun } = keysOf(complete);
+  assert.equal(
+    keys.map(({ variant }) => variant.name),
+    ['as-is', 'baseline'],
+  );
+  assert.not.ok(
+    keys.some(({ scenario }) => scenario.claims.some((one) => one.appliesTo.variant === 'hardened')),
+  );
+  const [same] = notRun;
+  assert.equal([same?.variant, same?.sameAs], ['hardened', 'as-is']);
+  assert.match(
+    same?.reason ?? '',
+    /^not measured: its settings change nothing here, so it is as-is \(readinessProbe: it has .*; preStop: .* 9 s already.*; gracefulShutdown: /,
+  );
+  assert.is(keysOf(complete, [hardened]).keys.length, 1, 'alone it is what runs');
+  const left = scenariosLeftOut([{ id: 'image-change' }, { id: 'other' }], {
+    keys: [],
+    notRun: [{ scenario: 'image-change', variant: 'hardened', reason: 'not run: our own check …' }],
+  });
+  assert.equal(left, [
+    { scenario: { id: 'image-change' }, reason: 'Variant hardened is not run: our own check …' },
+  ]);
 });
 
 test.run();
