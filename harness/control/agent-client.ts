@@ -1,7 +1,7 @@
 // The control channel to a load agent: by the API server's pod proxy, the same way on every cluster.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { toApiError } from '../kube/api-error.ts';
+import { type Answer, toApiError } from '../kube/api-error.ts';
 import { type Kube, podProxyPath } from '../kube/client.ts';
 import { FaultError, messageOf } from '../model/errors.ts';
 import {
@@ -90,19 +90,22 @@ export function createAgentClient(
       if (attempt > 1) await sleep(100 * attempt, undefined, { ...(signal && { signal }) });
       try {
         const answer = await send(method, path, body, { timeoutMs: limitMs, signal });
-        if (answer.status < 200 || answer.status > 299) throw toApiError(answer);
+        if (answer.status < 200 || answer.status > 299) throw refused(answer);
         return schema ? schema.parse(JSON.parse(answer.text)) : (undefined as T);
       } catch (error) {
         signal?.throwIfAborted();
         last = error;
       }
     }
-    const became = await explain().catch(() => undefined);
+    // What the agent itself says is wrong is the reason; only of one that says nothing its pod is asked.
+    const became = last instanceof AgentRefusal ? undefined : await explain().catch(() => undefined);
     signal?.throwIfAborted();
     throw new AgentError(
       became
         ? `Load agent ${name}: ${became}`
-        : `Load agent ${name}: ${method} ${path} failed: ${messageOf(last)}`,
+        : last instanceof AgentRefusal
+          ? `Load agent ${name}: ${last.message}`
+          : `Load agent ${name}: ${method} ${path} failed: ${messageOf(last)}`,
       { cause: last, ended: became !== undefined && !became.startsWith(stillRuns) },
     );
   }
@@ -128,6 +131,25 @@ export function createAgentClient(
       return best;
     },
   };
+}
+
+/** An answer of the agent's own, with what it refuses; `method` and `path` say nothing to who reads it. */
+class AgentRefusal extends Error {}
+
+const refusalSchema = z.strictObject({ message: z.string() });
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(answer: Answer): Error {
+  // The agent's is {message}; the API server's own, about a pod that it cannot reach, are Status objects or plain text.
+  const own = refusalSchema.safeParse(parsed(answer.text));
+  return own.success ? new AgentRefusal(own.data.message) : toApiError(answer);
 }
 
 /** Above the time that the slowest answer took, ms. */

@@ -78,6 +78,26 @@ test('an agent that cannot be reached is an error that names it, after a few tri
   assert.is(tries, 4);
 });
 
+test('what an agent refuses is told in its own words, whatever its pod looks like', async () => {
+  const said = async (text: string) => {
+    const client = createAgentClient(
+      'agent-7',
+      async () => ({ status: 503, text }),
+      async () => 'the load agent runs but does not answer.',
+    );
+    const error = await client.prepare({} as never).catch((reason: Error) => reason);
+    return (error as Error).message;
+  };
+  assert.is(
+    await said('{"message":"Stream new: nothing answered at its URL within 10000 ms: timeout."}'),
+    'Load agent agent-7: Stream new: nothing answered at its URL within 10000 ms: timeout.',
+  );
+  assert.is(
+    await said('{"kind":"Status","message":"error trying to reach service"}'),
+    'Load agent agent-7: the load agent runs but does not answer.',
+  );
+});
+
 test('clock: offset and error come from the shortest round trip', async () => {
   let harnessMs = 1000;
   const trips = [40, 4, 30];
