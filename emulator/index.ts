@@ -2,9 +2,9 @@
 import { type ClusterFacts, type EmbeddedOptions, startEmbedded } from './cluster.ts';
 import type { LocalImage } from './node/images.ts';
 
+export { unsupportedIn } from './api/validation/unsupported.ts';
 export type { ClusterFacts } from './cluster.ts';
 export { EmulatorError, EmulatorUsageError } from './errors.ts';
-export { notEmulated } from './node/admission.ts';
 export { noIsolation } from './node/ground.ts';
 export { fullImageName, type ImageSource, type LocalImage } from './node/images.ts';
 export { defaultNodes, type NodePlan } from './node/node-object.ts';

@@ -84,9 +84,11 @@ function usageOf(resource: string, object: KubeObject): Usage {
   if (resource === 'pods') return { ...usage, ...podUsage(object as unknown as Pod) };
   if (!group) usage[resource] = 1;
   if (resource === 'services') {
-    const { type, ports = [] } = (object as unknown as Service).spec ?? {};
-    if (type === 'NodePort') usage['services.nodeports'] = ports.length;
-    if (type === 'LoadBalancer') usage['services.loadbalancers'] = 1;
+    const { type, ports = [], allocateLoadBalancerNodePorts } = (object as unknown as Service).spec ?? {};
+    const balanced = type === 'LoadBalancer';
+    if (type === 'NodePort' || (balanced && allocateLoadBalancerNodePorts !== false))
+      usage['services.nodeports'] = ports.length;
+    if (balanced) usage['services.loadbalancers'] = 1;
   }
   if (resource === 'persistentvolumeclaims') {
     const claim = object as unknown as Kinds['persistentvolumeclaims'];

@@ -377,8 +377,8 @@ function dropEmpty(metadata: ObjectMeta): void {
 }
 
 function nodePortsOf(service: KubeObject): number[] {
-  const ports = (service as unknown as Service).spec?.ports ?? [];
-  return ports.flatMap(({ nodePort }) => nodePort ?? []);
+  const { ports = [], healthCheckNodePort } = (service as unknown as Service).spec ?? {};
+  return [...ports.flatMap(({ nodePort }) => nodePort ?? []), healthCheckNodePort ?? 0];
 }
 
 /** registry/core/pod/storage: a binding sets PodScheduled in the same write. */

@@ -64,7 +64,7 @@ export function kernelRules(
     const outside = `${nodeAddress} . ${entry.nodePort}`;
     if (entry.externalEndpoints.length > 0)
       nodePorts.push(`${outside} : goto ${chainFor(entry, entry.externalEndpoints, 'out')}`);
-    else refused.push(outside);
+    else (entry.externalDrops ? dropped : refused).push(outside);
   }
   for (const set of known) if (!sets.has(set)) known.delete(set);
   const from = `ip saddr { ${sources.join(', ')} }`;

@@ -6,7 +6,8 @@ import type { Endpoint, ServicePort } from './service-table.ts';
 
 export interface RoutesServerOptions {
   readonly random: () => number;
-  readonly nodeAddresses: readonly string[];
+  /** The first one is also reached at 127.0.0.1. */
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
   /** The table of a node; undefined when there is no such node. */
   readonly tableOf: (node: string) => readonly ServicePort[] | undefined;
   /** Where an endpoint really is. */
@@ -65,8 +66,11 @@ export class RoutesServer {
     return `http://127.0.0.1:${this.port}/routes/${node}`;
   }
 
+  /** Whoever comes by a node's port follows that node's rules, wherever it is itself. */
   changed(node: string): void {
-    for (const subscriber of this.subscribers) if (subscriber.node === node) this.send(subscriber);
+    const hasPorts = this.options.tableOf(node)?.some(({ nodePort }) => nodePort !== undefined) ?? false;
+    for (const subscriber of this.subscribers)
+      if (hasPorts || subscriber.node === node) this.send(subscriber);
   }
 
   /** In order where the agents read: a stream that is cut off would look like a failure to them. */
@@ -101,28 +105,34 @@ export class RoutesServer {
   ): Record<string, readonly Endpoint[]> {
     const services: Record<string, readonly Endpoint[]> = {};
     for (const entry of table) {
-      const inside = this.chooseFor(subscriber, `in ${keyOf(entry)}`, entry, entry.endpoints);
+      const inside = this.chooseFor(subscriber, `in ${keyOf(entry)}`, entry, entry);
       const name = `${entry.service}.${entry.namespace}`;
       for (const host of [`${name}.svc.cluster.local`, `${name}.svc`, name, entry.clusterIP]) {
         services[`${host}:${entry.port}`] = inside;
       }
-      if (entry.nodePort === undefined) continue;
-      const outside = this.chooseFor(subscriber, `out ${keyOf(entry)}`, entry, entry.externalEndpoints);
-      for (const host of [...this.options.nodeAddresses, '127.0.0.1'])
-        services[`${host}:${entry.nodePort}`] = outside;
     }
+    for (const [index, { name, address }] of this.options.nodes.entries())
+      for (const entry of this.options.tableOf(name) ?? []) {
+        if (entry.nodePort === undefined) continue;
+        const outside = this.chooseFor(subscriber, `out ${address} ${keyOf(entry)}`, entry, {
+          endpoints: entry.externalEndpoints,
+          drops: entry.externalDrops,
+        });
+        for (const host of index === 0 ? [address, '127.0.0.1'] : [address])
+          services[`${host}:${entry.nodePort}`] = outside;
+      }
     return services;
   }
 
   private chooseFor(
     { chosen }: Subscriber,
     key: string,
-    entry: ServicePort,
-    endpoints: readonly Endpoint[],
+    { sticky }: ServicePort,
+    { endpoints, drops }: Pick<ServicePort, 'endpoints' | 'drops'>,
   ): readonly Endpoint[] {
     const { reach, silent, random } = this.options;
-    if (endpoints.length === 0) return entry.drops && silent ? [silent] : [];
-    if (!entry.sticky) return endpoints.map(reach);
+    if (endpoints.length === 0) return drops && silent ? [silent] : [];
+    if (!sticky) return endpoints.map(reach);
     const known = endpoints.find(({ ip }) => ip === chosen.get(key));
     const endpoint = known ?? (endpoints[Math.floor(random() * endpoints.length)] as Endpoint);
     chosen.set(key, endpoint.ip);

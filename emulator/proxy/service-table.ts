@@ -22,6 +22,8 @@ export interface ServicePort {
   readonly externalEndpoints: readonly Endpoint[];
   /** Policy Local without a local endpoint while others exist: packets are dropped, connections hang. */
   readonly drops: boolean;
+  /** The same for clients outside. */
+  readonly externalDrops: boolean;
 }
 
 type SliceEndpoint = NonNullable<EndpointSlice['endpoints']>[number];
@@ -65,6 +67,7 @@ export function serviceTable(
           endpoints: inside.chosen.map(routed),
           externalEndpoints: outside.chosen.map(routed),
           drops: inside.chosen.length === 0 && inside.elsewhere,
+          externalDrops: outside.chosen.length === 0 && outside.elsewhere,
         };
       });
   });

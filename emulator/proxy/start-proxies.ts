@@ -54,7 +54,7 @@ export async function startProxies(options: ProxiesOptions): Promise<Proxies> {
   const proxies = new Map<string, NodeProxy>();
   const routes = await RoutesServer.listen({
     random,
-    nodeAddresses: nodes.map(({ address }) => address),
+    nodes,
     tableOf: (node) => proxies.get(node)?.table,
     reach: options.reach,
     silent: options.silent,

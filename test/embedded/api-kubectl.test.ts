@@ -325,10 +325,16 @@ test('what Kubernetes refuses is refused with all its causes; what the emulation
       code: 1,
       has: ['spec.template.spec.volumes[0].nfs: Forbidden: Unsupported by the emulated cluster'],
     },
+    { args: 'create service loadbalancer n --tcp=80', has: ['service/n created'] },
     {
-      args: 'create service loadbalancer n --tcp=80',
+      args: 'get service n -o jsonpath={.spec.allocateLoadBalancerNodePorts},{.spec.externalTrafficPolicy}',
+      has: ['true,Cluster'],
+    },
+    { args: 'get service n', has: ['LoadBalancer', '<pending>', /80:3\d{4}\/TCP/] },
+    {
+      args: 'create service externalname n2 --external-name=example.test',
       code: 1,
-      has: ['spec.type: Forbidden: Unsupported by the emulated cluster: LoadBalancer'],
+      has: ['spec.type: Forbidden: Unsupported by the emulated cluster: ExternalName'],
     },
   ]);
 });

@@ -149,6 +149,25 @@ test('agents are told endpoints under every name, by node; a delay holds news ba
   far.close();
 });
 
+test('a node port follows the rules of the node that is asked, not of the one that asks', async () => {
+  await using cluster = await fastCluster();
+  const service = createService(cluster, { type: 'NodePort', externalTrafficPolicy: 'Local' });
+  const nodePort = service.spec?.ports?.[0]?.nodePort as number;
+  const agent = follow(cluster, 'embedded-control-plane');
+  await webPods(cluster, ['a']);
+  const { hostIP } = podOf(cluster, 'a')?.status ?? {};
+  const others = cluster.registry
+    .list('nodes')
+    .map(({ status }) => status?.addresses?.find(({ type }) => type === 'InternalIP')?.address)
+    .filter((address) => address !== hostIP);
+  const table = () => agent.tables.at(-1)?.table;
+  await until('told', () => pods(table(), `${hostIP}:${nodePort}`) === 'a');
+  assert.ok(others.length > 0);
+  for (const address of others)
+    assert.is(pods(table(), `${address}:${nodePort}`), '', `${address} has no pod of it`);
+  agent.close();
+});
+
 test('rules change at most once a second', async () => {
   await using cluster = await fastCluster();
   createService(cluster);

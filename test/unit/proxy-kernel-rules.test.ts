@@ -17,6 +17,7 @@ const entry = (changes: Partial<ServicePort> = {}): ServicePort => ({
   endpoints: [pod(1), pod(2)],
   externalEndpoints: [],
   drops: false,
+  externalDrops: false,
   ...changes,
 });
 
@@ -40,6 +41,9 @@ test('no endpoint: refused; policy Local without a local one: dropped', () => {
 test('a node port is on its node, for whoever comes', () => {
   const rules = kernelRules(place, [entry({ nodePort: 30_000, externalEndpoints: [pod(2)] })], new Set());
   assert.match(rules, /^ip daddr \. tcp dport vmap \{ 10\.20\.0\.11 \. 30000 : goto s1 \}$/m);
+  const elsewhere = entry({ nodePort: 30_000, externalDrops: true });
+  assert.match(kernelRules(place, [elsewhere], new Set()), '{ 10.20.0.11 . 30000 } drop');
+  assert.match(kernelRules(place, [entry({ nodePort: 30_000 })], new Set()), '{ 10.20.0.11 . 30000 } reject');
 });
 
 test('session affinity outlives new rules for the endpoints that stay', () => {

@@ -75,6 +75,10 @@ test('external policy Local concerns node ports alone', () => {
   );
   assert.is(pods(found?.endpoints), 'ab');
   assert.is(pods(found?.externalEndpoints), 'a');
+  const without = route(['b:RS-@two'], { type: 'NodePort', externalTrafficPolicy: 'Local' }, 'one');
+  assert.is(pods(without?.externalEndpoints), '');
+  assert.is(without?.externalDrops, true, 'kube-proxy drops what comes there');
+  assert.is(without?.drops, false);
 });
 
 test('headless Services and those of other names are not routed', () => {

@@ -26,14 +26,18 @@ export function defaultService(
     spec.ipFamilyPolicy ??= 'SingleStack';
     spec.internalTrafficPolicy ??= 'Cluster';
   }
+  const balanced = spec.type === 'LoadBalancer';
+  if (balanced) spec.allocateLoadBalancerNodePorts ??= true;
+  const onNodes = spec.type === 'NodePort' || (balanced && spec.allocateLoadBalancerNodePorts);
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP';
     if (port.targetPort === undefined || port.targetPort === '' || port.targetPort === 0) {
       port.targetPort = port.port;
     }
-    if (spec.type === 'NodePort') port.nodePort ||= allocate.nodePort();
+    if (onNodes) port.nodePort ||= allocate.nodePort();
   }
-  if (spec.type === 'NodePort') spec.externalTrafficPolicy ??= 'Cluster';
+  if (spec.type === 'NodePort' || balanced) spec.externalTrafficPolicy ??= 'Cluster';
+  if (balanced && spec.externalTrafficPolicy === 'Local') spec.healthCheckNodePort ||= allocate.nodePort();
 }
 
 export function defaultAutoscaler(autoscaler: Autoscaler): void {

@@ -37,7 +37,9 @@ function refuseChosenAddress(object: KubeObject): void {
 function keepNodePorts(current: KubeObject, object: KubeObject): void {
   const before = (current as unknown as Service).spec;
   const now = (object as unknown as Service).spec;
-  if (before?.type !== 'NodePort' || now?.type !== 'NodePort') return;
+  if (!isOnNodes(before) || !isOnNodes(now)) return;
+  if (before.healthCheckNodePort !== undefined && now.externalTrafficPolicy === before.externalTrafficPolicy)
+    now.healthCheckNodePort ??= before.healthCheckNodePort;
   for (const port of now.ports ?? []) {
     const same = before.ports?.find(
       (known) => known.port === port.port && (known.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
@@ -45,3 +47,8 @@ function keepNodePorts(current: KubeObject, object: KubeObject): void {
     if (same?.nodePort !== undefined) port.nodePort ||= same.nodePort;
   }
 }
+
+type Spec = NonNullable<Service['spec']>;
+
+const isOnNodes = (spec: Spec | undefined): spec is Spec =>
+  spec?.type === 'NodePort' || spec?.type === 'LoadBalancer';

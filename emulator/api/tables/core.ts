@@ -60,7 +60,7 @@ export const servicePrinter: Printer<Service> = {
     metadata.name,
     spec?.type ?? '',
     noneIfEmpty(spec?.clusterIP),
-    noneIfEmpty((spec?.externalIPs ?? []).join(',')),
+    spec?.type === 'LoadBalancer' ? '<pending>' : noneIfEmpty((spec?.externalIPs ?? []).join(',')),
     noneIfEmpty(
       (spec?.ports ?? [])
         .map(({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ''}/${protocol}`)

@@ -56,7 +56,11 @@ function validatePort(
       errors.invalid(`${field}.appProtocol`, port.appProtocol, problem);
     }
   }
-  if (port.nodePort && type === 'NodePort' && (port.nodePort < 30_000 || port.nodePort > 32_767)) {
+  if (
+    port.nodePort &&
+    (type === 'NodePort' || type === 'LoadBalancer') &&
+    (port.nodePort < 30_000 || port.nodePort > 32_767)
+  ) {
     const range = 'provided port is not in the valid range. The range of valid ports is 30000-32767';
     errors.invalid(`${field}.nodePort`, port.nodePort, range);
   }

@@ -2,7 +2,7 @@
 import type { Container, PodSpec } from '../defaults/pod.ts';
 import type { KubeObject } from '../objects.ts';
 import type { Autoscaler, CronJob, Pod, Service } from '../types.ts';
-import type { FieldErrors } from './field.ts';
+import { createFieldErrors, type FieldErrors } from './field.ts';
 
 /** What this machine lets the nodes do. */
 export interface Capabilities {
@@ -52,6 +52,16 @@ export function refuseUnsupported(
     default:
       break;
   }
+}
+
+/** The same as sentences, each with the field: for who wants to know before a cluster is there. */
+export function unsupportedIn(object: KubeObject, capabilities: Capabilities): string[] {
+  const errors = createFieldErrors();
+  refuseUnsupported(errors, object, capabilities);
+  return errors.causes.map(
+    ({ field, message }) =>
+      `${field}: ${message.replace(/^Forbidden: Unsupported by the emulated cluster: /, 'unsupported, ').replace(/; run this on .*$/, '')}`,
+  );
 }
 
 type Refuse = (field: string, why: string) => void;
@@ -130,9 +140,8 @@ function refusePod(
 }
 
 function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse): void {
-  if (spec.type === 'LoadBalancer' || spec.type === 'ExternalName') {
-    refuse('spec.type', `${spec.type} needs a network of its own; use ClusterIP or NodePort`);
-  }
+  if (spec.type === 'ExternalName')
+    refuse('spec.type', 'ExternalName needs DNS of its own; use ClusterIP or NodePort');
   if (spec.externalIPs?.length) refuse('spec.externalIPs', 'it has no network of its own');
   for (const [index, { protocol }] of (spec.ports ?? []).entries()) {
     if (protocol === 'UDP' || protocol === 'SCTP')

@@ -6,8 +6,8 @@ import {
   EmulatorError,
   EmulatorUsageError,
   noIsolation,
-  notEmulated,
   startCluster,
+  unsupportedIn,
 } from '../../../emulator/index.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { withinLimit } from '../../model/lifetime.ts';
@@ -73,14 +73,12 @@ function cannotRun(
 ): string[] {
   // Where pods have files of their own, what they mount is at its path.
   const volumes = noIsolation(isolation) === undefined;
-  const fields = manifests.flatMap((manifest) => {
-    const { kind, metadata, spec } = manifest as Manifest & { spec?: { template?: { spec?: unknown } } };
-    const pod = kind === 'Pod' ? spec : spec?.template?.spec;
-    if (!pod) return [];
-    return notEmulated({ spec: pod } as Parameters<typeof notEmulated>[0], volumes).map(
-      (lacking) => `${kind} ${metadata.name}: the embedded cluster has no ${lacking}.`,
-    );
-  });
+  const fields = manifests.flatMap((manifest) =>
+    unsupportedIn(manifest as unknown as Parameters<typeof unsupportedIn>[0], { volumes }).map(
+      (sentence) =>
+        `${manifest.kind} ${manifest.metadata.name}: the embedded cluster cannot run it: ${sentence}.`,
+    ),
+  );
   const commands = new Set(given.flatMap((source) => ('keys' in source ? [...source.keys()] : [])));
   const nameless = [...new Set(images)].filter((name) => !commands.has(name));
   return [
