@@ -125,7 +125,7 @@ class Agent {
     clearInterval(this.#frameTimer);
     this.#delay?.disable();
     for (const meter of this.#meters) meter.abort();
-    await Promise.allSettled(this.#meters.map((meter) => (meter.state === 'new' ? undefined : meter.ended)));
+    await Promise.allSettled(this.#meters.map((meter) => meter.ended));
     // The end of the load has started its own timer meanwhile.
     clearInterval(this.#frameTimer);
     this.#routes?.close();

@@ -179,9 +179,11 @@ export class Meter implements SlotOwner {
     this.#finishWhenDone();
   }
 
-  /** An interrupt: attempts in flight end as `aborted`, arrivals that wait are shed. */
+  /** An interrupt: attempts in flight end as `aborted`, arrivals that wait are shed. Also before it has started. */
   abort(): void {
-    if (this.#state === 'ended' || this.#state === 'new') return;
+    if (this.#state === 'ended') return;
+    // autocannon's run began with the meter: it must end, too, or its timers keep the process.
+    if (this.#state === 'new') this.#t0 = this.#clock();
     this.#state = 'draining';
     this.#clearTimers();
     this.#shedWaiting();

@@ -2,7 +2,7 @@
 // the command, as a user sees it. Nothing is measured here, so several run at once.
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { needsLinux, podProcesses, until } from '../embedded-pods.ts';
 import { type Ended, inTemporaryFolder, type Running, startRollproof } from '../rollproof.ts';
@@ -32,12 +32,13 @@ interface Row {
 /** Those of a pod's own programs: what prepares its namespaces is no container yet. */
 const processesOf = (run: Running, pod: RegExp): number[] =>
   podProcesses(run.child.pid as number).filter(
-    (pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? '') && programOf(pid) === process.execPath,
+    (pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? '') && programOf(pid) === basename(process.execPath),
   );
 
+/** The file's name: a pod with a root of its own sees the program at another path. */
 function programOf(pid: number): string {
   try {
-    return readlinkSync(`/proc/${pid}/exe`);
+    return basename(readlinkSync(`/proc/${pid}/exe`));
   } catch {
     return '';
   }
