@@ -1,0 +1,188 @@
+// What a watch cuts out of a load that goes on: one journal per change, exact, and whole by every identity of a journal.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { readJournalFile } from '../../harness/journal/file.ts';
+import { judgeExperiment } from '../../harness/judge/experiment.ts';
+import type { Facts } from '../../harness/model/facts.ts';
+import { createJournalWriter } from '../../harness/record/journal-writer.ts';
+import { Episodes } from '../../harness/run/watch/episodes.ts';
+import { unsettled } from '../../harness/run/watch/settled.ts';
+import { episodeHeader, fireLong, type LongLoad, podFacts, sliceFacts } from '../data/long-load.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('watch: episodes');
+
+/** Pods web-a and web-b run; what `happens` changes them. */
+async function watched({
+  untilMs,
+  lost,
+  happens = [],
+  services = ['web'],
+}: {
+  readonly untilMs: number;
+  readonly lost?: (dueMs: number) => boolean;
+  readonly happens?: readonly (readonly [number, (see: See) => void])[];
+  readonly services?: readonly string[];
+}) {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-test-watch-'));
+  try {
+    let now = 0;
+    const files: string[] = [];
+    const control = { id: 'control', as: 'control', lane: 'new' as const };
+    const episodes = new Episodes({
+      services: services.map((name) => ({ name, streams: [{ id: `${name}:new`, as: 'new', lane: 'new' }] })),
+      control,
+      timeoutMs: 3000,
+      limitMs: 60_000,
+      tailMs: 3000,
+      clock: () => now,
+      wallClock: () => Date.parse('2026-01-02T03:04:05Z'),
+      headerOf: episodeHeader,
+      open(begin, clock) {
+        const file = join(folder, `${begin.number}.ndjson`);
+        files.push(file);
+        return createJournalWriter(file, { clock });
+      },
+    });
+    const see: See = (event, name, facts) =>
+      episodes.write({ type: 'watch', event, namespace: 'shop', name, uid: `uid-${name}`, facts });
+    for (const service of services) {
+      for (const pod of ['a', 'b']) see('EXISTING', `${service}-${pod}`, podFacts(service));
+      see('EXISTING', `${service}-x`, sliceFacts(service, [`${service}-a`, `${service}-b`]));
+    }
+    const load: LongLoad = {
+      streams: [
+        ...services.map((name) => ({ id: `${name}:new`, ...(name === 'web' && lost && { lost }) })),
+        { id: 'control' },
+      ],
+      untilMs,
+      happens: happens.map(([atMs, act]) => [atMs, () => act(see)] as const),
+    };
+    fireLong(
+      episodes,
+      (t) => {
+        now = t;
+      },
+      load,
+    );
+    await episodes.end({ status: 'complete' });
+    const journals = await Promise.all(files.map((file) => readJournalFile(file)));
+    return { episodes, journals, results: journals.map((journal) => judgeExperiment(journal)) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+type See = (event: 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED', name: string, facts: Facts) => void;
+
+/** web-a is replaced by web-c from `atMs` on, in four seconds. */
+const replaced = (atMs: number, service = 'web'): (readonly [number, (see: See) => void])[] => [
+  [atMs, (see) => see('ADDED', `${service}-c`, podFacts(service, { ready: false }))],
+  [atMs + 1500, (see) => see('MODIFIED', `${service}-c`, podFacts(service))],
+  [atMs + 2000, (see) => see('MODIFIED', `${service}-a`, podFacts(service, { terminating: true }))],
+  [atMs + 4000, (see) => see('DELETED', `${service}-a`, podFacts(service, { terminating: true }))],
+];
+
+test('nothing changes: no journal', async () => {
+  const { journals, episodes } = await watched({ untilMs: 60_000 });
+  assert.is(journals.length, 0);
+  assert.equal(episodes.ended, []);
+});
+
+test('a change is one episode, from before its first sign to its quiet end, and its journal is whole', async () => {
+  const { journals, results, episodes } = await watched({ untilMs: 40_000, happens: replaced(20_030) });
+  assert.is(journals.length, 1);
+  const [result] = results;
+  assert.equal(result?.invalid, []);
+  assert.is(episodes.ended[0]?.trigger, 'pod web-c was created');
+  assert.equal(episodes.ended[0]?.unsettled, []);
+  const { fromLoadMs } = episodes.ended[0] ?? {};
+  assert.is(fromLoadMs, 14_000, 'whole seconds, before what may hang');
+  // From 14 s to the end of the quiet tail (24.03 + 3 s, up to the next whole second).
+  assert.is(result?.lanes.new?.attempts, (28 - 14) * 20);
+  assert.is(result?.lanes.new?.lost, 0);
+  const pods = new Set(
+    journals[0]?.watches.flatMap(({ name, facts }) => (facts.kind === 'Pod' ? [name] : [])),
+  );
+  assert.equal([...pods].sort(), ['web-a', 'web-b', 'web-c']);
+});
+
+test('losses are those of the time in which they were due, and none is counted twice or left out', async () => {
+  const lost = (dueMs: number) => (dueMs >= 21_000 && dueMs < 21_500) || (dueMs >= 41_300 && dueMs < 41_400);
+  const { results, episodes } = await watched({
+    untilMs: 70_000,
+    lost,
+    happens: [...replaced(20_030)],
+  });
+  assert.equal(
+    results.map(({ lanes }) => lanes.new?.lost),
+    [10, 2],
+  );
+  assert.equal(
+    results.map(({ invalid }) => invalid),
+    [[], []],
+  );
+  assert.is(results[0]?.lanes.new?.longestOutageMs, 500);
+  assert.equal(
+    episodes.ended.map(({ trigger }) => trigger),
+    ['pod web-c was created', 'a request was lost'],
+  );
+});
+
+test('a change of one Service is none of another', async () => {
+  const { episodes, results } = await watched({
+    untilMs: 40_000,
+    services: ['web', 'api'],
+    happens: [...replaced(20_000), ...replaced(21_000, 'api')],
+  });
+  assert.equal(episodes.ended.map(({ service }) => service).sort(), ['api', 'web']);
+  for (const { invalid } of results) assert.equal(invalid, []);
+});
+
+test('what never settles ends at its limit, with what keeps it from settling', async () => {
+  const { episodes, journals } = await watched({
+    untilMs: 100_000,
+    happens: [[20_000, (see) => see('ADDED', 'web-c', podFacts('web', { ready: false }))]],
+  });
+  assert.is(episodes.ended.length, 1);
+  assert.match(episodes.ended[0]?.unsettled.join() ?? '', 'pod web-c is not ready');
+  assert.match(journals[0]?.notes.map(({ text }) => text).join() ?? '', 'had not settled');
+});
+
+test('a watch that ends in the middle of a change says so and keeps its counts', async () => {
+  const { episodes, results } = await watched({
+    untilMs: 22_400,
+    lost: (dueMs) => dueMs >= 22_000,
+    happens: [[20_000, (see) => see('MODIFIED', 'web-a', podFacts('web', { terminating: true }))]],
+  });
+  assert.equal(
+    episodes.ended.map(({ unsettled: left }) => left),
+    [['pod web-a is terminating']],
+  );
+  assert.is(results[0]?.lanes.new?.lost, 8, 'also those of a run that had not ended');
+});
+
+test('a change that is under way when the watch begins is one', async () => {
+  const now = new Map<string, Facts>([['Pod/web-a', podFacts('web', { terminating: true })]]);
+  assert.equal(unsettled(now, 'web'), ['pod web-a is terminating']);
+  assert.equal(unsettled(now, 'api'), []);
+});
+
+test('changes that follow one another at once share nothing', async () => {
+  const { results, episodes } = await watched({
+    untilMs: 80_000,
+    happens: [
+      ...replaced(20_000),
+      [28_500, (see) => see('MODIFIED', 'web-b', podFacts('web', { ready: false }))],
+      [29_000, (see) => see('MODIFIED', 'web-b', podFacts('web'))],
+    ],
+  });
+  assert.is(episodes.ended.length, 2);
+  const [first, second] = episodes.ended;
+  const firstEnd = (first?.fromLoadMs ?? 0) + ((results[0]?.lanes.new?.attempts ?? 0) * 1000) / 20;
+  assert.is(second?.fromLoadMs, firstEnd);
+  for (const { invalid } of results) assert.equal(invalid, []);
+});
+
+test.run();
