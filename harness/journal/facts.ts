@@ -6,6 +6,7 @@ import type { StreamDelta, TargetPhase } from '../model/load.ts';
 import type { QueueCounters } from '../model/queue.ts';
 import type { Step } from '../model/scenario.ts';
 import { alignClocks, type Clocks } from './clocks.ts';
+import { type Routing, routing } from './endpoints.ts';
 import { type Moment, type PodLife, podLives } from './pods.ts';
 import type { Journal, Lined } from './read.ts';
 import { type Stream, sumStreams } from './streams.ts';
@@ -18,6 +19,7 @@ export interface JournalFacts {
   readonly clocks: Clocks;
   readonly streams: readonly Stream[];
   readonly pods: ReadonlyMap<string, PodLife>;
+  readonly routing: Routing;
   readonly steps: readonly StepFact[];
   readonly milestones: readonly (Moment & { readonly name: RecordOf<'milestone'>['name'] })[];
   /** What watches saw, in order. */
@@ -86,6 +88,9 @@ class FactsOfJournal implements JournalFacts {
   }
   get pods() {
     return this.#keep('pods', () => podLives(this.journal, this.clocks));
+  }
+  get routing() {
+    return this.#keep('routing', () => routing(this.journal, this.clocks));
   }
   get steps() {
     return this.#keep('steps', () => stepFacts(this.journal, this.clocks));

@@ -28,6 +28,7 @@ const PHASE_LATENCY_LIMIT_MS = 500;
 
 /** Why a process ended that nobody had deleted or that did not end in time. */
 export interface Ending extends Moment {
+  readonly container: string;
   readonly exitCode: number | undefined;
   readonly reason: string;
   readonly restarts: number;
@@ -230,7 +231,14 @@ function containerEndings(changes: readonly PodChange[]): Ending[] {
       if (seen.has(key)) continue;
       seen.add(key);
       const how = terminated ? container : container.last;
-      endings.push({ atMs, line, exitCode: how?.exitCode, reason: how?.reason ?? '', restarts });
+      endings.push({
+        atMs,
+        line,
+        container: container.name,
+        exitCode: how?.exitCode,
+        reason: how?.reason ?? '',
+        restarts,
+      });
     }
   }
   return endings;

@@ -1,6 +1,6 @@
 // What a reader should do, in plain words, from the causes that were found.
 import { inLineOrder, type LineId, linesOf } from '../model/line.ts';
-import { type Cause, causes, type ExperimentResult } from '../model/results.ts';
+import { type Cause, causes, type ExperimentResult, type Remedy, type RemedyId } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
 
@@ -24,12 +24,26 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
   const advice: string[] = [];
   const settings = new Set(fullest[0]?.settings ?? []);
   const variant = fullest[0]?.variant ?? '';
-  for (const [cause, lost] of lossesByCause(fullest)) {
-    advice.push(`${variant} still loses ${lossText(lost)}: ${remedy(cause, settings, fullest)}`);
+  for (const [what, lost] of lossesByRemedy(fullest)) {
+    const todo = typeof what === 'string' ? remedy(what, settings, fullest) : `${what.found}. ${what.todo}`;
+    advice.push(`${variant} still loses ${lossText(lost)}: ${todo}`);
   }
   if (most === 0) return advice;
   const left = new Map(lossesByCause(fullest));
-  for (const [cause, lost] of lossesByCause(bare)) {
+  const said = new Set(fullest.flatMap(({ remedies = [] }) => remedies.map(({ id }) => id)));
+  for (const [what, lost] of lossesByRemedy(bare)) {
+    if (typeof what === 'string' || said.has(what.id) || what.explains.some((cause) => left.has(cause)))
+      continue;
+    const does =
+      what.setting && settings.has(what.setting) && !decided.includes(what.setting)
+        ? ` Setting ${what.setting} does that: with the settings none were lost.`
+        : '';
+    advice.push(
+      `${ownRan ? 'As it is' : 'Without the settings'}, ${lossText(lost)} were lost: ${what.found}. ${what.todo}${does}`,
+    );
+  }
+  for (const [cause, lost] of lossesByRemedy(bare)) {
+    if (typeof cause !== 'string') continue;
     const setting = settingAgainst[cause];
     if (!setting || !settings.has(setting) || left.has(cause) || decided.includes(setting)) continue;
     advice.push(
@@ -55,6 +69,25 @@ function lossesByCause(experiments: readonly ExperimentResult[]): [Cause, Lost][
     }
     return Object.keys(lost).length > 0 ? [[cause, lost] as [Cause, Lost]] : [];
   });
+}
+
+/** By what is to be done about them: a remedy that the facts gave, or else the cause. */
+function lossesByRemedy(experiments: readonly ExperimentResult[]): [Cause | Remedy, Lost][] {
+  const found = new Map<RemedyId, [Remedy, Lost]>();
+  const others: [Cause, Lost][] = [];
+  for (const [cause, lost] of lossesByCause(experiments)) {
+    const fitting = experiments
+      .flatMap(({ remedies = [] }) => remedies)
+      .find(({ explains }) => explains.includes(cause));
+    if (!fitting) {
+      others.push([cause, lost]);
+      continue;
+    }
+    const sum = found.get(fitting.id)?.[1] ?? {};
+    for (const [line, number] of Object.entries(lost)) sum[line] = (sum[line] ?? 0) + number;
+    found.set(fitting.id, [fitting, sum]);
+  }
+  return [...found.values(), ...others];
 }
 
 const lossText = (lost: Lost): string =>

@@ -10,6 +10,7 @@ import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
 import { judgeLane } from './lanes.ts';
 import { measure, notRunMeasures } from './measures.ts';
+import { remediesOf } from './remedies/index.ts';
 import { judgeValidity } from './validity.ts';
 
 export interface JudgeOptions {
@@ -43,6 +44,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const control = streams.filter((stream) => stream.control);
   const crossCheck = journal.crossChecks.at(-1);
   const notRun = notRunMeasures(journal);
+  const remedies = remediesOf(facts, results);
   return {
     variant: header.variant.name,
     settings: header.variant.settings,
@@ -79,6 +81,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     durationMs: end.t,
     loadMs,
     lanes: results,
+    ...(remedies.length > 0 && { remedies }),
     measures: measure({ journal, clocks, scene, streams, lanes: results, lastRouted, rollout }),
     ...(Object.keys(notRun).length > 0 && { notRun }),
     ...(crossCheck && {

@@ -15,6 +15,8 @@ export const containerFactsSchema = z.object({
   /** API times: whole seconds, ISO 8601. */
   startedAt: z.string().optional(),
   finishedAt: z.string().optional(),
+  /** What stops it, where the cluster says so (v1.33 on, behind a feature gate): SIGTERM, SIGQUIT ... */
+  stopSignal: z.string().optional(),
   last: z.object({ reason: z.string().optional(), exitCode: z.number().int().optional() }).optional(),
 });
 export const conditionFactsSchema = z.object({

@@ -1,4 +1,5 @@
-// What a preStop hook does, as far as its manifest says it: the native sleep, an exec of sleep, or a shell that sleeps.
+// What a preStop hook does, as far as its manifest says it: the native sleep, an exec of sleep, a shell that sleeps, or a
+// command that stops the server.
 
 /** Measured on kind: 1 s loses connections, 5 s none (docs/measured.md); `rollproof tune` measures it on yours. */
 export const defaultPreStopSeconds = 5;
@@ -14,6 +15,8 @@ export interface PreStopHook {
   readonly seconds: number | undefined;
   /** Only sleeps: a native sleep action does the same. */
   readonly onlySleeps: boolean;
+  /** Of an httpGet hook. */
+  readonly path?: string;
 }
 
 /** Undefined: no hook. */
@@ -28,14 +31,54 @@ export function readPreStop(preStop: unknown): PreStopHook | undefined {
       onlySleeps: true,
     };
   }
+  const { path } = fields(hook.httpGet);
   const written = fields(hook.exec).command;
   const command = Array.isArray(written) ? written.map(String) : [];
   const script = scriptOf(command);
   return {
     command,
     seconds: script === undefined ? undefined : sleptSeconds(script),
+    ...(typeof path === 'string' && { path }),
     onlySleeps: script !== undefined && /^\s*(exec\s+)?(\S*\/)?sleep\s+[\d.]+[smhd]?\s*;?\s*$/.test(script),
   };
+}
+
+/** Commands that end a server, or close its listener, as soon as they run. */
+const stopsAtOnce = new RegExp(
+  [
+    // The servers' own ways.
+    /\bnginx\b.*-s\s+(quit|stop)\b/,
+    /\b(apachectl|httpd|apache2ctl)\b.*\b(graceful-stop|stop)\b/,
+    /\b(catalina|tomcat|jboss-cli|standalone|shutdown)\.sh\b(.*\b(stop|shutdown)\b)?/,
+    /\b(pumactl|passenger(-ctl)?|unitd?|caddy|traefik|uwsgi|gunicorn|php-fpm|haproxy)\b.*(\s|-)-?(stop|quit|shutdown)\b/,
+    /\b(jcmd|asadmin)\b.*\b(stop|quit)\b/,
+    // Signals: to process 1, to a process file's or a name's process.
+    /\bkill\b(\s+-{1,2}\S+|\s+-s\s+\S+|\s+--signal[ =]\S+)*\s+(--\s+)?["']?(1\b|-1\b|\$\(|`|\$\{?\w)/,
+    /\b(pkill|killall)\b/,
+    // Supervisors.
+    /\bsupervisorctl\b.*\b(stop|shutdown)\b/,
+    /\b(service|rc-service|invoke-rc\.d)\s+\S+\s+stop\b|\bsystemctl\s+stop\b|\bs6-svc\s+(-\w+\s+)*-\w*[dO]|\bs6-svscanctl\b|\bsv\s+(down|stop|force-stop)\b|\bpm2\s+(stop|kill|delete)\b/,
+    // A request that tells the app to stop.
+    /\b(curl|wget|http|nc)\b.*\/(-\/)?(actuator\/)?(shutdown|quit(quitquit)?|stop|terminate|exit|abort|abortabortabort)\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
+/** Signals that only ask for something (reload, reopen logs), and looks whether a process is there. */
+const harmless =
+  /\b(p?kill|killall)\b(\s+-s)?\s+-?(0|HUP|SIGHUP|1|USR1|SIGUSR1|USR2|SIGUSR2|WINCH|SIGWINCH)\s/;
+const shutdownPath = /\/(-\/)?(actuator\/)?(shutdown|quit(quitquit)?|terminate|abort(abortabort)?)\b/i;
+
+/** The command (or request) that stops the server while it is still sent connections: before any wait. */
+export function stopsServerAtOnce({
+  command,
+  path,
+}: Pick<PreStopHook, 'command' | 'path'>): string | undefined {
+  if (path !== undefined) return shutdownPath.test(path) ? `a request of ${path}` : undefined;
+  const script = scriptOf(command) ?? '';
+  const found = stopsAtOnce.exec(script);
+  if (!found || harmless.test(`${script} `)) return undefined;
+  return /\b(sleep|wait|until|while|for)\b/.test(script.slice(0, found.index)) ? undefined : script.trim();
 }
 
 export const isShell = (program: string): boolean =>

@@ -57,6 +57,31 @@ export interface CauseShare {
   readonly confidence: Confidence;
 }
 
+/** What the facts say about how pods are stopped or made ready: a remedy that fits better than a cause's usual one. */
+export const remedyIds = [
+  'hook-stops-server',
+  'stop-signal',
+  'signal-not-received',
+  'container-ends-first',
+  'not-ready-published',
+  'hook-too-short',
+  'refuses-after-sigterm',
+] as const;
+export type RemedyId = (typeof remedyIds)[number];
+
+export interface Remedy {
+  readonly id: RemedyId;
+  /** Losses of these causes are what it is about. */
+  readonly explains: readonly Cause[];
+  /** What was found, as a sentence without its full stop. */
+  readonly found: string;
+  /** What to do, as sentences. */
+  readonly todo: string;
+  /** The setting of ours that does it, if one does. */
+  readonly setting?: string;
+  readonly facts: readonly Fact[];
+}
+
 /** A cluster of losses in one lane. Times in ms since the load's start. Σ causes.lost = lost. */
 export interface LossWindow {
   readonly startMs: number;
@@ -125,6 +150,8 @@ export interface ExperimentResult {
   readonly durationMs: number;
   readonly loadMs: number;
   readonly lanes: ByLine<LaneResult>;
+  /** What to change, where the facts say more than the cause does; the first that explains a cause speaks for it. */
+  readonly remedies?: readonly Remedy[];
   /** Every measure that claims can use, by name. */
   readonly measures: Readonly<Record<string, number | string>>;
   /** Measures that could not be taken on this machine, with the reason (a tool that is not there). */

@@ -185,6 +185,7 @@ interface ApiContainerStatus {
   ready?: boolean;
   started?: boolean;
   restartCount?: number;
+  stopSignal?: string;
   state?: ApiContainerState;
   lastState?: ApiContainerState;
 }
@@ -240,6 +241,7 @@ function reduceContainer(container: ApiContainerStatus): PodFacts['containers'][
     signal: terminated?.signal,
     startedAt: running?.startedAt ?? terminated?.startedAt,
     finishedAt: terminated?.finishedAt,
+    stopSignal: container.stopSignal,
     last: last && { reason: last.reason, exitCode: last.exitCode },
   };
 }

@@ -70,6 +70,7 @@ export interface BuilderOptions {
   readonly replicas?: number;
   readonly startedAt?: string;
   readonly runId?: string;
+  readonly manifests?: string;
   /** Frames that fell out of every agent's spool; the gap is recorded. */
   readonly lostFrames?: { readonly fromSeq: number; readonly toSeq: number };
 }
@@ -83,6 +84,8 @@ export interface PodOptions {
   readonly templateHash?: string;
   readonly owner?: string;
   readonly graceSeconds?: number;
+  /** A second container, which runs until the pod is deleted. */
+  readonly second?: string;
 }
 
 export interface PodBuilder {
@@ -267,6 +270,9 @@ export class JournalBuilder {
 
   pod(name: string, options: PodOptions = {}): PodBuilder {
     const { role = 'target', node = 'node1', ip = '10.0.0.1', templateHash = 'aaa', owner = `web-${templateHash}` } = options;
+    const second: PodFacts['containers'] = options.second
+      ? [{ name: options.second, image: 'second:1', ready: true, started: true, restarts: 0, state: 'running' }]
+      : [];
     let facts: PodFacts = {
       kind: 'Pod',
       role,
@@ -279,12 +285,12 @@ export class JournalBuilder {
       ready: false,
       terminating: false,
       terminationGracePeriodSeconds: options.graceSeconds ?? 30,
-      containers: [{ name: 'app', image: 'target:1', ready: false, started: false, restarts: 0, state: 'waiting' }],
+      containers: [{ name: 'app', image: 'target:1', ready: false, started: false, restarts: 0, state: 'waiting' }, ...second],
       conditions: [],
     };
     const put = (atMs: number, event: RecordOf<'watch'>['event'], change: Partial<PodFacts>, container: Partial<PodFacts['containers'][number]> = {}) => {
       const [first] = facts.containers as [PodFacts['containers'][number]];
-      facts = { ...facts, ...change, containers: [{ ...first, ...container }] };
+      facts = { ...facts, ...change, containers: [{ ...first, ...container }, ...second] };
       this.watch(atMs, event, name, facts);
       return builder;
     };
@@ -413,7 +419,7 @@ export class JournalBuilder {
           split: { index: 0, of: agents },
         })),
       },
-      manifests: '',
+      manifests: this.options.manifests ?? '',
       settingsDiff: settings.length > 0 ? '+  readinessProbe: {}\n' : '',
       configuration: {},
       arguments: ['verify'],

@@ -1,9 +1,9 @@
 // A hook that stops the server instead of waiting until nobody is sent to it any more.
-import { defaultPreStopSeconds, nativeSleepMinor } from '../../model/prestop.ts';
+import { defaultPreStopSeconds, nativeSleepMinor, stopsServerAtOnce } from '../../model/prestop.ts';
 import { type Container, containerName } from '../container.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
-import { cannotRun, preStopOf, stopsServerAtOnce } from '../prestop.ts';
+import { cannotRun, preStopOf } from '../prestop.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
 import type { Workload } from '../workload.ts';

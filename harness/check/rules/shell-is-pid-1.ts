@@ -1,4 +1,5 @@
 // A shell as the first process passes no signal on.
+import { behindShell } from '../../model/pid-one.ts';
 import { isShell } from '../../model/prestop.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
 import { type Container, containerName } from '../container.ts';
@@ -25,20 +26,12 @@ function findIn(workload: Workload, container: Container): readonly Draft[] {
   const place = scriptPlace(container);
   if (!place || pod.shareProcessNamespace === true) return [];
   const { script, path } = place;
-  // Whoever traps signals or execs has thought of it; who waits in a loop is stopped by the kill.
-  if (/\b(exec|trap|wait|tini|dumb-init|s6-|supervisord|runsv|gosu|su-exec)\b/.test(script)) return [];
-  const commands = script
-    .split(/&&|\|\||;|\n/)
-    .map((part) => part.trim())
-    .filter((part) => part !== '' && !part.startsWith('#'));
-  const running = commands.filter((part) => !quick.test(part));
-  // A single command takes the shell's place in bash, dash and busybox; loops and pipes have no last command to exec.
-  if (commands.length < 2 || running.length === 0) return [];
-  if (/\b(while|until|for|sleep inf|tail -f)\b|[^|]\|[^|]|&\s*($|\n)/m.test(script)) return [];
+  const behind = behindShell(script);
+  if (!behind) return [];
+  const { running, last } = behind;
   const serves = workload.traffic.containers.includes(container);
-  const last = commands.at(-1)!;
   const simple =
-    running.at(-1) === last && /^[\w./$"'{-]/.test(last) && !/[()]|^(if|fi|done|then|else|esac)\b/.test(last);
+    running === last && /^[\w./$"'{-]/.test(last) && !/[()]|^(if|fi|done|then|else|esac)\b/.test(last);
   const at = script.lastIndexOf(last);
   const changes: readonly Change[] = simple
     ? [
@@ -57,16 +50,12 @@ function findIn(workload: Workload, container: Container): readonly Draft[] {
       path,
       want: 'value',
       severity: serves ? 'warning' : 'note',
-      message: `${containerName(container)} of ${nameOf(object)} runs ${running.at(-1)} under a shell that does not pass SIGTERM on: it is killed at the end of the grace period.`,
+      message: `${containerName(container)} of ${nameOf(object)} runs ${running} under a shell that does not pass SIGTERM on: it is killed at the end of the grace period.`,
       changes,
       advice: '# start the app with exec as the last command of the script, or under an init such as tini',
     },
   ];
 }
-
-/** Commands that only prepare. */
-const quick =
-  /^(echo|printf|cd|export|set|source|\.|mkdir|cp|mv|rm|ln|chmod|chown|touch|cat|test|\[|sleep|true|umask|ulimit|\w+=\S*)\b/;
 
 interface ScriptPlace {
   readonly script: string;

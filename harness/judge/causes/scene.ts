@@ -1,7 +1,7 @@
 // Everything that the decision of a cause may look at, and how precise it is.
 
 import type { Clocks } from '../../journal/clocks.ts';
-import { type Routing, routing } from '../../journal/endpoints.ts';
+import type { Routing } from '../../journal/endpoints.ts';
 import type { JournalFacts } from '../../journal/facts.ts';
 import type { PodLife } from '../../journal/pods.ts';
 import { type NodeTrouble, nodeTroubles } from '../../journal/pods.ts';
@@ -47,7 +47,7 @@ export function buildScene(facts: JournalFacts, ignoreRouteKnowledge: boolean): 
   const clockErrorMs = Number.isFinite(clocks.errorMs) ? clocks.errorMs : 1000;
   return {
     pods: facts.pods,
-    routing: routing(journal, clocks),
+    routing: facts.routing,
     nodeTroubles: nodeTroubles(journal, clocks),
     controlFailures: streams.filter((stream) => stream.control).flatMap((stream) => stream.failures),
     answers: mergeAnswers(streams.filter((stream) => !stream.control)),

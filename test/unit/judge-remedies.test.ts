@@ -1,0 +1,250 @@
+// What to change, from how pods ended, what the manifests say and what the endpoints said.
+import * as assert from 'uvu/assert';
+import { readJournal } from '../../harness/journal/read.ts';
+import { judgeExperiment } from '../../harness/judge/experiment.ts';
+import { judgeScenario } from '../../harness/judge/scenario.ts';
+import type { ExperimentResult } from '../../harness/model/results.ts';
+import { JournalBuilder, type Loss, lossesBetween } from '../data/journal-builder.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('judge: remedies');
+
+interface Case {
+  /** Of the pod template's container, and of the Service. */
+  readonly container?: string;
+  readonly service?: string;
+  readonly second?: string;
+  readonly losses: readonly Loss[];
+  readonly setup: (journal: JournalBuilder) => void;
+  /** Id of the remedy that speaks; undefined: none does. */
+  readonly id: string | undefined;
+  readonly says?: RegExp;
+  readonly never?: RegExp;
+}
+
+const manifestsOf = ({ container = '', service = '', second = '' }: Partial<Case>) => `
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]${service}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+        - {name: app, image: "app:1"${container}}
+${second}`;
+
+const two = (journal: JournalBuilder) => {
+  journal.oldPod('a');
+  journal.oldPod('b');
+  journal.endpoints(-500, { a: 'ready', b: 'ready', old: 'ready' });
+};
+/** Deleted at 8000; its container ended at `endedMs` with `exitCode`. */
+const goes = (
+  journal: JournalBuilder,
+  endedMs: number,
+  exitCode: number,
+  graceSeconds = 30,
+  second?: string,
+) => {
+  two(journal);
+  const options = { graceSeconds, ...(second && { second }) };
+  journal.pod('old', options).runningReady(-1000).terminating(8000).ended(endedMs, exitCode).deleted(20_500);
+  journal.endpoints(8060, { a: 'ready', b: 'ready', old: 'terminating' });
+};
+const refused = lossesBetween(8100, 8400, {}, 50);
+const cut = [{ dueMs: 19_990, outcome: 'reset' as const, endMs: 20_010, reused: true, pod: 'old' }];
+
+const table: Readonly<Record<string, Case>> = {
+  '(a) a shell is the first process, and the container lives until its grace period ends': {
+    container:
+      ', command: [/bin/sh, -c, "echo booting; node app.mjs; echo ended"], lifecycle: {preStop: {sleep: {seconds: 5}}}',
+    losses: cut,
+    setup: (journal) => goes(journal, 20_100, 137, 12),
+    id: 'signal-not-received',
+    says: /SIGTERM never reaches the app of container app: a shell is its first process, which runs node app\.mjs.*exec as the script’s last command/,
+    never: /[Rr]aise|[Ll]engthen/,
+  },
+  '(a) the same of an image’s own entry point: every pod was killed at the end': {
+    losses: cut,
+    setup: (journal) => {
+      goes(journal, 20_100, 137, 12);
+      journal
+        .pod('older', { graceSeconds: 12 })
+        .runningReady(-1000)
+        .terminating(8000)
+        .ended(20_100, 137)
+        .deleted(20_500);
+    },
+    id: 'signal-not-received',
+    says: /SIGTERM does not stop the app of container app: all 2 pods/,
+    never: /[Rr]aise|[Ll]engthen/,
+  },
+  'one pod of two was killed at the end of its grace period: that may be a long request': {
+    losses: cut,
+    setup: (journal) => {
+      goes(journal, 20_100, 137, 12);
+      journal
+        .pod('older', { graceSeconds: 12 })
+        .runningReady(-1000)
+        .terminating(8000)
+        .ended(8200, 0)
+        .deleted(8500);
+    },
+    id: undefined,
+  },
+  '(b) a hook that stops the server itself': {
+    container: ', lifecycle: {preStop: {exec: {command: [nginx, -s, quit]}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8400, 0),
+    id: 'hook-stops-server',
+    says: /stops the server itself \(nginx -s quit\).*Put a sleep of 5 s in the hook’s place/,
+    never: /add a preStop|Lengthen/,
+  },
+  '(c) a second container ends while the first one serves': {
+    container: ', ports: [{containerPort: 9000}]',
+    second:
+      '        - {name: web, image: "web:1", ports: [{containerPort: 8080}], lifecycle: {preStop: {sleep: {seconds: 10}}}}',
+    losses: lossesBetween(
+      8500,
+      9500,
+      { outcome: 'http5xx', status: 502, pod: 'old', podKnownBy: 'route' },
+      100,
+    ),
+    setup: (journal) => goes(journal, 8400, 0, 30, 'web'),
+    id: 'container-ends-first',
+    says: /container app ends up to 12\.1 s before container web, which sleeps 10 s in its preStop hook and goes on serving and answers 502.*Give container app the same preStop hook/,
+    never: /add a preStop sleep, so/,
+  },
+  '(d) a Service publishes pods that are not ready': {
+    service: ', publishNotReadyAddresses: true',
+    losses: lossesBetween(3100, 3600, {}, 50),
+    setup: (journal) => {
+      two(journal);
+      journal
+        .pod('new')
+        .created(2500)
+        .running(3000)
+        .ready(5000)
+        .phase(3000, 'starting')
+        .phase(4900, 'listening');
+      journal.endpoints(3020, { a: 'ready', b: 'ready', new: 'ready' });
+    },
+    id: 'not-ready-published',
+    says: /Service web has publishNotReadyAddresses: true.*Take spec\.publishNotReadyAddresses out/,
+    never: /add a readinessProbe/,
+  },
+  '(e) a sleep of 0': {
+    container: ', lifecycle: {preStop: {sleep: {seconds: 0}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8100, 0),
+    id: 'hook-too-short',
+    says: /the preStop hook of container app sleeps 0 s, which is too short.*Let it sleep 5 s/,
+    never: /[Aa]dd preStop|add a preStop|Keep preStop/,
+  },
+  '(e) a hook that does something and does not wait': {
+    container: ', lifecycle: {preStop: {exec: {command: [/bin/sh, -c, "touch /tmp/draining"]}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8100, 0),
+    id: 'hook-too-short',
+    says: /touch \/tmp\/draining\) does not wait/,
+  },
+  'a hook that waits for something is nobody’s to judge by its text': {
+    container: ', lifecycle: {preStop: {exec: {command: [/bin/sh, -c, "while busy; do sleep 1; done"]}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8100, 0),
+    id: undefined,
+  },
+  'a sleep of 5': {
+    container: ', lifecycle: {preStop: {sleep: {seconds: 5}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8100, 0),
+    id: undefined,
+  },
+  '(f) 503 after SIGTERM': {
+    losses: lossesBetween(
+      8100,
+      8600,
+      { outcome: 'http5xx', status: 503, pod: 'old', podKnownBy: 'route' },
+      50,
+    ),
+    setup: (journal) => goes(journal, 12_000, 0),
+    id: 'refuses-after-sigterm',
+    says: /the app answers 503 from SIGTERM on, while it is still routed to.*say 503 on the readiness path only/,
+    never: /[Aa]dd preStop|add a preStop/,
+  },
+  '503 at any time': {
+    losses: lossesBetween(2000, 7000, { outcome: 'http5xx', status: 503, pod: 'a', podKnownBy: 'route' }, 50),
+    setup: (journal) => goes(journal, 12_000, 0),
+    id: undefined,
+  },
+  '(g) the pod’s stop signal is SIGQUIT': {
+    container: ', lifecycle: {stopSignal: SIGQUIT, preStop: {sleep: {seconds: 5}}}',
+    losses: [{ dueMs: 13_000, outcome: 'reset', endMs: 13_050, reused: true, pod: 'old' }],
+    setup: (journal) => goes(journal, 13_100, 131),
+    id: 'stop-signal',
+    says: /container app is stopped by SIGQUIT \(its lifecycle\.stopSignal\), not by SIGTERM, and the app dies of it \(exit code 131 = 128 \+ 3\)/,
+  },
+  '(g) the image’s STOPSIGNAL is known by the exit code': {
+    losses: [{ dueMs: 13_000, outcome: 'reset', endMs: 13_050, reused: true, pod: 'old' }],
+    setup: (journal) => goes(journal, 13_100, 138),
+    id: 'stop-signal',
+    says: /stopped by SIGUSR1 \(the STOPSIGNAL of its image\)/,
+  },
+};
+
+for (const [name, { losses, setup, id, says, never, ...written }] of Object.entries(table)) {
+  test(name, async () => {
+    const experiment = await judge(losses, setup, manifestsOf(written));
+    assert.ok(experiment.lanes.new && experiment.lanes.new.lost > 0, 'something was lost');
+    assert.is(experiment.remedies?.[0]?.id, id);
+    const { scenario } = await journalOf([], () => {}, '');
+    const advice = judgeScenario(scenario, [experiment]).advice.join('\n');
+    if (says) assert.match(advice, says);
+    if (never) assert.not.match(advice, never);
+  });
+}
+
+test('as it is and with the settings: what is too short is said of the own hook, and which setting lengthens it', async () => {
+  const { losses, setup, container } = table['(e) a sleep of 0'] as Case;
+  const asIs = await judge(losses, setup, manifestsOf({ container: container as string }), 'as-is');
+  const hardened = await judge([], setup, '', 'hardened', ['preStop']);
+  const { scenario } = await journalOf([], () => {}, '');
+  const { advice } = judgeScenario(scenario, [asIs, hardened]);
+  assert.is(advice.length, 1);
+  assert.match(
+    advice[0] ?? '',
+    /^As it is, \d+ in lane new were lost: the preStop hook of container app sleeps 0 s/,
+  );
+  assert.match(advice[0] ?? '', /Setting preStop does that: with the settings none were lost\.$/);
+});
+
+async function judge(
+  losses: readonly Loss[],
+  setup: (journal: JournalBuilder) => void,
+  manifests: string,
+  variant = 'as-is',
+  settings: readonly string[] = [],
+): Promise<ExperimentResult> {
+  return judgeExperiment((await journalOf(losses, setup, manifests, variant, settings)).journal);
+}
+
+async function journalOf(
+  losses: readonly Loss[],
+  setup: (journal: JournalBuilder) => void,
+  manifests: string,
+  variant = 'as-is',
+  settings: readonly string[] = [],
+) {
+  const builder = new JournalBuilder({ manifests, variant, settings });
+  setup(builder);
+  builder.lane('new', { losses, durationMs: 25_000 });
+  const journal = await readJournal(builder.lines());
+  return { journal, scenario: journal.header.scenario };
+}
+
+test.run();
