@@ -1,6 +1,7 @@
 // Flags that several commands share, and the forms that their values have.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
+import { installableControllers } from '../config/entries.ts';
 import {
   type Configuration,
   type KnownNames,
@@ -21,6 +22,9 @@ export interface ClusterFlags {
   readonly kindImage?: string;
   readonly oneNode?: boolean;
   readonly proxyMode?: ProxyMode;
+  readonly ingressClass?: string;
+  readonly gatewayClass?: string;
+  readonly installIngress?: (typeof installableControllers)[number];
   readonly keepCluster?: boolean;
   readonly context?: string;
   readonly kubeconfig?: string;
@@ -40,6 +44,14 @@ export const addClusterFlags = (command: Command): Command =>
     .option('--kind-image <image>', 'node image for kind')
     .option('--one-node', 'kind: one node instead of four')
     .addOption(new Option('--proxy-mode <mode>', 'kind: how kube-proxy routes').choices(proxyModes))
+    .addOption(
+      new Option(
+        '--install-ingress <controller>',
+        'kind: install it for entries ingress and gateway',
+      ).choices(installableControllers),
+    )
+    .option('--ingress-class <name>', 'IngressClass for entry ingress')
+    .option('--gateway-class <name>', 'GatewayClass for entry gateway')
     .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
     .option('--context <name>', 'context of the kubeconfig, for --cluster context')
     .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
@@ -82,13 +94,18 @@ function withFlags(
   flags: ClusterFlags & { readonly preStop?: number },
 ): Configuration {
   return overrideConfiguration(configuration, {
-    load: { rate: flags.rate === undefined ? undefined : { shape: 'constant', ratePerSecond: flags.rate } },
+    load: {
+      rate: flags.rate === undefined ? undefined : { shape: 'constant', ratePerSecond: flags.rate },
+      ingressClass: flags.ingressClass,
+      gatewayClass: flags.gatewayClass,
+    },
     preStopSeconds: flags.preStop,
     cluster: {
       kind: flags.cluster,
       nodeImage: flags.kindImage,
       oneNode: flags.oneNode,
       proxyMode: flags.proxyMode,
+      installIngress: flags.installIngress,
       keep: flags.keepCluster,
       context: flags.context,
       kubeconfig: flags.kubeconfig,

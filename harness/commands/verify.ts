@@ -1,13 +1,12 @@
 // `rollproof verify`: its flags. What it does is harness/run/verify.ts.
 import { type Command, Option } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
-import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
-import { UsageError } from '../model/errors.ts';
 import type { Profile } from '../model/scenario.ts';
 import { defaultHistoryFile } from '../run/history.ts';
 import { parseShard, type Shard } from '../run/shard.ts';
 import { type VerifyRequest, verifyRun } from '../run/verify.ts';
+import { chosenEntries } from './entries.ts';
 import {
   addClusterFlags,
   type ClusterFlags,
@@ -29,6 +28,7 @@ interface VerifyFlags extends ClusterFlags {
   readonly preStop?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
+  readonly entry: readonly string[];
   readonly path: readonly string[];
   readonly agents?: number;
   readonly gate?: string;
@@ -65,7 +65,13 @@ export function registerVerify(program: Command): void {
       1,
     )
     .option('--pre-stop <seconds>', 'length of the preStop sleep', wholeNumber(0, 600))
-    .option('--path <paths>', `where load enters, separated by commas: ${paths.join(', ')}`, list, [])
+    .option(
+      '--entry <entries>',
+      'where load comes in, side by side: service, node-port, outside, ingress, gateway, a URL, here:URL',
+      list,
+      [],
+    )
+    .option('--path <paths>', `an older name, one experiment for each: ${paths.join(', ')}`, list, [])
     .option('--agents <n>', 'load agents that share the schedule', wholeNumber(1, 100))
     .option('--gate <file>', 'bounds that the run must keep (default: "gate" of the configuration)')
     .option('--history <file>', `history of runs to append to (with a gate: ${defaultHistoryFile})`)
@@ -94,7 +100,7 @@ async function requestOf(flags: VerifyFlags, args: readonly string[]): Promise<V
     profile: flags.profile,
     scenarios: flags.scenario,
     variants: flags.variants,
-    paths: chosenPaths(flags.path, loaded.configuration),
+    ...chosenEntries(flags, loaded.configuration),
     agents: flags.agents ?? loaded.configuration.load.agents ?? 1,
     repeat: flags.repeat,
     measuringAgain: flags.measureAgain,
@@ -110,20 +116,4 @@ async function requestOf(flags: VerifyFlags, args: readonly string[]): Promise<V
     crossCheck: flags.crossCheck,
     arguments: args,
   };
-}
-
-/** Throws UsageError for an unknown path, and for one that the cluster asked for does not have. */
-function chosenPaths(names: readonly string[], { load, cluster }: Configuration): VerifyRequest['paths'] {
-  const chosen = names.map((name) => {
-    const found = paths.find((path) => path === name);
-    if (!found) throw new UsageError(`--path "${name}" is not known. There are ${paths.join(', ')}.`);
-    return found;
-  });
-  const effective = chosen.length > 0 ? chosen : (load.path ?? ['cluster-ip']);
-  if (effective.includes('outside') && (cluster.kind === 'embedded' || cluster.kind === 'context')) {
-    throw new UsageError(
-      `--path outside: cluster ${cluster.kind} has no outside that rollproof can reach; use --cluster kind.`,
-    );
-  }
-  return [...new Set(effective)];
 }

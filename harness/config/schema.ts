@@ -4,6 +4,7 @@ import { lineIdSchema } from '../model/line.ts';
 import { longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
 import { proxyModes } from '../model/proxy-mode.ts';
 import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
+import { entriesSchema, installableControllers } from './entries.ts';
 import {
   command,
   environment,
@@ -182,7 +183,22 @@ const loadSchema = z.strictObject({
     .union([z.enum(paths), withoutRepeats(z.array(z.enum(paths)).min(1))])
     .transform((path) => (typeof path === 'string' ? [path] : path))
     .optional()
-    .describe('Where load enters: cluster-ip, node-port, outside (one or several).'),
+    .describe(
+      'An older name of entry: cluster-ip, node-port, outside; several are measured one after another.',
+    ),
+  entry: entriesSchema
+    .optional()
+    .describe(
+      'Where load comes in: service, node-port, outside, ingress, gateway, {url, from}; several are measured side by side in one experiment.',
+    ),
+  ingressClass: objectName
+    .optional()
+    .describe(
+      'IngressClass that serves the Ingress. Default: what the Ingress says, or the cluster’s default.',
+    ),
+  gatewayClass: objectName
+    .optional()
+    .describe('GatewayClass of the Gateway. Default: the only one that there is.'),
 });
 
 /** As the API server takes them: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
@@ -307,6 +323,10 @@ export const configurationSchema = z.strictObject({
       kind: z.enum(['auto', ...clusterKinds]).optional(),
       nodeImage: text.optional().describe('kind: the node image.'),
       oneNode: z.boolean().optional().describe('kind: one node instead of four.'),
+      installIngress: z
+        .enum(installableControllers)
+        .optional()
+        .describe('kind: the ingress controller to install for the run.'),
       proxyMode: z.enum(proxyModes).optional().describe('kind: how kube-proxy routes.'),
       keep: z.boolean().optional().describe('Leave the cluster running for the next run.'),
       context: text.optional().describe('Cluster "context": name of the kubeconfig context.'),

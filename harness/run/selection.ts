@@ -5,6 +5,7 @@ import { withLoad } from '../config/scenario-load.ts';
 import { countsPods } from '../deploy/assemble.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
+import type { Entry } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
 import { lineId, linesNamed } from '../model/line.ts';
 import {
@@ -31,6 +32,7 @@ export interface SelectionRequest {
   readonly variants: readonly string[];
   readonly repeat: number;
   readonly paths: readonly ExperimentKey['path'][];
+  readonly entries?: readonly Entry[];
   readonly agents: number;
   readonly builtIn: boolean;
 }
@@ -66,6 +68,7 @@ export function select(
           scenario: asRun,
           variant,
           path,
+          ...(request.entries?.length && { entries: request.entries }),
           agents,
           repeat,
         })),

@@ -6,6 +6,7 @@ import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration, KnownNames } from '../config/load.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { hasPodMetrics } from '../deploy/metrics-server.ts';
+import type { Entry } from '../model/entry.ts';
 import { combineExitCodes, type ExitCode, exitCode, type FaultError } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
@@ -35,6 +36,8 @@ export interface VerifyRequest {
   readonly scenarios: readonly string[];
   readonly variants: readonly string[];
   readonly paths: readonly ExperimentKey['path'][];
+  /** Fired at side by side in each experiment; empty: the path alone. */
+  readonly entries: readonly Entry[];
   readonly agents: number;
   readonly repeat: number;
   /** How many times at most what was disturbed is measured again. */
@@ -64,6 +67,7 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
     variants: request.variants,
     repeat: request.repeat,
     paths: request.paths,
+    entries: request.entries,
     agents: request.agents,
     builtIn: !configuration.target,
   });

@@ -1,6 +1,7 @@
 // What distinguishes one experiment from the others of a run, and the names that follow from it.
 
 import { createHash } from 'node:crypto';
+import type { Entry } from '../../model/entry.ts';
 import type { HeaderRecord } from '../../model/journal.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import type { Variant } from '../../model/setting.ts';
@@ -10,17 +11,27 @@ export interface ExperimentKey {
   readonly scenario: Scenario;
   readonly variant: Variant;
   readonly path: HeaderRecord['path'];
+  /** Fired at side by side; empty: `path` alone. */
+  readonly entries?: readonly Entry[];
   readonly agents: number;
   readonly repeat: number;
   /** How many times it was measured before, because something disturbed it; 0 when undefined. */
   readonly attempt?: number;
 }
 
-export const experimentName = ({ scenario, variant, path, agents, repeat }: ExperimentKey): string =>
+export const experimentName = ({
+  scenario,
+  variant,
+  path,
+  entries = [],
+  agents,
+  repeat,
+}: ExperimentKey): string =>
   [
     scenario.id,
     variant.name,
     path !== 'cluster-ip' && path,
+    entries.map(({ name }) => name).join('-'),
     agents > 1 && `agents-${agents}`,
     repeat > 0 && `repeat-${repeat + 1}`,
   ]
