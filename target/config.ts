@@ -19,6 +19,10 @@ export interface TargetConfig {
   /** Per request: waiting, then busy, ms. */
   readonly workMs: number;
   readonly cpuMs: number;
+  /** An idle connection is closed after this, ms. */
+  readonly keepAliveMs: number;
+  /** Every so many-th request is answered with 502; 0: none. */
+  readonly failEvery: number;
   /** Exit with code 1 this long after it began to listen; 0: never. */
   readonly crashAfterMs: number;
   readonly version: string;
@@ -70,6 +74,8 @@ export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
     startMs: wholeNumber(env, 'START_MS', 0, 0, 3_600_000),
     workMs: wholeNumber(env, 'WORK_MS', 5, 0, 600_000),
     cpuMs: wholeNumber(env, 'CPU_MS', 0, 0, 600_000),
+    keepAliveMs: wholeNumber(env, 'KEEP_ALIVE_MS', 75_000, 1, 3_600_000),
+    failEvery: wholeNumber(env, 'FAIL_EVERY', 0, 0, 1_000_000),
     crashAfterMs: wholeNumber(env, 'CRASH_AFTER_MS', 0, 0, 3_600_000),
     version: env.VERSION || 'unknown',
     podName: env.POD_NAME || env.HOSTNAME || 'unknown',

@@ -5,7 +5,6 @@ import { createServer as createNetServer, type Server as NetServer, type Socket 
 import type { TargetConfig } from './config.ts';
 import { type Connection, isExpected, isFresh } from './connection.ts';
 
-const KEEP_ALIVE_MS = 75_000;
 const POLL_MS = 20;
 
 export class HttpListener {
@@ -13,6 +12,8 @@ export class HttpListener {
   healthy = true;
   listening = false;
   private readonly config: TargetConfig;
+  private readonly received: (requestId: string) => void;
+  private answers = 0;
   private readonly http: Server;
   private readonly net: NetServer;
   private readonly connections = new Map<Socket, Connection>();
@@ -20,9 +21,11 @@ export class HttpListener {
   /** From now on every answer is the last one on its connection. */
   private closing = false;
 
-  constructor(config: TargetConfig) {
+  /** `received`: is told the request ids of what came in. */
+  constructor(config: TargetConfig, received: (requestId: string) => void = () => {}) {
     this.config = config;
-    this.http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    this.received = received;
+    this.http = createServer({ keepAliveTimeout: config.keepAliveMs }, (request, response) => {
       this.serve(request, response);
     });
     this.net = createNetServer({ noDelay: true }, (socket) => {
@@ -112,6 +115,8 @@ export class HttpListener {
     });
     request.resume();
 
+    const requestId = request.headers['x-request-id'];
+    if (typeof requestId === 'string') this.received(requestId);
     const [path, query] = (request.url ?? '/').split('?', 2);
     if (path === '/livez') {
       this.answer(response, 200);
@@ -120,9 +125,15 @@ export class HttpListener {
     } else {
       setTimeout(() => {
         busy(this.config.cpuMs);
-        this.answer(response, 200);
+        this.answer(response, this.fails() ? 502 : 200);
       }, heldMs(query) ?? this.config.workMs);
     }
+  }
+
+  /** Every so many-th request, from the first answer on. */
+  private fails(): boolean {
+    const { failEvery } = this.config;
+    return failEvery > 0 && ++this.answers % failEvery === 0;
   }
 
   private answer(response: ServerResponse, status: number): void {

@@ -20,7 +20,7 @@ else serve(config);
 
 function serve({ startMs, mode, queue, pace }: TargetConfig): void {
   const phases = reportPhases(config);
-  const listener = new HttpListener(config);
+  const listener = new HttpListener(config, (requestId) => phases.received(requestId));
   const consumer = mode === 'consumer' ? new Consumer(queue, pace) : undefined;
   let stopping = false;
   const report = (phase: ReportedPhase) => phases.report(phase);

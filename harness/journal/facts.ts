@@ -197,7 +197,7 @@ function noteFacts({ notes, watchGaps, frameGaps }: Journal, clocks: Clocks): Jo
 
 function recordsByLine(journal: Journal): ReadonlyMap<number, { readonly line: number }> {
   const { header, end, clocks, loads, steps, watches, watchGaps, frames, frameGaps } = journal;
-  const { streamEnds, crossChecks, queue, milestones, witness, notes } = journal;
+  const { streamEnds, crossChecks, access, queue, milestones, witness, notes } = journal;
   const lists = [
     clocks,
     loads,
@@ -208,6 +208,7 @@ function recordsByLine(journal: Journal): ReadonlyMap<number, { readonly line: n
     frameGaps,
     streamEnds,
     crossChecks,
+    access,
     queue,
     milestones,
     witness,

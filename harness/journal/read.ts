@@ -29,6 +29,7 @@ export interface Journal {
   readonly frameGaps: readonly Lined<'frame-gap'>[];
   readonly streamEnds: readonly Lined<'stream-end'>[];
   readonly crossChecks: readonly Lined<'cross-check'>[];
+  readonly access: readonly Lined<'access'>[];
   readonly queue: readonly Lined<'queue'>[];
   readonly milestones: readonly Lined<'milestone'>[];
   readonly witness: readonly Lined<'witness'>[];
@@ -193,6 +194,7 @@ const emptyLists = (): Lists => ({
   'frame-gap': [],
   'stream-end': [],
   'cross-check': [],
+  access: [],
   queue: [],
   milestone: [],
   witness: [],
@@ -212,6 +214,7 @@ const journalOf = (lists: Lists, header: HeaderRecord, end: Lined<'end'>, file: 
   frameGaps: lists['frame-gap'],
   streamEnds: lists['stream-end'],
   crossChecks: lists['cross-check'],
+  access: lists.access,
   queue: lists.queue,
   milestones: lists.milestone,
   witness: lists.witness,

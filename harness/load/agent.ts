@@ -301,16 +301,20 @@ class Agent {
     // Targets may still be going: their phases are carried in frames as long as somebody pulls.
     this.#frameTimer = setInterval(() => {
       const phases = this.#takePhases();
-      if (phases.length > 0) this.#spool.add({ atMs: this.#now(), streams: {}, phases });
+      const deliveries = this.#phases.deliveries.take();
+      if (phases.length > 0 || deliveries)
+        this.#spool.add({ atMs: this.#now(), streams: {}, phases, ...(deliveries && { deliveries }) });
     }, frameMs);
   }
 
   #frame(): void {
+    const deliveries = this.#phases.deliveries.take();
     this.#spool.add({
       atMs: this.#now(),
       streams: Object.fromEntries(this.#meters.map((meter) => [meter.plan.id, meter.drain()])),
       phases: this.#takePhases(),
       health: this.#health(),
+      ...(deliveries && { deliveries }),
     });
   }
 

@@ -13,6 +13,7 @@ import { brokenIdentities } from './identities.ts';
 import { LostIntervals } from './lost-intervals.ts';
 import { outcomeOfStatus } from './outcome.ts';
 import { Pacer } from './pacer.ts';
+import { type NumberedRequest, numberedRequest, withRequestId } from './request-id.ts';
 import { ResponseParser } from './response-parser.ts';
 import { RetiredSockets } from './retired-sockets.ts';
 import { type Route, Slot, type SlotOwner } from './slot.ts';
@@ -58,6 +59,7 @@ export class Meter implements SlotOwner {
   readonly ended: Promise<StreamEnd>;
   readonly #clock: () => number;
   readonly #clients: AutocannonClients;
+  readonly #numbered: NumberedRequest | undefined;
   /** No schedule: each slot fires again when its attempt has ended. */
   readonly closedLoop: boolean;
   readonly #pacer: Pacer | undefined;
@@ -130,9 +132,10 @@ export class Meter implements SlotOwner {
     this.#peakRate = peakRate(plan);
     this.keepsConnections = plan.lane === 'kept';
     this.#clients = new AutocannonClients(
-      plan,
+      withRequestId(plan),
       this.keepsConnections ? plan.connections : Math.min(plan.connections, clientsLimit),
     );
+    this.#numbered = numberedRequest(plan, this.#clients.request);
     this.secure = this.#clients.secure;
     this.host = this.#clients.host;
     this.port = this.#clients.port;
@@ -329,8 +332,8 @@ export class Meter implements SlotOwner {
     return ++this.#connections;
   }
 
-  requestOf(): Buffer {
-    return this.#clients.request;
+  requestOf(slot: Slot): Buffer {
+    return this.#numbered?.of(slot.sequence) ?? this.#clients.request;
   }
 
   retire(socket: Socket): void {
@@ -416,6 +419,7 @@ export class Meter implements SlotOwner {
       connection: slot.connection,
       nth: slot.nth,
       ...podOf(slot),
+      ...(this.#numbered && { sequence: slot.sequence }),
     });
   }
 

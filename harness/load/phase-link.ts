@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import { z } from 'zod';
 import type { TargetPhase } from '../model/load.ts';
+import { Tally } from './tally.ts';
 
 const lineSchema = z.object({
   pod: z.string().min(1).max(253),
@@ -12,6 +13,12 @@ const lineSchema = z.object({
   version: z.string().max(253).optional(),
   /** How long before the line was written the phase began, ms: a link may come up later than the phase. */
   agoMs: z.number().nonnegative().default(0),
+});
+
+/** Requests that a pod received, by prefix of their ids (streamPlanSchema.requestIds): their numbers. */
+const receivedSchema = z.object({
+  pod: z.string().min(1).max(253),
+  received: z.record(z.string().max(64), z.array(z.number().int().nonnegative()).max(1000)),
 });
 
 const connectionsLimit = 10_000;
@@ -28,6 +35,7 @@ export class PhaseLink {
   readonly #clock: () => number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly deliveries = new Tally();
   #waiting: StampedPhase[] = [];
 
   constructor(clock: () => number) {
@@ -65,7 +73,13 @@ export class PhaseLink {
     socket.on('error', () => undefined);
     const lines = createInterface({ input: socket.pipe(boundedLines(socket)) });
     lines.on('line', (line) => {
-      const told = parsed(line);
+      const received = parsed(receivedSchema, line);
+      if (received) {
+        for (const [prefix, numbers] of Object.entries(received.received))
+          this.deliveries.add(prefix, numbers);
+        return;
+      }
+      const told = parsed(lineSchema, line);
       if (!told) {
         socket.destroy();
         return;
@@ -89,9 +103,9 @@ export class PhaseLink {
   }
 }
 
-function parsed(line: string): z.infer<typeof lineSchema> | undefined {
+function parsed<T>(schema: z.ZodType<T>, line: string): T | undefined {
   try {
-    return lineSchema.parse(JSON.parse(line));
+    return schema.parse(JSON.parse(line));
   } catch {
     return undefined;
   }

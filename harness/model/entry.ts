@@ -32,9 +32,6 @@ export const measuredEntrySchema = entrySchema.extend({
 });
 export type MeasuredEntry = z.infer<typeof measuredEntrySchema>;
 
-/** Without a list: the Service's ClusterIP, as always. */
-export const serviceEntry: Entry = { name: 'service', kind: 'service' };
-
 /** A proxy stands between client and pod: losses there are put to a hop. */
 export const isProxied = ({ kind }: Pick<Entry, 'kind'>): boolean =>
   kind === 'ingress' || kind === 'gateway' || kind === 'url';

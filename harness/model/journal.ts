@@ -1,7 +1,9 @@
 // The journal: everything recorded in one experiment, one JSON object per line. All verdicts and reports are pure
 // functions of journals. Times `t` are ms of the harness's monotonic clock since the journal's start.
 import { z } from 'zod';
+import { accessLineSchema } from './access.ts';
 import { crossCheckResultSchema } from './cross-check.ts';
+import { measuredEntrySchema } from './entry.ts';
 import { factsSchema } from './facts.ts';
 import { agentPlanSchema, frameSchema, streamEndSchema, timeLimitMs } from './load.ts';
 import { substitutedSchema } from './own-target.ts';
@@ -44,6 +46,8 @@ export const headerRecordSchema = z.object({
     takesAway: z.array(z.string()).readonly().optional(),
   }),
   path: z.enum(['cluster-ip', 'node-port', 'outside']),
+  /** Where load came in, side by side; absent: by `path` alone. */
+  entries: z.array(measuredEntrySchema).optional(),
   agents: z.number().int().positive(),
   repeat: z.number().int().nonnegative(),
   /** By how much routing updates lagged from the start (--proxy-delay). */
@@ -198,6 +202,8 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
     ]),
     detail: z.string().optional(),
   }),
+  /** A line of the access log of an entry's pod: an answer that is no success, or a request that was sent again. */
+  z.object({ type: z.literal('access'), t, entry: z.string(), pod: z.string(), said: accessLineSchema }),
   /** What the queue of a consuming target counted. The answer came at `t`, `tookMs` after it was asked for. */
   z.object({ type: z.literal('queue'), t, tookMs: t, counters: queueCountersSchema }),
   witnessRecordSchema,

@@ -189,6 +189,8 @@ export const streamPlanSchema = z.object({
     .optional(),
   /** HTTP/2 and gRPC, lane `kept`: requests at a time on one connection; absent: 1. */
   streamsPerConnection: z.number().int().positive().optional(),
+  /** Each request says in X-Request-Id who it is: this prefix, a dot and its number in the stream, nine digits. */
+  requestIds: z.string().max(64).optional(),
   rate: rateProfileSchema,
   /**
    * Lane `kept`: number of connections, used in turn. Lane `stream`: number of streams. Lanes `new` and `long`: slots,
@@ -249,6 +251,8 @@ export const failureSchema = z.object({
   /** The pod that was asked, where it can be known, and how it is known. */
   pod: z.string().optional(),
   podKnownBy: z.enum(['answer', 'previous-answer', 'route']).optional(),
+  /** Its number in the stream, as its request id says (streamPlanSchema.requestIds). */
+  sequence: count.optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
 
@@ -330,6 +334,17 @@ export const agentHealthSchema = z.object({
 });
 export type AgentHealth = z.infer<typeof agentHealthSchema>;
 
+/** What the target's pods received since the last frame, by prefix of the request ids. */
+export const deliveriesSchema = z.record(
+  z.string(),
+  z.object({
+    received: count,
+    /** Numbers of requests that a pod had received before: once for each time that they came again. */
+    again: z.array(count),
+  }),
+);
+export type Deliveries = z.infer<typeof deliveriesSchema>;
+
 /** One numbered frame of the agent's bounded spool. Numbers start at 1; a missing number is a gap. */
 export const frameSchema = z.object({
   seq: z.number().int().positive(),
@@ -337,6 +352,7 @@ export const frameSchema = z.object({
   streams: z.record(z.string(), streamDeltaSchema),
   phases: z.array(targetPhaseSchema).default([]),
   health: agentHealthSchema.optional(),
+  deliveries: deliveriesSchema.optional(),
 });
 export type Frame = z.infer<typeof frameSchema>;
 

@@ -1,5 +1,6 @@
 // results.json: what the judge says about a run. Later versions add fields; they rename none.
 import type { CrossCheckResult } from './cross-check.ts';
+import type { Hop, MeasuredEntry } from './entry.ts';
 import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { ByLine, LineId } from './line.ts';
@@ -51,6 +52,8 @@ export interface Fact {
 
 export interface CauseShare {
   readonly cause: Cause;
+  /** Where on the way through an entry; absent: the way has one hop. */
+  readonly hop?: Hop;
   readonly lost: number;
   readonly pods: readonly string[];
   readonly facts: readonly Fact[];
@@ -107,6 +110,18 @@ export interface LaneResult {
   readonly latencyMs: Percentiles;
   readonly sendLagMs: Percentiles;
   readonly causes: Partial<Record<Cause, number>>;
+  /** Lost by hop, of a line that goes through a proxy. */
+  readonly hops?: Partial<Record<Hop, number>>;
+  /** What the target received of a line that goes through a proxy; absent: it does not count. */
+  readonly deliveries?: {
+    readonly received: number;
+    /** Requests that reached pods more than once. */
+    readonly repeated: number;
+    /** Those of them that were answered as expected all the same: losses that the entry's retries hid. */
+    readonly hidden: number;
+  };
+  /** Requests that the entry's access log says were sent again and answered as expected. */
+  readonly retriedByLog?: number;
   readonly windows: readonly LossWindow[];
 }
 
@@ -122,6 +137,8 @@ export interface ExperimentResult {
   /** Settings of the variant that the manifests had already, each with what they say. */
   readonly unchanged?: readonly { readonly setting: string; readonly why: string }[];
   readonly path: string;
+  /** Where load came in, side by side; absent: by `path` alone. */
+  readonly entries?: readonly MeasuredEntry[];
   readonly agents: number;
   readonly repeat: number;
   /** File name of the journal, relative to the results. */
