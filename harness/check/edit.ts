@@ -14,6 +14,7 @@ import {
   parseDocument,
   stringify,
   type YAMLMap,
+  type YAMLSeq,
 } from 'yaml';
 import { type FieldPath, followPath } from '../model/yaml-path.ts';
 
@@ -127,12 +128,14 @@ function editFor(text: string, change: FieldChange): TextEdit | undefined {
     return complete && last?.pair && isMap(last.holder) ? removal(text, last.holder, last.pair) : undefined;
   // A merged field is overridden where it is used: its source may serve other objects.
   if (complete && last?.pair && !last.merged) return replacement(text, last.pair, change.value);
+  if (complete && last && isSeq(last.holder)) return undefined;
   const depth = complete ? path.length - 1 : steps.length;
   const rest = path.slice(depth);
   const parent = depth === 0 ? document.contents : resolved(document, steps[depth - 1]!.value);
-  if (isMap(parent) && isFlow(parent)) return inFlow(text, parent, rest, change);
+  if (parent && isFlow(parent)) return inFlow(text, parent, rest, change);
   const nested = rest.slice(1).reduceRight<unknown>((value, key) => ({ [key]: value }), change.value);
   if (isMap(parent)) return insertion(text, parent, String(rest[0]), nested);
+  if (isSeq(parent)) return rest[0] === parent.items.length ? addition(text, parent, nested) : undefined;
   const holder = steps[depth - 1]?.pair;
   return holder && replacement(text, holder, { [rest[0]!]: nested });
 }
@@ -141,8 +144,16 @@ function editFor(text: string, change: FieldChange): TextEdit | undefined {
 function insertion(text: string, map: YAMLMap, key: string, value: unknown): TextEdit {
   const last = map.items.at(-1) as KeyValue;
   const column = columnOf(text, (map.items[0]!.key as Node).range![0]);
-  const lines = asLines(text, { [key]: value }, column);
-  const end = endOf(text, last);
+  return behind(text, endOf(text, last), asLines(text, { [key]: value }, column));
+}
+
+/** A new item behind the last one of a block list. */
+function addition(text: string, list: YAMLSeq, value: unknown): TextEdit {
+  const column = columnOf(text, list.range![0]);
+  return behind(text, endOfNode(text, list), asLines(text, [value], column));
+}
+
+function behind(text: string, end: number, lines: string): TextEdit {
   if (text[end - 1] === '\n') return { start: end, end, text: lines };
   const lineEnd = text.indexOf('\n', end);
   if (lineEnd === -1) return { start: text.length, end: text.length, text: newlineOf(text) + lines };
@@ -150,6 +161,8 @@ function insertion(text: string, map: YAMLMap, key: string, value: unknown): Tex
 }
 
 function replacement(text: string, pair: KeyValue, value: unknown): TextEdit {
+  const scalar = ofScalar(text, pair, value);
+  if (scalar) return scalar;
   const start = pair.key.range![0];
   const column = columnOf(text, start);
   const key = isScalar(pair.key) ? String(pair.key.value) : '';
@@ -157,6 +170,26 @@ function replacement(text: string, pair: KeyValue, value: unknown): TextEdit {
   const end = endOf(text, pair);
   return { start, end, text: text[end - 1] === '\n' ? lines : lines.trimEnd() };
 }
+
+/** One plain value for another: the key stays as it is written, and a text that was quoted stays quoted. */
+function ofScalar(text: string, { value: old }: KeyValue, value: unknown): TextEdit | undefined {
+  if (!isScalar(old) || !old.range || isFields(value)) return undefined;
+  const [start, end] = old.range;
+  const written = text.slice(start, end);
+  if (written === '' || old.anchor || old.tag || /[\n]|^[|>]/.test(written)) return undefined;
+  const quote = /^["']/.exec(written)?.[0];
+  const own = typeof value === 'string' && quote === "'" && !/['\n\r\t]/.test(value);
+  const line = own
+    ? `'${value}'`
+    : typeof value === 'string' && quote
+      ? JSON.stringify(value)
+      : inline(value);
+  return line.includes('\n') ? undefined : { start, end, text: line };
+}
+
+const inline = (value: unknown): string => stringify(value, { lineWidth: 0 }).trimEnd();
+
+const isFields = (value: unknown): boolean => typeof value === 'object' && value !== null;
 
 function removal(text: string, map: YAMLMap, pair: KeyValue): TextEdit {
   const start = pair.key.range![0];
@@ -206,9 +239,19 @@ function applyTo(data: Record<PropertyKey, unknown>, path: FieldPath, change: Fi
 type KeyValue = Pair<Node, Node | null>;
 
 function asLines(text: string, value: unknown, column: number): string {
-  const lines = stringify(value, { lineWidth: 0 }).replace(/\n$/, '').split('\n');
+  const lines = stringify(value, { lineWidth: 0, ...styleOf(text) })
+    .replace(/\n$/, '')
+    .split('\n');
   const newline = newlineOf(text);
   return lines.map((line) => (line ? `${' '.repeat(column)}${line}${newline}` : newline)).join('');
+}
+
+/** How the text indents lists below their field, as far as its first one tells; Kubernetes' own way is not to. */
+function styleOf(text: string): { readonly indentSeq: boolean } {
+  const first = /^( *)(?:- )*[\w"'./-]+:[ \t]*(?:#.*)?\r?\n( *)- /m.exec(text);
+  if (!first) return { indentSeq: true };
+  const dashes = /^ *((?:- )*)/.exec(first[0])![1]!.length;
+  return { indentSeq: first[2]!.length > first[1]!.length + dashes };
 }
 
 /** End of a field's own text: without the comments and blank lines behind it. */

@@ -36,7 +36,30 @@ const cases: [string, string, Change[], string][] = [
     'adds to a list item',
     'l:\n- n: a\n  v: 1\n- n: b\n',
     [{ set: ['l', 0, 'x', 'y'], value: [1] }],
-    'l:\n- n: a\n  v: 1\n  x:\n    y:\n      - 1\n- n: b\n',
+    'l:\n- n: a\n  v: 1\n  x:\n    y:\n    - 1\n- n: b\n',
+  ],
+  [
+    'adds an item to a list, in the way that the text indents lists',
+    'l:\n  - n: a\n    v: 1 # c\n  # end\nm: 2\n',
+    [{ set: ['l', 1], value: { n: 'b', o: [1] } }],
+    'l:\n  - n: a\n    v: 1 # c\n  - n: b\n    o:\n      - 1\n  # end\nm: 2\n',
+  ],
+  [
+    'adds an item to a list of scalars without indentation, at the end without a newline',
+    'a:\n- 1\n- 2',
+    [{ set: ['a', 2], value: 3 }],
+    'a:\n- 1\n- 2\n- 3\n',
+  ],
+  ['adds an item in flow', 'a: [1, 2] # c\n', [{ set: ['a', 2], value: 3 }], 'a: [ 1, 2, 3 ] # c\n'],
+  [
+    'replaces a quoted text under a quoted key',
+    '"a" :   "25%"  # why\nb: \'x\'\nc: "y"\n',
+    [
+      { set: ['a'], value: '50%' },
+      { set: ['b'], value: 'z' },
+      { set: ['c'], value: 0 },
+    ],
+    '"a" :   "50%"  # why\nb: \'z\'\nc: 0\n',
   ],
   ['fills an empty field', 'a:\nb: 1\n', [{ set: ['a', 'x'], value: 2 }], 'a:\n  x: 2\nb: 1\n'],
   [
