@@ -137,7 +137,9 @@ export function suiteAnswer(results: Pick<Results, 'cluster' | 'scenarios'>): Su
             `As it is: ${lossy.length === 0 ? 'no scenario' : `${lossy.length} of ${counted(measured, 'scenario')}`} lost connections.`,
             ...(both.length > 0
               ? [
-                  `With the settings: ${still.length === 0 ? `none of the ${both.length} that were measured well enough lost any` : `${still.length} of the ${both.length} that were measured well enough still lost some`}.`,
+                  still.length === 0
+                    ? `Of ${counted(both.length, 'well-measured scenario')}, none lost requests with the settings.`
+                    : `Of ${counted(both.length, 'well-measured scenario')}, ${still.length} still lost requests with the settings.`,
                 ]
               : []),
           ],

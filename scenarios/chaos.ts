@@ -49,7 +49,7 @@ export const forceDelete = defineScenario({
     },
     {
       id: 'hardened-loss',
-      text: 'How much the settings let through, preStop cut and all.',
+      text: 'Losses that remain when preStop is cut short.',
       source: 'Measured here',
       appliesTo: { variant: 'hardened', lane: 'new' },
       that: [{ measure: 'lost' }],

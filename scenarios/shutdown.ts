@@ -60,7 +60,7 @@ export const keptConnections = defineScenario({
     {
       ...safe(
         'hardened',
-        'Serving on with Connection: close until each has come by loses no kept one.',
+        'Serving on with Connection: close until each client has reconnected loses no kept connection.',
         'kept',
       ),
       role: 'hardened-safe',
@@ -201,7 +201,7 @@ export const preStopTooLong = defineScenario(
   {
     id: 'prestop-too-long',
     title: 'preStop as long as the grace period',
-    question: 'What becomes of the shutdown when the preStop sleep takes the whole grace period?',
+    question: 'Is there time to shut down when preStop uses the whole grace period?',
     source: 'Rolling updates article: preStop `sleep 30` with the default grace period of 30 s',
     group: 'connections',
     settings: ['gracePeriod', 'gracefulShutdown'],

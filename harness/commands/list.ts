@@ -5,7 +5,7 @@ import { scenarios } from '../../scenarios/index.ts';
 export function registerList(program: Command): void {
   program
     .command('list')
-    .description('the scenarios, the question each answers and what it needs')
+    .description('list scenarios and their questions')
     .option('--json', 'as JSON')
     .action((flags: { json?: boolean }) => {
       process.stdout.write(flags.json ? json() : text());

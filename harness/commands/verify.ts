@@ -41,7 +41,7 @@ interface VerifyFlags extends ClusterFlags {
 export function registerVerify(program: Command): void {
   const command = program
     .command('verify')
-    .description('roll out under load with and without the settings, and prove what each loses')
+    .description('roll out under load, with and without the settings; compare losses')
     .addOption(clusterOption())
     .option('--scenario <ids>', 'scenarios, separated by commas', list, [])
     .option(

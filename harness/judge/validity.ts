@@ -9,7 +9,7 @@ import { at } from '../words/figures.ts';
 
 /** A quarter of the gap between two windows: sent later than that, load comes in bursts that hide short outages; ms. */
 export const SEND_LAG_P99_LIMIT_MS = 250;
-/** The agent stood still for as long as a gap between two windows, ms. */
+/** The agent was stalled for as long as a gap between two windows, ms. */
 export const SEND_LAG_MAX_LIMIT_MS = 1000;
 /** Share of the schedule that may be shed (outside loss windows) or stopped by this machine's own limits. */
 export const SHED_LIMIT = 0.001;
@@ -187,7 +187,7 @@ function load(streams: readonly Stream[], lanes: Readonly<Partial<Record<string,
       );
     } else if (max > SEND_LAG_MAX_LIMIT_MS) {
       reasons.push(
-        `The agent stood still for ${at(max)} (stream ${stream.id}, limit ${at(SEND_LAG_MAX_LIMIT_MS)}): ` +
+        `The agent was stalled for ${at(max)} (stream ${stream.id}, limit ${at(SEND_LAG_MAX_LIMIT_MS)}): ` +
           'what the target did then was not measured. Use a less busy machine or a lower rate.',
       );
     }

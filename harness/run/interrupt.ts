@@ -20,9 +20,7 @@ export function onInterrupt(say: (text: string) => void): Interrupt {
       say('Interrupted: stopping the load and removing what was started ...');
       controller.abort(new InterruptedError());
     } else if (received < GIVE_UP_AFTER) {
-      say(
-        `Still removing what was started. ${GIVE_UP_AFTER - received} more and it is left to the next start (rollproof cleanup).`,
-      );
+      say('Still cleaning up. Press Ctrl-C again to stop waiting; later run `rollproof cleanup`.');
     } else {
       process.exit(130);
     }

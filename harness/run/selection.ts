@@ -182,7 +182,8 @@ export function cannotRun(
   const drains = scenario.steps.some(({ step }) => step === 'drain-node');
   const denied = cluster.namespace === undefined ? (cluster.denied ?? []) : drainRights;
   const lackedRight = drains && drainRights.find((right) => denied.includes(right));
-  if (lackedRight) return `It drains a node, and you may not ${lackedRight} (rollproof rbac).`;
+  if (lackedRight)
+    return `It drains a node, and the permission to ${lackedRight} is missing (rollproof rbac).`;
   const workers = info.nodes.filter((node) => node.role !== 'control-plane').length || info.nodes.length;
   if (workers < needs.nodes && info.nodes.length > 0)
     return `It needs ${needs.nodes} nodes for the target; this cluster has ${workers}.`;

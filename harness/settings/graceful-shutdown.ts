@@ -8,7 +8,7 @@ export const targetGracefulEnv: Readonly<Record<string, string>> = { ON_TERM: 'g
 export const gracefulShutdown: Setting = {
   name: 'gracefulShutdown',
   title: 'graceful shutdown in the app',
-  why: 'Kept-alive connections stay pinned to a pod until its process ends, whatever the routing says. The app has to answer with "Connection: close" for long enough that each of them has come by, and only then stop.',
+  why: 'Kept-alive connections stay pinned to a pod until its process ends, whatever the routing says. The app has to answer with "Connection: close" until each client has reconnected, then stop.',
   changes: 'app',
   appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
   conflictsWith: [],

@@ -21,7 +21,7 @@ export function crossCheckTable(experiment: ExperimentResult, name: string): Mar
   });
   return html`${table({
     look: 'compare',
-    caption: `${name}: the same plan, fired and counted by rollproof and, beside it, by ${tool} ${version}`,
+    caption: `Cross-check with ${tool}: ${name}, the same plan fired and counted by rollproof and by ${tool} ${version}`,
     head: [html`<span class="hidden">Measure</span>`, 'rollproof', `${tool} ${version}`],
     body: { groups: body },
   })}${explained.length > 0 && html`<p>Why the counts differ:</p><ul>${explained.map((sentence) => html`<li>${sentence}</li>`)}</ul>`}`;
@@ -45,7 +45,7 @@ function laneRows(lane: LineId, ours: LaneResult, theirs: CrossCheckCounts, tool
     html`<b>${count(value)}</b> of ${count(attempts)}${attempts > 0 && ` (${percent(value / attempts)})`}`;
   return html`<tbody>${groupRow(lane)}
 ${row('Requests sent', count(ours.attempts), count(theirs.attempts))}
-${row('Not sent, nothing was free', count(ours.shed), count(theirs.dropped))}
+${row('Not sent: no free connection', count(ours.shed), count(theirs.dropped))}
 ${coded.map((outcome) => row(html`<span class="indent">${outcomeWords[outcome]}</span>`, count(ours.outcomes[outcome] ?? 0), count(theirs.outcomes[outcome] ?? 0)))}
 ${(oursUncoded.length > 0 || theirsUncoded > 0) && row(html`<span class="indent">without a code in ${tool}</span>`, oursUncoded.map((outcome) => `${count(ours.outcomes[outcome] ?? 0)} ${outcomeWords[outcome]}`).join(', ') || '0', count(theirsUncoded))}
 ${row('Lost', lost(ours.lost, ours.attempts), lost(theirsLost, theirs.attempts))}

@@ -107,9 +107,9 @@ ${row('Loss rate, 95 % interval', ...cells((result) => (result.lost === 0 ? `bel
 ${seen.map((outcome) => row(html`<span class="indent"><i class="swatch o-${outcome}" aria-hidden="true"></i>${outcomeWords[outcome]}</span>`, ...cells((result) => count(result.outcomes[outcome] ?? 0))))}
 ${present.some((result) => result.races > 0) && row(html`<span class="indent">of these, a close that crossed a request</span>`, ...cells((result) => count(result.races)))}
 ${row('Longest outage', ...cells((result) => (result.longestOutageMs > 0 ? duration(result.longestOutageMs) : 'none')))}
-${row('Losses over a span of', ...cells((result) => (result.lost > 0 ? duration(result.recoveredMs) : '–')))}
+${row('Time from first to last loss', ...cells((result) => (result.lost > 0 ? duration(result.recoveredMs) : '–')))}
 ${row('Main cause', ...cells((result) => mainCause(result)))}
-${present.some((result) => result.shed > 0) && row('Not sent for want of a free slot', ...cells((result) => count(result.shed)))}
+${present.some((result) => result.shed > 0) && row('Not sent: no free connection', ...cells((result) => count(result.shed)))}
 ${row('Answer time, median / 99 %', ...cells((result) => `${duration(result.latencyMs.p50)} / ${duration(result.latencyMs.p99)}`))}
 </tbody>`;
 }

@@ -32,7 +32,8 @@ interface Row {
 /** Those of a pod's own programs: what prepares its namespaces is no container yet. */
 const processesOf = (run: Running, pod: RegExp): number[] =>
   podProcesses(run.child.pid as number).filter(
-    (pid) => pod.test(environmentOf(pid).get('HOSTNAME') ?? '') && programOf(pid) === basename(process.execPath),
+    (pid) =>
+      pod.test(environmentOf(pid).get('HOSTNAME') ?? '') && programOf(pid) === basename(process.execPath),
   );
 
 /** The file's name: a pod with a root of its own sees the program at another path. */

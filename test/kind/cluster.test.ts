@@ -215,7 +215,7 @@ async function contextNeedsWhatDocsSay(cluster: RunningCluster, kube: Kube, fold
   writeFileSync(kubeconfigFile, stringify(kubeconfig));
   const provider = contextProvider({ kubeconfigFile });
   const options = { progress: () => {}, signal: new AbortController().signal };
-  assert.match((await errorOf(provider.create(options))).message, /you may not create namespaces; /);
+  assert.match((await errorOf(provider.create(options))).message, /missing permissions: create namespaces; /);
   await kube.objects.create(binding);
   // The API server's authorizer sees the binding a moment later.
   await delay(2000);

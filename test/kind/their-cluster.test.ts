@@ -128,8 +128,11 @@ test('Ctrl-C while it is deployed: nothing is left', () =>
 test('rights that lack are named all at once, and nothing is created', async () => {
   const { code, stderr } = await rollproof(verify('plain', 'unused', [], kubeconfigOf('restricted')));
   assert.is(code, 3, stderr);
-  assert.match(stderr, /you may not create jobs; .*create configmaps; .*watch pods/);
-  assert.match(stderr, 'in namespace plain. Ask for what `rollproof rbac --namespace plain` prints.');
+  assert.match(
+    stderr,
+    /missing permissions in namespace [\w-]+: create jobs; .*create configmaps; .*watch pods/,
+  );
+  assert.match(stderr, 'Apply what `rollproof rbac --namespace plain` prints.');
 });
 
 test('in the end everything is as it was before, also where the run was killed', async () => {

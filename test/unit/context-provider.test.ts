@@ -61,18 +61,18 @@ test('what may not be done is said before anything is created, all at once, with
     [
       ['create namespaces', 'get pods/proxy', 'watch events'],
       {},
-      'context staging: you may not create namespaces; get pods/proxy; watch events. Ask for what `rollproof rbac` prints.',
+      'context staging: missing permissions: create namespaces; get pods/proxy; watch events. Apply what `rollproof rbac` prints.',
     ],
     [
       ['create jobs'],
       { namespace: 'team' },
-      'context staging: you may not create jobs in namespace team. Ask for what `rollproof rbac --namespace team` prints.',
+      'context staging: missing permissions in namespace team: create jobs. Apply what `rollproof rbac --namespace team` prints.',
     ],
     [['create namespaces', 'patch nodes'], { namespace: 'team' }, undefined],
     [
       ['create ingresses'],
       { kinds: [{ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' }] },
-      'context staging: you may not create ingresses. Ask for what `rollproof rbac` prints.',
+      'context staging: missing permissions: create ingresses. Apply what `rollproof rbac` prints.',
     ],
   ];
   for (const [denied, wanted, message] of table) {

@@ -132,7 +132,7 @@ const table: Readonly<Record<string, Case>> = {
   },
   'sent too late, once': {
     lane: { sendLagMs: { max: 1400 } },
-    invalid: [/The agent stood still for 1\.40 s/],
+    invalid: [/The agent was stalled for 1\.40 s/],
   },
   'shed outside windows, 0.1 %': { lane: { shed: [1000, 1005, 1010, 1015] }, invalid: [] },
   'shed outside windows, more': {

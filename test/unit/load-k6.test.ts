@@ -48,7 +48,7 @@ test('differences are explained by what k6 cannot tell apart', () => {
       [
         /no code of their own: 7 of k6's; ours by name: closed 8, protocol 2/,
         /3 of our losses crossed a close/,
-        /k6 dropped 10, we shed 5/,
+        /k6 dropped 10, rollproof did not send 5/,
         /we 15 of 995, k6 12 of 990/,
       ],
     ],
@@ -56,7 +56,7 @@ test('differences are explained by what k6 cannot tell apart', () => {
       'another schedule',
       { outcomes: { ok: 995 }, races: 0, shed: 0 },
       { attempts: 900, dropped: 0, outcomes: { ok: 900 } },
-      [/k6 was due 900 requests, we 1000/],
+      [/k6 scheduled 900 requests, rollproof 1000/],
     ],
   ];
   for (const [name, changes, k6, expected] of table) {

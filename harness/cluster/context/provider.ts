@@ -88,7 +88,7 @@ async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {
   const denied = await deniedRights(kube, rightsNeeded(wanted), namespace);
   if (denied.required.length > 0) {
     throw new FaultError(
-      `context ${context}: you may not ${denied.required.join('; ')}${namespace === undefined ? '' : ` in namespace ${namespace}`}. Ask for what \`rollproof rbac${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
+      `context ${context}: missing permissions${namespace === undefined ? '' : ` in namespace ${namespace}`}: ${denied.required.join('; ')}. Apply what \`rollproof rbac${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
     );
   }
   return denied;

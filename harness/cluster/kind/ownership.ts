@@ -115,7 +115,7 @@ export class Ownership {
 
 export function thisProcess(): ProcessIdentity {
   const identity = identify(process.pid);
-  if (!identity) throw new FaultError('kind: the system does not tell when this process was started.');
+  if (!identity) throw new FaultError("kind: cannot read this process's start time.");
   return identity;
 }
 

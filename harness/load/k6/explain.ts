@@ -21,12 +21,14 @@ export function explainK6(ours: StreamEnd, k6: CrossCheckCounts): string[] {
     );
   }
   if (k6.dropped > 0 || ours.shed > 0) {
-    sentences.push(`Arrivals that found nothing free: k6 dropped ${k6.dropped}, we shed ${ours.shed}.`);
+    sentences.push(
+      `Arrivals that found nothing free: k6 dropped ${k6.dropped}, rollproof did not send ${ours.shed}.`,
+    );
   }
   const due = k6.attempts + k6.dropped;
   if (Math.abs(due - ours.scheduled) > SAME_SCHEDULE_SHARE * ours.scheduled) {
     sentences.push(
-      `k6 was due ${due} requests, we ${ours.scheduled}: it does not begin and end at the same moment, and it keeps the plan's rate when a step changes ours.`,
+      `k6 scheduled ${due} requests, rollproof ${ours.scheduled}: they do not begin and end at the same moment, and k6 keeps the plan's rate when a step changes ours.`,
     );
   }
   const oursLost = outcomes.filter(isLost).reduce((sum, outcome) => sum + (ours.outcomes[outcome] ?? 0), 0);
