@@ -16,6 +16,7 @@ import { Meter } from './meter.ts';
 import { PhaseLink } from './phase-link.ts';
 import { preflight } from './preflight.ts';
 import { Routes } from './routes.ts';
+import { SourcePorts } from './source-ports.ts';
 import { Spool } from './spool.ts';
 
 export interface AgentOptions {
@@ -206,6 +207,8 @@ class Agent {
       if (plan.preflightMs > 0) {
         await Promise.all(plan.streams.map((stream) => this.#reach(stream, plan.preflightMs)));
       }
+      const sourcePorts =
+        plan.sourcePorts && new SourcePorts(plan.sourcePorts, this.#listensOn(), this.#clock);
       this.#meters = plan.streams.map(
         (stream) =>
           new Meter({
@@ -213,12 +216,22 @@ class Agent {
             podHeader: plan.podHeader,
             clock: this.#clock,
             route: this.#routeOf(stream),
+            sourcePorts,
           }),
       );
     } catch (error) {
       this.#taken = false;
       throw error;
     }
+  }
+
+  #listensOn(): number[] {
+    const address = this.#server.address();
+    return [
+      this.#options.phasePort,
+      this.#options.port,
+      ...(typeof address === 'object' && address ? [address.port] : []),
+    ];
   }
 
   /** `atMs`: of this process's clock, so that several agents begin together; past: now. Resolves when it has begun. */

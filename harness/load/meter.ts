@@ -17,6 +17,7 @@ import { type NumberedRequest, numberedRequest, withRequestId } from './request-
 import { ResponseParser } from './response-parser.ts';
 import { RetiredSockets } from './retired-sockets.ts';
 import { type Route, Slot, type SlotOwner } from './slot.ts';
+import type { SourcePorts } from './source-ports.ts';
 
 export interface MeterOptions {
   readonly plan: StreamPlan;
@@ -24,6 +25,8 @@ export interface MeterOptions {
   readonly podHeader?: string;
   /** Where each new connection goes. `undefined`: no endpoint, so that the kernel refuses. Absent: the URL decides. */
   readonly route?: (() => Route | undefined) | undefined;
+  /** To bind new connections to; shared by the streams of an agent. Absent: the kernel chooses. */
+  readonly sourcePorts?: SourcePorts | undefined;
   /** Monotonic, ms. */
   readonly clock?: () => number;
   /** Failures listed one by one; those beyond are counted only. */
@@ -115,6 +118,7 @@ export class Meter implements SlotOwner {
   readonly noDelay: boolean;
   readonly head: boolean;
   readonly lookup;
+  readonly sourcePorts: SourcePorts | undefined;
   readonly readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
   /** Throws a UsageError when autocannon refuses the plan, a FaultError when autocannon is another version. */
@@ -124,6 +128,7 @@ export class Meter implements SlotOwner {
     this.#clock = options.clock ?? (() => performance.now());
     this.#podHeader = podHeader;
     this.#route = route;
+    this.sourcePorts = options.sourcePorts;
     this.#failuresLimit = failuresLimit;
     this.closedLoop = plan.rate.shape === 'constant' && plan.rate.ratePerSecond === 0;
     this.#pacer = this.closedLoop
@@ -418,6 +423,7 @@ export class Meter implements SlotOwner {
       ...(status > 0 && { status }),
       connection: slot.connection,
       nth: slot.nth,
+      ...(slot.localPort !== undefined && { localPort: slot.localPort, openedMs: rounded(slot.openedMs) }),
       ...podOf(slot),
       ...(this.#numbered && { sequence: slot.sequence }),
     });

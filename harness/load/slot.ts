@@ -12,6 +12,7 @@ import type { Outcome, Phase } from '../model/load.ts';
 import type { Limited } from './deadlines.ts';
 import { decisiveError, outcomeOfError, type SystemError } from './outcome.ts';
 import type { ResponseParser } from './response-parser.ts';
+import type { SourcePorts } from './source-ports.ts';
 
 /** Where a new connection goes, and the pod behind it where that is known. */
 export interface Route {
@@ -37,6 +38,8 @@ export interface SlotOwner {
   route(): Route | null | undefined;
   /** Numbers a connection that is about to be opened, from 1. */
   connectionOpened(): number;
+  /** Ports to bind new connections to; undefined: the kernel chooses. */
+  readonly sourcePorts: SourcePorts | undefined;
   requestOf(slot: Slot): Buffer;
   /** The response is complete. */
   answered(slot: Slot): void;
@@ -52,7 +55,10 @@ const EMPTY = Buffer.alloc(0);
 const ONE_BYTE = Buffer.from(' ');
 
 const ofSocket = Symbol('slot');
-type SlotSocket = Socket & { [ofSocket]?: Slot | undefined };
+const freePort = Symbol('free port');
+type SlotSocket = Socket & { [ofSocket]?: Slot | undefined; [freePort]?: (() => void) | undefined };
+/** A port that the kernel does not give (somebody else's, or still resting) is passed over, this often. */
+const PORTS_TRIED = 5;
 
 export class Slot implements Limited {
   deadlineMs = 0;
@@ -69,6 +75,9 @@ export class Slot implements Limited {
   connection = 0;
   nth = 0;
   routedTo: string | undefined = undefined;
+  /** The connection's own port where it was bound to one, and the start of the attempt that opened it. */
+  localPort: number | undefined = undefined;
+  openedMs = 0;
   /** The name of the host is being looked up. */
   resolving = false;
   /** Pod of the last answer on this connection. */
@@ -79,6 +88,7 @@ export class Slot implements Limited {
   readonly #owner: SlotOwner;
   #socket: SlotSocket | undefined;
   #usable = false;
+  #otherPort: (() => void) | undefined;
 
   constructor(owner: SlotOwner, client: number, parser: ResponseParser) {
     this.#owner = owner;
@@ -128,9 +138,20 @@ export class Slot implements Limited {
     this.routedTo = route?.pod;
     this.resolving = false;
     const { host, port } = route ?? (route === null ? refusing : owner);
+    this.openedMs = this.startMs;
+    this.#connect(host, port, PORTS_TRIED);
+  }
+
+  #connect(host: string, port: number, tries: number): void {
+    const owner = this.#owner;
+    const destination = `${host}:${port}`;
+    const localPort = owner.sourcePorts?.take(destination);
+    this.localPort = localPort;
+    this.#otherPort = undefined;
     const options: TcpNetConnectOpts = {
       host,
       port,
+      ...(localPort !== undefined && { localPort }),
       allowHalfOpen: true,
       noDelay: owner.noDelay,
       ...(isIP(host) === 0 && { lookup: this.#lookup }),
@@ -147,10 +168,16 @@ export class Slot implements Limited {
       socket = owner.secure ? this.#connectTls(options) : connectTcp(options);
     } catch (error) {
       // Only an option that Node refuses gets here (a port out of range, for example).
+      if (localPort !== undefined) owner.sourcePorts?.release(destination, localPort);
       setImmediate(() => this.#fail(error as SystemError));
       return;
     }
     socket[ofSocket] = this;
+    if (localPort !== undefined) {
+      socket[freePort] = () => owner.sourcePorts?.release(destination, localPort);
+      // Nothing has left yet: another port, and it is the same attempt.
+      this.#otherPort = tries > 1 ? () => this.#connect(host, port, tries - 1) : undefined;
+    }
     this.#socket = socket;
     socket.on(owner.secure ? 'secureConnect' : 'connect', onReady);
     socket.on('end', onEnd);
@@ -247,6 +274,13 @@ export class Slot implements Limited {
 
   #fail(any: SystemError): void {
     const error = decisiveError(any);
+    const otherPort = this.#otherPort;
+    this.#otherPort = undefined;
+    if (otherPort && this.phase === 'connect' && isPortTaken(error)) {
+      this.#drop();
+      otherPort();
+      return;
+    }
     const connected = this.phase !== 'connect';
     // A RST behind a completed handshake that we had no time to see: the kernel reports it as a failed connect.
     if (!connected && error.code === 'ECONNRESET') this.phase = this.#owner.secure ? 'tls' : 'first-byte';
@@ -279,6 +313,8 @@ export class Slot implements Limited {
   }
 }
 
+const isPortTaken = ({ code }: SystemError): boolean => code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL';
+
 function onReady(this: SlotSocket): void {
   this[ofSocket]?.ready();
 }
@@ -293,5 +329,7 @@ function onError(this: SlotSocket, error: SystemError): void {
   this[ofSocket]?.broke(error);
 }
 function onClose(this: SlotSocket): void {
+  this[freePort]?.();
+  this[freePort] = undefined;
   this[ofSocket]?.closed();
 }

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Meter, type MeterOptions } from '../../harness/load/meter.ts';
+import { SourcePorts } from '../../harness/load/source-ports.ts';
 import {
   type StreamDelta,
   type StreamEnd,
@@ -243,6 +244,28 @@ test('routes: each connection goes where the route says, no endpoint is refused,
     told.buckets.reduce((sum, bucket) => sum + (bucket.pods?.['pod-a'] ?? 0), 0),
     10,
   );
+});
+
+test('connections come from the ports that they were given; one that is taken is passed over; failures name theirs', async () => {
+  const seen: number[] = [];
+  await using server = await serve((request) => {
+    seen.push(request.socket.remotePort ?? 0);
+    return seen.length % 4 === 0 ? { status: 503 } : {};
+  });
+  // Somebody listens on the second one.
+  await using taken = await serve(() => ({}));
+  const from = taken.port - 1;
+  const sourcePorts = new SourcePorts({ from, to: from + 60 });
+  const { end, told } = await fire({ url: server.url, maxDurationMs: 400 }, { sourcePorts }).finish();
+  assert.equal(end.outcomes, { ok: 30, http5xx: 10 });
+  assert.is(new Set(seen).size, 40, 'none was used twice');
+  assert.ok(seen.every((port) => port >= from && port <= from + 60 && port !== taken.port));
+  const named = told.failures.map(({ localPort }) => localPort);
+  assert.equal(
+    named,
+    seen.filter((_, index) => index % 4 === 3),
+  );
+  assert.ok(told.failures.every(({ openedMs, startMs }) => openedMs === startMs));
 });
 
 test('the pod of a failure: from its answer, or from the answer before on the same connection', async () => {

@@ -1,0 +1,93 @@
+// Source ports that the agent hands out itself, so that connection tracking can be read by them: each new connection is
+// bound to the port that has rested longest towards its destination. A port is one of a 5-tuple: towards two
+// destinations it may be in use at once, towards one it never is.
+import type { SourcePortRange, StreamPlan } from '../model/load.ts';
+import { Fifo } from './fifo.ts';
+
+/**
+ * A closed connection holds its port for this long: TIME_WAIT, which the kernel does not shorten (TCP_TIMEWAIT_LEN).
+ * Entries of connection tracking rest up to 120 s (nf_conntrack_tcp_timeout_time_wait); a SYN on one that has been
+ * closed replaces it by a new one, with a choice of its own (nf_conntrack_proto_tcp.c), so it need not be waited for.
+ */
+export const TIME_WAIT_MS = 60_000;
+
+interface Rested {
+  readonly port: number;
+  readonly sinceMs: number;
+}
+
+class Destination {
+  /** The next port that was never used towards it. */
+  next: number;
+  readonly used = new Fifo<Rested>();
+  constructor(from: number) {
+    this.next = from;
+  }
+}
+
+export class SourcePorts {
+  readonly #range: SourcePortRange;
+  readonly #reserved: ReadonlySet<number>;
+  readonly #clock: () => number;
+  readonly #destinations = new Map<string, Destination>();
+  #shortestRestMs = Number.POSITIVE_INFINITY;
+
+  /** `reserved`: ports that somebody listens on. `clock`: monotonic, ms. */
+  constructor(range: SourcePortRange, reserved: Iterable<number> = [], clock = () => performance.now()) {
+    this.#range = range;
+    this.#reserved = new Set(reserved);
+    this.#clock = clock;
+  }
+
+  /** undefined: all are in use towards this destination. */
+  take(destination: string): number | undefined {
+    const own = this.#of(destination);
+    while (own.next <= this.#range.to) {
+      const port = own.next++;
+      if (!this.#reserved.has(port)) return port;
+    }
+    const rested = own.used.shift();
+    if (!rested) return undefined;
+    this.#shortestRestMs = Math.min(this.#shortestRestMs, this.#clock() - rested.sinceMs);
+    return rested.port;
+  }
+
+  /** The connection's socket is closed. */
+  release(destination: string, port: number): void {
+    this.#of(destination).used.push({ port, sinceMs: this.#clock() });
+  }
+
+  /** The shortest time after which a port was used again towards the same destination; Infinity: none was. */
+  get shortestRestMs(): number {
+    return this.#shortestRestMs;
+  }
+
+  #of(destination: string): Destination {
+    const found = this.#destinations.get(destination) ?? new Destination(this.#range.from);
+    this.#destinations.set(destination, found);
+    return found;
+  }
+}
+
+/**
+ * Why the ports do not suffice for these streams, each with its peak rate of new connections per second; undefined:
+ * they do. A port that is used at a time t is free again at t + how long its connection lasts + TIME_WAIT.
+ */
+export function portsMissing(
+  streams: readonly (Pick<StreamPlan, 'url' | 'lane' | 'timeoutMs' | 'connections'> & {
+    readonly ratePerSecond: number;
+  })[],
+  range: SourcePortRange,
+): string | undefined {
+  const ports = range.to - range.from + 1;
+  const byDestination = new Map<string, number>();
+  for (const { url, lane, ratePerSecond, connections } of streams) {
+    const { host } = new URL(url);
+    // What is open at once lies in the slots; what was open within TIME_WAIT rests.
+    const resting = lane === 'kept' ? 0 : ratePerSecond * (TIME_WAIT_MS / 1000);
+    byDestination.set(host, (byDestination.get(host) ?? 0) + resting + Math.min(connections, ports));
+  }
+  const [host, needed] = [...byDestination].sort(([, a], [, b]) => b - a)[0] ?? ['', 0];
+  if (needed <= ports) return undefined;
+  return `one load agent has ${ports} source ports and would need ${Math.ceil(needed)} towards ${host}: a port rests for ${TIME_WAIT_MS / 1000} s after its connection. Use more load agents (--agents ${Math.ceil(needed / ports)}) or a lower rate`;
+}
