@@ -1,14 +1,16 @@
 // `rollproof init`: looks at a folder, a chart, a kustomization or a live workload, and writes a commented rollproof.yaml.
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TargetConfiguration } from '../config/schema.ts';
-import { findTargets, pathsWithin } from '../deploy/find-target.ts';
-import { readSource } from '../deploy/sources/index.ts';
+import { findTargets, lookWithin } from '../deploy/find-target.ts';
+import { isChart, readSource } from '../deploy/sources/index.ts';
+import { kustomizationIn } from '../deploy/sources/kustomize.ts';
 import { readNames } from '../deploy/sources/live.ts';
 import { type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { FoundTarget } from '../model/found-target.ts';
 import { onInterrupt } from '../run/interrupt.ts';
+import { listed } from '../words/figures.ts';
 import { configurationText, type InitSource } from '../words/init-configuration.ts';
 import { connected } from './target.ts';
 
@@ -64,7 +66,7 @@ async function init(path: string, flags: InitFlags): Promise<ExitCode> {
     live: { connect: () => connected(flags), copySecrets: false, withoutSecrets: true },
   });
   const found = chosen(findTargets(read), flags, path);
-  const text = configurationText(source, found);
+  const text = configurationText(seenFrom(dirname(flags.out), source), found);
   try {
     writeFileSync(flags.out, text);
   } catch (error) {
@@ -110,20 +112,47 @@ const clusterSource = ({ namespace }: InitFlags): InitSource => ({
 function sourceAt(path: string, { values }: InitFlags): InitSource {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new UsageError(`${path}: there is no such file or folder.`);
-  if (found.isDirectory() && existsSync(join(path, 'Chart.yaml')))
-    return {
-      is: 'helm',
-      fields: { helm: { chart: path, ...(values.length > 0 && { values: [...values] }) } },
-    };
-  if (/\.tgz$/.test(path)) return { is: 'helm', fields: { helm: { chart: path } } };
-  if (found.isDirectory() && readdirSync(path).some((name) => /^kustomization(\.ya?ml)?$/i.test(name)))
-    return { is: 'kustomize', fields: { kustomize: path } };
-  const paths = found.isDirectory() ? pathsWithin(path) : [path];
-  if (paths.length === 0)
-    throw new UsageError(
-      `${path}: has no manifests: no .yaml, .yml or .json file with a Kubernetes object in it or in the folders within. Name a folder, a file, a chart, or --from-cluster.`,
-    );
-  return { is: 'manifests', fields: { manifests: paths } };
+  const chart = (at: string): InitSource => ({
+    is: 'helm',
+    fields: { helm: { chart: at, ...(values.length > 0 && { values: [...values] }) } },
+  });
+  const kustomization = (at: string): InitSource => ({ is: 'kustomize', fields: { kustomize: at } });
+  if (!found.isDirectory())
+    return /\.tgz$/.test(path) ? chart(path) : { is: 'manifests', fields: { manifests: [path] } };
+  if (isChart(path)) return chart(path);
+  if (kustomizationIn(path)) return kustomization(path);
+  const { files, kustomizations, charts } = lookWithin(path);
+  if (files.length > 0) return { is: 'manifests', fields: { manifests: [...files] } };
+  const [only, second] = [...charts.map(chart), ...kustomizations.map(kustomization)];
+  if (only && !second) return only;
+  throw new UsageError(
+    only
+      ? `${path}: has no manifests of its own, but ${listed([
+          ...kustomizations.map((one) => `${one} (a kustomization)`),
+          ...charts.map((one) => `${one} (a chart)`),
+        ])}; name one of them.`
+      : `${path}: has no manifests: no .yaml, .yml or .json file with a Kubernetes object in it or in the folders within. Name a folder, a file, a chart, or --from-cluster.`,
+  );
+}
+
+/** Paths of a configuration are relative to the folder that it lies in. */
+function seenFrom(folder: string, source: InitSource): InitSource {
+  const moved = (path: string) => relative(resolve(folder), resolve(path)) || '.';
+  switch (source.is) {
+    case 'manifests':
+      return { ...source, fields: { manifests: source.fields.manifests.map(moved) } };
+    case 'kustomize':
+      return { ...source, fields: { kustomize: moved(source.fields.kustomize) } };
+    case 'helm': {
+      const { chart, values } = source.fields.helm;
+      return {
+        ...source,
+        fields: { helm: { chart: moved(chart), ...(values && { values: values.map(moved) }) } },
+      };
+    }
+    case 'cluster':
+      return source;
+  }
 }
 
 function chosen(all: readonly FoundTarget[], flags: InitFlags, path: string): FoundTarget {
@@ -143,6 +172,13 @@ function chosen(all: readonly FoundTarget[], flags: InitFlags, path: string): Fo
   if (!only)
     throw new UsageError(
       `${path}: no ${wanted.length === 0 ? 'Deployment, StatefulSet or DaemonSet' : wanted.map((one) => one.join(' ')).join(', ')} is there; there are ${list(all)}.`,
+    );
+  const places = (served.length > 0 ? served : fit)
+    .filter(({ kind, name }) => kind === only.kind && name === only.name)
+    .map(({ at }) => at);
+  if (places.length > 1)
+    throw new UsageError(
+      `${path}: ${only.kind} ${only.name} stands there ${places.length} times (${listed(places)}); name a file or folder that has it once.`,
     );
   if (second)
     throw new UsageError(

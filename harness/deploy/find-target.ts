@@ -6,14 +6,16 @@ import type { FoundTarget } from '../model/found-target.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type Container, podTemplateOf } from './definition.ts';
 import { type ReadManifest, readManifestFiles } from './read-manifests.ts';
+import { isChart } from './sources/index.ts';
+import { kustomizationIn } from './sources/kustomize.ts';
 
 const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
 
 export function findTargets(read: readonly ReadManifest[]): FoundTarget[] {
   const manifests = read.map(({ manifest }) => manifest);
-  return manifests
-    .filter((manifest) => kinds.has(manifest.kind) && podTemplateOf(manifest))
-    .map((workload) => describe(workload, manifests));
+  return read
+    .filter(({ manifest }) => kinds.has(manifest.kind) && podTemplateOf(manifest))
+    .map(({ manifest, at }) => describe(manifest, manifests, at()));
 }
 
 interface ServiceSpec {
@@ -25,7 +27,7 @@ interface Probe {
   httpGet?: { path?: string; port?: number | string };
 }
 
-function describe(workload: Manifest, manifests: readonly Manifest[]): FoundTarget {
+function describe(workload: Manifest, manifests: readonly Manifest[], at: string): FoundTarget {
   const template = podTemplateOf(workload);
   const labels = template?.metadata?.labels ?? {};
   const containers = template?.spec.containers ?? [];
@@ -61,6 +63,7 @@ function describe(workload: Manifest, manifests: readonly Manifest[]): FoundTarg
   return {
     kind: workload.kind,
     name: workload.metadata.name,
+    at,
     service: service?.metadata.name,
     port: ports.length > 1 ? (port?.name ?? port?.port) : undefined,
     path,
@@ -90,20 +93,35 @@ const passedOver = /^(\.|node_modules$|vendor$|dist$|target$)/;
 const DEEPEST = 4;
 const FILES_MOST = 500;
 
-/** The folder itself or, where manifests lie in folders within, the files that hold Kubernetes objects. */
-export function pathsWithin(folder: string): string[] {
-  const files: string[] = [];
-  walk(folder, 0, files);
-  return files.filter(holdsObjects);
+/** What a folder has to offer: files that hold Kubernetes objects, and folders within that a tool makes objects of. */
+export interface Within {
+  readonly files: readonly string[];
+  readonly kustomizations: readonly string[];
+  readonly charts: readonly string[];
 }
 
-function walk(folder: string, depth: number, files: string[]): void {
+/** Of the folder and those within it; what a kustomization or a chart is made of is its own, and not looked into. */
+export function lookWithin(folder: string): Within {
+  const found = { files: [] as string[], kustomizations: [] as string[], charts: [] as string[] };
+  walk(folder, 0, found);
+  return { ...found, files: found.files.filter(holdsObjects) };
+}
+
+function walk(
+  folder: string,
+  depth: number,
+  found: { files: string[]; kustomizations: string[]; charts: string[] },
+): void {
   for (const name of readdirSync(folder).sort()) {
-    if (passedOver.test(name) || files.length >= FILES_MOST) continue;
+    if (passedOver.test(name) || found.files.length >= FILES_MOST) continue;
     const path = join(folder, name);
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found?.isDirectory() && depth < DEEPEST) walk(path, depth + 1, files);
-    else if (found?.isFile() && /\.(ya?ml|json)$/.test(name) && !/^rollproof\./.test(name)) files.push(path);
+    const entry = statSync(path, { throwIfNoEntry: false });
+    if (entry?.isDirectory()) {
+      if (isChart(path)) found.charts.push(path);
+      else if (kustomizationIn(path)) found.kustomizations.push(path);
+      else if (depth < DEEPEST) walk(path, depth + 1, found);
+    } else if (entry?.isFile() && /\.(ya?ml|json)$/.test(name) && !/^rollproof\./.test(name))
+      found.files.push(path);
   }
 }
 

@@ -2,6 +2,8 @@
 export interface FoundTarget {
   readonly kind: string;
   readonly name: string;
+  /** "file:line". */
+  readonly at: string;
   readonly service: string | undefined;
   /** Where the Service has several. */
   readonly port: number | string | undefined;

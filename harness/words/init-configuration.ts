@@ -18,11 +18,14 @@ const fieldOf: Readonly<Record<string, string>> = {
 };
 
 export function configurationText({ fields }: InitSource, found: FoundTarget): string {
-  const value = (of: unknown) => stringify(of, { collectionStyle: 'flow' }).trim();
+  const value = (of: unknown) => stringify(of, { collectionStyle: 'flow', lineWidth: 0 }).trim();
   const lines = [
     '# Written by `rollproof init`. Every field: docs/configuration.md.',
     'target:',
-    ...Object.entries(fields).map(([name, of]) => `  ${name}: ${value(of)}`),
+    ...stringify(fields, { lineWidth: 0 })
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
     `  ${fieldOf[found.kind]}: ${value(found.name)}`,
     found.service === undefined
       ? '  # service: NAME                # no Service was found that selects the pods'

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfiguration } from '../../harness/config/load.ts';
 import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
-import { findTargets, pathsWithin } from '../../harness/deploy/find-target.ts';
+import { findTargets, lookWithin } from '../../harness/deploy/find-target.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
@@ -531,15 +531,28 @@ test('init: what it finds makes a configuration that is taken, and what it canno
   mkdirSync(join(folder, 'k8s'));
   writeFileSync(join(folder, 'k8s', 'web.yaml'), yaml(probed, service().replace('8080', 'http')));
   writeFileSync(join(folder, 'values.yaml'), 'replicas: 3\n');
-  const paths = pathsWithin(folder);
+  for (const [within, file] of [
+    ['overlay', 'kustomization.yaml'],
+    ['chart', 'Chart.yaml'],
+  ] as const) {
+    mkdirSync(join(folder, within));
+    writeFileSync(join(folder, within, file), 'resources: []\n');
+    writeFileSync(join(folder, within, 'web.yaml'), yaml(probed));
+  }
+  const { files: paths, ...built } = lookWithin(folder);
   assert.equal(paths, [join(folder, 'k8s', 'web.yaml')]);
+  assert.equal(built, { kustomizations: [join(folder, 'overlay')], charts: [join(folder, 'chart')] });
   const [found, another] = findTargets(paths.flatMap(readManifestFiles));
   assert.ok(found && !another);
   assert.equal(
     [found.kind, found.name, found.service, found.path, found.container],
     ['Deployment', 'web', 'web', '/ready', 'app'],
   );
-  const text = configurationText({ is: 'manifests', fields: { manifests: paths } }, found);
+  // Long enough for a list that no line takes.
+  const many = Array.from({ length: 9 }, (_, index) => join('k8s', `service-${index}-of-the-shop.yaml`));
+  for (const file of many) writeFileSync(join(folder, file), yaml());
+  const fields = { manifests: ['k8s/web.yaml', ...many] };
+  const text = configurationText({ is: 'manifests', fields }, found);
   writeFileSync(join(folder, 'rollproof.yaml'), text);
   const { configuration, at } = loadConfiguration(join(folder, 'rollproof.yaml'), process.cwd());
   const target = await foreignTarget(configuration.target as never, {

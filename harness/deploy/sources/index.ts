@@ -54,5 +54,5 @@ function pathOf(path: string, field: () => string): ReadManifest[] {
   return read;
 }
 
-const isChart = (path: string): boolean =>
+export const isChart = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && existsSync(join(path, 'Chart.yaml'));
