@@ -4,6 +4,7 @@ import type { Cause, DirectVerdict, Results, ScenarioResult, Verdict } from '../
 import { verdicts } from '../harness/model/results.ts';
 import { count, counted, duration, listed, lostOf, nodesOf, percent } from '../harness/words/figures.ts';
 import { causeWords, lineWords } from '../harness/words/names.ts';
+import { substitutionsShown } from './cases.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
 
 export interface Answer {
@@ -284,7 +285,10 @@ function laneLoss(column: Column, lane: LineId): string {
 
 function settingsPhrase(column: Column): string {
   const n = column.settings.length;
-  return n === 0 ? `variant ${column.variant}` : `the ${counted(n, 'setting')} of “${column.variant}”`;
+  if (n === 0) return `variant ${column.variant}`;
+  return n === 1
+    ? `the setting ${column.settings[0]} (“${column.variant}”)`
+    : `the ${counted(n, 'setting')} of “${column.variant}”`;
 }
 
 /** Each path for itself. */
@@ -413,6 +417,12 @@ function sureLines(
   }
   for (const text of new Set(scenario.experiments.flatMap(({ warnings = [] }) => warnings)))
     lines.push({ tone: 'warn', text });
+  const changed = scenario.direct ? substitutionsShown(scenario).length : 0;
+  if (changed > 0)
+    lines.push({
+      tone: 'note',
+      text: `your manifests ran with ${counted(changed, 'change')}, each told under “What had to be changed to run it”`,
+    });
   for (const text of unchangedOf(scenario)) lines.push({ tone: 'note', text });
   for (const { variant, reason, sameAs } of scenario.variantsNotRun ?? [])
     lines.push({ tone: sameAs === undefined ? 'warn' : 'note', text: `${variant} was ${unstopped(reason)}` });

@@ -22,7 +22,8 @@ export function asIs(
     else
       substitutions.push({
         because: `${manifest.kind} ${manifest.metadata.name} is left out: ${fate.because}.`,
-        before: [nameOnly(manifest)],
+        // Its name says it: what it holds may be nobody's business.
+        before: [],
         after: [],
       });
   }
@@ -66,13 +67,6 @@ export function asIs(
   );
   return { manifests, substitutions };
 }
-
-/** Of what is left out nothing but its name is shown: it may hold what is nobody's business. */
-const nameOnly = ({ apiVersion, kind, metadata: { name } }: Manifest): Manifest => ({
-  apiVersion,
-  kind,
-  metadata: { name },
-});
 
 function withoutNamespace(manifest: Manifest): Manifest | undefined {
   if (!manifest.metadata.namespace) return;

@@ -50,12 +50,12 @@ export function substitutionsOf(
         ]
       : []),
   ];
-  const shown = steps
-    .map(({ because, before, after }) => ({
-      because,
-      diff: manifestsDiff(conceal(before), conceal(after), names),
-    }))
-    .filter(({ diff }) => diff !== '');
+  const shown = steps.flatMap(({ because, before, after }) => {
+    const diff = manifestsDiff(conceal(before), conceal(after), names);
+    // An object that is left out is said, and nothing of it shown; a change that changes nothing is none.
+    const leftOut = before.length + after.length === 0;
+    return diff !== '' || leftOut ? [{ because, diff }] : [];
+  });
   if (!target.asIs) return shown;
   const added = ours.map(({ because, objects }) => ({
     because,

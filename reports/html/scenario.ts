@@ -55,7 +55,8 @@ export function answerPanel(
   heading: 'h1' | 'h3',
 ): Markup {
   const answer = answerOf(scenario, results);
-  const tone = verdictWords[scenario.verdict].tone;
+  // Somebody's own that loses is no green answer, also where settings were proven.
+  const { tone } = verdictWords[scenario.direct?.verdict === 'loses' ? 'loses' : scenario.verdict];
   const below = headingBelow[heading];
   const card = (title: string, content: Content) =>
     html`<div class="card">${tag(below, title)}${content}</div>`;

@@ -185,6 +185,14 @@ test('labels, namespace and what stands beside somebody’s manifests are among 
   assert.match(nodePort?.because ?? '', /Service web has none \(type ClusterIP\): a second Service/);
   assert.match(nodePort?.diff ?? '', /^\+ {2}type: NodePort$/m);
   assert.equal(more, []);
+  const ingress = 'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}';
+  const fronted = await read(
+    { 'web.yaml': yaml(workload(), service(), ingress) },
+    '{manifests: [web.yaml], deployment: web}',
+  );
+  const [first] = substitutionsOf(fronted, scenario, fronted.manifests, fronted.manifests, (list) => list);
+  assert.match(first?.because ?? '', /^Ingress web is left out/);
+  assert.is(first?.diff, '', 'what is left out is said, not shown');
 });
 
 test('what cannot be tested is refused by name, all at once, with file and line', async () => {

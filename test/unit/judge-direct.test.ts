@@ -334,6 +334,21 @@ test('every report says it', async () => {
     /<span aria-hidden="true">✕<\/span> loses<\/span> <span>as it is, with the settings<\/span>/,
   );
   assert.match(page, /<b>loses<\/b>: your own workload loses as it is/);
+  assert.match(page, /<section class="answer bad">/, 'settings that were proven make no green answer of it');
+});
+
+test('that something was changed to run it stands where the answer is', async () => {
+  const results = await judged([{ variant: 'as-is' }]);
+  const [scenario] = results.scenarios as [ScenarioResult];
+  const because = 'Ingress web is left out: the load enters at the Service, not in front of it.';
+  const experiments = scenario.experiments.map((one) => ({ ...one, substitutions: [{ because, diff: '' }] }));
+  const changed = { ...scenario, experiments };
+  assert.ok(
+    answerOf(changed, results).sure.some(({ text }) =>
+      /^your manifests ran with 1 change, each told under “What had to be changed to run it”$/.test(text),
+    ),
+  );
+  assert.not.ok(answerOf(scenario, results).sure.some(({ text }) => /^your manifests ran/.test(text)));
 });
 
 test('history, trend and comparison go by it', async () => {
