@@ -1,5 +1,6 @@
 // Every command, in the order of the help text.
 import type { Command } from 'commander';
+import { packageVersion } from '../run/tool-version.ts';
 import { registerAudit } from './audit.ts';
 import { registerCheck } from './check.ts';
 import { registerCleanup } from './cleanup.ts';
@@ -14,6 +15,7 @@ import { registerTune } from './tune.ts';
 import { registerVerify } from './verify.ts';
 
 export function registerCommands(program: Command): void {
+  program.version(packageVersion().version, '-V, --version', 'print the version');
   registerInit(program);
   registerVerify(program);
   registerTune(program);

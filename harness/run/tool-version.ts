@@ -8,11 +8,17 @@ const GIT_LIMIT_MS = 10_000;
 
 export const packageRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
 
-export function toolVersion(): { name: string; version: string; commit?: string } {
+/** Name and version alone: no program is started. */
+export const packageVersion = (): { name: string; version: string } => {
   const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     name: string;
     version: string;
   };
+  return { name, version };
+};
+
+export function toolVersion(): { name: string; version: string; commit?: string } {
+  const { name, version } = packageVersion();
   const commit = commitOf();
   return { name, version, ...(commit && { commit }) };
 }
