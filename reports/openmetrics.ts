@@ -3,7 +3,7 @@ import type { ExperimentResult, LaneResult, Results } from '../harness/model/res
 import { directVerdicts, verdicts } from '../harness/model/results.ts';
 
 type Labels = Readonly<Record<string, string>>;
-interface Family {
+export interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly unit?: string;
@@ -11,14 +11,17 @@ interface Family {
   readonly samples: readonly (readonly [labels: Labels, value: number, suffix?: string])[];
 }
 
+/** Every figure that is exported, as OpenMetrics text and by OTLP: names and labels are the same in both. */
+export const metricFamilies = (results: Results): readonly MetricFamily[] => [
+  runInfo(results),
+  verdictStates(results),
+  directStates(results),
+  ...laneFamilies(results),
+  ...rolloutFamilies(results),
+];
+
 export function renderOpenMetrics(results: Results): string {
-  const families = [
-    runInfo(results),
-    verdictStates(results),
-    directStates(results),
-    ...laneFamilies(results),
-    ...rolloutFamilies(results),
-  ];
+  const families = metricFamilies(results);
   const atSeconds = Date.parse(results.startedAt) / 1000;
   const stamp = Number.isFinite(atSeconds) ? ` ${atSeconds}` : '';
   const lines = families
@@ -35,7 +38,7 @@ export function renderOpenMetrics(results: Results): string {
   return `${[...lines, '# EOF'].join('\n')}\n`;
 }
 
-function runInfo({ tool, cluster, runId }: Results): Family {
+function runInfo({ tool, cluster, runId }: Results): MetricFamily {
   return {
     name: 'rollproof_run',
     type: 'info',
@@ -58,7 +61,7 @@ function runInfo({ tool, cluster, runId }: Results): Family {
   };
 }
 
-function verdictStates({ scenarios }: Results): Family {
+function verdictStates({ scenarios }: Results): MetricFamily {
   const name = 'rollproof_scenario_verdict';
   return {
     name,
@@ -73,7 +76,7 @@ function verdictStates({ scenarios }: Results): Family {
   };
 }
 
-function directStates({ scenarios }: Results): Family {
+function directStates({ scenarios }: Results): MetricFamily {
   const name = 'rollproof_scenario_direct';
   return {
     name,
@@ -97,7 +100,7 @@ const labelsOf = (scenario: string, experiment: ExperimentResult): Labels => ({
   repeat: String(experiment.repeat),
 });
 
-function laneFamilies({ scenarios }: Results): readonly Family[] {
+function laneFamilies({ scenarios }: Results): readonly MetricFamily[] {
   const lanes = scenarios.flatMap((scenario) =>
     scenario.experiments.flatMap((experiment) =>
       Object.entries(experiment.lanes).map(([lane, result]) => ({
@@ -111,7 +114,7 @@ function laneFamilies({ scenarios }: Results): readonly Family[] {
     help: string,
     value: (result: LaneResult) => number,
     unit?: string,
-  ): Family => ({
+  ): MetricFamily => ({
     name,
     help,
     ...(unit ? { unit } : {}),
@@ -167,7 +170,7 @@ function laneFamilies({ scenarios }: Results): readonly Family[] {
   ];
 }
 
-function rolloutFamilies({ scenarios }: Results): readonly Family[] {
+function rolloutFamilies({ scenarios }: Results): readonly MetricFamily[] {
   const experiments = scenarios.flatMap((scenario) =>
     scenario.experiments.map((experiment) => ({ labels: labelsOf(scenario.name, experiment), experiment })),
   );
@@ -176,7 +179,7 @@ function rolloutFamilies({ scenarios }: Results): readonly Family[] {
     help: string,
     value: (experiment: ExperimentResult) => number | null,
     unit?: string,
-  ): Family => ({
+  ): MetricFamily => ({
     name,
     help,
     ...(unit ? { unit } : {}),

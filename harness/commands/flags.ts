@@ -122,6 +122,14 @@ export function namespaceName(text: string): string {
   return text;
 }
 
+/** The base address of an HTTP service, without a "/" at its end. */
+export function httpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '')
+    return url.href.replace(/\/+$/, '');
+  throw new InvalidArgumentError('It must be an address such as http://localhost:4318.');
+}
+
 /** Each part once. */
 export function list(text: string): string[] {
   const parts = text

@@ -12,6 +12,7 @@ import {
   type ClusterFlags,
   clusterOption,
   configured,
+  httpUrl,
   knownNames,
   list,
   wholeNumber,
@@ -36,6 +37,7 @@ interface VerifyFlags extends ClusterFlags {
   readonly resume?: string;
   readonly shard?: Shard;
   readonly crossCheck?: 'k6';
+  readonly otlp?: string;
 }
 
 export function registerVerify(program: Command): void {
@@ -82,6 +84,11 @@ export function registerVerify(program: Command): void {
         'k6',
       ]),
     )
+    .option(
+      '--otlp <url>',
+      'send figures and time line to an OpenTelemetry collector, too (OTLP/HTTP)',
+      httpUrl,
+    )
     .option('--dry-run', 'print every object that would be created, as YAML, and create nothing')
     .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
     .action(async (flags: VerifyFlags) => {
@@ -114,6 +121,7 @@ async function requestOf(flags: VerifyFlags, args: readonly string[]): Promise<V
     proxyDelayMs: flags.proxyDelay,
     seed: flags.seed,
     crossCheck: flags.crossCheck,
+    otlp: flags.otlp,
     arguments: args,
   };
 }

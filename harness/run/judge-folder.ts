@@ -20,6 +20,8 @@ import { notAsSealed, readSeal, runFile, sealEvidence, writeSeal } from './seal-
 
 export interface Judged {
   readonly results: Results;
+  /** What the page shows of each journal, by its name. */
+  readonly views: ReadonlyMap<string, JournalView>;
   /** The summary for a terminal. */
   readonly summary: string;
   readonly exitCode: ExitCode;
@@ -57,6 +59,7 @@ export async function judgeFolder(folder: string, options: JudgeFolderOptions = 
   }
   return {
     results,
+    views,
     summary: renderTerminal(results, { colour: wantsColour(process.stdout, process.env) }),
     exitCode: results.exitCode as ExitCode,
   };

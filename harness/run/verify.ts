@@ -18,6 +18,7 @@ import { runExperiments } from './experiments.ts';
 import { concludeRun, type Keeping, keepingOf } from './gate.ts';
 import { judgeFolder } from './judge-folder.ts';
 import { measureAgain } from './measure-again.ts';
+import { sendOtlp } from './otlp/send.ts';
 import { joinFacts, type Resumed, readResumed, refuseDifferent, reuseOf, seedOf } from './resume.ts';
 import { runFile } from './seal-run.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
@@ -55,6 +56,8 @@ export interface VerifyRequest {
   readonly proxyDelayMs: number | undefined;
   readonly seed: number | undefined;
   readonly crossCheck: 'k6' | undefined;
+  /** Where figures and time line are sent to in the end, too (OTLP over HTTP). */
+  readonly otlp: string | undefined;
   /** As typed, for the line that makes the run again. */
   readonly arguments: readonly string[];
 }
@@ -121,6 +124,7 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
         keeping,
         resumed,
         measuringAgain: request.measuringAgain,
+        otlp: request.otlp,
       }),
   );
 }
@@ -139,12 +143,13 @@ interface Plan {
   readonly keeping: Keeping | undefined;
   readonly resumed: Resumed | undefined;
   readonly measuringAgain: number;
+  readonly otlp: string | undefined;
 }
 
 async function execute(
   session: Session,
   selection: Selection,
-  { out, strict, keeping, resumed, measuringAgain }: Plan,
+  { out, strict, keeping, resumed, measuringAgain, otlp }: Plan,
 ): Promise<ExitCode> {
   const { run, timed, stages } = session;
   // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
@@ -215,6 +220,7 @@ async function execute(
   if (judged.results.seal) process.stdout.write(`Seal: ${judged.results.seal}\n`);
   const concluded = writing(() => keeping && concludeRun(judged.results, keeping, out));
   for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
+  if (otlp !== undefined) process.stdout.write(`${await sendOtlp(otlp, judged.results, judged.views)}\n`);
   for (const { message } of unwritten) timed.note(`Not written: ${message}`);
   // A cluster that goes away takes everything with it.
   if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);

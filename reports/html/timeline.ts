@@ -42,6 +42,7 @@ export function journalView(facts: JournalFacts, cited: ReadonlySet<number> = ne
   return {
     runId: header.runId,
     startedAt: header.startedAt,
+    loadFromMs: Math.round(-facts.clocks.fromHarness(0)),
     profile: header.profile,
     seed: header.seed,
     tool: [header.tool.name, header.tool.version, header.tool.commit].filter(Boolean).join(' '),

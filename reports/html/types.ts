@@ -5,6 +5,8 @@ import type { Lane, Outcome } from '../../harness/model/load.ts';
 export interface JournalView {
   readonly runId: string;
   readonly startedAt: string;
+  /** From `startedAt` to the load's start, ms: where the time line's 0 is on the clock on the wall. */
+  readonly loadFromMs: number;
   readonly profile: string;
   readonly seed: number;
   readonly tool: string;
