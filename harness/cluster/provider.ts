@@ -52,8 +52,30 @@ export interface RunningCluster extends AsyncDisposable {
   delayProxy?(delayMs: number): Promise<void>;
   /** Starts a load agent outside the cluster, from an image that was provided. Undefined where there is no outside. */
   outsideAgent?(program: OutsideProgram): Promise<OutsideAgent>;
+  /**
+   * What connection tracking on a node says of the connections to some addresses, as it happens. Undefined where nobody
+   * may read it, or nothing is tracked.
+   */
+  witness?(node: string, request: WitnessRequest): Promise<NodeWitness | { readonly cannot: string }>;
   /** Takes it down now; safe to call twice. */
   destroy(): Promise<void>;
+}
+
+export interface WitnessRequest {
+  /** host:port as clients ask for them. */
+  readonly addresses: readonly string[];
+  /** A line of `conntrack -E -o timestamp,id`, or "clock QUESTION SECONDS" in answer to a question. */
+  readonly onLine: (line: string) => void;
+}
+
+/** Runs until it is stopped; on its node. */
+export interface NodeWitness {
+  readonly node: string;
+  /** How it came to its end; also when nobody asked for it. */
+  readonly ended: Promise<string>;
+  /** What time is it on the node? */
+  ask(question: string): void;
+  stop(): Promise<void>;
 }
 
 /** An image, and how its agent is started where it has none inside: a file that is put there, and the command. */

@@ -8,6 +8,8 @@ export interface ProgramOptions {
   readonly onlyEnv?: Readonly<Record<string, string | undefined>>;
   /** Each line of standard output as it comes. */
   readonly onLine?: (line: string) => void;
+  /** false: standard output is not kept, so that it may be endless; `stdout` of its end is empty. */
+  readonly keepOutput?: boolean;
 }
 
 export interface ProgramEnd {
@@ -32,12 +34,13 @@ const OUTPUT_LIMIT = 64_000_000;
 const STDERR_CHARS = 2000;
 
 export function startProgram(file: string, args: readonly string[], options: ProgramOptions = {}): Program {
-  const { onLine, onlyEnv } = options;
+  const { onLine, onlyEnv, keepOutput = true } = options;
   const settings: Options = {
     reject: false,
     detached: true,
     stdin: 'pipe',
     maxBuffer: OUTPUT_LIMIT,
+    ...(!keepOutput && { buffer: { stdout: false, stderr: true } }),
     ...(onlyEnv && { env: onlyEnv, extendEnv: false }),
     ...(onLine && {
       stdout: function* (line: unknown) {

@@ -10,6 +10,7 @@ import { type Routing, routing } from './endpoints.ts';
 import { type Moment, type PodLife, podLives } from './pods.ts';
 import type { Journal, Lined } from './read.ts';
 import { type Stream, sumStreams } from './streams.ts';
+import { type Witness, witnessOf } from './witness.ts';
 
 export interface JournalFacts {
   /** The records themselves, for who judges the recording and not what it shows. */
@@ -20,6 +21,7 @@ export interface JournalFacts {
   readonly streams: readonly Stream[];
   readonly pods: ReadonlyMap<string, PodLife>;
   readonly routing: Routing;
+  readonly witness: Witness;
   readonly steps: readonly StepFact[];
   readonly milestones: readonly (Moment & { readonly name: RecordOf<'milestone'>['name'] })[];
   /** What watches saw, in order. */
@@ -84,13 +86,16 @@ class FactsOfJournal implements JournalFacts {
     return this.journal.end;
   }
   get streams() {
-    return this.#keep('streams', () => sumStreams(this.journal, this.clocks));
+    return this.#keep('streams', () => sumStreams(this.journal, this.clocks, this.witness));
   }
   get pods() {
     return this.#keep('pods', () => podLives(this.journal, this.clocks));
   }
   get routing() {
     return this.#keep('routing', () => routing(this.journal, this.clocks));
+  }
+  get witness() {
+    return this.#keep('witness', () => witnessOf(this.journal, this.clocks));
   }
   get steps() {
     return this.#keep('steps', () => stepFacts(this.journal, this.clocks));

@@ -14,8 +14,15 @@ import {
 } from '../model/load.ts';
 import type { Clocks } from './clocks.ts';
 import type { Journal } from './read.ts';
+import type { Asked, Witness } from './witness.ts';
 
-export interface PlacedFailure extends Failure {
+/** `kernel`: connection tracking says to whom the connection was sent. */
+export type PodKnownBy = NonNullable<Failure['podKnownBy']> | 'kernel';
+
+export interface PlacedFailure extends Omit<Failure, 'podKnownBy'> {
+  readonly podKnownBy?: PodKnownBy | undefined;
+  /** What connection tracking says of its connection. */
+  readonly asked?: Asked | undefined;
   /** The bucket that counts it. */
   readonly bucket: number;
   readonly agent: string;
@@ -73,11 +80,55 @@ export interface Stream {
 /** The stream that loads the control target is the one with this id. */
 export const CONTROL_STREAM = 'control';
 
-export function sumStreams(journal: Journal, clocks: Clocks): readonly Stream[] {
-  return journal.header.plan.streams.map(({ id, lane }) => sumStream(journal, clocks, id, lane));
+export function sumStreams(journal: Journal, clocks: Clocks, witness: Witness): readonly Stream[] {
+  const addresses = agentAddresses(journal);
+  return journal.header.plan.streams.map(({ id, lane, url }) => {
+    const askedOf = askedIn(witness, addressOf(url), addresses);
+    return sumStream(journal, clocks, id, lane, askedOf);
+  });
 }
 
-function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane): Stream {
+/** Where the agents' pods connect from, by name. */
+function agentAddresses(journal: Journal): ReadonlyMap<string, string> {
+  const addresses = new Map<string, string>();
+  for (const { facts, name } of journal.watches)
+    if (facts.kind === 'Pod' && facts.role === 'agent' && facts.ip) addresses.set(name, facts.ip);
+  return addresses;
+}
+
+type AskedOf = (
+  failure: Failure,
+  agent: string,
+  shiftMs: number,
+) => Pick<PlacedFailure, 'pod' | 'podKnownBy' | 'asked'>;
+
+/** What an answer said of the pod goes before what the kernel says of the connection. */
+function askedIn(witness: Witness, address: string, agents: ReadonlyMap<string, string>): AskedOf {
+  return ({ localPort, openedMs, endMs, outcome, reused, pod, podKnownBy }, agent, shiftMs) => {
+    const own = { ...(pod !== undefined && { pod, podKnownBy }) };
+    if (localPort === undefined || openedMs === undefined || witness.connections.length === 0) return own;
+    const asked = witness.asked({
+      port: localPort,
+      openedMs: openedMs + shiftMs,
+      endMs: endMs + shiftMs,
+      address,
+      from: agents.get(agent),
+      failed: !reused && (outcome === 'refused' || outcome === 'unreachable'),
+    });
+    if (asked === undefined) return own;
+    return {
+      asked,
+      ...(asked === 'nobody' || pod !== undefined ? own : { pod: asked.pod, podKnownBy: 'kernel' as const }),
+    };
+  };
+}
+
+const addressOf = (url: string): string => {
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+};
+
+function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane, askedOf: AskedOf): Stream {
   const ends = journal.streamEnds.filter((record) => record.end.stream === id);
   const buckets = new Map<number, SumBucket>();
   const answers = new Map<string, AnswerSpan>();
@@ -109,8 +160,10 @@ function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane): St
       }
     }
     for (const failure of delta.failures) {
+      const { pod: _, podKnownBy: __, ...rest } = failure;
       failures.push({
-        ...failure,
+        ...rest,
+        ...askedOf(failure, agent, shiftMs),
         bucket: Math.floor(failure.dueMs / BUCKET_MS) + shift,
         dueMs: failure.dueMs + shiftMs,
         startMs: failure.startMs + shiftMs,

@@ -8,6 +8,7 @@ import { inLineOrder, type LineId } from '../model/line.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
 import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
+import { kernelResults } from './kernel.ts';
 import { judgeLane } from './lanes.ts';
 import { measure, notRunMeasures } from './measures.ts';
 import { remediesOf } from './remedies/index.ts';
@@ -82,7 +83,17 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     loadMs,
     lanes: results,
     ...(remedies.length > 0 && { remedies }),
-    measures: measure({ journal, clocks, scene, streams, lanes: results, lastRouted, rollout }),
+    ...kernelResults(facts),
+    measures: measure({
+      journal,
+      clocks,
+      scene,
+      witness: facts.witness,
+      streams,
+      lanes: results,
+      lastRouted,
+      rollout,
+    }),
     ...(Object.keys(notRun).length > 0 && { notRun }),
     ...(crossCheck && {
       crossCheck: {

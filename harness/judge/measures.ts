@@ -6,6 +6,7 @@ import type { PodLife } from '../journal/pods.ts';
 import type { Journal } from '../journal/read.ts';
 import { type Rollout, within } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
+import type { Witness } from '../journal/witness.ts';
 import { type ByLine, linesOf } from '../model/line.ts';
 import { BUCKET_MS, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
@@ -20,6 +21,7 @@ export interface MeasureContext {
   readonly journal: Journal;
   readonly clocks: Clocks;
   readonly scene: Scene;
+  readonly witness: Witness;
   readonly streams: readonly Stream[];
   readonly lanes: ByLine<LaneResult>;
   /** Lane new: the last attempt that was surely routed to a pod that had stopped, by pod, ms. */
@@ -134,7 +136,15 @@ function endpointMeasures({ scene, rollout }: MeasureContext): Found {
   };
 }
 
-function podMeasures({ scene, rollout, streams, journal, clocks, lastRouted }: MeasureContext): Found {
+function podMeasures({
+  scene,
+  rollout,
+  streams,
+  journal,
+  clocks,
+  lastRouted,
+  witness,
+}: MeasureContext): Found {
   const pods = [...scene.pods.values()];
   const later = pods.filter((pod) => (pod.created?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
   const going = pods.filter((pod) => (pod.terminating?.atMs ?? Number.NEGATIVE_INFINITY) >= rollout.fromMs);
@@ -180,7 +190,7 @@ function podMeasures({ scene, rollout, streams, journal, clocks, lastRouted }: M
       ),
     ),
     ...range('readyAfterDeletionMs', replacementTimes(going, rollout)),
-    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams, lastRouted)),
+    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams, lastRouted, witness)),
     graceExceeded: going.filter((pod) => pod.graceExceeded).length,
     neverReady: later.filter((pod) => !pod.ready && !pod.terminating).length,
   };
@@ -252,14 +262,24 @@ function replacementTimes(going: readonly PodLife[], rollout: Rollout): number[]
 }
 
 /**
- * From a pod's deletion to the last new connection that was routed to it, answered (to the end of a 100 ms bucket) or
- * lost because it had stopped: how long the routing lagged, and so how long a preStop sleep must at least be.
+ * From a pod's deletion to the last new connection that was routed to it: how long the routing lagged, and so how long a
+ * preStop sleep must at least be. By connection tracking exactly; without it as far as answers (to the end of a 100 ms
+ * bucket) and what was lost because the pod had stopped tell.
  */
 function lastNewConnections(
   going: readonly PodLife[],
   streams: readonly Stream[],
   lastRouted: ReadonlyMap<string, number>,
+  { connections }: Witness,
 ): number[] {
+  // The kernel saw every connection: nothing is left to infer.
+  if (connections.length > 0) {
+    const last = new Map(connections.map(({ pod, atMs }) => [pod, atMs]));
+    return going.flatMap(({ name, terminating }) => {
+      const atMs = last.get(name);
+      return atMs === undefined ? [] : [Math.max(0, atMs - (terminating?.atMs ?? 0))];
+    });
+  }
   const ofLane = streams.filter((stream) => stream.lane === 'new' && !stream.control);
   return going.flatMap((pod) => {
     const times = [...ofLane.map((stream) => stream.answers.get(pod.name)?.lastMs), lastRouted.get(pod.name)];

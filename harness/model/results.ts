@@ -85,6 +85,36 @@ export interface Remedy {
   readonly facts: readonly Fact[];
 }
 
+/** A distribution of lags. No finer than connections are apart. */
+export interface LagFigures {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly maxMs: number;
+}
+
+/** How long a node's routing lagged behind the EndpointSlices, by connection tracking. */
+export interface RoutingLag {
+  readonly node: string;
+  /** From the slice without a pod to the last connection that was sent to it; 0: none was. */
+  readonly left: LagFigures;
+  /** From the slice with a pod to the first connection that was sent to it. */
+  readonly joined: LagFigures;
+}
+
+/**
+ * From when to when a pod accepted connections, by its answers (connection tracking). It began between `notBeforeMs` and
+ * `fromMs`, and stopped between `toMs` and `notAfterMs` (not known: nobody was sent to it any more). ± `errorMs`.
+ */
+export interface ListensResult {
+  readonly pod: string;
+  readonly notBeforeMs?: number;
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly notAfterMs?: number;
+  readonly errorMs: number;
+}
+
 /** A cluster of losses in one lane. Times in ms since the load's start. Σ causes.lost = lost. */
 export interface LossWindow {
   readonly startMs: number;
@@ -169,6 +199,9 @@ export interface ExperimentResult {
   readonly lanes: ByLine<LaneResult>;
   /** What to change, where the facts say more than the cause does; the first that explains a cause speaks for it. */
   readonly remedies?: readonly Remedy[];
+  /** By connection tracking, where it was read: lag of the routing per node, and when pods accepted connections. */
+  readonly routing?: readonly RoutingLag[];
+  readonly listens?: readonly ListensResult[];
   /** Every measure that claims can use, by name. */
   readonly measures: Readonly<Record<string, number | string>>;
   /** Measures that could not be taken on this machine, with the reason (a tool that is not there). */

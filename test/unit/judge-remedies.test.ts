@@ -189,6 +189,14 @@ const table: Readonly<Record<string, Case>> = {
     id: 'stop-signal',
     says: /container app is stopped by SIGQUIT \(its lifecycle\.stopSignal\), not by SIGTERM, and the app dies of it \(exit code 131 = 128 \+ 3\)/,
   },
+  '(g) the app does not know the pod’s stop signal, and lives until it is killed': {
+    container: ', lifecycle: {stopSignal: SIGQUIT}',
+    losses: cut,
+    setup: (journal) => goes(journal, 20_100, 137, 12),
+    id: 'stop-signal',
+    says: /stopped by SIGQUIT .*not by SIGTERM, and the app does not end on it: 1 container lived until the end/,
+    never: /[Rr]aise|tini/,
+  },
   '(g) the image’s STOPSIGNAL is known by the exit code': {
     losses: [{ dueMs: 13_000, outcome: 'reset', endMs: 13_050, reused: true, pod: 'old' }],
     setup: (journal) => goes(journal, 13_100, 138),

@@ -7,8 +7,11 @@ import { PHASE_EARLY_MS, type Scene } from './scene.ts';
 
 export interface Acceptance {
   readonly state: 'starting' | 'listening' | 'stopping' | 'stopped';
-  /** The process said so; a watch showed it; or it is inferred from there being no readinessProbe. */
-  readonly by: 'phase' | 'watch' | 'inferred';
+  /**
+   * The process said so; a watch showed it; the kernel's connection tracking saw its answers; or it is inferred from there
+   * being no readinessProbe.
+   */
+  readonly by: 'phase' | 'watch' | 'kernel' | 'inferred';
   /** false: a change of the state lies closer than the facts are precise. */
   readonly sure: boolean;
   /** The moment that decides, with words for it. */

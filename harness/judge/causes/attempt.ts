@@ -1,6 +1,8 @@
 // A lost attempt, the shares of its causes, and what the rows of the decision table pass on to one another.
 
 import type { PodLife } from '../../journal/pods.ts';
+import type { PodKnownBy } from '../../journal/streams.ts';
+import type { Asked } from '../../journal/witness.ts';
 import type { Outcome, Phase } from '../../model/load.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
 import type { Acceptance, Stop } from './acceptance.ts';
@@ -18,7 +20,8 @@ export interface LostAttempt {
   readonly bytes: number;
   readonly status?: number | undefined;
   readonly pod?: string | undefined;
-  readonly podKnownBy?: 'answer' | 'previous-answer' | 'route' | undefined;
+  readonly podKnownBy?: PodKnownBy | undefined;
+  readonly asked?: Asked | undefined;
   readonly code?: string;
 }
 
@@ -52,6 +55,7 @@ export const unknown = (text: string, fact: Partial<Fact> = {}): Share => ({
 
 export function knownPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
   if (attempt.pod === undefined) return undefined;
-  if (attempt.podKnownBy === 'route' && scene.ignoreRouteKnowledge) return undefined;
+  const byRoute = attempt.podKnownBy === 'route' || attempt.podKnownBy === 'kernel';
+  if (byRoute && scene.ignoreRouteKnowledge) return undefined;
   return scene.pods.get(attempt.pod);
 }

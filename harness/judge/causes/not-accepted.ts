@@ -4,6 +4,7 @@ import type { PodLife } from '../../journal/pods.ts';
 import { at } from '../../words/figures.ts';
 import { type Acceptance, acceptanceAt } from './acceptance.ts';
 import { type Candidate, knownPod, type LostAttempt, type Share, unknown } from './attempt.ts';
+import { byKernel } from './by-kernel.ts';
 import { noEndpoint, sharesOf } from './routed-shares.ts';
 import type { Scene } from './scene.ts';
 import { hang, nodeTrouble } from './trouble.ts';
@@ -17,6 +18,8 @@ export function notAccepted(
   known: PodLife | undefined,
   scene: Scene,
 ): readonly Share[] {
+  const told = byKernel(attempt, known, scene);
+  if (told) return told;
   const atMs = attempt.startMs;
   const delayMs = scene.routing.delayAt(atMs);
   const unsure: Candidate[] = [];

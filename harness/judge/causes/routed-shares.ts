@@ -43,7 +43,11 @@ export function sharesOf(
   }
   const confidence = (candidates: readonly Candidate[]): Confidence => {
     if (kinds > 1 || candidates.some(({ acceptance }) => acceptance.by === 'inferred')) return 'low';
-    if (known && candidates.every(({ acceptance }) => acceptance.by === 'phase')) return 'high';
+    if (
+      known &&
+      candidates.every(({ acceptance }) => acceptance.by === 'phase' || acceptance.by === 'kernel')
+    )
+      return 'high';
     const solid = candidates.every(
       ({ acceptance }) =>
         acceptance.by === 'phase' || (acceptance.state === 'stopped' && acceptance.by === 'watch'),

@@ -3,6 +3,7 @@
 import type { Clocks } from '../../journal/clocks.ts';
 import type { Routing } from '../../journal/endpoints.ts';
 import type { JournalFacts } from '../../journal/facts.ts';
+import { type Listening, listeningOf } from '../../journal/listening.ts';
 import type { PodLife } from '../../journal/pods.ts';
 import { type NodeTrouble, nodeTroubles } from '../../journal/pods.ts';
 import type { Journal } from '../../journal/read.ts';
@@ -16,6 +17,8 @@ export const PHASE_EARLY_MS = 5;
 export interface Scene {
   readonly pods: ReadonlyMap<string, PodLife>;
   readonly routing: Routing;
+  /** When pods accepted and refused connections, where connection tracking was read. */
+  readonly listening: ReadonlyMap<string, Listening>;
   readonly nodeTroubles: readonly NodeTrouble[];
   readonly controlFailures: readonly PlacedFailure[];
   /** Answers per pod over all lanes: a pod that answered was listening. */
@@ -48,6 +51,7 @@ export function buildScene(facts: JournalFacts, ignoreRouteKnowledge: boolean): 
   return {
     pods: facts.pods,
     routing: facts.routing,
+    listening: listeningOf(facts.witness),
     nodeTroubles: nodeTroubles(journal, clocks),
     controlFailures: streams.filter((stream) => stream.control).flatMap((stream) => stream.failures),
     answers: mergeAnswers(streams.filter((stream) => !stream.control)),

@@ -57,12 +57,16 @@ export function stopSignal({ facts, written, going }: PodEnds): Remedy | undefin
   const signal = told?.stopSignal ?? (first && signalOf(first.ending)) ?? reported?.signal;
   if (name === undefined || signal === undefined || ends.length === 0) return undefined;
   const from = told ? 'its lifecycle.stopSignal' : 'the STOPSIGNAL of its image';
-  const outcome = first
-    ? `and the app dies of it (exit code ${first.ending.exitCode} = 128 + ${constants.signals[signal as NodeJS.Signals] ?? '?'})`
-    : 'which the app may handle otherwise than SIGTERM';
+  const killed = ends.filter(({ pod }) => pod.graceExceeded);
+  const outcome =
+    !first && told && killed.length > 0
+      ? `and the app does not end on it: ${counted(killed.length, 'container')} lived until the end of the grace period and were killed`
+      : first
+        ? `and the app dies of it (exit code ${first.ending.exitCode} = 128 + ${constants.signals[signal as NodeJS.Signals] ?? '?'})`
+        : 'which the app may handle otherwise than SIGTERM';
   return {
     id: 'stop-signal',
-    explains: ['killed-in-flight', 'kept-connection-cut', 'routed-after-stop'],
+    explains: ['killed-in-flight', 'kept-connection-cut', 'routed-after-stop', 'grace-exceeded'],
     found: `container ${name} is stopped by ${signal} (${from}), not by SIGTERM, ${outcome}`,
     todo: `Let the app finish its requests on ${signal}, or make it SIGTERM: ${told ? 'take lifecycle.stopSignal out' : 'STOPSIGNAL SIGTERM in the image’s Dockerfile'}. A longer grace period changes nothing, and no setting of ours does.`,
     facts: died.slice(0, 4).map(({ pod, ending }) => ({

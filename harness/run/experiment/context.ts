@@ -55,6 +55,8 @@ export interface PreparedExperiment {
   readonly shared: { readonly runId: string; readonly names: readonly string[] } | undefined;
   /** The node that the load agents got. */
   readonly agentNode: string | undefined;
+  /** The nodes on which the agents' connections are sent to a pod. */
+  readonly routedOn: readonly string[];
   /** The run's, or the scenario's own. */
   readonly target: TargetDefinition;
   readonly agents: readonly PreparedAgent[];

@@ -8,6 +8,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
 import type { PreparedAgent, PreparedExperiment, RunContext } from './context.ts';
 import { loadPlan } from './load-plan.ts';
+import { ownPorts } from './witness.ts';
 
 export const withoutSecrets = (manifests: readonly Manifest[], target: TargetDefinition): Manifest[] =>
   manifests.map((manifest) => redactManifest(manifest, target.builtIn || target.published !== undefined));
@@ -17,7 +18,8 @@ export function planOf(
   prepared: PreparedExperiment,
   { split, parts }: PreparedAgent,
 ): AgentPlan {
-  return loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
+  const plan = loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
+  return { ...plan, ...(run.cluster.witness && ownPorts(plan, prepared.key.scenario)) };
 }
 
 export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan): HeaderRecord {

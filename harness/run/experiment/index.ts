@@ -21,6 +21,7 @@ import { headerOf, planOf, wholeStreams } from './header.ts';
 import { experimentName } from './key.ts';
 import { scenarioDriver } from './scenario-driver.ts';
 import { measureUnderLoad, refuseFaults } from './under-load.ts';
+import { startWitness } from './witness.ts';
 
 export type { ExperimentOutcome, PreparedExperiment, ProgressEvent, RunContext } from './context.ts';
 export type { Driver, Scene } from './driver.ts';
@@ -84,6 +85,14 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
         }),
       async beside() {
         const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
+        await startWitness({
+          cluster: run.cluster,
+          nodes: prepared.routedOn,
+          plans,
+          scenario,
+          journal,
+          life,
+        });
         followQueueOf(measurement);
         return crossCheck;
       },

@@ -83,7 +83,7 @@ function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): n
 const slots = (ratePerSecond: number, timeoutMs: number): number =>
   Math.ceil((ratePerSecond * timeoutMs) / 1000) + spareSlots;
 
-function highestRate(profile: RateProfile, scenario: Scenario): number {
+export function highestRate(profile: RateProfile, scenario: Scenario): number {
   const steps = scenario.steps.flatMap((step) => (step.step === 'load-rate' ? [step.ratePerSecond] : []));
   switch (profile.shape) {
     case 'constant':

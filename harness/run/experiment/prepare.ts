@@ -143,17 +143,12 @@ export async function prepareExperiment(
   const serviceNamed = (wanted: string) =>
     created.find((object) => object.kind === 'Service' && object.metadata.name === wanted) as Manifest;
   const service = serviceNamed(target.service.name);
+  const entry = key.path === 'cluster-ip' ? undefined : entryPod(service, targetPods, agentPods);
   const addresses = {
     target:
       key.path === 'cluster-ip'
         ? `${clusterIpOf(service)}:${target.service.port}`
-        : await nodePortAddress(
-            kube,
-            identity,
-            service,
-            target.service.port,
-            entryPod(service, targetPods, agentPods),
-          ),
+        : await nodePortAddress(kube, identity, service, target.service.port, entry),
     control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
   const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
@@ -170,6 +165,7 @@ export async function prepareExperiment(
       ? undefined
       : { runId: run.runId, names: manifests.map(({ metadata }) => metadata.name) },
     agentNode: agentPods[0]?.node,
+    routedOn: [...agentPods, ...(entry ? [entry] : [])].map(({ node }) => node),
     target,
     agents: preparedAgents(given.kube, identity, agentPods, outside),
     addresses,

@@ -1,0 +1,197 @@
+// Connection tracking of a node into the journal: its events, reduced to one entry per connection (whom it was sent to,
+// how it was answered) and put on the harness's clock.
+import { type KernelAnswer, kernelAnswers, type RecordOf } from '../model/journal.ts';
+import type { JournalWriter } from './journal-writer.ts';
+
+export interface WitnessReader {
+  /** A line of the node. */
+  line(text: string): void;
+  /** Asks the node's clock now and then; `ask` reaches the node. */
+  ask(ask: (question: string) => void): void;
+  /** Writes what is known, and that it was read until now. */
+  flush(): void;
+  /** What was read of the node cannot be whole any more. */
+  broken(why: string): void;
+}
+
+interface Connection {
+  readonly port: number;
+  readonly from: string;
+  readonly to: string;
+  readonly pod: string;
+  readonly beganT: number;
+  answer: number;
+  answeredT: number;
+  dirty: boolean;
+}
+
+const eventLine =
+  /^\[(\d+\.\d+)\]\s+\[(NEW|UPDATE|DESTROY)\]\s+tcp\s+6\s+(?:\d+\s+)?(?:([A-Z_]+)\s+)?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)\s+(\[UNREPLIED\] )?src=(\S+) dst=\S+ sport=(\d+) .*?\bid=(\d+)/;
+const clockLine = /^clock (\S+) (\d+\.\d+)$/;
+
+/** An entry in SYN_SENT lasts 120 s (nf_conntrack_tcp_timeout_syn_sent): one that goes earlier was refused. */
+const REFUSED_WITHIN_MS = 60_000;
+/** What was never answered is forgotten after that. */
+const FORGET_MS = 130_000;
+/** Entries whose answer is still to come; beyond it the oldest are given up. */
+const MOST_OPEN = 200_000;
+const indexOf = (answer: KernelAnswer): number => kernelAnswers.indexOf(answer);
+const NONE = indexOf('none');
+
+export function witnessReader(node: string, journal: JournalWriter): WitnessReader {
+  const open = new Map<string, Connection>();
+  let dirty: Connection[] = [];
+  let lost = false;
+  let said = false;
+  let questions = 0;
+  const asked = new Map<string, number>();
+  /** Node time − harness time, ms; the best that is not old. */
+  let clock: { readonly offsetMs: number; readonly errorMs: number; readonly atT: number } | undefined;
+
+  const note = (text: string) => {
+    if (!said) journal.write({ type: 'note', level: 'warning', text });
+    said = true;
+  };
+  const mark = (connection: Connection) => {
+    if (!connection.dirty) dirty.push(connection);
+    connection.dirty = true;
+  };
+  const answered = (id: string, answer: number, t: number) => {
+    const connection = open.get(id);
+    if (!connection) return;
+    open.delete(id);
+    connection.answer = answer;
+    connection.answeredT = t;
+    mark(connection);
+  };
+
+  return {
+    line(text) {
+      const told = clockLine.exec(text);
+      if (told) {
+        const sentT = asked.get(told[1] ?? '');
+        asked.delete(told[1] ?? '');
+        if (sentT === undefined) return;
+        const now = journal.nowMs();
+        const errorMs = (now - sentT) / 2;
+        // An old answer may have drifted: 50 ppm are 3 ms in a minute.
+        const aged = clock ? clock.errorMs + (now - clock.atT) * 5e-5 : Number.POSITIVE_INFINITY;
+        if (errorMs <= aged)
+          clock = { offsetMs: Number(told[2]) * 1000 - (sentT + now) / 2, errorMs, atT: now };
+        return;
+      }
+      const found = eventLine.exec(text);
+      if (!found) {
+        if (/WARNING|conntrack v|^conntrack/.test(text)) {
+          lost = true;
+          note(
+            `Connection tracking on node ${node}: ${text.trim().slice(0, 200)}: some connections are not known.`,
+          );
+        }
+        return;
+      }
+      if (!clock) return;
+      const [
+        ,
+        seconds,
+        event,
+        state,
+        from = '',
+        host = '',
+        port,
+        hostPort,
+        unreplied,
+        pod = '',
+        podPort,
+        id = '',
+      ] = found;
+      const t = Math.min(journal.nowMs(), Number(seconds) * 1000 - clock.offsetMs);
+      if (event === 'NEW') {
+        const connection: Connection = {
+          port: Number(port),
+          from,
+          to: `${host}:${hostPort}`,
+          pod: `${pod}:${podPort}`,
+          beganT: Math.max(0, t),
+          answer: NONE,
+          answeredT: 0,
+          dirty: false,
+        };
+        open.set(id, connection);
+        mark(connection);
+        if (open.size > MOST_OPEN) open.delete(open.keys().next().value as string);
+      } else if (event === 'UPDATE' && state === 'SYN_RECV') answered(id, indexOf('accepted'), t);
+      else if (event === 'DESTROY' && unreplied) {
+        const connection = open.get(id);
+        if (connection && t - connection.beganT < REFUSED_WITHIN_MS) answered(id, indexOf('refused'), t);
+        else open.delete(id);
+      }
+    },
+    ask(ask) {
+      const question = String(++questions);
+      asked.set(question, journal.nowMs());
+      ask(question);
+    },
+    flush() {
+      if (!clock) return;
+      const now = journal.nowMs();
+      for (const [id, { beganT }] of open) {
+        if (now - beganT < FORGET_MS) break;
+        open.delete(id);
+      }
+      journal.write(recordOf(node, dirty, clock.errorMs, now, lost));
+      for (const connection of dirty) connection.dirty = false;
+      dirty = [];
+      lost = false;
+    },
+    broken(why) {
+      lost = true;
+      note(`Connection tracking on node ${node} ${why}: from then on it is not known which pods were asked.`);
+    },
+  };
+}
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+
+function recordOf(
+  node: string,
+  connections: readonly Connection[],
+  errorMs: number,
+  now: number,
+  lost: boolean,
+): Omit<RecordOf<'witness'>, 't'> & { t: number } {
+  const sinceT = Math.max(0, Math.min(now, ...connections.map(({ beganT }) => beganT)));
+  const names = () => {
+    const known = new Map<string, number>();
+    return {
+      known,
+      of: (name: string) => {
+        const index = known.get(name) ?? known.size;
+        known.set(name, index);
+        return index;
+      },
+    };
+  };
+  const [from, to, pods] = [names(), names(), names()];
+  return {
+    type: 'witness',
+    t: now,
+    node,
+    by: 'events',
+    lost,
+    errorMs: tenths(errorMs + 0.05),
+    sinceT,
+    connections: connections.map(({ port, from: source, to: address, pod, beganT, answer, answeredT }) => [
+      port,
+      from.of(source),
+      to.of(address),
+      pods.of(pod),
+      Math.max(0, Math.floor((beganT - sinceT) * 10) / 10),
+      answer,
+      answer === NONE ? 0 : Math.max(0, tenths(answeredT - beganT)),
+    ]),
+    from: [...from.known.keys()],
+    to: [...to.known.keys()],
+    pods: [...pods.known.keys()],
+  };
+}

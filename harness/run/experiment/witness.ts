@@ -1,0 +1,115 @@
+// The witness of a measurement: connection tracking on the node at which the agents' connections are sent to a pod. Read
+// while the load runs, into the journal; where it cannot be read, a note says so and everything else goes on.
+import type { RunningCluster } from '../../cluster/provider.ts';
+import { portsMissing } from '../../load/source-ports.ts';
+import type { Lifetime } from '../../model/lifetime.ts';
+import type { AgentPlan, SourcePortRange } from '../../model/load.ts';
+import type { Scenario } from '../../model/scenario.ts';
+import type { JournalWriter } from '../../record/journal-writer.ts';
+import { type WitnessReader, witnessReader } from '../../record/witness.ts';
+import { highestRate } from './load-plan.ts';
+
+/** All that anybody but root may use: the agent's network namespace is its own. */
+const agentPorts: SourcePortRange = { from: 1024, to: 65_535 };
+
+/** The ports that an agent binds its connections to; none where they do not suffice: then the kernel chooses. */
+export const ownPorts = (plan: AgentPlan, scenario: Scenario): Pick<AgentPlan, 'sourcePorts'> =>
+  whyTooFew(plan, scenario) === undefined ? { sourcePorts: agentPorts } : {};
+
+const whyTooFew = ({ streams }: AgentPlan, scenario: Scenario): string | undefined =>
+  portsMissing(
+    streams.map((stream) => ({
+      ...stream,
+      ratePerSecond: highestRate(stream.rate, scenario) / stream.split.of,
+    })),
+    agentPorts,
+  );
+
+const FLUSH_MS = 500;
+const CLOCK_EVERY_FLUSHES = 20;
+const CLOCK_LIMIT_MS = 3000;
+
+export interface WitnessOptions {
+  readonly cluster: RunningCluster;
+  /** On which the agents' connections are sent to a pod. */
+  readonly nodes: readonly string[];
+  readonly plans: readonly AgentPlan[];
+  readonly scenario: Scenario;
+  readonly journal: JournalWriter;
+  readonly life: Lifetime;
+}
+
+/** Resolves when it is read on every node, or is known not to be. It ends with the lifetime. */
+export async function startWitness({
+  cluster,
+  nodes,
+  plans,
+  scenario,
+  journal,
+  life,
+}: WitnessOptions): Promise<void> {
+  if (!cluster.witness) return;
+  const tooFew = plans.map((plan) => whyTooFew(plan, scenario)).find((why) => why !== undefined);
+  if (tooFew !== undefined) {
+    journal.write({
+      type: 'note',
+      level: 'warning',
+      text: `Connection tracking is not read, so which pod was asked is not known: ${tooFew}.`,
+    });
+    return;
+  }
+  const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => addressOf(url))))];
+  await Promise.all(
+    [...new Set(nodes)].map(async (node) => {
+      const reader = witnessReader(node, journal);
+      let stop: () => Promise<void> = async () => {};
+      life.defer(`stop reading connection tracking on ${node}`, () => stop());
+      const running = await cluster.witness?.(node, { addresses, onLine: (line) => reader.line(line) });
+      if (!running) return;
+      if ('cannot' in running) {
+        journal.write({ type: 'note', level: 'warning', text: `${running.cannot}.` });
+        return;
+      }
+      let ending = false;
+      void running.ended.then((how) => {
+        if (!ending) reader.broken(how);
+      });
+      const end = keepReading(reader, (question) => running.ask(question));
+      stop = async () => {
+        ending = true;
+        end();
+        await running.stop();
+        reader.flush();
+      };
+      await untilKnown(journal, reader, (question) => running.ask(question));
+    }),
+  );
+}
+
+function keepReading(reader: WitnessReader, ask: (question: string) => void): () => void {
+  let flushes = 0;
+  const timer = setInterval(() => {
+    reader.flush();
+    if (++flushes % CLOCK_EVERY_FLUSHES === 0) reader.ask(ask);
+  }, FLUSH_MS);
+  return () => clearInterval(timer);
+}
+
+/** The node's clock must be known before its first event is worth anything: it is asked a few times. */
+async function untilKnown(
+  journal: JournalWriter,
+  reader: WitnessReader,
+  ask: (question: string) => void,
+): Promise<void> {
+  const until = journal.nowMs() + CLOCK_LIMIT_MS;
+  for (let tries = 0; tries < 5 && journal.nowMs() < until; tries++) {
+    reader.ask(ask);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  reader.flush();
+}
+
+function addressOf(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+}

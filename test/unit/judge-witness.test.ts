@@ -1,0 +1,160 @@
+// Causes, lags and listening times by what the kernel's connection tracking says of each connection.
+import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { readJournal } from '../../harness/journal/read.ts';
+import { judgeExperiment } from '../../harness/judge/experiment.ts';
+import { type BuilderOptions, JournalBuilder, type Loss, lossesBetween } from '../data/journal-builder.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('judge: witness');
+
+const TO = '10.96.0.1:80';
+const ip = { a: '10.0.0.1', b: '10.0.0.2', old: '10.0.0.3', new: '10.0.0.4' };
+type Name = keyof typeof ip;
+type Connection = Parameters<JournalBuilder['witness']>[1][number];
+
+/** Losses with ports of their own from 20,000 on, by their due times. */
+const ported = (losses: readonly Loss[], first = 20_000): Loss[] =>
+  losses.map((loss, index) => ({ ...loss, localPort: first + index }));
+const entries = (losses: readonly Loss[], pod: Name, more: Partial<Connection> = {}): Connection[] =>
+  losses.map(({ dueMs, localPort = 0 }) => ({
+    port: localPort,
+    pod: `${ip[pod]}:8080`,
+    atMs: dueMs + 0.4,
+    to: TO,
+    ...more,
+  }));
+const accepted = (pod: Name, ...times: number[]): Connection[] =>
+  times.map((atMs, index) => ({
+    port: 40_000 + Math.round(atMs) + index,
+    pod: `${ip[pod]}:8080`,
+    atMs,
+    to: TO,
+    answer: 'accepted',
+  }));
+
+/** Two old pods, one that goes at 3000 and one that comes at 2900 and listens from 3600 on; neither speaks. */
+function mixed(journal: JournalBuilder): void {
+  for (const name of ['a', 'b'] as const) journal.pod(name, { ip: ip[name] }).runningReady(-1000);
+  journal.pod('old', { ip: ip.old }).runningReady(-1000).terminating(3000).ended(3500, 0).deleted(4000);
+  journal.pod('new', { ip: ip.new }).created(2000).runningReady(2900);
+  journal.endpoints(-500, { a: 'ready', b: 'ready', old: 'ready' });
+  journal.endpoints(2920, { a: 'ready', b: 'ready', old: 'ready', new: 'ready' });
+  journal.endpoints(3030, { a: 'ready', b: 'ready', old: 'terminating', new: 'ready' });
+}
+
+async function judge(
+  losses: readonly Loss[],
+  connections: readonly Connection[],
+  options: BuilderOptions = {},
+) {
+  const journal = new JournalBuilder(options);
+  mixed(journal);
+  journal.witness(0, []).witness(9000, connections);
+  journal.lane('new', { losses: [...losses].sort((x, y) => x.dueMs - y.dueMs), durationMs: 8000 });
+  return judgeExperiment(await readJournal(journal.lines()));
+}
+
+test('two gaps at once, of an app that does not speak: each attempt has its pod and its cause, none is shared out', async () => {
+  const toOld = ported(lossesBetween(3100, 3400, {}, 50), 20_000);
+  const toNew = ported(
+    lossesBetween(3100, 3500, {}, 50).map((loss) => ({ ...loss, dueMs: loss.dueMs + 5 })),
+    30_000,
+  );
+  const result = await judge(
+    [...toOld, ...toNew],
+    [
+      ...entries(toOld, 'old'),
+      ...entries(toNew, 'new'),
+      ...accepted('old', 500, 1500, 2990),
+      ...accepted('new', 3600, 3700, 5000),
+    ],
+  );
+  const causes = result.lanes.new?.windows.flatMap((window) => window.causes) ?? [];
+  assert.equal(
+    causes.map(({ cause, lost, pods, confidence }) => [cause, lost, pods, confidence]),
+    [
+      ['routed-before-listening', toNew.length, ['new'], 'high'],
+      ['routed-after-stop', toOld.length, ['old'], 'high'],
+    ].sort((x, y) => Number(y[1]) - Number(x[1])),
+  );
+  const facts = causes.flatMap((cause) => cause.facts.map(({ text }) => text)).join('\n');
+  assert.match(facts, /node node0 sent the connection of 3\.1\d s to pod new, which refused it \(RST/);
+  assert.match(facts, /the first connection that pod new accepted was that of 3\.60 s/);
+  assert.match(facts, /the last connection that pod old accepted was that of 2\.99 s/);
+  assert.not.match(facts, /which pod was asked is not known/);
+});
+
+test('the same without its word: shares, and low confidence', async () => {
+  const losses = [...lossesBetween(3100, 3400, {}, 50), ...lossesBetween(3105, 3400, {}, 50)];
+  const result = await judge(losses, []);
+  const causes = result.lanes.new?.windows.flatMap((window) => window.causes) ?? [];
+  assert.ok(causes.every(({ confidence }) => confidence !== 'high'));
+  assert.is(result.routing, undefined);
+});
+
+test('a connection that the node rejected was sent to nobody', async () => {
+  const journal = new JournalBuilder();
+  journal.pod('a', { ip: ip.a }).runningReady(-1000).unready(3000);
+  journal.endpoints(-500, { a: 'ready' }).endpoints(3020, { a: 'unready' }).endpoints(6000, { a: 'ready' });
+  const losses = ported(lossesBetween(3300, 3800, {}, 50));
+  journal.witness(0, []).witness(9000, accepted('a', 500, 6500));
+  journal.lane('new', { losses, durationMs: 8000 });
+  const result = judgeExperiment(await readJournal(journal.lines()));
+  const [cause] = result.lanes.new?.windows[0]?.causes ?? [];
+  assert.equal([cause?.cause, cause?.confidence], ['no-endpoint', 'high']);
+  assert.match(cause?.facts.map(({ text }) => text).join() ?? '', /sent to no pod/);
+});
+
+test('several agents have the same ports: their own addresses tell them apart', async () => {
+  const journal = new JournalBuilder({ agents: 2 });
+  mixed(journal);
+  for (const [index, address] of ['10.0.9.1', '10.0.9.2'].entries())
+    journal.pod(`agent-${index}`, { role: 'agent', ip: address }).runningReady(-1400);
+  const losses = ported(lossesBetween(3100, 3400));
+  journal
+    .witness(0, [])
+    .witness(9000, [
+      ...entries(losses, 'old', { from: '10.0.9.1' }),
+      ...entries(losses, 'a', { from: '10.0.9.2', answer: 'accepted' }),
+    ]);
+  journal.lane('new', { losses, durationMs: 8000 });
+  const { streams } = factsOf(await readJournal(journal.lines()));
+  const asked = streams[0]?.failures.map(({ agent, pod, podKnownBy }) => `${agent} ${pod} ${podKnownBy}`);
+  assert.equal([...new Set(asked)].sort(), ['agent-0 old kernel', 'agent-1 a kernel']);
+});
+
+test('an entry far from the attempt, or a port that two connections had, is no word', async () => {
+  const [loss] = ported([{ dueMs: 3100 }]);
+  const far = await judge([loss as Loss], entries([{ ...(loss as Loss), dueMs: 800 }], 'old'));
+  const causes =
+    far.lanes.new?.windows.flatMap((window) => window.causes.flatMap(({ facts }) => facts)) ?? [];
+  assert.not.match(causes.map(({ text }) => text).join(), /node node0 sent the connection/);
+});
+
+test('how long a node went on after a pod had left, and when pods accepted', async () => {
+  const result = await judge(
+    [],
+    [
+      ...accepted('a', 100, 7000),
+      ...accepted('old', 500, 2990, 3430.5),
+      { port: 50_000, pod: `${ip.new}:8080`, atMs: 3140, to: TO, answer: 'refused' },
+      ...accepted('new', 3600.25, 5000),
+    ],
+  );
+  assert.equal(result.routing, [
+    {
+      node: 'node0',
+      left: { count: 1, p50Ms: 400.5, p90Ms: 400.5, maxMs: 400.5 },
+      joined: { count: 1, p50Ms: 220, p90Ms: 220, maxMs: 220 },
+    },
+  ]);
+  const listens = Object.fromEntries((result.listens ?? []).map((one) => [one.pod, one]));
+  assert.equal(Object.keys(listens).sort(), ['new', 'old']);
+  assert.ok(Math.abs((listens.new?.fromMs ?? 0) - 3600.45) < 0.2);
+  assert.ok(Math.abs((listens.new?.notBeforeMs ?? 0) - 3140.2) < 0.2);
+  assert.ok(Math.abs((listens.old?.toMs ?? 0) - 3430.7) < 0.2);
+  assert.ok(Math.abs(Number(result.measures.lastNewConnectionAfterDeletionMsMax) - 430.5) < 0.2);
+});
+
+test.run();

@@ -1,0 +1,139 @@
+// Lines of a node's connection tracking, as `conntrack -E -o timestamp,id` says them, into the journal's records.
+import * as assert from 'uvu/assert';
+import type { JournalRecord, RecordOf } from '../../harness/model/journal.ts';
+import { witnessRecordSchema } from '../../harness/model/journal.ts';
+import type { JournalWriter } from '../../harness/record/journal-writer.ts';
+import { witnessReader } from '../../harness/record/witness.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('record: witness');
+
+/** The node's clock is 1,000,000 s ahead of the harness's. */
+const NODE_S = 1_000_000;
+
+function reading() {
+  const records: JournalRecord[] = [];
+  let now = 100;
+  const journal = {
+    nowMs: () => now,
+    write: (record: JournalRecord) => void records.push(record),
+  } as unknown as JournalWriter;
+  const reader = witnessReader('node0', journal);
+  reader.ask((question) => {
+    now += 4;
+    reader.line(`clock ${question} ${(NODE_S + (now - 2) / 1000).toFixed(6)}`);
+  });
+  return {
+    reader,
+    at: (t: number) => {
+      now = t;
+    },
+    event: (
+      t: number,
+      what: string,
+      port: number,
+      pod: string,
+      id: number,
+      state = 'SYN_SENT',
+      unreplied = true,
+    ) =>
+      reader.line(
+        `[${(NODE_S + t / 1000).toFixed(6)}]\t${what.padStart(9)} tcp      6 120 ${state} src=10.244.0.5 dst=10.96.0.1 sport=${port} dport=80 ${unreplied ? '[UNREPLIED] ' : ''}src=${pod} dst=10.244.0.5 sport=8080 dport=${port} id=${id}`,
+      ),
+    witness: () => records.filter((one): one is RecordOf<'witness'> => one.type === 'witness'),
+    notes: () => records.filter((one) => one.type === 'note'),
+  };
+}
+
+test('accepted, refused (the kernel drops the entry at once), and never answered', () => {
+  const { reader, at, event, witness } = reading();
+  at(1400);
+  event(1000, '[NEW]', 2001, '10.244.1.1', 1);
+  event(1000.3, '[UPDATE]', 2001, '10.244.1.1', 1, 'SYN_RECV', false);
+  event(1001, '[NEW]', 2002, '10.244.1.2', 2);
+  event(1001.2, '[DESTROY]', 2002, '10.244.1.2', 2, 'CLOSE');
+  event(1002, '[NEW]', 2003, '10.244.1.3', 3);
+  at(1500);
+  reader.flush();
+  const [record] = witness();
+  assert.ok(record);
+  assert.equal(witnessRecordSchema.parse(record), record);
+  assert.equal([record.from, record.to], [['10.244.0.5'], ['10.96.0.1:80']]);
+  assert.equal(
+    record.connections.map(([port, , , pod, began, answer, after]) => [
+      port,
+      record.pods[pod],
+      Math.round(record.sinceT + began),
+      answer,
+      after,
+    ]),
+    [
+      [2001, '10.244.1.1:8080', 1000, 1, 0.3],
+      [2002, '10.244.1.2:8080', 1001, 2, 0.2],
+      [2003, '10.244.1.3:8080', 1002, 0, 0],
+    ],
+  );
+  assert.ok(record.errorMs >= 2 && record.errorMs < 3, String(record.errorMs));
+});
+
+test('an answer that comes after the entry was written: written again; an entry that timed out was not refused', () => {
+  const { reader, at, event, witness } = reading();
+  at(1400);
+  event(1000, '[NEW]', 2001, '10.244.1.1', 1);
+  event(1000, '[NEW]', 2002, '10.244.1.1', 2);
+  at(1500);
+  reader.flush();
+  at(2200);
+  event(2100, '[UPDATE]', 2001, '10.244.1.1', 1, 'SYN_RECV', false);
+  at(2500);
+  reader.flush();
+  at(121_050);
+  event(121_000, '[DESTROY]', 2002, '10.244.1.1', 2);
+  at(121_100);
+  reader.flush();
+  const said = witness().map(({ connections }) =>
+    connections.map(([port, , , , , answer]) => [port, answer]),
+  );
+  assert.equal(said, [
+    [
+      [2001, 0],
+      [2002, 0],
+    ],
+    [[2001, 1]],
+    [],
+  ]);
+});
+
+test('events that the kernel could not deliver, and an end that nobody asked for: marked, and said once', () => {
+  const { reader, at, witness, notes } = reading();
+  reader.line('WARNING: We have hit ENOBUFS! We are losing events.');
+  reader.line('NOTICE: Netlink socket buffer size has been set to 16777216 bytes.');
+  at(500);
+  reader.flush();
+  at(1000);
+  reader.flush();
+  reader.broken('ended with 137');
+  at(1500);
+  reader.flush();
+  assert.equal(
+    witness().map(({ lost }) => lost),
+    [true, false, true],
+  );
+  assert.is(notes().length, 1);
+});
+
+test('before the node’s clock is known nothing is taken', () => {
+  const records: JournalRecord[] = [];
+  const journal = {
+    nowMs: () => 5,
+    write: (one: JournalRecord) => void records.push(one),
+  } as unknown as JournalWriter;
+  const reader = witnessReader('node0', journal);
+  reader.line(
+    '[1.0] [NEW] tcp 6 120 SYN_SENT src=1.1.1.1 dst=2.2.2.2 sport=1 dport=80 [UNREPLIED] src=3.3.3.3 dst=1.1.1.1 sport=8 dport=1 id=1',
+  );
+  reader.flush();
+  assert.equal(records, []);
+});
+
+test.run();
