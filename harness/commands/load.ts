@@ -1,26 +1,34 @@
 // `rollproof load URL`: the metered load alone, for people and for tests.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Meter } from '../load/meter.ts';
+import { healthCheck } from '../load/protocols/grpc.ts';
+import { grpcMessage } from '../load/protocols/grpc-message.ts';
+import { type Address, addressOf, isProtocol, knownSchemes } from '../load/protocols/url.ts';
 import { exitCode, FaultError, UsageError } from '../model/errors.ts';
 import {
   type Bucket,
   type Failure,
   isLost,
+  type Lane,
   type LostInterval,
+  lanes,
   outcomes,
-  plainLanes,
+  type Protocol,
+  protocols,
   type StreamDelta,
   type StreamEnd,
+  type StreamLife,
   type StreamPlan,
   streamPlanSchema,
 } from '../model/load.ts';
 import { addBuckets } from '../model/merge-load.ts';
+import { counterWords, tlsReason } from '../words/names.ts';
 
 interface LoadFlags {
   readonly rate: number;
   readonly duration: number;
-  readonly lane: StreamPlan['lane'];
+  readonly lane?: Lane;
   readonly slots?: number;
   readonly connections: number;
   readonly timeout: number;
@@ -29,6 +37,19 @@ interface LoadFlags {
   readonly body?: string;
   readonly expectStatus: readonly number[];
   readonly insecure: boolean;
+  readonly protocol?: Protocol;
+  readonly streams: number;
+  readonly interval?: number;
+  readonly late: number;
+  readonly expect?: 'echo' | 'push' | 'open';
+  readonly message?: string;
+  readonly grpcMethod?: string;
+  readonly grpcBytes?: string;
+  readonly descriptor?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly serverName?: string;
   readonly podHeader: string;
   readonly json?: string;
 }
@@ -49,13 +70,53 @@ export function registerLoad(program: Command): void {
       time(1, 24 * 3_600_000),
       10_000,
     )
-    .option('--lane <lane>', `client: ${plainLanes.join(' | ')}`, lane, 'new')
+    .option(
+      '--protocol <protocol>',
+      `${protocols.join(' | ')} (default: as the URL's scheme says: http, http2, grpc, ws, sse+http, tcp, with TLS https, https2, grpcs, wss, sse+https, tls)`,
+      protocol,
+    )
+    .option('--lane <lane>', `client: ${lanes.join(' | ')} (default: new; sse: long)`, lane)
     .option(
       '--slots <count>',
       'lanes new and long: requests in flight at most (default: rate × timeout, at least 100)',
       whole(1, 100_000),
     )
-    .option('--connections <count>', 'lane kept: connections, used in turn', whole(1, 10_000), 20)
+    .option(
+      '--connections <count>',
+      'lane kept: connections, used in turn; lane stream: streams',
+      whole(1, 10_000),
+      20,
+    )
+    .option(
+      '--streams <count>',
+      'http2 and grpc, lanes kept and stream: streams at a time on one connection',
+      whole(1, 1000),
+      1,
+    )
+    .option(
+      '--interval <time>',
+      'lane stream: a message of each stream every so often, instead of --rate',
+      time(1, 3_600_000),
+    )
+    .option(
+      '--late <time>',
+      'lane stream: a message that comes later than this is late',
+      time(1, 600_000),
+      1000,
+    )
+    .option(
+      '--expect <what>',
+      'lane stream: echo (what we send comes back), push (the server sends one per interval), open (it must be there)',
+      expectation,
+    )
+    .option('--message <text>', 'websocket, tcp: what is sent; grpc: the message as JSON, with --descriptor')
+    .option('--grpc-method <method>', 'package.Service/Method (default: the standard health check)')
+    .option('--grpc-bytes <base64>', "the gRPC message's bytes")
+    .option('--descriptor <file>', 'a .proto file or a descriptor set that knows the gRPC method')
+    .option('--ca <file>', 'TLS: the authority that certificates must be of (PEM)')
+    .option('--cert <file>', 'TLS: client certificate (PEM)')
+    .option('--key <file>', 'TLS: its key (PEM)')
+    .option('--server-name <name>', 'TLS: the name that is asked for and must be in the certificate')
     .option('--timeout <time>', 'limit of one request: 300ms, 3s', time(1, 600_000), 3000)
     .option('--method <method>', 'HTTP method', 'GET')
     .option('--header <name: value>', 'request header (may be repeated)', header, {})
@@ -78,8 +139,9 @@ export function registerLoad(program: Command): void {
 }
 
 async function load(url: string, flags: LoadFlags): Promise<number> {
+  const plan = planOf(url, flags);
   const meter = new Meter({
-    plan: planOf(url, flags),
+    plan,
     podHeader: flags.podHeader,
     failuresLimit: failuresListed,
   });
@@ -99,7 +161,8 @@ async function load(url: string, flags: LoadFlags): Promise<number> {
   record.add(meter.drain());
   const say = flags.json === '-' ? process.stderr : process.stdout;
   say.write(table(end, record));
-  if (flags.json !== undefined) writeJson(flags.json, `${JSON.stringify(jsonOf(url, flags, end, record))}\n`);
+  if (flags.json !== undefined)
+    writeJson(flags.json, `${JSON.stringify(jsonOf(url, flags, plan, end, record))}\n`);
   if (interrupt.received) return exitCode.interrupted;
   if (end.brokenIdentities.length > 0) {
     throw new FaultError(
@@ -119,12 +182,21 @@ class Told {
   readonly buckets = new Map<number, Bucket>();
   readonly failures: Failure[] = [];
   readonly intervals: LostInterval[] = [];
+  readonly lives: StreamLife[] = [];
+  /** Of the listed failures. */
+  readonly tlsReasons = new Map<string, number>();
   intervalsDropped = 0;
   longest: LostInterval | undefined;
 
-  add({ buckets, failures, intervals }: StreamDelta): void {
+  add({ buckets, failures, intervals, lives = [] }: StreamDelta): void {
     addBuckets(this.buckets, buckets);
     this.failures.push(...failures);
+    for (const { outcome, code } of failures) {
+      if (outcome !== 'tls') continue;
+      const reason = tlsReason(code) ?? code;
+      this.tlsReasons.set(reason, (this.tlsReasons.get(reason) ?? 0) + 1);
+    }
+    for (const life of lives) if (this.lives.length < intervalsListed) this.lives.push(life);
     for (const interval of intervals) {
       if (lengthMs(interval) > (this.longest ? lengthMs(this.longest) : -1)) this.longest = interval;
       if (this.intervals.length < intervalsListed) this.intervals.push(interval);
@@ -209,6 +281,11 @@ function table(end: StreamEnd, record: Told): string {
         String(end.outcomes[outcome]),
         percent(end.outcomes[outcome] ?? 0),
       ]),
+    ...[...record.tlsReasons].map(([reason, count]): [string, string, string] => [
+      '  tls',
+      String(count),
+      reason,
+    ]),
     ['lost', String(lost), percent(lost)],
     ...(end.races > 0
       ? [['races', String(end.races), 'of the lost, on idle kept connections'] as [string, string, string]]
@@ -223,10 +300,13 @@ function table(end: StreamEnd, record: Told): string {
         ]
       : []),
   ];
+  for (const [name, count] of Object.entries(end.counters ?? {})) {
+    if (count > 0) rows.push([counterWords[name] ?? name, String(count), '']);
+  }
   const { latencyMs: latency, sendLagMs: lag } = end;
   const width = Math.max(...rows.map(([, value]) => value.length));
   const lines = rows.map(([name, value, note]) =>
-    `${name.padEnd(16)}${value.padStart(width)}  ${note}`.trimEnd(),
+    `${name.padEnd(name.length > 15 ? name.length + 1 : 16)}${value.padStart(width)}  ${note}`.trimEnd(),
   );
   const times = (values: readonly [string, number][]) =>
     values.map(([name, ms]) => `${name} ${ms.toFixed(2)}`).join('  ');
@@ -252,12 +332,19 @@ const outageText = (interval: LostInterval): string =>
     ? `from ${(interval.startMs / 1000).toFixed(3)} s to the end`
     : `${(interval.endMs - interval.startMs).toFixed(1)} ms`;
 
-function jsonOf(url: string, flags: LoadFlags, end: StreamEnd, record: Told): Record<string, unknown> {
+function jsonOf(
+  url: string,
+  flags: LoadFlags,
+  plan: StreamPlan,
+  end: StreamEnd,
+  record: Told,
+): Record<string, unknown> {
   return {
     schemaVersion: 1,
     url,
     lane: end.lane,
-    ratePerSecond: flags.rate,
+    protocol: plan.protocol ?? 'http1',
+    ratePerSecond: plan.rate.shape === 'constant' ? plan.rate.ratePerSecond : flags.rate,
     timeoutMs: flags.timeout,
     scheduled: end.scheduled,
     attempts: end.attempts,
@@ -274,6 +361,8 @@ function jsonOf(url: string, flags: LoadFlags, end: StreamEnd, record: Told): Re
       .sort((a, b) => a.i - b.i)
       .map((bucket) => ({ startMs: bucket.i * 100, ...bucket })),
     connectionsOpened: end.connectionsOpened,
+    ...(end.counters && { counters: end.counters }),
+    ...(end.lane === 'stream' && { lives: record.lives }),
     latencyMs: end.latencyMs,
     serviceMs: end.serviceMs,
     sendLagMs: end.sendLagMs,
@@ -295,28 +384,82 @@ function writeJson(file: string, text: string): void {
 }
 
 function planOf(address: string, flags: LoadFlags): StreamPlan {
-  const inFlight = Math.max(100, Math.ceil((flags.rate * flags.timeout) / 1000) + 20);
+  const { url, protocol: spoken } = target(address, flags.protocol);
+  const kind = flags.lane ?? (spoken === 'sse' ? 'long' : 'new');
+  const pinned = kind === 'kept' || kind === 'stream';
+  const ratePerSecond =
+    kind === 'stream' && flags.interval !== undefined
+      ? (flags.connections * 1000) / flags.interval
+      : flags.rate;
+  const inFlight = Math.max(100, Math.ceil((ratePerSecond * flags.timeout) / 1000) + 20);
+  const tls = tlsOf(flags);
   return streamPlanSchema.parse({
-    id: flags.lane,
-    lane: flags.lane,
-    url: httpUrl(address),
+    id: kind,
+    lane: kind,
+    url,
     method: flags.method.toUpperCase(),
     headers: flags.header,
     ...(flags.body !== undefined && { body: flags.body }),
     expectStatus: flags.expectStatus,
     insecure: flags.insecure,
-    rate: { shape: 'constant', ratePerSecond: flags.rate },
-    connections: flags.lane === 'kept' ? flags.connections : (flags.slots ?? Math.min(inFlight, 100_000)),
+    ...(spoken !== 'http1' && { protocol: spoken }),
+    ...(tls && { tls }),
+    ...(spoken === 'grpc' && { grpc: grpcOf(flags, kind) }),
+    ...(spoken !== 'grpc' && flags.message !== undefined && { message: flags.message }),
+    ...(kind === 'stream' && {
+      stream: { lateMs: flags.late, ...streamExpectation(spoken, flags) },
+    }),
+    ...(flags.streams > 1 && { streamsPerConnection: flags.streams }),
+    rate: { shape: 'constant', ratePerSecond },
+    connections: pinned ? flags.connections : (flags.slots ?? Math.min(inFlight, 100_000)),
     timeoutMs: flags.timeout,
     maxDurationMs: flags.duration,
   });
 }
 
-function httpUrl(address: string): string {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname) return address;
+const streamExpectation = (spoken: Protocol, flags: LoadFlags) => ({
+  expect: flags.expect ?? (spoken === 'websocket' ? ('echo' as const) : ('push' as const)),
+});
+
+function grpcOf(flags: LoadFlags, kind: Lane): NonNullable<StreamPlan['grpc']> {
+  const method = flags.grpcMethod ?? (kind === 'stream' ? undefined : healthCheck);
+  if (method === undefined)
+    throw new UsageError('load: lane stream of grpc needs --grpc-method, a method whose answer is a stream.');
+  const message = grpcMessage(
+    { method, descriptor: flags.descriptor, json: flags.message, bytes: flags.grpcBytes },
+    'load',
+  );
+  return { method, message };
+}
+
+function tlsOf({ ca, cert, key, serverName, insecure }: LoadFlags): StreamPlan['tls'] {
+  if ([ca, cert, key, serverName].every((one) => one === undefined)) return undefined;
+  if ((cert === undefined) !== (key === undefined))
+    throw new UsageError('load: --cert and --key go together; one of them is missing.');
+  return {
+    insecure,
+    ...(ca !== undefined && { ca: pem('--ca', ca) }),
+    ...(cert !== undefined && { cert: pem('--cert', cert) }),
+    ...(key !== undefined && { key: pem('--key', key) }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
+
+function pem(flag: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`load: ${flag}: ${file} cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+function target(address: string, wanted: Protocol | undefined): Address {
+  const known = addressOf(address, wanted);
+  if (known) return known;
   throw new UsageError(
-    `load: "${address}" is not a URL of http or https. Write it as http://127.0.0.1:8080/path.`,
+    wanted === undefined
+      ? `load: "${address}" is not a URL that a load can go to. Write it as http://127.0.0.1:8080/path; the schemes are ${knownSchemes.join(', ')}.`
+      : `load: "${address}" is not a URL of protocol ${wanted}. Write it as http://127.0.0.1:8080/path, with https for TLS.`,
   );
 }
 
@@ -352,10 +495,20 @@ function time(leastMs: number, mostMs: number): (text: string) => number {
   };
 }
 
-function lane(text: string): StreamPlan['lane'] {
-  const known = plainLanes.find((one) => one === text);
+function lane(text: string): Lane {
+  const known = lanes.find((one) => one === text);
   if (known) return known;
-  throw new InvalidArgumentError(`It must be one of ${plainLanes.join(', ')}.`);
+  throw new InvalidArgumentError(`It must be one of ${lanes.join(', ')}.`);
+}
+
+function protocol(text: string): Protocol {
+  if (isProtocol(text)) return text;
+  throw new InvalidArgumentError(`It must be one of ${protocols.join(', ')}.`);
+}
+
+function expectation(text: string): 'echo' | 'push' | 'open' {
+  if (text === 'echo' || text === 'push' || text === 'open') return text;
+  throw new InvalidArgumentError('It must be echo, push or open.');
 }
 
 function header(text: string, before: Readonly<Record<string, string>>): Record<string, string> {

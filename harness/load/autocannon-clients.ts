@@ -6,7 +6,8 @@ import type { EventEmitter } from 'node:events';
 import { METHODS } from 'node:http';
 import autocannon from 'autocannon';
 import { FaultError, UsageError } from '../model/errors.ts';
-import type { StreamPlan } from '../model/load.ts';
+import type { StreamEnd, StreamPlan } from '../model/load.ts';
+import type { Identity } from './engine.ts';
 
 /** Members of autocannon's Client (lib/httpClient.js) that the meter uses. */
 interface Client extends EventEmitter {
@@ -26,7 +27,7 @@ interface Client extends EventEmitter {
 }
 
 /** autocannon's own totals, by the names of its result. */
-export interface AutocannonTotals {
+interface AutocannonTotals {
   readonly errors: number;
   readonly timeouts: number;
   readonly sent: number;
@@ -128,6 +129,22 @@ export class AutocannonClients {
       client.emit('done');
     };
   }
+}
+
+/** `answered`: attempts that ended with a whole response; `classes`: answers by class of status, 1xx first. */
+export function autocannonIdentities(
+  totals: AutocannonTotals,
+  { end, answered, classes }: { end: StreamEnd; answered: number; classes: readonly number[] },
+): Identity[] {
+  const unanswered = end.attempts - end.inFlight - answered - (end.outcomes.aborted ?? 0);
+  return [
+    ['autocannon: sent = attempts', totals.sent, end.attempts],
+    ['autocannon: timeouts = timeout', totals.timeouts, end.outcomes.timeout ?? 0],
+    ['autocannon: errors = failures without an answer', totals.errors, unanswered],
+    ...classes.map(
+      (ours, index): Identity => [`autocannon: ${index + 1}xx = ours`, totals.classes[index] ?? 0, ours],
+    ),
+  ];
 }
 
 function assertKnown(client: Client): void {

@@ -40,6 +40,13 @@ export class Deadlines<T extends Limited> {
     one.later = undefined;
   }
 
+  /** The one whose time ends first, which is in the list no more. */
+  takeFirst(): T | undefined {
+    const first = this.#first;
+    if (first) this.remove(first);
+    return first;
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);

@@ -1,22 +1,18 @@
 // One stream of load, counted exactly: when each attempt is due, which slot fires it, how it ended. Every attempt ends
 // in one outcome; at the end the counts must agree with each other and with autocannon's own (identities.ts).
-import type { Socket } from 'node:net';
-import type { Failure, Outcome, Phase, StreamDelta, StreamEnd, StreamPlan } from '../model/load.ts';
+import type { LookupFunction } from 'node:net';
+import type { Failure, Outcome, StreamDelta, StreamEnd, StreamPlan } from '../model/load.ts';
 import { isLost, outcomes } from '../model/load.ts';
 import { sharedLookup } from './addresses.ts';
-import { AutocannonClients } from './autocannon-clients.ts';
 import { Buckets, outcomeIndex } from './buckets.ts';
 import { Deadlines } from './deadlines.ts';
+import type { Attempt, Beginning, Engine, EngineOwner, Route, Slot, SlotEngine } from './engine.ts';
 import { Fifo } from './fifo.ts';
 import { Histogram } from './histogram.ts';
 import { brokenIdentities } from './identities.ts';
 import { LostIntervals } from './lost-intervals.ts';
-import { outcomeOfStatus } from './outcome.ts';
 import { Pacer } from './pacer.ts';
-import { type NumberedRequest, numberedRequest, withRequestId } from './request-id.ts';
-import { ResponseParser } from './response-parser.ts';
-import { RetiredSockets } from './retired-sockets.ts';
-import { type Route, Slot, type SlotOwner } from './slot.ts';
+import { engineOf } from './protocols/index.ts';
 import type { SourcePorts } from './source-ports.ts';
 
 export interface MeterOptions {
@@ -51,27 +47,21 @@ export interface LagFigures {
 
 /** A closed loop waits so long on a slot after a failed attempt: a refused port must not become a hot loop. */
 const pauseAfterFailureMs = 10;
-/** autocannon clients behind the slots of lanes `new` and `long`: each costs it memory, and one can serve many slots. */
-const clientsLimit = 50;
 const queueLimit = 100_000;
 /** What fell due just before the end and waits for a kept connection may start so long after it. */
 const lastStartsMs = 100;
 
-export class Meter implements SlotOwner {
+export class Meter implements EngineOwner {
   readonly plan: StreamPlan;
   readonly ended: Promise<StreamEnd>;
   readonly #clock: () => number;
-  readonly #clients: AutocannonClients;
-  readonly #numbered: NumberedRequest | undefined;
+  readonly #engine: Engine;
   /** No schedule: each slot fires again when its attempt has ended. */
   readonly closedLoop: boolean;
   readonly #pacer: Pacer | undefined;
-  readonly #podHeader: string;
-  readonly #podNames = new Map<number, { bytes: Buffer; name: string }>();
   readonly #route: (() => Route | undefined) | undefined;
   readonly #failuresLimit: number;
-  readonly #deadlines: Deadlines<Slot>;
-  readonly #retired: RetiredSockets;
+  readonly #deadlines: Deadlines<Attempt>;
   readonly #buckets = new Buckets();
   readonly #intervals = new LostIntervals();
   readonly #latency = new Histogram();
@@ -83,8 +73,6 @@ export class Meter implements SlotOwner {
   /** Due times of arrivals that wait for a kept connection. */
   readonly #waiting = new Fifo<number>();
   readonly #outcomes = new Array<number>(outcomes.length).fill(0);
-  /** Answers by class of status, 1xx first, as autocannon counts them. */
-  readonly #classes: [number, number, number, number, number] = [0, 0, 0, 0, 0];
   readonly #phases = new Map<string, number>();
   /** What frames have carried so far; must add up to the totals. */
   readonly #carried = { sent: 0, shed: 0, outcomes: 0, lostInIntervals: 0 };
@@ -108,25 +96,17 @@ export class Meter implements SlotOwner {
   #resolve: (end: StreamEnd) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  // What slots ask for (SlotOwner).
-  readonly secure: boolean;
-  readonly host: string;
-  readonly port: number;
-  readonly servername: string | undefined;
-  readonly insecure: boolean;
-  readonly keepsConnections: boolean;
-  readonly noDelay: boolean;
-  readonly head: boolean;
-  readonly lookup;
+  // What engines ask for (EngineOwner).
+  readonly podHeader: string;
+  readonly lookup: LookupFunction;
   readonly sourcePorts: SourcePorts | undefined;
-  readonly readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-  /** Throws a UsageError when autocannon refuses the plan, a FaultError when autocannon is another version. */
+  /** Throws a UsageError when the protocol refuses the plan, a FaultError when autocannon is another version. */
   constructor(options: MeterOptions) {
     const { plan, podHeader = 'x-rollproof-pod', route, failuresLimit = 20_000 } = options;
     this.plan = plan;
     this.#clock = options.clock ?? (() => performance.now());
-    this.#podHeader = podHeader;
+    this.podHeader = podHeader;
     this.#route = route;
     this.sourcePorts = options.sourcePorts;
     this.#failuresLimit = failuresLimit;
@@ -135,23 +115,9 @@ export class Meter implements SlotOwner {
       ? undefined
       : new Pacer({ profile: plan.rate, maxDurationMs: plan.maxDurationMs, split: plan.split });
     this.#peakRate = peakRate(plan);
-    this.keepsConnections = plan.lane === 'kept';
-    this.#clients = new AutocannonClients(
-      withRequestId(plan),
-      this.keepsConnections ? plan.connections : Math.min(plan.connections, clientsLimit),
-    );
-    this.#numbered = numberedRequest(plan, this.#clients.request);
-    this.secure = this.#clients.secure;
-    this.host = this.#clients.host;
-    this.port = this.#clients.port;
-    this.servername = this.#clients.servername;
-    this.insecure = plan.insecure;
-    this.head = plan.method.toUpperCase() === 'HEAD';
-    // One write per request: Nagle's algorithm matters only where a request may span packets.
-    this.noDelay = this.keepsConnections || this.#clients.request.length > 1400;
     this.lookup = sharedLookup(this.#clock);
-    this.#deadlines = new Deadlines(this.#clock, (slot) => this.#timedOut(slot));
-    this.#retired = new RetiredSockets(this.#clock);
+    this.#deadlines = new Deadlines(this.#clock, (attempt) => this.#timedOut(attempt));
+    this.#engine = engineOf(this);
     this.ended = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -168,8 +134,9 @@ export class Meter implements SlotOwner {
     this.#t0 = t0Ms;
     this.#state = 'running';
     this.#armEnd();
-    if (this.closedLoop) {
-      for (let index = 0; index < this.plan.connections; index++) this.#next(this.#newSlot());
+    const engine = this.#engine;
+    if (this.closedLoop && engine.kind === 'slots') {
+      for (let index = 0; index < engine.places; index++) this.#next(this.#newSlot(engine));
     } else this.#arrivals();
   }
 
@@ -195,11 +162,9 @@ export class Meter implements SlotOwner {
     this.#state = 'draining';
     this.#clearTimers();
     this.#shedWaiting();
-    for (const slot of this.#slots) {
-      if (!slot.busy) continue;
-      this.#deadlines.remove(slot);
-      slot.giveUp();
-      this.#settle(slot, 'aborted', 'ABORTED', false, undefined);
+    for (let attempt = this.#deadlines.takeFirst(); attempt; attempt = this.#deadlines.takeFirst()) {
+      attempt.giveUp();
+      this.#settle(attempt, 'aborted', 'ABORTED', false, undefined);
     }
     this.#finishWhenDone();
   }
@@ -280,9 +245,16 @@ export class Meter implements SlotOwner {
   }
 
   #arrive(due: number, now: number): void {
-    const slot = this.#waiting.length > 0 ? undefined : this.#freeSlot();
+    const engine = this.#engine;
+    if (engine.kind === 'streams') {
+      const message = engine.next();
+      if (message) this.#begin(message, due, now);
+      else this.#shedAt(due);
+      return;
+    }
+    const slot = this.#waiting.length > 0 ? undefined : this.#freeSlot(engine);
     if (slot) this.#fire(slot, due, now);
-    else if (this.keepsConnections && this.#waiting.length < this.#waitingLimit()) this.#waiting.push(due);
+    else if (engine.inTurn && this.#waiting.length < this.#waitingLimit()) this.#waiting.push(due);
     else this.#shedAt(due);
   }
 
@@ -292,19 +264,15 @@ export class Meter implements SlotOwner {
     return Math.min(queueLimit, Math.max(this.plan.connections, withinTimeout));
   }
 
-  #freeSlot(): Slot | undefined {
+  #freeSlot(engine: SlotEngine): Slot | undefined {
     // Connections are opened one by one until there are as many as the lane keeps; then they are used in turn.
-    return this.#slots.length < this.plan.connections && (this.keepsConnections || this.#idle.length === 0)
-      ? this.#newSlot()
+    return this.#slots.length < engine.places && (engine.inTurn || this.#idle.length === 0)
+      ? this.#newSlot(engine)
       : this.#idle.shift();
   }
 
-  #newSlot(): Slot {
-    const index = this.#slots.length;
-    const clients = this.keepsConnections
-      ? this.plan.connections
-      : Math.min(this.plan.connections, clientsLimit);
-    const slot = new Slot(this, index % clients, new ResponseParser(this.#podHeader, this.#podNames));
+  #newSlot(engine: SlotEngine): Slot {
+    const slot = engine.newSlot(this.#slots.length);
     this.#slots.push(slot);
     return slot;
   }
@@ -319,15 +287,23 @@ export class Meter implements SlotOwner {
   }
 
   #fire(slot: Slot, due: number, now: number): void {
+    (this.#engine as SlotEngine).fired(slot);
+    this.#begin(slot, due, now);
+  }
+
+  #begin(attempt: Beginning, due: number, now: number): void {
     this.#attempts++;
     this.#inFlight++;
     this.#buckets.sent(due);
-    this.#clients.fired(slot.client);
-    this.#deadlines.add(slot, now + this.#t0 + this.plan.timeoutMs);
-    slot.fire(this.#intervals.begin(due), due, now);
+    this.#deadlines.add(attempt, now + this.#t0 + this.plan.timeoutMs);
+    attempt.fire(this.#intervals.begin(due), due, now);
   }
 
-  // --- what slots ask and tell (SlotOwner) ---------------------------------------------------------------------------
+  // --- what engines ask and tell (EngineOwner) -----------------------------------------------------------------------
+
+  now(): number {
+    return this.#now();
+  }
 
   route(): Route | null | undefined {
     return this.#route ? (this.#route() ?? null) : undefined;
@@ -337,48 +313,26 @@ export class Meter implements SlotOwner {
     return ++this.#connections;
   }
 
-  requestOf(slot: Slot): Buffer {
-    return this.#numbered?.of(slot.sequence) ?? this.#clients.request;
+  settle(attempt: Attempt, outcome: Outcome, code: string, answered: boolean): void {
+    this.#deadlines.remove(attempt);
+    this.#settle(attempt, outcome, code, answered, undefined);
+    this.#over(attempt, outcome !== 'ok');
   }
 
-  retire(socket: Socket): void {
-    this.#retired.add(socket);
+  #timedOut(attempt: Attempt): void {
+    const { outcome, code } = attempt.expire();
+    this.#settle(attempt, outcome, code, false, undefined);
+    this.#over(attempt, true);
   }
 
-  answered(slot: Slot): void {
-    this.#deadlines.remove(slot);
-    const { status } = slot.parser;
-    const now = this.#now();
-    const statusClass = Math.floor(status / 100) - 1;
-    if (statusClass < 5) this.#classes[statusClass] = (this.#classes[statusClass] as number) + 1;
-    this.#clients.answered(slot.client, status, slot.bytes, now - slot.startMs);
-    const outcome = outcomeOfStatus(status, this.plan.expectStatus);
-    this.#settle(slot, outcome, String(status), true, now);
-    this.#release(slot, outcome !== 'ok');
-  }
-
-  failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void {
-    this.#deadlines.remove(slot);
-    this.#failed(slot, outcome, code, error);
-  }
-
-  #failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void {
-    this.#settle(slot, outcome, code, false, undefined);
-    // autocannon's totals: one `connError` or one `timeout` per failed attempt.
-    if (outcome === 'timeout') this.#clients.timedOut(slot.client);
-    else this.#clients.failed(slot.client, error ?? new Error(code));
-    this.#release(slot, true);
-  }
-
-  #timedOut(slot: Slot): void {
-    slot.giveUp();
-    if (slot.resolving) this.#failed(slot, 'dns', 'LOOKUP_TIMEOUT', undefined);
-    else this.#failed(slot, 'timeout', timeoutCodes[slot.phase], undefined);
+  #over(attempt: Attempt, failed: boolean): void {
+    if (this.#engine.kind === 'slots') this.#release(attempt as Slot, failed);
+    else this.#finishWhenDone();
   }
 
   // --- the end of an attempt ----------------------------------------------------------------------------------------
 
-  #settle(slot: Slot, outcome: Outcome, code: string, answered: boolean, nowMs: number | undefined): void {
+  #settle(slot: Attempt, outcome: Outcome, code: string, answered: boolean, nowMs: number | undefined): void {
     const now = nowMs ?? this.#now();
     const index = outcomeIndex[outcome];
     this.#inFlight--;
@@ -390,16 +344,11 @@ export class Meter implements SlotOwner {
       this.#latency.recordMs(latencyMs);
       this.#service.recordMs(now - slot.startMs);
     }
-    this.#buckets.ended(
-      slot.dueMs,
-      index,
-      answered ? latencyMs : undefined,
-      answered ? slot.parser.pod : undefined,
-    );
+    this.#buckets.ended(slot.dueMs, index, answered ? latencyMs : undefined, answered ? slot.pod : undefined);
     if (outcome !== 'ok') this.#recordFailure(slot, outcome, code, now);
   }
 
-  #recordFailure(slot: Slot, outcome: Outcome, code: string, endMs: number): void {
+  #recordFailure(slot: Attempt, outcome: Outcome, code: string, endMs: number): void {
     const race = slot.reused && slot.bytes === 0 && (outcome === 'closed' || outcome === 'reset');
     if (race) this.#races++;
     const key = `${outcome}/${slot.phase}/${slot.reused ? 'reused' : 'new'}`;
@@ -409,7 +358,7 @@ export class Meter implements SlotOwner {
       return;
     }
     this.#failuresListed++;
-    const { status } = slot.parser;
+    const { status } = slot;
     this.#failures.push({
       dueMs: rounded(slot.dueMs),
       startMs: rounded(slot.startMs),
@@ -423,9 +372,9 @@ export class Meter implements SlotOwner {
       ...(status > 0 && { status }),
       connection: slot.connection,
       nth: slot.nth,
-      ...(slot.localPort !== undefined && { localPort: slot.localPort, openedMs: rounded(slot.openedMs) }),
+      ...(slot.localPort !== undefined && { localPort: slot.localPort, openedMs: rounded(slot.openedMs ?? 0) }),
       ...podOf(slot),
-      ...(this.#numbered && { sequence: slot.sequence }),
+      ...(this.#engine.numbersRequests && { sequence: slot.sequence }),
     });
   }
 
@@ -495,23 +444,19 @@ export class Meter implements SlotOwner {
     const durationMs = this.#now();
     this.#deadlines.close();
     for (const slot of this.#slots) slot.close();
-    this.#retired.close();
+    this.#engine.close();
     this.#intervals.finish();
     this.#lastDelta = this.#takeDelta();
-    this.#clients.totals().then((totals) => {
-      const end = this.#end(durationMs);
-      const broken = brokenIdentities({
-        end,
-        carried: this.#carried,
-        answered: this.#latency.count,
-        classes: this.#classes,
-        autocannon: totals,
-      });
+    const end = this.#end(durationMs);
+    const answered = this.#latency.count;
+    Promise.resolve(this.#engine.identities(end, answered)).then((own) => {
+      const broken = brokenIdentities({ end, carried: this.#carried, own });
       this.#resolve({ ...end, brokenIdentities: broken });
     }, this.#reject);
   }
 
   #end(durationMs: number): StreamEnd {
+    const counters = this.#engine.counters();
     return {
       stream: this.plan.id,
       lane: this.plan.lane,
@@ -527,6 +472,7 @@ export class Meter implements SlotOwner {
       failuresListed: this.#failuresListed,
       failuresDropped: this.#failuresDropped,
       connectionsOpened: this.#connections,
+      ...(Object.keys(counters).length > 0 && { counters }),
       durationMs: rounded(durationMs),
       latencyMs: this.#latency.percentiles(),
       serviceMs: this.#service.percentiles(),
@@ -541,6 +487,7 @@ export class Meter implements SlotOwner {
   }
 
   #takeDelta(): StreamDelta {
+    const lives = this.#engine.kind === 'streams' ? this.#engine.takeLives() : [];
     const delta = {
       buckets: this.#buckets.take(),
       failures: this.#failures,
@@ -549,6 +496,14 @@ export class Meter implements SlotOwner {
         startMs: rounded(one.startMs),
         endMs: one.endMs === null ? null : rounded(one.endMs),
       })),
+      ...(lives.length > 0 && {
+        lives: lives.map((life) => ({
+          ...life,
+          openedMs: rounded(life.openedMs),
+          endedMs: rounded(life.endedMs),
+          backMs: life.backMs === null ? null : rounded(life.backMs),
+        })),
+      }),
     };
     this.#failures = [];
     for (const bucket of delta.buckets) {
@@ -568,16 +523,8 @@ export class Meter implements SlotOwner {
   }
 }
 
-const timeoutCodes: Readonly<Record<Phase, string>> = {
-  connect: 'CONNECT_TIMEOUT',
-  tls: 'TLS_TIMEOUT',
-  'first-byte': 'RESPONSE_TIMEOUT',
-  headers: 'HEADERS_TIMEOUT',
-  body: 'BODY_TIMEOUT',
-};
-
-function podOf(slot: Slot): Pick<Failure, 'pod' | 'podKnownBy'> {
-  if (slot.parser.pod !== undefined) return { pod: slot.parser.pod, podKnownBy: 'answer' };
+function podOf(slot: Attempt): Pick<Failure, 'pod' | 'podKnownBy'> {
+  if (slot.pod !== undefined) return { pod: slot.pod, podKnownBy: 'answer' };
   if (slot.reused && slot.answeredBefore !== undefined) {
     return { pod: slot.answeredBefore, podKnownBy: 'previous-answer' };
   }

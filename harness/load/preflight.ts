@@ -2,9 +2,10 @@
 // cluster's state, and a load that starts into that lag would report losses that no step caused.
 import http from 'node:http';
 import https from 'node:https';
+import { connect } from 'node:net';
 import { untilDone, WaitError, waitFor } from '../kube/wait.ts';
 import type { StreamPlan } from '../model/load.ts';
-import type { Route } from './slot.ts';
+import type { Route } from './engine.ts';
 
 export interface PreflightOptions {
   readonly limitMs: number;
@@ -50,6 +51,7 @@ function ask(
   const url = new URL(plan.url);
   const endpoint = route();
   if (endpoint === 'none') return Promise.resolve('its service has no endpoint');
+  if ((plan.protocol ?? 'http1') !== 'http1') return reach(url, endpoint, signal);
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? https : http).request(
       url,
@@ -59,7 +61,11 @@ function ask(
         headers: { ...plan.headers, host: url.host, connection: 'close' },
         agent: false,
         signal,
-        rejectUnauthorized: !plan.insecure,
+        // What the certificate says is for the load to find out, and to count.
+        rejectUnauthorized: false,
+        ...(plan.tls?.cert !== undefined && { cert: plan.tls.cert }),
+        ...(plan.tls?.key !== undefined && { key: plan.tls.key }),
+        ...(plan.tls?.serverName !== undefined && { servername: plan.tls.serverName }),
         ...(endpoint && { hostname: endpoint.host, port: endpoint.port }),
       },
       (response) => {
@@ -80,5 +86,19 @@ function ask(
     );
     request.on('error', (error) => (signal.aborted ? reject(signal.reason) : resolve(error.message)));
     request.end();
+  });
+}
+
+/** Another protocol: that somebody listens is enough, what is spoken is for the load to find out. */
+function reach(url: URL, endpoint: Route | undefined, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const host = endpoint?.host ?? url.hostname.replace(/^\[|\]$/g, '');
+    const port = endpoint?.port ?? (Number(url.port) || (url.protocol === 'https:' ? 443 : 80));
+    const socket = connect({ host, port, signal });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.on('error', (error) => (signal.aborted ? reject(signal.reason) : resolve(error.message)));
   });
 }

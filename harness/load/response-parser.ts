@@ -41,6 +41,10 @@ export class ResponseParser {
   /** Pod that answered, by the pod header. */
   pod: string | undefined = undefined;
   problem: ParseProblem | undefined = undefined;
+  /** Told of every header, name in lower case, where somebody wants to know. */
+  onHeader: ((name: string, value: string) => void) | undefined = undefined;
+  /** Told of the bytes of the body, without its framing. */
+  onBody: ((buffer: Buffer, start: number, end: number) => void) | undefined = undefined;
 
   readonly #podHeader: string;
   readonly #podNames: Map<number, { bytes: Buffer; name: string }>;
@@ -100,12 +104,14 @@ export class ResponseParser {
           break;
         case BODY_FIXED: {
           const taken = Math.min(this.#left, end - at);
+          this.onBody?.(buffer, at, at + taken);
           this.#left -= taken;
           at += taken;
           if (this.#left === 0) this.#state = DONE;
           break;
         }
         case BODY_UNTIL_FIN:
+          this.onBody?.(buffer, at, end);
           at = end;
           break;
         case CHUNK_SIZE:
@@ -114,6 +120,7 @@ export class ResponseParser {
           break;
         case CHUNK_DATA: {
           const taken = Math.min(this.#left, end - at);
+          this.onBody?.(buffer, at, at + taken);
           this.#left -= taken;
           at += taken;
           if (this.#left === 0) this.#state = CHUNK_END;
@@ -240,6 +247,7 @@ export class ResponseParser {
     }
     this.#framingHeader = false;
     if (this.#state === TRAILER_LINE) return;
+    this.onHeader?.(buffer.toString('latin1', from, colon).toLowerCase(), value(buffer, colon + 1, end));
     if (length === 14 && matchesIgnoringCase(buffer, from, 'content-length')) {
       this.#framingHeader = true;
       this.#readContentLength(buffer, colon + 1, end);

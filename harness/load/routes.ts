@@ -3,7 +3,7 @@
 import { type ClientRequest, get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import type { Route } from './slot.ts';
+import type { Route } from './engine.ts';
 
 const lineSchema = z.object({
   services: z.record(

@@ -7,27 +7,19 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Outcome, Phase } from '../model/load.ts';
-import type { Limited } from './deadlines.ts';
-import { decisiveError, outcomeOfError, type SystemError } from './outcome.ts';
+import type { Ending, Slot as MeterSlot, Route } from './engine.ts';
+import { decisiveError, outcomeOfError, type SystemError, timeoutCodes } from './outcome.ts';
 import type { ResponseParser } from './response-parser.ts';
 import type { SourcePorts } from './source-ports.ts';
-
-/** Where a new connection goes, and the pod behind it where that is known. */
-export interface Route {
-  readonly host: string;
-  readonly port: number;
-  readonly pod?: string;
-}
 
 /** What a slot needs from its stream, and tells it. */
 export interface SlotOwner {
   readonly secure: boolean;
   readonly host: string;
   readonly port: number;
-  readonly servername: string | undefined;
-  readonly insecure: boolean;
+  readonly tls: ConnectionOptions;
   readonly keepsConnections: boolean;
   readonly noDelay: boolean;
   readonly head: boolean;
@@ -44,6 +36,8 @@ export interface SlotOwner {
   /** The response is complete. */
   answered(slot: Slot): void;
   failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void;
+  /** Its time was over. */
+  expired(slot: Slot, ending: Ending): void;
   /** A socket that is no longer needed, whose response was complete: it closes at the FIN, or when its time is over. */
   retire(socket: Socket): void;
 }
@@ -60,7 +54,7 @@ type SlotSocket = Socket & { [ofSocket]?: Slot | undefined; [freePort]?: (() => 
 /** A port that the kernel does not give (somebody else's, or still resting) is passed over, this often. */
 const PORTS_TRIED = 5;
 
-export class Slot implements Limited {
+export class Slot implements MeterSlot {
   deadlineMs = 0;
   earlier: Slot | undefined;
   later: Slot | undefined;
@@ -113,6 +107,23 @@ export class Slot implements Limited {
     }
   }
 
+  get pod(): string | undefined {
+    return this.parser.pod;
+  }
+
+  get status(): number {
+    return this.parser.status;
+  }
+
+  expire(): Ending {
+    this.giveUp();
+    const ending = this.resolving
+      ? ({ outcome: 'dns', code: 'LOOKUP_TIMEOUT' } as const)
+      : ({ outcome: 'timeout', code: timeoutCodes[this.phase] } as const);
+    this.#owner.expired(this, ending);
+    return ending;
+  }
+
   /** Ends an attempt from outside: its time is over, or the load is interrupted. */
   giveUp(): void {
     this.busy = false;
@@ -122,10 +133,6 @@ export class Slot implements Limited {
   /** Ends an idle connection. */
   close(): void {
     this.#drop();
-  }
-
-  get hasConnection(): boolean {
-    return this.#usable;
   }
 
   #open(): void {
@@ -186,13 +193,7 @@ export class Slot implements Limited {
   }
 
   #connectTls(options: TcpNetConnectOpts): TLSSocket {
-    const owner = this.#owner;
-    const name = owner.servername ?? owner.host;
-    const socket = connectTls({
-      ...options,
-      rejectUnauthorized: !owner.insecure,
-      ...(isIP(name) ? {} : { servername: name }),
-    });
+    const socket = connectTls({ ...options, ...this.#owner.tls });
     socket.once('connect', () => {
       if (this.#socket === socket) this.phase = 'tls';
     });

@@ -73,7 +73,6 @@ export const tlsOptionsSchema = z.strictObject({
   cert: z.string().optional(),
   key: z.string().optional(),
 });
-export type TlsOptions = z.infer<typeof tlsOptionsSchema>;
 
 /**
  * No experiment lasts longer, ms (31 days): beyond it a time is a damaged digit. Times of the load's clock begin at 0;

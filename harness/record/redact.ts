@@ -59,7 +59,8 @@ export function redactValue(value: unknown, name = ''): unknown {
     );
   }
   if (typeof value !== 'string') return value;
-  if (secretName.test(name)) return redacted;
+  // A key is one wherever it stands: TLS of a lane is a PEM text in the plan.
+  if (secretName.test(name) || value.includes('PRIVATE KEY-----')) return redacted;
   return redactUrl(value);
 }
 

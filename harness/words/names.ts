@@ -104,6 +104,22 @@ export const outcomeWords: Record<Outcome, string> = {
   'message-late': 'message late',
 };
 
+/** What protocols count beside outcomes. */
+export const counterWords: Readonly<Record<string, string>> = {
+  goaways: 'GOAWAY came',
+  goawaysHonoured: 'GOAWAY without a loss',
+  streamsOpened: 'streams opened',
+  streamsCut: 'streams cut',
+  streamsEnded: 'streams ended',
+  streamsSilent: 'streams silent',
+  streamsBroken: 'streams broken',
+  streamsHeld: 'streams held',
+  openFailures: 'not opened',
+  messagesRepeated: 'messages twice',
+  messagesUnexpected: 'messages extra',
+  livesDropped: 'lives unlisted',
+};
+
 const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {
   new: { title: 'new connections', means: 'a connection per request' },
   kept: { title: 'kept connections', means: 'keep-alive, used again and again' },
@@ -168,3 +184,31 @@ export const toneSigns: Readonly<Record<Tone, string>> = {
   note: '○',
   quiet: '–',
 };
+
+/** The reason of outcome `tls`, from Node's or OpenSSL's code; undefined: the code says it itself. */
+export function tlsReason(code: string): string | undefined {
+  switch (code) {
+    case 'CERT_HAS_EXPIRED':
+      return 'the certificate has expired';
+    case 'CERT_NOT_YET_VALID':
+      return 'the certificate is not valid yet';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'the certificate is for another name';
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'CERT_UNTRUSTED':
+      return 'the certificate is of an unknown authority';
+    case 'EPROTO':
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+    case 'ERR_SSL_UNEXPECTED_MESSAGE':
+      return 'the server does not speak TLS';
+    default:
+      return /ALERT_(BAD_CERTIFICATE|CERTIFICATE|UNKNOWN_CA|HANDSHAKE)/.test(code)
+        ? 'the server refused the handshake or the client certificate'
+        : undefined;
+  }
+}

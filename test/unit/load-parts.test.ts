@@ -1,6 +1,7 @@
 // The pure parts of the meter: pacing, histograms, lost intervals, buckets, the response parser, merging.
 import * as hdr from 'hdr-histogram-js';
 import * as assert from 'uvu/assert';
+import { autocannonIdentities } from '../../harness/load/autocannon-clients.ts';
 import { Buckets, outcomeIndex } from '../../harness/load/buckets.ts';
 import { Histogram } from '../../harness/load/histogram.ts';
 import { brokenIdentities } from '../../harness/load/identities.ts';
@@ -398,11 +399,12 @@ test('identities: each miscount is told', () => {
   const sound = {
     end,
     carried: { sent: 9, shed: 1, outcomes: 9, lostInIntervals: 3 },
-    answered: 6,
-    classes: [0, 5, 0, 0, 1],
-    autocannon: { errors: 2, timeouts: 1, sent: 9, classes: [0, 5, 0, 0, 1] as const },
+    own: [],
   };
-  assert.equal(brokenIdentities(sound), []);
+  const totals = { errors: 2, timeouts: 1, sent: 9, classes: [0, 5, 0, 0, 1] as const };
+  const own = (changed: Partial<Parameters<typeof autocannonIdentities>[0]>) =>
+    autocannonIdentities({ ...totals, ...changed }, { end, answered: 6, classes: [0, 5, 0, 0, 1] });
+  assert.equal(brokenIdentities({ ...sound, own: own({}) }), []);
   const broken: [string, Parameters<typeof brokenIdentities>[0]][] = [
     ['scheduled = attempts', { ...sound, end: { ...end, scheduled: 11 } }],
     ['sum of outcomes', { ...sound, end: { ...end, inFlight: 1 } }],
@@ -411,10 +413,10 @@ test('identities: each miscount is told', () => {
     ['shed in buckets', { ...sound, carried: { ...sound.carried, shed: 0 } }],
     ['lost in intervals', { ...sound, carried: { ...sound.carried, lostInIntervals: 4 } }],
     ['failures', { ...sound, end: { ...end, failuresListed: 3 } }],
-    ['autocannon: sent', { ...sound, autocannon: { ...sound.autocannon, sent: 10 } }],
-    ['autocannon: timeouts', { ...sound, autocannon: { ...sound.autocannon, timeouts: 0 } }],
-    ['autocannon: errors', { ...sound, autocannon: { ...sound.autocannon, errors: 1 } }],
-    ['autocannon: 2xx', { ...sound, autocannon: { ...sound.autocannon, classes: [0, 4, 0, 0, 1] } }],
+    ['autocannon: sent', { ...sound, own: own({ sent: 10 }) }],
+    ['autocannon: timeouts', { ...sound, own: own({ timeouts: 0 }) }],
+    ['autocannon: errors', { ...sound, own: own({ errors: 1 }) }],
+    ['autocannon: 2xx', { ...sound, own: own({ classes: [0, 4, 0, 0, 1] }) }],
   ];
   for (const [name, counted] of broken) {
     assert.ok(

@@ -1,0 +1,188 @@
+// WebSocket (RFC 6455): a conversation that HTTP/1.1 begins. Lane `new`: an attempt opens one, sends a message, gets it
+// back and closes in order. Lane `stream`: streams.ts.
+import { createHash, randomBytes } from 'node:crypto';
+import type { Outcome, Phase } from '../../model/load.ts';
+import type { Ending, EngineOwner } from '../engine.ts';
+import { outcomeOfStatus } from '../outcome.ts';
+import { ResponseParser } from '../response-parser.ts';
+import { type Channel, type ChannelUser, type Conversation, SingleEngine } from './single.ts';
+import { cuts, hasHeader } from './sse.ts';
+import { closeFrame, pongFrame, textFrame, WebSocketFrames } from './websocket-frames.ts';
+import { Destination, Wire, type WireUser } from './wire.ts';
+
+export class WebSocketEngine extends SingleEngine {
+  constructor(owner: EngineOwner) {
+    super(owner, new Destination(owner), openWebSocket(owner), () => new OneEcho());
+  }
+}
+
+class OneEcho implements Conversation {
+  opened(channel: Channel): void {
+    channel.send?.(1);
+  }
+  message(): Ending {
+    return { outcome: 'ok', code: 'ECHO' };
+  }
+  ended(code: string): Ending {
+    return { outcome: 'stream-ended', code };
+  }
+}
+
+export const openWebSocket =
+  ({ plan, podHeader }: EngineOwner) =>
+  (to: Destination, user: ChannelUser): Channel =>
+    new WebSocketChannel(to, user, plan.headers, plan.message ?? '', podHeader);
+
+const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+/** A server that goes away, restarts or says that all is done closes in order; any other code is a cut. */
+const inOrder: ReadonlySet<number> = new Set([1000, 1001, 1005, 1012, 1013]);
+
+class WebSocketChannel implements Channel, WireUser {
+  readonly #wire: Wire;
+  readonly #to: Destination;
+  readonly #user: ChannelUser;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #text: string;
+  readonly #parser: ResponseParser;
+  readonly #frames: WebSocketFrames;
+  readonly #key = randomBytes(16).toString('base64');
+  #accept = '';
+  #extensions = '';
+  #sent = false;
+  #open = false;
+  #over = false;
+
+  constructor(
+    to: Destination,
+    user: ChannelUser,
+    headers: Readonly<Record<string, string>>,
+    text: string,
+    podHeader: string,
+  ) {
+    this.#to = to;
+    this.#user = user;
+    this.#headers = headers;
+    this.#text = text;
+    this.#parser = new ResponseParser(podHeader);
+    this.#parser.reset(false);
+    this.#parser.onHeader = (name, value) => {
+      if (name === 'sec-websocket-accept') this.#accept = value;
+      else if (name === 'sec-websocket-extensions') this.#extensions = value;
+    };
+    this.#frames = new WebSocketFrames({
+      message: (start) => {
+        if (!this.#over) user.message(numberOf(start));
+      },
+      ping: (data) => this.#wire.write(pongFrame(data)),
+      close: (code) => this.#closed(code),
+    });
+    this.#wire = new Wire(to, this);
+  }
+
+  get number(): number {
+    return this.#wire.number;
+  }
+  get bytes(): number {
+    return this.#wire.bytes;
+  }
+  get routedTo(): string | undefined {
+    return this.#wire.routedTo;
+  }
+  get status(): number {
+    return this.#parser.status;
+  }
+  get pod(): string | undefined {
+    return this.#parser.pod;
+  }
+  get phase(): Phase {
+    if (!this.#sent) return this.#wire.phase === 'open' ? 'first-byte' : this.#wire.phase;
+    if (this.#open) return 'body';
+    return this.#wire.bytes > 0 ? 'headers' : 'first-byte';
+  }
+
+  openingExpired(): Ending {
+    return this.#wire.openingExpired();
+  }
+
+  send(number: number): void {
+    this.#wire.write(textFrame(`${number} ${this.#text}`));
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#open) this.#wire.end(closeFrame(1000));
+    else this.#wire.destroy();
+  }
+
+  opened(): void {
+    this.#sent = true;
+    const head = [
+      `GET ${this.#to.path} HTTP/1.1`,
+      ...(hasHeader(this.#headers, 'host') ? [] : [`Host: ${this.#to.authority}`]),
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      `Sec-WebSocket-Key: ${this.#key}`,
+      'Sec-WebSocket-Version: 13',
+      ...Object.entries(this.#headers).map(([name, value]) => `${name}: ${value}`),
+      '',
+      '',
+    ];
+    this.#wire.write(Buffer.from(head.join('\r\n'), 'latin1'));
+  }
+
+  read(buffer: Buffer, length: number): void {
+    let at = 0;
+    if (!this.#open) {
+      at = this.#parser.execute(buffer, 0, length);
+      if (this.#parser.problem) this.#broke('protocol', this.#parser.problem);
+      else if (this.#parser.inBody) this.#begin();
+      if (!this.#open || this.#over) return;
+    }
+    const problem = this.#frames.read(buffer, at, length);
+    if (problem && !this.#over) {
+      this.#wire.write(
+        closeFrame(problem === 'INVALID_UTF8' ? 1007 : problem === 'MESSAGE_TOO_LARGE' ? 1009 : 1002),
+      );
+      this.#broke('protocol', problem);
+    }
+  }
+
+  broke(outcome: Outcome, code: string): void {
+    if (!this.#over) this.#broke(this.#open && cuts.has(outcome) ? 'stream-cut' : outcome, code);
+  }
+
+  #begin(): void {
+    const { status } = this.#parser;
+    const expected = createHash('sha1').update(`${this.#key}${acceptSuffix}`).digest('base64');
+    if (status !== 101) {
+      const outcome = outcomeOfStatus(status, []);
+      this.#broke(outcome === 'ok' ? 'protocol' : outcome, outcome === 'ok' ? 'NO_UPGRADE' : String(status));
+    } else if (this.#accept !== expected) this.#broke('protocol', 'BAD_ACCEPT');
+    else if (this.#extensions !== '') this.#broke('protocol', 'UNASKED_EXTENSION');
+    else {
+      this.#open = true;
+      this.#user.opened();
+    }
+  }
+
+  #closed(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#wire.end(closeFrame(code === 1005 ? undefined : code));
+    if (inOrder.has(code)) this.#user.ended(String(code), undefined);
+    else this.#user.broke('stream-cut', String(code));
+  }
+
+  #broke(outcome: Outcome, code: string): void {
+    this.#over = true;
+    this.#wire.destroy();
+    this.#user.broke(outcome, code);
+  }
+}
+
+/** "17 …", or a JSON object whose first member is a number, as our own target counts: {"n":17 …. */
+function numberOf(start: string): number | undefined {
+  const [, digits] = /^(?:\{"n":)?(\d{1,15})(?!\d)/.exec(start) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}

@@ -1,0 +1,315 @@
+// WebSocket, event streams and TCP, fast: each fault is counted as what it is; open streams: cut, ended, silent, late.
+import { once } from 'node:events';
+import { createServer as createHttp1 } from 'node:http';
+import { createServer as createHttp2 } from 'node:http2';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
+import * as assert from 'uvu/assert';
+import { Meter } from '../../harness/load/meter.ts';
+import {
+  type StreamEnd,
+  type StreamLife,
+  type StreamPlan,
+  streamPlanSchema,
+} from '../../harness/model/load.ts';
+import {
+  eventFaults,
+  type LineFault,
+  lineService,
+  tcpFaults,
+  webSocketFaults,
+  wsClose,
+  wsFrame,
+} from '../faults/stream-faults.ts';
+import { type Peer, startWireServer } from '../faults/wire-server.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('load: streams');
+
+interface Fired {
+  readonly end: StreamEnd;
+  readonly codes: string[];
+  readonly lives: readonly StreamLife[];
+}
+
+async function fired(port: number, plan: Partial<StreamPlan>): Promise<Fired> {
+  const meter = new Meter({
+    plan: streamPlanSchema.parse({
+      id: 'x',
+      lane: 'new',
+      url: `http://127.0.0.1:${port}/`,
+      rate: { shape: 'constant', ratePerSecond: 500 },
+      connections: 50,
+      timeoutMs: 200,
+      maxDurationMs: 10,
+      ...plan,
+    }),
+  });
+  meter.start();
+  const end = await meter.ended;
+  const { failures, lives = [] } = meter.drain();
+  return { end, codes: failures.map(({ code }) => code), lives };
+}
+
+for (const [protocol, lanes, faults, headEnd] of [
+  ['websocket', ['new'], webSocketFaults, '\r\n\r\n'],
+  ['sse', ['long'], eventFaults, '\r\n\r\n'],
+  ['tcp', ['new', 'kept'], tcpFaults, '\n'],
+] as const) {
+  test(`${protocol}: each of ${Object.keys(faults).length} answers is counted as what it is`, async () => {
+    const wrong: string[] = [];
+    for (const [name, fault] of Object.entries(faults) as [string, LineFault][]) {
+      const server = await startWireServer(lineService(faults, () => name, headEnd));
+      try {
+        for (const lane of lanes) {
+          const { end, codes } = await fired(server.port, { protocol, lane });
+          const count = end.outcomes[fault.outcome] ?? 0;
+          if (count !== 5 || end.attempts !== 5 || end.brokenIdentities.length > 0)
+            wrong.push(
+              `${name}, ${lane}: ${JSON.stringify(end.outcomes)} ${codes.join()} ${end.brokenIdentities}`,
+            );
+          if (fault.code !== undefined && codes.some((code) => code !== fault.code))
+            wrong.push(`${name}, ${lane}: ${codes.join()}, not ${fault.code}`);
+        }
+      } finally {
+        await server.close();
+      }
+    }
+    assert.equal(wrong, []);
+  });
+}
+
+/** Five messages of one stream, one every 20 ms. */
+async function streamed(
+  act: (peer: Peer, head: string, connection: number) => void,
+  plan: Partial<StreamPlan> = {},
+) {
+  let connections = 0;
+  const faults: Record<string, LineFault> = {
+    one: { outcome: 'ok', act: (peer, head) => act(peer, head, connections++) },
+  };
+  const server = await startWireServer(lineService(faults, () => 'one', '\r\n\r\n'));
+  try {
+    const found = await fired(server.port, {
+      protocol: 'sse',
+      lane: 'stream',
+      connections: 1,
+      rate: { shape: 'constant', ratePerSecond: 50 },
+      maxDurationMs: 100,
+      ...plan,
+    });
+    return { ...found, connections };
+  } finally {
+    await server.close();
+  }
+}
+
+const sseHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n';
+const lastOf = (head: string): number => Number(/last-event-id: *(\d+)/i.exec(head)?.[1] ?? 0);
+const every20Ms = (peer: Peer, from: number, most: number, then: () => void = () => undefined): void => {
+  let id = from;
+  const send = (): void => {
+    if (!peer.open) return;
+    if (id - from >= most) {
+      then();
+      return;
+    }
+    peer.write(`id: ${++id}\ndata: x\n\n`);
+    setTimeout(send, 20);
+  };
+  send();
+};
+
+test('a stream that stays: every message in time, one life that the end of the load closes', async () => {
+  const { end, lives } = await streamed((peer, head) => {
+    peer.write(sseHead);
+    every20Ms(peer, lastOf(head), 100);
+  });
+  assert.equal(end.outcomes, { ok: 5 });
+  assert.equal(
+    lives.map(({ end: how }) => how),
+    ['held'],
+  );
+  assert.equal(end.brokenIdentities, []);
+});
+
+test('a stream that is cut costs the message that is due next, and is opened again at once', async () => {
+  const { end, lives, connections } = await streamed((peer, head, connection) => {
+    peer.write(sseHead);
+    every20Ms(peer, lastOf(head), connection === 0 ? 2 : 100, () => peer.rst());
+  });
+  assert.equal(end.outcomes, { ok: 4, 'stream-cut': 1 });
+  assert.is(connections, 2);
+  assert.equal(
+    lives.map(({ end: how, code }) => `${how} ${code}`),
+    ['cut ECONNRESET', 'held END_OF_LOAD'],
+  );
+  assert.ok((lives[0]?.backMs ?? 1e9) < 100);
+  assert.is(end.counters?.streamsOpened, 2);
+});
+
+test('a stream that ends in order loses nothing; the next one goes on counting', async () => {
+  const { end, lives } = await streamed((peer, head, connection) => {
+    peer.write(sseHead);
+    every20Ms(peer, lastOf(head), connection === 0 ? 2 : 100, () => peer.fin());
+  });
+  assert.equal(end.outcomes, { ok: 5 });
+  assert.equal(
+    lives.map(({ end: how }) => how),
+    ['ended', 'held'],
+  );
+  assert.is(end.counters?.messagesRepeated, 0);
+});
+
+test('silence on an open stream is told from a cut, and the stream is opened again', async () => {
+  const { end, lives } = await streamed(
+    (peer, head, connection) => {
+      peer.write(sseHead);
+      every20Ms(peer, lastOf(head), connection === 0 ? 1 : 100);
+    },
+    { timeoutMs: 60, maxDurationMs: 160 },
+  );
+  assert.is(end.outcomes.timeout, 1);
+  assert.is(lives[0]?.end, 'silent');
+  assert.is(end.counters?.streamsSilent, 1);
+});
+
+test('messages left out, repeated and late', async () => {
+  const { end } = await streamed(
+    (peer) => {
+      peer.write(sseHead);
+      // The first in time; the second twice; 3 and 4 not; the fifth late and for three.
+      peer.write('id: 1\ndata: x\n\n');
+      setTimeout(() => peer.write('id: 2\ndata: x\n\nid: 2\ndata: x\n\n'), 30);
+      setTimeout(() => peer.write('id: 5\ndata: x\n\n'), 150);
+    },
+    { stream: { expect: 'push', lateMs: 50 } },
+  );
+  assert.equal(end.outcomes, { ok: 2, 'message-missing': 2, 'message-late': 1 });
+  assert.is(end.counters?.messagesRepeated, 1);
+});
+
+test('nobody listens: every message that is due is refused', async () => {
+  const server = await startWireServer(() => () => undefined);
+  await server.close();
+  const { end, lives } = await fired(server.port, {
+    protocol: 'websocket',
+    lane: 'stream',
+    connections: 1,
+    rate: { shape: 'constant', ratePerSecond: 50 },
+    maxDurationMs: 100,
+  });
+  assert.equal(end.outcomes, { refused: 5 });
+  assert.equal(lives, []);
+});
+
+test('WebSocket: messages come back; close 1001 loses nothing, a cut what was under way', async () => {
+  const sockets: string[] = [];
+  const echo = (how: (peer: Peer) => void) => {
+    let connections = 0;
+    return startWireServer((peer) => {
+      const number = connections++;
+      let head = '';
+      let upgraded = false;
+      let rest: Buffer = Buffer.alloc(0);
+      let echoed = 0;
+      return (bytes) => {
+        if (!upgraded) {
+          head += bytes.toString('latin1');
+          if (!head.includes('\r\n\r\n')) return;
+          upgraded = true;
+          webSocketFaults['silence after the upgrade']?.act(peer, head, '');
+          return;
+        }
+        rest = Buffer.concat([rest, bytes]);
+        while (rest.length >= 6) {
+          const size = (rest[1] as number) & 127;
+          const mask = rest.subarray(2, 6);
+          const text = Buffer.from(
+            rest.subarray(6, 6 + size).map((byte, at) => byte ^ (mask[at & 3] as number)),
+          );
+          const opcode = (rest[0] as number) & 15;
+          rest = rest.subarray(6 + size);
+          if (opcode !== 1) return;
+          sockets.push(text.toString());
+          if (number === 0 && ++echoed === 3) how(peer);
+          else peer.write(wsFrame(1, text));
+        }
+      };
+    });
+  };
+  for (const [how, outcomes, life] of [
+    [(peer: Peer) => peer.rst(), { ok: 4, 'stream-cut': 1 }, 'cut'],
+    [
+      (peer: Peer) => {
+        peer.write(wsFrame(1, sockets.at(-1) ?? ''));
+        peer.write(wsClose(1001));
+      },
+      { ok: 5 },
+      'ended',
+    ],
+  ] as const) {
+    const server = await echo(how);
+    const { end, lives } = await fired(server.port, {
+      protocol: 'websocket',
+      lane: 'stream',
+      connections: 1,
+      rate: { shape: 'constant', ratePerSecond: 50 },
+      maxDurationMs: 100,
+      message: 'hello',
+    });
+    await server.close();
+    assert.equal(end.outcomes, outcomes);
+    assert.is(lives[0]?.end, life);
+  }
+});
+
+test('each protocol against a server of each other one: named, within the time limit', async () => {
+  const http1 = createHttp1((_request, response) => response.end('hello'));
+  const http2 = createHttp2((_request, response) => response.end('hello'));
+  const echo = createTcp((socket) => socket.on('error', () => undefined).pipe(socket));
+  const mute = createTcp((socket) => socket.on('error', () => undefined).resume());
+  const servers = { http1, http2, echo, mute };
+  for (const server of Object.values(servers)) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  }
+  const found: Record<string, string> = {};
+  for (const [name, server] of Object.entries(servers)) {
+    for (const [protocol, lane] of [
+      ['http2', 'kept'],
+      ['grpc', 'kept'],
+      ['websocket', 'new'],
+      ['sse', 'long'],
+      ['tcp', 'new'],
+    ] as const) {
+      const { port } = server.address() as AddressInfo;
+      const { end, codes } = await fired(port, { protocol, lane, timeoutMs: 100, maxDurationMs: 1 });
+      found[`${protocol} at ${name}`] = `${Object.keys(end.outcomes).join()} ${codes.join()}`;
+    }
+  }
+  for (const server of Object.values(servers)) server.close();
+  assert.equal(found, {
+    'http2 at http1': 'protocol ANSWERED_HTTP_1',
+    'grpc at http1': 'protocol ANSWERED_HTTP_1',
+    'websocket at http1': 'protocol NO_UPGRADE',
+    'sse at http1': 'protocol NOT_EVENT_STREAM',
+    'tcp at http1': 'protocol OTHER_LINE',
+    'http2 at http2': 'ok ',
+    'grpc at http2': 'protocol NOT_GRPC',
+    'websocket at http2': 'protocol BAD_STATUS_LINE',
+    'sse at http2': 'protocol BAD_STATUS_LINE',
+    'tcp at http2': 'protocol OTHER_LINE',
+    'http2 at echo': 'protocol NOT_HTTP_2',
+    'grpc at echo': 'protocol NOT_HTTP_2',
+    'websocket at echo': 'protocol BAD_STATUS_LINE',
+    'sse at echo': 'protocol BAD_STATUS_LINE',
+    'tcp at echo': 'ok ',
+    'http2 at mute': 'timeout RESPONSE_TIMEOUT',
+    'grpc at mute': 'timeout RESPONSE_TIMEOUT',
+    'websocket at mute': 'timeout RESPONSE_TIMEOUT',
+    'sse at mute': 'timeout RESPONSE_TIMEOUT',
+    'tcp at mute': 'timeout RESPONSE_TIMEOUT',
+  });
+});
+
+test.run();
