@@ -27,7 +27,7 @@ export const readManifests = (paths: readonly string[]): Manifest[] =>
 
 /** The objects of one file, or of the files that lie in a folder. */
 export const readManifestFiles = (path: string): ReadManifest[] =>
-  filesOf(path).flatMap((file) => readText(file, read(file)));
+  manifestFilesOf(path).flatMap((file) => readText(file, read(file)));
 
 export const parseManifests = (file: string, text: string): Manifest[] =>
   readText(file, text).map(({ manifest }) => manifest);
@@ -114,7 +114,8 @@ function objectsOf(value: unknown, path: FieldPath, at: ReadManifest['at']): Rea
 export const isToolFile = ({ apiVersion }: { apiVersion?: unknown }): boolean =>
   typeof apiVersion === 'string' && apiVersion.startsWith('kustomize.config.k8s.io/');
 
-function filesOf(path: string): string[] {
+/** The file itself, or the manifests that lie in a folder. Throws UsageError when there is none. */
+export function manifestFilesOf(path: string): string[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new UsageError(`${path}: there is no such file or folder.`);
   if (!found.isDirectory()) return [path];

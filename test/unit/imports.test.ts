@@ -28,6 +28,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'harness/journal': ['harness/model'],
   'harness/judge': ['harness/model', 'harness/journal', 'harness/words'],
   'harness/check': ['harness/model', 'harness/words'],
+  'harness/write': [
+    'harness/model',
+    'harness/exec',
+    'harness/config',
+    'harness/deploy',
+    'harness/check/documents.ts',
+    'harness/check/edit.ts',
+    'harness/check/objects.ts',
+  ],
   'harness/run': ['harness', 'scenarios', 'reports', 'target', 'emulator/index.ts'],
   'harness/run/experiment': [
     'harness/model',

@@ -7,22 +7,23 @@ import type { FieldPath } from '../../model/yaml-path.ts';
 import { type ReadManifest, readText } from '../read-manifests.ts';
 import { rendered } from './program.ts';
 
+interface ChartContext {
+  at(path: FieldPath): string;
+  readonly signal: AbortSignal;
+}
+
 export async function renderChart(
   { chart, values = [], set = {}, release, version }: HelmSource,
-  context: { at(path: FieldPath): string; readonly signal: AbortSignal },
+  context: ChartContext,
 ): Promise<ReadManifest[]> {
-  const field = (path: FieldPath, name: string) =>
-    `${context.at(['target', 'helm', ...path])}: target.helm.${name}`;
   for (const [index, file] of values.entries())
     if (!existsSync(file))
       throw new UsageError(
-        `${field(['values', index], `values[${index}]`)}: ${file}: there is no such file.`,
+        `${context.at(['target', 'helm', 'values', index])}: target.helm.values[${index}]: ${file}: there is no such file.`,
       );
-  if (/^[./]/.test(chart) && !existsSync(chart))
-    throw new UsageError(`${field(['chart'], 'chart')}: ${chart}: there is no such chart.`);
-  const text = await rendered({
-    program: 'helm',
-    args: [
+  const text = await helm(
+    chart,
+    [
       'template',
       release ?? releaseOf(chart),
       chart,
@@ -30,9 +31,24 @@ export async function renderChart(
       ...Object.entries(set).flatMap(([name, value]) => ['--set-string', `${name}=${value}`]),
       ...(version === undefined ? [] : ['--version', version]),
     ],
-    what: `${field(['chart'], 'chart')}: ${chart}`,
-    missing: `${field([], 'chart')}: there is no "helm" on the PATH to render ${chart}. Install Helm, or render the chart and name the result under target.manifests.`,
+    context,
+  );
+  return readText(`helm template ${chart}`, text);
+}
+
+/** The values that the chart brings along, as it writes them. */
+export const chartDefaults = ({ chart, version }: HelmSource, context: ChartContext): Promise<string> =>
+  helm(chart, ['show', 'values', chart, ...(version === undefined ? [] : ['--version', version])], context);
+
+function helm(chart: string, args: readonly string[], context: ChartContext): Promise<string> {
+  const field = `${context.at(['target', 'helm', 'chart'])}: target.helm.chart`;
+  if (/^[./]/.test(chart) && !existsSync(chart))
+    throw new UsageError(`${field}: ${chart}: there is no such chart.`);
+  return rendered({
+    program: 'helm',
+    args,
+    what: `${field}: ${chart}`,
+    missing: `${context.at(['target', 'helm'])}: target.helm.chart: there is no "helm" on the PATH to render ${chart}. Install Helm, or render the chart and name the result under target.manifests.`,
     signal: context.signal,
   });
-  return readText(`helm template ${chart}`, text);
 }
