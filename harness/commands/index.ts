@@ -6,6 +6,7 @@ import { registerCheck } from './check.ts';
 import { registerCleanup } from './cleanup.ts';
 import { registerCluster } from './cluster.ts';
 import { registerCompare } from './compare.ts';
+import { registerHarden } from './harden.ts';
 import { registerInit } from './init.ts';
 import { registerJudge } from './judge.ts';
 import { registerList } from './list.ts';
@@ -19,6 +20,7 @@ export function registerCommands(program: Command): void {
   registerInit(program);
   registerVerify(program);
   registerTune(program);
+  registerHarden(program);
   registerList(program);
   registerLoad(program);
   registerCheck(program);
