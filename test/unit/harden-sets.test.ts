@@ -42,7 +42,12 @@ test('all the way down, and only where it can be enough', async () => {
   const table: [string, string[], string, string[]][] = [
     ['all are needed', ['a+b+c'], 'a+b+c', ['b+c', 'a+c', 'a+b']],
     ['one is enough', ['b'], 'b', ['b+c', 'a+c', 'a+b', 'b']],
-    ['either of two of the same cost: the one that was measured first', ['a', 'c'], 'c', ['b+c', 'a+c', 'a+b', 'c', 'b', 'a']],
+    [
+      'either of two of the same cost: the one that was measured first',
+      ['a', 'c'],
+      'c',
+      ['b+c', 'a+c', 'a+b', 'c', 'b', 'a'],
+    ],
     ['two of three', ['a+c'], 'a+c', ['b+c', 'a+c', 'a+b']],
   ];
   for (const [name, needed, best, measured] of table) {
