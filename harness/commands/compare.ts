@@ -1,8 +1,10 @@
 // `rollproof compare BEFORE AFTER`: what changed between two runs in verdicts, losses, outages and cost.
+import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { renderComparePage } from '../../reports/html/compare-page.ts';
 import { compareRuns } from '../judge/compare.ts';
 import { summarizeRun } from '../judge/summarize.ts';
-import { combineExitCodes, type ExitCode, exitCode } from '../model/errors.ts';
+import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { ChangeWord, Comparison, RunSummary, ScenarioChange } from '../model/run-summary.ts';
 import { readResultsFile } from './results-file.ts';
 
@@ -14,15 +16,17 @@ export function registerCompare(program: Command): void {
     .argument('<after>', 'the same of the run to compare with it')
     .addOption(new Option('--json', 'the comparison as JSON').conflicts('markdown'))
     .option('--markdown', 'as Markdown, for a pull request')
+    .option('--html <file>', 'also as a page, both runs side by side')
     .addHelpText(
       'after',
       '\nExit code: 0 nothing got worse; 1 a verdict, a loss or an outage got worse (cost alone does not count);\n2 a scenario is gone or could not be judged, so that nothing can be said; 4 input that cannot be read.',
     )
-    .action((before: string, after: string, flags: { json?: boolean; markdown?: boolean }) => {
+    .action((before: string, after: string, flags: { json?: boolean; markdown?: boolean; html?: string }) => {
       const comparison = compareRuns(
         summarizeRun(readResultsFile(before)),
         summarizeRun(readResultsFile(after)),
       );
+      if (flags.html !== undefined) writePage(flags.html, comparison);
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(comparison, null, 2)}\n`
@@ -32,6 +36,14 @@ export function registerCompare(program: Command): void {
       );
       process.exitCode = comparisonExitCode(comparison);
     });
+}
+
+function writePage(file: string, comparison: Comparison): void {
+  try {
+    writeFileSync(file, renderComparePage(comparison));
+  } catch (error) {
+    throw new UsageError(`--html ${file}: cannot be written: ${(error as Error).message}.`, { cause: error });
+  }
 }
 
 /** What got worse fails; what cannot be told is no pass either. */

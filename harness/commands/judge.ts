@@ -1,6 +1,7 @@
 // `rollproof judge DIR` and `rollproof report DIR`: a run's journals judged, and all reports written, anew.
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { renderForAgent } from '../../reports/agent.ts';
 import { parseFormats, reportFormats } from '../../reports/write.ts';
 import { judgeFolder } from '../run/judge-folder.ts';
 
@@ -9,20 +10,26 @@ export function registerJudge(program: Command): void {
     ['judge', "judge a run's journals anew and write its reports; the exit code is the run's"],
     ['report', "write a run's reports anew from its journals"],
   ] as const) {
-    program
+    const command = program
       .command(name)
       .argument('<dir>', 'the folder of a run (--out)')
       .description(description)
       .option('--formats <list>', `reports to write: ${reportFormats.join(', ')}`)
       .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
-      .action(async (folder: string, flags: { formats?: string; strict?: boolean }) => {
+      .action(async (folder: string, flags: { formats?: string; strict?: boolean; for?: 'agent' }) => {
         const judged = await judgeFolder(folder, {
           ...(flags.formats !== undefined && { formats: parseFormats(flags.formats) }),
           ...(flags.strict !== undefined && { strict: flags.strict }),
         });
-        process.stdout.write(judged.summary);
-        process.stdout.write(`\nReport: ${join(folder, 'index.html')}\n`);
+        if (flags.for) process.stdout.write(renderForAgent({ results: judged.results, folder }));
+        else process.stdout.write(`${judged.summary}\nReport: ${join(folder, 'index.html')}\n`);
         process.exitCode = name === 'judge' ? judged.exitCode : 0;
       });
+    if (name === 'report')
+      command.addOption(
+        new Option('--for <reader>', 'print it for a code assistant: facts and commands as Markdown').choices(
+          ['agent'],
+        ),
+      );
   }
 }

@@ -9,7 +9,7 @@ import type {
   SettingEffect,
 } from '../model/results.ts';
 import { count, listed } from '../words/figures.ts';
-import { because } from './advice.ts';
+import { because } from '../words/names.ts';
 import { isMoreLost, isSurelyMoreLost } from './statistics.ts';
 
 /** undefined: the experiments hold no single setting, neither alone nor left out. */

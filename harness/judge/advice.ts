@@ -3,6 +3,7 @@ import { inLineOrder, type LineId, linesOf } from '../model/line.ts';
 import { type Cause, causes, type ExperimentResult, type Remedy, type RemedyId } from '../model/results.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
+import { because } from '../words/names.ts';
 
 /**
  * First what is still lost in the variant with most settings, then what its settings save against the variant with
@@ -104,19 +105,6 @@ const settingAgainst: Readonly<Partial<Record<Cause, string>>> = {
   'killed-in-flight': 'gracefulShutdown',
   'kept-connection-cut': 'gracefulShutdown',
   'no-endpoint': 'surge',
-};
-
-export const because: Readonly<Record<Cause, string>> = {
-  'routed-before-listening': 'they were routed to pods that did not listen yet',
-  'routed-after-stop': 'they were routed to pods that had stopped',
-  'killed-in-flight': 'their pod ended while it answered them',
-  'kept-connection-cut': 'their pod closed the kept connection',
-  'no-endpoint': 'no pod was ready',
-  'app-error': 'the app answered with an error',
-  'grace-exceeded': 'their pod was killed at the end of its grace period',
-  'node-event': 'node or kubelet took their pod down',
-  'harness-noise': 'cluster or machine lost connections by themselves',
-  unknown: 'of something that was not recorded',
 };
 
 function remedy(

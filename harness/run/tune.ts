@@ -51,6 +51,8 @@ export interface TuneRequest {
   readonly longestSeconds: number;
   /** What is in force while the routing is measured, and while a length is confirmed; default: tune's own. */
   readonly settings?: { readonly measuring: readonly string[]; readonly confirming: readonly string[] };
+  /** What was measured already with a sleep that may outlast the routing: it need not be measured once more. */
+  readonly known?: { readonly preStopSeconds: number; readonly result: ExperimentResult };
   /** When no answer names its pod, the routing cannot be measured: then lengths are tried one after the other. */
   readonly tryWithoutRouting?: boolean;
 }
@@ -111,10 +113,13 @@ class Search {
 
   /** With a sleep that outlasts the routing; a longer one, when it turns out that it did not. */
   private async measureRouting(): Promise<Routing | undefined> {
-    const { longestSeconds, scenario, tryWithoutRouting } = this.request;
+    const { longestSeconds, scenario, tryWithoutRouting, known } = this.request;
     for (let seconds = Math.min(FIRST_SECONDS, longestSeconds); ; seconds *= 2) {
       const preStop = Math.min(seconds, longestSeconds);
-      const [result] = await this.experiments(preStop, 'measure', this.settings.measuring, scenario, 1);
+      const [result] =
+        known?.preStopSeconds === preStop
+          ? [known.result]
+          : await this.experiments(preStop, 'measure', this.settings.measuring, scenario, 1);
       if (!result) return undefined;
       const routing = routingOf(result, preStop);
       if (!routing) {

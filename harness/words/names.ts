@@ -77,6 +77,34 @@ export const causeWords: Record<
   },
 };
 
+/** Behind "lost because". */
+export const because: Readonly<Record<Cause, string>> = {
+  'routed-before-listening': 'they were routed to pods that did not listen yet',
+  'routed-after-stop': 'they were routed to pods that had stopped',
+  'killed-in-flight': 'their pod ended while it answered them',
+  'kept-connection-cut': 'their pod closed the kept connection',
+  'no-endpoint': 'no pod was ready',
+  'app-error': 'the app answered with an error',
+  'grace-exceeded': 'their pod was killed at the end of its grace period',
+  'node-event': 'node or kubelet took their pod down',
+  'harness-noise': 'cluster or machine lost connections by themselves',
+  unknown: 'of something that was not recorded',
+};
+
+/** Behind "98 new connections"; the others are "lost" and named. */
+export const outcomeVerbs: Readonly<Partial<Record<Outcome, string>>> = {
+  http3xx: 'were answered with status 3xx',
+  http4xx: 'were answered with status 4xx',
+  http5xx: 'were answered with status 5xx',
+  refused: 'were refused',
+  reset: 'were reset',
+  closed: 'were closed without an answer',
+  timeout: 'timed out',
+  unreachable: 'could not reach a pod',
+  dns: 'did not resolve the name',
+  tls: 'failed in TLS',
+};
+
 export const outcomeWords: Record<Outcome, string> = {
   ok: 'ok',
   http3xx: 'status 3xx',

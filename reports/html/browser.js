@@ -8,12 +8,43 @@
     return new Response(stream).text();
   }
 
+  /** Packed parts as markup, made ready while nothing else is to do: a print cannot wait for them. */
+  const ready = new Map();
+
   async function unfold(element) {
     const packed = element.dataset.packed;
     if (packed === undefined) return;
     delete element.dataset.packed;
-    element.innerHTML = await unpack(packed);
+    put(element, ready.get(element) ?? (await unpack(packed)));
+  }
+
+  function put(element, markup) {
+    ready.delete(element);
+    element.innerHTML = markup;
     element.querySelectorAll('.tl').forEach(enliven);
+    copyButtons(element);
+    makeReady(element);
+  }
+
+  async function makeReady(within) {
+    for (const element of within.querySelectorAll('[data-packed]')) {
+      if (element.closest('details.rows')) continue;
+      await new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));
+      const { packed } = element.dataset;
+      if (packed !== undefined) ready.set(element, await unpack(packed));
+    }
+  }
+
+  /** At once, whatever is packed in one another. */
+  function unfoldAll() {
+    for (let found = true; found; ) {
+      found = false;
+      for (const [element, markup] of ready) {
+        found = true;
+        delete element.dataset.packed;
+        put(element, markup);
+      }
+    }
   }
 
   /** Packed parts unfold when what they stand in is opened. */
@@ -35,8 +66,10 @@
 
   /** A link into a part that is folded or packed opens what it takes. */
   async function follow() {
-    const id = decodeURIComponent(location.hash.slice(1));
-    if (!id) return;
+    const hash = decodeURIComponent(location.hash.slice(1));
+    if (!hash) return;
+    const moment = /^at=([\d.]+)(?:-([\d.]+))?&in=([^&]+)(?:&lane=(.*))?$/.exec(hash);
+    const id = moment ? moment[3] : hash;
     let target = document.getElementById(id);
     for (const article of document.querySelectorAll('article[id]')) {
       if (target || !id.startsWith(`${article.id}-`)) continue;
@@ -50,7 +83,12 @@
       box.open = true;
     if (target.previousElementSibling?.matches('summary')) target.parentElement.open = true;
     target.scrollIntoView({ block: 'center' });
+    if (moment)
+      moments.get(target)?.(Number(moment[1]) * 1000, Number(moment[2] ?? moment[1]) * 1000, moment[4]);
   }
+
+  /** Shows a span of a time line, by the time line's element. */
+  const moments = new Map();
 
   const zooms = new Map();
 
@@ -96,6 +134,21 @@
     button('◂', 'Earlier', () => shift(-0.3));
     button('▸', 'Later', () => shift(0.3));
     button('Show all', 'Show the whole time line', () => share([0, full]));
+    button('Link', 'A link to this moment, to be copied from the address', () => {
+      const lane = data?.lanes[0]?.stream;
+      const at = `#at=${(atMs / 1000).toFixed(2)}&in=${figure.id}${lane ? `&lane=${encodeURIComponent(lane)}` : ''}`;
+      history.replaceState(null, '', at);
+      navigator.clipboard?.writeText(location.href).catch(() => {});
+    });
+    moments.set(figure, (fromMs, toMs, lane) => {
+      const spare = Math.max(500, toMs - fromMs);
+      share([fromMs - spare, toMs + spare]);
+      if (source) read(fromMs);
+      for (const label of figure.querySelectorAll('.tl-label')) {
+        const own = label.querySelector('b')?.textContent;
+        label.classList.toggle('at', lane !== undefined && own === `lane ${lane}`);
+      }
+    });
     const middle = () => (range[0] + range[1]) / 2;
 
     const members = zooms.get(group) ?? [];
@@ -256,8 +309,8 @@
     return lines;
   }
 
-  function copyButtons() {
-    for (const box of document.querySelectorAll('.command')) {
+  function copyButtons(within) {
+    for (const box of within.querySelectorAll('.command')) {
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = 'Copy';
@@ -277,10 +330,12 @@
 
   watchPacked();
   document.querySelectorAll('.tl').forEach(enliven);
-  copyButtons();
+  copyButtons(document);
   addEventListener('hashchange', follow);
   addEventListener('beforeprint', () => {
-    for (const box of document.querySelectorAll('details.scenario')) box.open = true;
+    unfoldAll();
+    for (const box of document.querySelectorAll('details.scenario, details.lazy:not(.rows)')) box.open = true;
   });
+  makeReady(document);
   follow();
 })();

@@ -21,7 +21,7 @@ export interface HtmlInput {
 }
 
 /** The size that the scenarios of a page aim at; what does not fit is packed, the least urgent first. */
-const scenarioBytes = 400_000;
+const scenarioBytes = 395_000;
 /** Rows of lost attempts on the whole page; each lane gets its share. */
 const failureRows = { total: 4000, atLeast: 40, atMost: 400 } as const;
 
@@ -74,8 +74,10 @@ function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioR
 const answerBytes = 3500;
 
 /** What went wrong is read first. */
-const urgency = ({ verdict }: ScenarioResult): number =>
-  ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'proven', 'safe', 'not-run'].indexOf(verdict);
+const urgency = ({ verdict, direct }: ScenarioResult): number =>
+  ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'proven', 'safe', 'not-run'].indexOf(
+    direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict,
+  );
 
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
@@ -123,8 +125,8 @@ ${body}
 }
 
 function suitePage(bodies: ReadonlyMap<ScenarioResult, Markup>, results: Results): Markup {
-  const { scenarios } = results;
-  const open = scenarios.length <= 2;
+  const open = results.scenarios.length <= 2;
+  const scenarios = results.scenarios.toSorted((a, b) => urgency(a) - urgency(b));
   return html`${suitePanel(results)}
 <section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(scenarios)}</section>
 <section aria-labelledby="scenarios"><h2 id="scenarios">Scenarios</h2>
@@ -204,7 +206,8 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
   };
   return table({
     look: 'overview',
-    caption: 'One row per scenario. Lost attempts: without the settings → with them (the worst run)',
+    caption:
+      'One row per scenario, what needs attention first. Lost attempts: without the settings → with them (the worst run)',
     head: [
       'Scenario',
       'Verdict',

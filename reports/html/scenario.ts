@@ -30,6 +30,7 @@ import {
   podTable,
   repeatTable,
   stepTable,
+  windowSentences,
 } from './tables.ts';
 import type { JournalView, Timeline } from './types.ts';
 
@@ -264,7 +265,7 @@ function experimentFigure(
   return html`<figure class="experiment"><figcaption><b>${name}</b> <span>${lost}</span></figcaption>
 ${figureOf(timeline, { id: idOf(key, 'tl'), title: `Time line of ${scenario.title}, ${name}`, toMs, group: idOf('g', scenario.name) })}
 ${embeddedJson(idOf(key, 'tl'), cursorData(timeline))}
-<details class="lazy" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${name}</summary>${rows === 'open' ? behind : packed(behind, 'The rows')}</details>
+<details class="lazy rows" id="${idOf(key, 'rows')}"><summary>Rows behind the marks of ${name}</summary>${rows === 'open' ? behind : packed(behind, 'The rows')}</details>
 </figure>
 `;
 }
@@ -320,12 +321,11 @@ ${lossy.map(({ experiment, lane, result }) => {
   const shown = result.windows.slice(0, windowsShown);
   const rest = result.windows.length - shown.length;
   const caption = `${experimentName(scenario, experiment)}, lane ${lane}: ${count(result.lost)} lost in ${counted(result.windows.length, 'window')}${rest > 0 ? ` (the first ${windowsShown} of them; all are in results.json)` : ''}`;
-  const part = causesTable(
-    shown,
-    caption,
-    experimentKey(scenario, experiment),
-    journals.get(experiment.journal),
-  );
+  const part = html`${causesTable(shown, caption, {
+    key: experimentKey(scenario, experiment),
+    line: lane,
+    view: journals.get(experiment.journal),
+  })}${windowSentences(shown.slice(0, sentencesShown), lane)}`;
   return first.has(experiment)
     ? part
     : html`<details class="lazy"><summary>${caption}</summary>${packed(part, 'These causes')}</details>`;
@@ -335,7 +335,7 @@ ${[...new Set(lossy.map(({ experiment }) => experiment))].map((experiment) => {
   const lines = view && citedLinesTable(view, experimentKey(scenario, experiment));
   return (
     lines &&
-    html`<details class="lazy"><summary>Journal lines behind these facts: ${experimentName(scenario, experiment)}</summary>${first.has(experiment) ? lines : packed(lines, 'The lines')}</details>`
+    html`<details class="lazy rows"><summary>Journal lines behind these facts: ${experimentName(scenario, experiment)}</summary>${first.has(experiment) ? lines : packed(lines, 'The lines')}</details>`
   );
 })}`;
 }
@@ -349,6 +349,8 @@ function crossChecks(scenario: ScenarioResult): Markup | undefined {
 }
 
 const windowsShown = 40;
+/** One for each of the first windows. */
+const sentencesShown = 5;
 
 function notes(scenario: ScenarioResult, journals: ReadonlyMap<string, JournalView>): Markup | undefined {
   const all = scenario.experiments.flatMap((experiment) => {

@@ -17,6 +17,7 @@ import type {
 import { asIsName } from '../../harness/model/setting.ts';
 import { at, count, counted, duration, listed, percent } from '../../harness/words/figures.ts';
 import { causeWords, lineWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
+import { windowSentence } from '../../harness/words/window.ts';
 import { caseRows, claimSays } from '../cases.ts';
 import {
   type Column,
@@ -432,8 +433,11 @@ export function encodePath(path: string): string {
 export function causesTable(
   windows: readonly LossWindow[],
   caption: string,
-  key: string,
-  view: JournalView | undefined,
+  {
+    key,
+    line,
+    view,
+  }: { readonly key: string; readonly line: LineId; readonly view: JournalView | undefined },
 ): Markup {
   return table({
     look: 'causes',
@@ -441,7 +445,7 @@ export function causesTable(
     head: ['Window', 'Lost', 'Cause and how sure', 'Facts, pod by pod'],
     body: windows.flatMap((window) => {
       const shares = window.causes.toSorted((a, b) => b.lost - a.lost);
-      const head = html`<th scope="rowgroup" rowspan="${Math.max(1, shares.length)}">${at(window.startMs)} to ${at(window.endMs)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`;
+      const head = html`<th scope="rowgroup" rowspan="${Math.max(1, shares.length)}">${view ? html`<a class="moment" href="${momentLink(key, line, window)}">${span(window)}</a>` : span(window)}<small>${count(window.lost)} lost: ${outcomeList(window.outcomes)}</small></th>`;
       if (shares.length === 0) {
         return html`<tr>${head}<td>${count(window.lost)}</td><td colspan="2">not decided</td></tr>`;
       }
@@ -455,6 +459,18 @@ export function causesTable(
     }),
   });
 }
+
+const span = ({ startMs, endMs }: LossWindow): string => `${at(startMs)} to ${at(endMs)}`;
+
+/** Leads to the time line of an experiment, to a span or a moment of it (browser.js reads it). */
+function momentLink(key: string, line: LineId, { startMs, endMs }: LossWindow): string {
+  const seconds = (ms: number) => (ms / 1000).toFixed(2);
+  return `#at=${seconds(startMs)}-${seconds(endMs)}&in=${idOf(key, 'tl')}&lane=${encodeURIComponent(line)}`;
+}
+
+/** Each window as a sentence to paste. */
+export const windowSentences = (windows: readonly LossWindow[], line: LineId): Markup =>
+  html`${windows.map((window) => html`<div class="command say"><code>${windowSentence(window, line)}</code></div>`)}`;
 
 export function outcomeList(outcomes: LaneResult['outcomes']): string {
   return lostOutcomes

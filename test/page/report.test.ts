@@ -23,7 +23,8 @@ function pageOf({ results, journals }: SampleRun): string {
   return renderHtml({ results, journals: views });
 }
 const single = sampleRun({ emulated: true });
-const pages = { 'single.html': pageOf(single), 'suite.html': pageOf(sampleSuite(12, true)) };
+const many = sampleSuite(12, true);
+const pages = { 'single.html': pageOf(single), 'suite.html': pageOf(many) };
 
 test('the answer is the first thing to be seen, with verdict, losses, cause and change above the fold', async () => {
   await withPages(pages, {}, async (open) => {
@@ -242,6 +243,48 @@ test('print: to PDF, with time lines, without buttons', async () => {
     assert.ok(await page.locator('figure svg[role=img]').first().isVisible());
     const pdf = await page.pdf({ format: 'A4', printBackground: true });
     assert.ok(pdf.length > 20_000 && pdf.subarray(0, 5).toString() === '%PDF-');
+  });
+});
+
+test('a print has what is packed, too, and a picture of the whole page no empty places', async () => {
+  await withPages(pages, {}, async (open) => {
+    const { page } = await open('suite.html');
+    const [figures, left] = [page.locator('figure svg[role=img]'), page.locator('[data-packed]')];
+    await page.waitForTimeout(500);
+    assert.ok((await left.count()) > 0, 'something is packed');
+    await page.evaluate('dispatchEvent(new Event("beforeprint"))');
+    assert.is(await left.and(page.locator(':not(.rows [data-packed])')).count(), 0);
+    assert.is(
+      await figures.count(),
+      many.results.scenarios.reduce((sum, { experiments }) => sum + experiments.length, 0),
+    );
+    for (const figure of await figures.all()) assert.ok(await figure.isVisible());
+    const hidden = await page.evaluate(
+      `[...document.querySelectorAll('main *')].filter((one) => getComputedStyle(one).contentVisibility === 'auto').length`,
+    );
+    assert.is(hidden, 0);
+  });
+});
+
+test('a link to a moment shows it: time, variant and lane; each window has a sentence to paste', async () => {
+  await withPages(pages, {}, async (open) => {
+    const { page } = await open('single.html');
+    const link = page.locator('a.moment').first();
+    const [, from, to, id, lane] = /#at=([\d.]+)-([\d.]+)&in=([^&]+)&lane=(.+)/.exec(
+      (await link.getAttribute('href'))!,
+    )!;
+    await link.click();
+    const figure = page.locator(`[id="${id}"]`);
+    const readout = figure.locator('.tl-readout');
+    await readout.filter({ hasText: `${from} s` }).waitFor();
+    const box = (await figure.locator('svg[role=img]').getAttribute('viewBox'))!.split(' ').map(Number);
+    assert.ok(
+      box[0]! <= Number(from) * 1000 && box[0]! + box[2]! >= Number(to) * 1000,
+      'the span is in view',
+    );
+    assert.match(await figure.locator('.tl-label.at').innerText(), new RegExp(`^lane ${lane}`));
+    const said = await page.locator('.say code').first().innerText();
+    assert.match(said, /^Between [\d.]+ and [\d.]+ s [\d,]+ new connections .* because .*\.$/);
   });
 });
 

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
+import { compareRuns } from '../../harness/judge/compare.ts';
+import { summarizeRun } from '../../harness/judge/summarize.ts';
 import type { Results, Verdict } from '../../harness/model/results.ts';
 import { verdicts } from '../../harness/model/results.ts';
+import { renderForAgent } from '../../reports/agent.ts';
+import { renderComparePage } from '../../reports/html/compare-page.ts';
 import { renderJson } from '../../reports/json/render.ts';
 import { renderJunit } from '../../reports/junit.ts';
 import { renderMarkdown } from '../../reports/markdown.ts';
@@ -403,5 +407,44 @@ function parseOpenMetrics(text: string): readonly Sample[] {
   }
   return samples;
 }
+
+test('for a code assistant: facts, causes and commands, the worst first, within bounds', () => {
+  const text = renderForAgent({ results: single, folder: 'out/x' });
+  assert.match(text, /Kubernetes v[\d.]+/);
+  assert.match(text, /\| baseline \|/);
+  assert.match(text, /- Between [\d.]+ and [\d.]+ s [\d,]+ new connections .* because /);
+  assert.match(text, /\[journal line \d+\]/);
+  assert.match(text, /`sed -n LINEp out\/x\/.*ndjson`/);
+  assert.match(text, /`rollproof verify --scenario [\w-]+ --variants ablation`/);
+  const large = renderForAgent({ results: sampleSuite(80).results, folder: 'out/x' });
+  assert.ok(large.length < 26_000, `${large.length} characters`);
+  assert.match(large, /\d+ more parts are left out here/);
+  assert.match(large, /## Commands to go on with/);
+});
+
+test('two runs side by side as a page: what got worse first, every figure before and after', () => {
+  const before = summarizeRun(single);
+  const [scenario] = before.scenarios;
+  const worse = {
+    ...before,
+    runId: 'later',
+    scenarios: [
+      {
+        ...scenario!,
+        verdict: 'refuted' as const,
+        variants: scenario!.variants.map((one) => ({
+          ...one,
+          lanes: { ...one.lanes, new: { attempts: 1000, lost: 400, races: 0, longestOutageMs: 9000 } },
+        })),
+      },
+    ],
+  };
+  const page = renderComparePage(compareRuns(before, worse));
+  assert.match(page, /1 scenario: 1 worse<\/h1>/);
+  assert.ok(page.indexOf('✕ worse') < page.indexOf('· the same'), 'what got worse stands first');
+  assert.match(page, /<b>400<\/b>/);
+  assert.match(page, /default-src &#39;none&#39;/);
+  assert.not.match(page, /(src|href)="(https?:|\/\/)/);
+});
 
 test.run();

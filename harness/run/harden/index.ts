@@ -24,6 +24,7 @@ import { targetDigest } from '../same-measurement.ts';
 import { cannotRun, select } from '../selection.ts';
 import { outputFolder, type Session, withSession } from '../session.ts';
 import { tunePreStop } from '../tune.ts';
+import { candidateSeconds, routingOf } from '../tune-advice.ts';
 import { explore, figuresOf, isBetter, isEnough, lostInAll, ranked, type SetFigures } from './sets.ts';
 import { type Hardened, hardenedText } from './text.ts';
 
@@ -50,6 +51,8 @@ export interface HardenRequest {
 const FIRST_SECONDS = 8;
 /** Sets whose edited files are measured: what was enough once may lose in more tries. */
 const CHOICES_MOST = 3;
+/** How often a sleep that turns out too short is lengthened. */
+const LENGTHENED_MOST = 4;
 
 export async function hardenRun(request: HardenRequest): Promise<ExitCode> {
   const { loaded, foreign } = request;
@@ -148,48 +151,83 @@ class Hardening {
     const { applied } = appliedTo(this.context(), { scenario: this.scenario, variant: everySetting });
     const changing = everySetting.settings.filter((setting) => applied.includes(setting));
     if (changing.length === 0) return this.end({ outcome: 'nothing-helps', asIs: asItIs });
-    const all = await this.figures([changing]);
-    if (!all) return this.end({ outcome: 'inconclusive', asIs: asItIs });
-    if (!isBetter(all[0]!, asItIs)) return this.end({ outcome: 'nothing-helps', asIs: asItIs, tried: all });
-    return this.choose(asItIs, all[0]!);
+    const variant = this.variantOf(changing);
+    const full = (await this.measured([variant], 1))?.get(variant.name);
+    if (!full) return this.end({ outcome: 'inconclusive', asIs: asItIs });
+    const all = figuresOf(changing, full);
+    if (!isBetter(all, asItIs)) return this.end({ outcome: 'nothing-helps', asIs: asItIs, tried: [all] });
+    const tuned = changing.includes('preStop') ? await this.tuned(all, full[0]!) : undefined;
+    return this.choose(asItIs, all, tuned);
   }
 
-  private async choose(asItIs: SetFigures, all: SetFigures): Promise<ExitCode> {
-    const tuned = all.settings.includes('preStop') ? await this.tuned(all) : undefined;
+  private async choose(asItIs: SetFigures, all: SetFigures, tuned: number | undefined): Promise<ExitCode> {
     const top = tuned === undefined ? all : (await this.figures([all.settings]))?.[0];
     const found = top && (await explore(top, (sets) => this.figures(sets)));
     if (!top || !found) return this.end({ outcome: 'inconclusive', asIs: asItIs, tried: [all] });
     const tried = [top, ...found.tried];
     const facts = { asIs: asItIs, tried, ...(tuned !== undefined && { preStopSeconds: tuned }) };
     for (const choice of ranked(found.enough).slice(0, CHOICES_MOST)) {
-      const plan = await this.plan(choice.settings);
-      const edited = await this.edited(plan);
-      if (!edited) return this.end({ ...facts, outcome: 'inconclusive', chosen: choice, plan });
-      if (!isEnough(edited, top)) {
-        this.problems.push(
-          `${choice.settings.join(' + ')} was enough once, and lost in ${edited.runs} tries; the next set is tried.`,
-        );
-        continue;
-      }
+      const confirmed = await this.confirmed(choice, top);
+      if (confirmed === 'unmeasured') return this.end({ ...facts, outcome: 'inconclusive' });
+      if (confirmed === 'loses') continue;
+      const { plan, edited } = confirmed;
       const outcome = lostInAll(edited) === 0 ? 'found' : 'less';
       if (this.request.write) await this.write(plan);
-      return this.end({ ...facts, outcome, chosen: choice, plan, edited, written: this.request.write });
+      return this.end({
+        ...facts,
+        ...(facts.preStopSeconds !== undefined && { preStopSeconds: this.seconds }),
+        outcome,
+        chosen: choice,
+        plan,
+        edited,
+        written: this.request.write,
+      });
     }
     return this.end({ ...facts, outcome: 'inconclusive' });
   }
 
+  /** What the edited files give, measured; where connections came later than before, with a longer sleep. */
+  private async confirmed(
+    choice: SetFigures,
+    top: SetFigures,
+  ): Promise<{ plan: WritePlan; edited: SetFigures } | 'loses' | 'unmeasured'> {
+    const name = choice.settings.join(' + ');
+    for (let lengthened = 0; ; lengthened++) {
+      const plan = await this.plan(choice.settings);
+      const results = await this.edited(plan);
+      if (!results) return 'unmeasured';
+      const edited = figuresOf([], results);
+      if (isEnough(edited, top)) return { plan, edited };
+      const late = results.some(({ lanes }) =>
+        Object.values(lanes).some(({ causes }) => (causes['routed-after-stop'] ?? 0) > 0),
+      );
+      const lagMs = Math.max(0, ...results.map((result) => routingOf(result, this.seconds)?.lagMs ?? 0));
+      const longer = Math.max(this.seconds + 1, candidateSeconds(lagMs));
+      const canSleep = late && choice.settings.includes('preStop') && longer <= this.request.longestSeconds;
+      if (!canSleep || lengthened === LENGTHENED_MOST) {
+        this.problems.push(`${name} was enough once, and lost in ${edited.runs} tries of the edited files.`);
+        return 'loses';
+      }
+      this.problems.push(
+        `With a preStop sleep of ${this.seconds} s the edited files lost connections that came too late for it; ${longer} s are tried.`,
+      );
+      this.seconds = longer;
+    }
+  }
+
   /** The shortest sleep with which no new connection is lost; undefined: the first one stays. */
-  private async tuned(all: SetFigures): Promise<number | undefined> {
+  private async tuned(all: SetFigures, result: ExperimentResult): Promise<number | undefined> {
     const settings = [...new Set([...all.settings, 'gracePeriod'])];
     const { tuned, problems } = await tunePreStop(this.session, {
       scenario: this.scenario,
       out: this.out,
       tries: this.request.tries,
-      longestSeconds: Math.min(this.request.longestSeconds, Math.max(FIRST_SECONDS, 60)),
+      longestSeconds: this.request.longestSeconds,
       settings: {
         measuring: settings,
         confirming: settings.filter((setting) => setting !== 'gracefulShutdown'),
       },
+      known: { preStopSeconds: FIRST_SECONDS, result },
       tryWithoutRouting: true,
     });
     this.problems.push(...problems);
@@ -210,14 +248,13 @@ class Hardening {
   }
 
   /** What the edited files give, as it is: a target of its own. */
-  private async edited({ manifests }: WritePlan): Promise<SetFigures | undefined> {
+  private async edited({ manifests }: WritePlan): Promise<readonly ExperimentResult[] | undefined> {
     const { run } = this.session;
     const { loaded } = this.request;
     const target = asIsTarget(manifests, loaded.configuration.target as TargetConfiguration, loaded.at);
     const context = { ...run, target, targetDigest: targetDigest(target, run.runId) };
     const found = await this.measured([{ ...asIs, name: 'edited' }], this.request.tries, context);
-    const results = found?.get('edited');
-    return results && figuresOf([], results);
+    return found?.get('edited');
   }
 
   private async write(plan: WritePlan): Promise<void> {
@@ -244,10 +281,6 @@ class Hardening {
 
   private async figures(sets: readonly (readonly string[])[]): Promise<SetFigures[] | undefined> {
     const variants = sets.map(this.variantOf);
-    for (const variant of variants) {
-      const refused = refusedByCheck(this.context(), { scenario: this.scenario, variant });
-      if (refused) throw new UsageError(`harden: ${variant.name}: ${refused}`);
-    }
     const found = await this.measured(variants, 1);
     return found && sets.map((settings, index) => figuresOf(settings, found.get(variants[index]!.name)!));
   }
@@ -260,6 +293,10 @@ class Hardening {
     repeats: number,
     context: RunContext = this.context(),
   ): Promise<Map<string, ExperimentResult[]> | undefined> {
+    for (const variant of variants) {
+      const refused = refusedByCheck(context, { scenario: this.scenario, variant });
+      if (refused) throw new UsageError(`harden: ${variant.name}: ${refused}`);
+    }
     // A set that is measured once more, with another length of its sleep, gets a journal of its own.
     const from = this.rounds;
     this.rounds += repeats;

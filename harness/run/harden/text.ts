@@ -84,7 +84,11 @@ function conclusion(hardened: Hardened): string[] {
       'rollproof verify names the cause of every loss.',
     ];
   if (!chosen || !plan || !edited)
-    return ['No answer: the measurement was not good enough. Run it again on a quieter machine.'];
+    return [
+      tried.length > 0
+        ? 'No answer: no set of settings was confirmed. Run it again on a quieter machine.'
+        : 'No answer: the measurement was not good enough. Run it again on a quieter machine.',
+    ];
   const left = tried[0]?.settings.filter((setting) => !chosen.settings.includes(setting)) ?? [];
   const seconds = hardened.preStopSeconds;
   return [
