@@ -1438,6 +1438,65 @@ const table: readonly Row[] = [
     expected: [],
   },
   {
+    rule: 'liveness-before-ready',
+    name: 'liveness gives up after 25 s, readiness is asked after 60',
+    manifest: workload({
+      container: `readinessProbe: {httpGet: {path: /, port: 8080}, initialDelaySeconds: 60}\nlivenessProbe: {httpGet: {path: /live, port: 8080}, initialDelaySeconds: 5}\n${hook}`,
+    }),
+    expected: ['19 warning'],
+    says: [/when nothing answers 25 s after its start, .* not asked before 60 s/],
+  },
+  {
+    rule: 'liveness-before-ready',
+    name: 'a startupProbe',
+    manifest: workload({
+      container: `readinessProbe: {httpGet: {path: /, port: 8080}, initialDelaySeconds: 60}\nlivenessProbe: {httpGet: {path: /live, port: 8080}, initialDelaySeconds: 5}\nstartupProbe: {httpGet: {path: /, port: 8080}}\n${hook}`,
+    }),
+    expected: [],
+  },
+  {
+    rule: 'liveness-before-ready',
+    name: 'patience enough',
+    manifest: workload({
+      container: `readinessProbe: {httpGet: {path: /, port: 8080}, initialDelaySeconds: 20}\nlivenessProbe: {httpGet: {path: /live, port: 8080}}\n${hook}`,
+    }),
+    expected: [],
+  },
+  {
+    rule: 'stop-signal',
+    name: 'another one',
+    manifest: workload({
+      container: `${probe}\nlifecycle: {stopSignal: SIGQUIT, preStop: {sleep: {seconds: 5}}}`,
+    }),
+    expected: ['19 note'],
+    says: [/feature gate ContainerStopSignals/],
+  },
+  {
+    rule: 'stop-signal',
+    name: 'SIGKILL',
+    manifest: workload({ container: `${probe}\nlifecycle: {stopSignal: SIGKILL}` }),
+    expected: ['19 warning'],
+    says: [/stopped by SIGKILL/],
+  },
+  {
+    rule: 'stop-signal',
+    name: 'SIGTERM',
+    manifest: workload({ container: `${probe}\nlifecycle: {stopSignal: SIGTERM}` }),
+    expected: [],
+  },
+  {
+    rule: 'update-on-delete',
+    name: 'of a DaemonSet',
+    manifest: workload({ kind: 'DaemonSet', spec: 'updateStrategy: {type: OnDelete}' }),
+    expected: ['7 note'],
+  },
+  {
+    rule: 'update-on-delete',
+    name: 'rolling',
+    manifest: workload({ kind: 'DaemonSet', spec: 'updateStrategy: {type: RollingUpdate}' }),
+    expected: [],
+  },
+  {
     rule: 'revision-history-zero',
     name: '0',
     manifest: workload({ spec: 'replicas: 2\nrevisionHistoryLimit: 0' }),

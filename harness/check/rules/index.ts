@@ -11,12 +11,14 @@ import { gracePeriodTight, gracePeriodZero } from './grace-period.ts';
 import { imageTagLatest } from './image-tag-latest.ts';
 import { initialDelay } from './initial-delay.ts';
 import { injectedProxy } from './injected-proxy.ts';
+import { livenessBeforeReady } from './liveness-before-ready.ts';
 import { livenessEqualsReadiness } from './liveness-equals-readiness.ts';
 import { localTrafficPolicy } from './local-traffic-policy.ts';
 import { maxUnavailableAll } from './max-unavailable-all.ts';
 import { minReadyExceedsDeadline } from './min-ready-exceeds-deadline.ts';
 import { noPreStop } from './no-prestop.ts';
 import { noReadinessProbe } from './no-readiness-probe.ts';
+import { onDelete } from './on-delete.ts';
 import { pdbBlocksDrain } from './pdb-blocks-drain.ts';
 import { preStopExceedsGrace } from './prestop-exceeds-grace.ts';
 import { preStopStopsServer } from './prestop-stops-server.ts';
@@ -33,6 +35,7 @@ import { selectorMatchesNothing } from './selector-matches-nothing.ts';
 import { shellIsPid1 } from './shell-is-pid-1.ts';
 import { singleReplica } from './single-replica.ts';
 import { startupExceedsDeadline } from './startup-exceeds-deadline.ts';
+import { stopSignal } from './stop-signal.ts';
 import { surgeAndUnavailableZero } from './surge-and-unavailable-zero.ts';
 import { surgeBlockedByAntiAffinity } from './surge-blocked-by-anti-affinity.ts';
 import { surgeBlockedByHostPort } from './surge-blocked-by-host-port.ts';
@@ -44,6 +47,7 @@ const riskRules: readonly Rule[] = [
   livenessEqualsReadiness,
   probeTimeoutExceedsPeriod,
   initialDelay,
+  livenessBeforeReady,
   startupExceedsDeadline,
   readinessGate,
   publishNotReady,
@@ -55,10 +59,12 @@ const riskRules: readonly Rule[] = [
   containerEndsFirst,
   injectedProxy,
   shellIsPid1,
+  stopSignal,
   gracePeriodZero,
   gracePeriodTight,
   maxUnavailableAll,
   surgeAndUnavailableZero,
+  onDelete,
   surgeBlockedByHostPort,
   surgeBlockedByAntiAffinity,
   surgeBlockedByVolume,

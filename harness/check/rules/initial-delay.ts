@@ -8,6 +8,7 @@ import { nameOf } from '../objects.ts';
 import { type Probe, probeOf, secondsToAct } from '../probe.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import type { Workload } from '../workload.ts';
+import { givesUpBeforeReady } from './liveness-before-ready.ts';
 
 /** From here on a delay costs more than the start-up it hides: every pod of every rollout waits for it. */
 const readinessDelaySeconds = 15;
@@ -25,7 +26,7 @@ export const initialDelay: Rule = {
 
 function findIn(workload: Workload): readonly Draft[] {
   return workload.containers.flatMap((container) => {
-    if (container.value.startupProbe) return [];
+    if (container.value.startupProbe || givesUpBeforeReady(container) !== undefined) return [];
     const readiness = probeOf(container, 'readinessProbe');
     const liveness = probeOf(container, 'livenessProbe');
     const slowReady =
