@@ -22,9 +22,18 @@ export interface ManifestText {
   readonly text: string;
   /** What rendered it (`helm template charts/web`): a fix goes into its source, not into this text. */
   readonly rendered?: string;
+  /** Of a rendered object: the file that it was made from. */
+  readonly sourceOf?: SourceOf;
   /** Found in a folder, not named: what is no manifest there (other YAML, broken or not) is passed over. */
   readonly found?: boolean;
 }
+
+/** `text`: of the object's document, comments before it included. Undefined: it is not known. */
+export type SourceOf = (object: {
+  readonly kind: string;
+  readonly name: string;
+  readonly text: string;
+}) => string | undefined;
 
 /** The whole file with a finding's fix applied. */
 export interface Fixed {
@@ -114,11 +123,13 @@ function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding
   const { object, changes } = draft;
   const { source } = object;
   const place = draft.place ?? placeIn(source, draft.path, draft.want ?? 'key');
+  const from = text.sourceOf?.({ kind: object.kind, name: object.name, text: source.text });
   const fixable = changes.length > 0 && text.rendered === undefined && !source.relaxed;
   return {
     rule: rule.id,
     file: source.file,
     ...place,
+    ...(from !== undefined && { source: from }),
     severity: draft.severity ?? rule.severity,
     object: nameOf(object),
     message: draft.message,

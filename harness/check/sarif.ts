@@ -60,7 +60,12 @@ export function findingsAsSarif(
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', note: 'note' };
 
 function resultOf(finding: CheckedFinding, text: string): Record<string, unknown> {
-  const artifactLocation = { uri: uriOf(finding.file) };
+  // A rendered text is no file of the repository: what it was made from is.
+  const artifactLocation = { uri: uriOf(finding.source ?? finding.file) };
+  const region =
+    finding.source === undefined
+      ? { startLine: finding.line, startColumn: finding.column }
+      : { startLine: 1, startColumn: 1 };
   return {
     ruleId: finding.rule,
     ruleIndex: rules.findIndex((rule) => rule.id === finding.rule),
@@ -70,7 +75,7 @@ function resultOf(finding: CheckedFinding, text: string): Record<string, unknown
       {
         physicalLocation: {
           artifactLocation,
-          region: { startLine: finding.line, startColumn: finding.column },
+          region,
         },
         logicalLocations: [{ fullyQualifiedName: finding.object, kind: 'object' }],
       },

@@ -9,14 +9,14 @@ export function findingsAsText(report: CheckReport): string {
 }
 
 function blockOf(finding: Finding): string {
-  const { file, line, severity, rule, message, why, fix, scenario } = finding;
+  const { file, line, severity, rule, message, why, fix, scenario, source } = finding;
   const margin = '    ';
   const indent = (text: string) =>
     text
       .split('\n')
       .map((row) => (row ? margin + row : row))
       .join('\n');
-  return `${file}:${line} ${severity} ${rule} ${message}
+  return `${file}:${line} ${severity} ${rule} ${message}${source === undefined ? '' : `\n  made from: ${source}`}
   why: ${why}
   fix:
 ${indent(fix)}

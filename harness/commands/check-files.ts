@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import type { ManifestText } from '../check/check.ts';
 import { UsageError } from '../model/errors.ts';
 import { kustomizationFiles, releaseOf } from '../model/rendering.ts';
+import { chartSources, kustomizationSources } from './rendered-sources.ts';
 
 const manifestFile = /\.(ya?ml|json)$/i;
 const FOLDER_DEPTH_LIMIT = 20;
@@ -117,6 +118,7 @@ async function byProgram(
       text,
       found: true,
       rendered: `${program} ${args.join(' ')}`,
+      sourceOf: program === 'helm' ? chartSources(folder) : kustomizationSources(folder),
     });
     folders.add(realpathSync(folder));
     return true;

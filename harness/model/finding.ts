@@ -10,6 +10,8 @@ export const findingSchema = z.object({
   file: z.string(),
   line: z.number().int().positive(),
   column: z.number().int().positive(),
+  /** Where the file is what a program rendered: the file that the object was made from, as far as it is known. */
+  source: z.string().optional(),
   severity: z.enum(severities),
   /** The object, as `Deployment shop/web`. */
   object: z.string(),

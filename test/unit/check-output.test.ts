@@ -393,6 +393,8 @@ test('charts and kustomizations are rendered; without the program, or when it fa
     assert.equal(asked, ['helm template c ./c', 'kubectl kustomize ./k']);
     assert.match(rendered.output, /c\/rendered\.yaml:\d+ error no-readiness-probe/);
     assert.equal(rendered.problems, []);
+    assert.match(rendered.output, /c\/rendered\.yaml.*\n {2}made from: \S+c\/templates\/d\.yaml\n/);
+    assert.match(rendered.output, /k\/rendered\.yaml.*\n {2}made from: \S+k\/d\.yaml\n/);
     const fixed = await runCheck([folder], { ...options, fix: true }, undefined, async () => risky);
     assert.match(fixed.output, /0 findings fixed/, 'rendered text is no place for a fix');
     const failed = await runCheck([folder], options, undefined, async () => {
