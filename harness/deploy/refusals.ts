@@ -17,7 +17,11 @@ interface WorkloadSpec {
 }
 interface Strategy {
   type?: string | null;
-  rollingUpdate?: { maxSurge?: number | string | null; maxUnavailable?: number | string | null } | null;
+  rollingUpdate?: {
+    maxSurge?: number | string | null;
+    maxUnavailable?: number | string | null;
+    partition?: number | null;
+  } | null;
 }
 type Names = { readonly kind: string; readonly name: string };
 
@@ -56,6 +60,14 @@ function problemsOf(
         say(
           ['spec', 'updateStrategy', 'type'],
           'updateStrategy OnDelete replaces no pod by itself, so a rollout would never end. Use RollingUpdate to test one.',
+        ),
+      );
+    const { partition } = spec.updateStrategy?.rollingUpdate ?? {};
+    if (manifest.kind === 'StatefulSet' && partition && partition >= (spec.replicas ?? 1))
+      problems.push(
+        say(
+          ['spec', 'updateStrategy', 'rollingUpdate', 'partition'],
+          `partition ${partition} of ${spec.replicas ?? 1} replica${(spec.replicas ?? 1) === 1 ? '' : 's'} keeps every pod at its revision, so a change would replace no pod. Set it below the number of replicas to test one.`,
         ),
       );
     if (spec.paused) problems.push(say(['spec', 'paused'], 'is paused, so a change would replace no pod.'));

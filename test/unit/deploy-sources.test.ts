@@ -204,6 +204,12 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       /^web\.yaml:\d+: DaemonSet web: updateStrategy OnDelete/,
       '{manifests: [web.yaml], daemonSet: web}',
     ],
+    [
+      'a partition that holds every pod back',
+      both(workload('  replicas: 3\n  updateStrategy: {rollingUpdate: {partition: 3}}', '', 'StatefulSet')),
+      /^web\.yaml:\d+: StatefulSet web: partition 3 of 3 replicas keeps every pod at its revision/,
+      '{manifests: [web.yaml], statefulSet: web}',
+    ],
     ['paused', both(workload('  paused: true')), /^web\.yaml:\d+: Deployment web: is paused/],
     ['0 replicas', both(workload('  replicas: 0')), /Deployment web: has 0 replicas/],
     ['headless', both(workload(), service(', clusterIP: None')), /^web\.yaml:\d+: Service web: is headless/],

@@ -207,6 +207,17 @@ test('no node is named: agents, control target and queue find each other, wherev
   assert.is(target?.nodeSelector ?? target?.affinity, undefined, 'the target goes where it would');
 });
 
+test('an image by digest is what runs, and no pod of ours asks for an architecture', async () => {
+  const image = `registry.example:443/team/node@sha256:${'b'.repeat(64)}`;
+  const { found } = await templates({ image });
+  for (const name of ['rollproof-agent', 'rollproof-control', 'rollproof-queue']) {
+    const { spec } = found.get(name) as Template;
+    assert.is(spec.containers[0]?.image, image, name);
+    assert.is(spec.nodeSelector, undefined, `${name}: nodes of any kind, arm64 too`);
+    assert.not.match(JSON.stringify(spec.affinity ?? {}), /kubernetes\.io\/(arch|os)/, name);
+  }
+});
+
 test('the agents end by themselves, and with them what belongs to their Job', async () => {
   const { all } = await templates();
   const job = all.find(({ kind }) => kind === 'Job')?.spec as Record<string, unknown> & {
