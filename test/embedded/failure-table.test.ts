@@ -1,12 +1,23 @@
 // What dies while an experiment runs, by phase: how it ends, what is said, and that nothing is left. Each row is a run of
 // the command, as a user sees it. Nothing is measured here, so several run at once.
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { needsLinux, podProcesses, until } from '../embedded-pods.ts';
 import { type Ended, inTemporaryFolder, type Running, startRollproof } from '../rollproof.ts';
-import { suite } from '../suite.ts';
+import { Skipped, suite } from '../suite.ts';
 
 const AT_ONCE = 4;
 const test = suite('failure table', { timeoutMs: 300_000, skip: needsLinux });
@@ -27,6 +38,8 @@ interface Row {
   readonly sentence: RegExp;
   /** From the death to the end of the command, on a machine that is busy with the other rows. */
   readonly withinMs: number;
+  /** The output folder is a disk of its own, of this many MB. */
+  readonly diskMb?: number;
 }
 
 /** Those of a pod's own programs: what prepares its namespaces is no container yet. */
@@ -69,6 +82,28 @@ const agent = /^rollproof-agent/;
 const interrupt = (run: Running) => void run.child.kill('SIGINT');
 const removeFolder = (_: Running, out: string) =>
   rmSync(join(out, 'journals'), { recursive: true, force: true });
+function fill(_: Running, out: string): void {
+  const file = openSync(join(out, 'somebody-elses'), 'w');
+  try {
+    for (const block = Buffer.alloc(4096); ; ) writeSync(file, block);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A disk that is small, for as long as `act` takes; only root may have one. */
+async function onDisk<T>(megabytes: number | undefined, folder: string, act: () => Promise<T>): Promise<T> {
+  if (megabytes === undefined) return act();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
+  try {
+    return await act();
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+}
+
 const rows: readonly Row[] = [
   {
     dies: 'agent killed',
@@ -86,7 +121,7 @@ const rows: readonly Row[] = [
     sentence: /journals\/.*: it is not there/,
     withinMs: 40_000,
   },
-  ...(['warm-up', 'step'] as const).map(
+  ...(['warm-up', 'step', 'tail'] as const).map(
     (phase): Row => ({
       dies: 'agent killed',
       phase,
@@ -105,7 +140,36 @@ const rows: readonly Row[] = [
     sentence: /left no journal: .*it is gone: somebody else removed/,
     withinMs: 100_000,
   },
+  // It lives and does not answer: whoever asks it gives up and says so.
   ...(['deploy', 'step', 'tail'] as const).map(
+    (phase): Row => ({
+      dies: 'agent stopped',
+      phase,
+      kill: signalTo(agent, 'SIGSTOP'),
+      code: 3,
+      sentence: /the load agent runs but does not answer/,
+      withinMs: 60_000,
+    }),
+  ),
+  // What is under test may die: that is what is measured.
+  {
+    dies: 'target killed',
+    phase: 'step',
+    kill: signalTo(/^target/, 'SIGKILL'),
+    code: 1,
+    sentence: /hardened lost [1-9]/i,
+    withinMs: 100_000,
+  },
+  {
+    dies: 'disk full',
+    phase: 'step',
+    kill: fill,
+    code: 3,
+    sentence: /journals\/.*: the disk is full/,
+    withinMs: 100_000,
+    diskMb: 8,
+  },
+  ...(['deploy', 'warm-up', 'step', 'tail'] as const).map(
     (phase): Row => ({
       dies: 'Ctrl-C',
       phase,
@@ -137,7 +201,7 @@ interface Outcome extends Ended {
   readonly foldersLeft: readonly string[];
 }
 
-async function play({ phase, kill }: Row, folder: string): Promise<Outcome> {
+async function play({ phase, kill, diskMb }: Row, folder: string): Promise<Outcome> {
   const out = join(folder, 'run');
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);
@@ -145,41 +209,46 @@ async function play({ phase, kill }: Row, folder: string): Promise<Outcome> {
   const compiled = `tsx-${process.geteuid?.()}`;
   symlinkSync(join(tmpdir(), compiled), join(temporary, compiled));
   mkdirSync(out);
-  let run: Running | undefined;
-  try {
-    run = startRollproof(
-      [
-        ...['verify', '--cluster', 'embedded', '--scenario', 'image-change', '--variants', 'hardened'],
-        ...['--rate', '20', '--measure-again', '0', '--out', out],
-      ],
-      { TMPDIR: temporary },
-    );
-    await run.shows(phases[phase], 120_000);
-    const pid = run.child.pid as number;
-    const pids = podProcesses(pid);
-    await kill(run, out);
-    const from = performance.now();
-    const ended = await run.ended;
-    const tookMs = performance.now() - from;
-    const left = new Set([...podProcesses(pid), ...pids.filter(isAlive)]);
-    return {
-      ...ended,
-      tookMs,
-      processesLeft: [...left],
-      foldersLeft: readdirSync(temporary).filter((name) => name.startsWith('rollproof-')),
-    };
-  } finally {
-    // A row that went wrong leaves nothing behind, either.
-    run?.child.kill('SIGKILL');
-    await run?.ended;
-  }
+  return onDisk(diskMb, out, async () => {
+    let run: Running | undefined;
+    try {
+      run = startRollproof(
+        [
+          ...['verify', '--cluster', 'embedded', '--scenario', 'image-change', '--variants', 'hardened'],
+          ...['--rate', '20', '--measure-again', '0', '--out', out],
+        ],
+        { TMPDIR: temporary },
+      );
+      await run.shows(phases[phase], 120_000);
+      const pid = run.child.pid as number;
+      const pids = podProcesses(pid);
+      await kill(run, out);
+      const from = performance.now();
+      const ended = await run.ended;
+      const tookMs = performance.now() - from;
+      const left = new Set([...podProcesses(pid), ...pids.filter(isAlive)]);
+      return {
+        ...ended,
+        tookMs,
+        processesLeft: [...left],
+        foldersLeft: readdirSync(temporary).filter((name) => name.startsWith('rollproof-')),
+      };
+    } finally {
+      // A row that went wrong leaves nothing behind, either.
+      run?.child.kill('SIGKILL');
+      await run?.ended;
+    }
+  });
 }
 
 for (const row of rows) {
-  const { dies, phase, code, sentence, withinMs } = row;
-  const played = needsLinux ? undefined : inTurn(() => inTemporaryFolder((folder) => play(row, folder)));
+  const { dies, phase, code, sentence, withinMs, diskMb } = row;
+  const needsRoot = diskMb !== undefined && process.geteuid?.() !== 0;
+  const played =
+    needsLinux || needsRoot ? undefined : inTurn(() => inTemporaryFolder((folder) => play(row, folder)));
   played?.catch(() => {});
   test(`${dies} in ${phase}`, async () => {
+    if (needsRoot) throw new Skipped('only root may mount a small disk');
     const outcome = (await played) as Outcome;
     process.stdout.write(`${dies} in ${phase}: ${(outcome.tookMs / 1000).toFixed(1)} s\n`);
     assert.is(outcome.code, code, outcome.stderr);
