@@ -1,6 +1,5 @@
 // Names of lines: what is written is read back, and what people mean by a lane's name.
 import fc from 'fast-check';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   inLineOrder,
@@ -11,6 +10,7 @@ import {
   parseLineId,
 } from '../../harness/model/line.ts';
 import { lanes, plainLanes, protocols } from '../../harness/model/load.ts';
+import { suite } from '../suite.ts';
 
 const test = suite('lines');
 

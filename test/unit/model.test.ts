@@ -18,10 +18,10 @@ test('several exit codes at once: the first of 130, 4, 3, 1, 2, 0', () => {
   for (const [codes, expected] of table) assert.is(combineExitCodes(codes), expected, codes.join());
 });
 
-test('lost is every outcome but ok, aborted and local', () => {
+test('lost is every outcome but ok, late, aborted and local', () => {
   assert.equal(
     outcomes.filter((outcome) => !isLost(outcome)),
-    ['ok', 'local', 'aborted'],
+    ['ok', 'message-late', 'local', 'aborted'],
   );
 });
 

@@ -59,6 +59,8 @@ test('configuration: defaults, and the linger limit is never below the linger', 
     queue: '',
     pace: { coldPerSecond: 1, warmPerSecond: 10, warmUpMs: 0 },
     queueing: { enqueuePerSecond: 10, quietMs: 0, limit: 10_000, leaseMs: 10_000 },
+    keepAliveMs: 75_000,
+    failEvery: 0,
   });
   assert.is(readTargetConfig({ LINGER_MS: '20000' }).lingerLimitMs, 20_000);
 });
