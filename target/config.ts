@@ -32,6 +32,15 @@ export interface TargetConfig {
   readonly lingerMs: number;
   /** Mode `graceful`: stop listening after this at the latest, ms. It must fit into the pod's grace period. */
   readonly lingerLimitMs: number;
+  /** Everything that it speaks on its port; without it HTTP/1.1 alone. */
+  readonly allProtocols: boolean;
+  /** Folder of tls.crt and tls.key, as a Secret is mounted; undefined: no TLS. */
+  readonly tlsFolder: string | undefined;
+  /** A graceful stop waits for streams: GOAWAY and their end, close 1001, the end of events. Without it they are cut. */
+  readonly streamDrain: boolean;
+  /** Connections of HTTP/2 and open streams are ended in order after this, ms, and cut after the grace; 0: never. */
+  readonly connectionAgeMs: number;
+  readonly connectionAgeGraceMs: number;
   /** Written when the server listens, for exec probes. */
   readonly readyFile: string | undefined;
   /** host:port that is told the phases. */
@@ -82,6 +91,11 @@ export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
     onTerm: oneOf(env, 'ON_TERM', onTermModes, 'exit'),
     lingerMs,
     lingerLimitMs: Math.max(lingerMs, wholeNumber(env, 'LINGER_LIMIT_MS', 15_000, 0, 600_000)),
+    allProtocols: oneOf(env, 'PROTOCOLS', ['http1', 'all'], 'http1') === 'all',
+    tlsFolder: env.TLS_FOLDER || undefined,
+    streamDrain: oneOf(env, 'STREAM_DRAIN', ['off', 'on'], 'off') === 'on',
+    connectionAgeMs: wholeNumber(env, 'CONNECTION_AGE_MS', 0, 0, 86_400_000),
+    connectionAgeGraceMs: wholeNumber(env, 'CONNECTION_AGE_GRACE_MS', 5000, 0, 600_000),
     readyFile: env.READY_FILE || undefined,
     phases: env.ROLLPROOF_PHASES || undefined,
     parentPid: env.ROLLPROOF_PARENT_PID ? wholeNumber(env, 'ROLLPROOF_PARENT_PID', 0, 1, 2 ** 31) : undefined,

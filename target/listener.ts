@@ -4,6 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import type { TargetConfig } from './config.ts';
 import { type Connection, isExpected, isFresh } from './connection.ts';
+import { serveEvents } from './event-stream.ts';
+import { acceptedAs, Protocols } from './protocols.ts';
 
 const POLL_MS = 20;
 
@@ -16,6 +18,8 @@ export class HttpListener {
   private answers = 0;
   private readonly http: Server;
   private readonly net: NetServer;
+  /** What it speaks beside HTTP/1.1. */
+  private readonly protocols: Protocols | undefined;
   private readonly connections = new Map<Socket, Connection>();
   private inFlight = 0;
   /** From now on every answer is the last one on its connection. */
@@ -28,9 +32,16 @@ export class HttpListener {
     this.http = createServer({ keepAliveTimeout: config.keepAliveMs }, (request, response) => {
       this.serve(request, response);
     });
+    this.protocols = config.allProtocols
+      ? new Protocols(config, this.http, {
+          healthy: () => this.healthy,
+          answer: (request, response) => this.respond(request.url, response as ServerResponse, false),
+        })
+      : undefined;
     this.net = createNetServer({ noDelay: true }, (socket) => {
       this.track(socket);
-      this.http.emit('connection', socket);
+      if (this.protocols) this.protocols.accept(socket);
+      else this.http.emit('connection', socket);
     });
   }
 
@@ -50,6 +61,7 @@ export class HttpListener {
   async linger(): Promise<void> {
     this.closing = true;
     if (!this.listening) return;
+    this.protocols?.stop(this.config.streamDrain);
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
     while (
@@ -62,6 +74,7 @@ export class HttpListener {
     while (this.inFlight > 0 || this.someConnection((connection, now) => isFresh(connection, now))) {
       await delay(POLL_MS);
     }
+    await this.streamsEnded();
   }
 
   /** Stops listening and closes idle connections at once, then waits for what is in flight. */
@@ -70,9 +83,17 @@ export class HttpListener {
     if (!this.listening) return;
     this.net.close();
     for (const [socket, connection] of this.connections) {
-      if (connection.inFlight === 0) socket.end();
+      // What speaks another protocol has no requests here, and ends as that protocol says.
+      if (connection.inFlight === 0 && (connection.requests > 0 || !this.protocols)) socket.end();
     }
+    this.protocols?.stop(this.config.streamDrain);
     while (this.inFlight > 0) await delay(POLL_MS);
+    await this.streamsEnded();
+  }
+
+  /** Where streams are drained the pod's grace period is the limit, as for requests in flight. */
+  private async streamsEnded(): Promise<void> {
+    while (this.config.streamDrain && this.protocols && !this.protocols.idle) await delay(POLL_MS);
   }
 
   private expectsMore(): boolean {
@@ -98,7 +119,11 @@ export class HttpListener {
   }
 
   private serve(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.connections.get(request.socket);
+    if (this.protocols && (request.url ?? '').startsWith('/events')) {
+      serveEvents(this.config, request, response, this.protocols.streams);
+      return;
+    }
+    const connection = this.connections.get(acceptedAs(request.socket));
     if (!connection) return;
     const now = performance.now();
     if (connection.requests > 0) {
@@ -117,15 +142,23 @@ export class HttpListener {
 
     const requestId = request.headers['x-request-id'];
     if (typeof requestId === 'string') this.received(requestId);
-    const [path, query] = (request.url ?? '/').split('?', 2);
+    this.respond(request.url, response, this.closing);
+  }
+
+  private respond(url: string | undefined, response: ServerResponse, last: boolean): void {
+    const [path, query] = (url ?? '/').split('?', 2);
     if (path === '/livez') {
-      this.answer(response, 200);
+      this.answer(response, 200, last);
     } else if (path === '/healthz') {
-      this.answer(response, this.healthy ? 200 : 503);
+      this.answer(response, this.healthy ? 200 : 503, last);
     } else {
       setTimeout(() => {
         busy(this.config.cpuMs);
-        this.answer(response, this.fails() ? 502 : 200);
+        this.answer(
+          response,
+          this.fails() ? 502 : 200,
+          last || (this.closing && response.req?.httpVersionMajor === 1),
+        );
       }, heldMs(query) ?? this.config.workMs);
     }
   }
@@ -136,7 +169,7 @@ export class HttpListener {
     return failEvery > 0 && ++this.answers % failEvery === 0;
   }
 
-  private answer(response: ServerResponse, status: number): void {
+  private answer(response: ServerResponse, status: number, last: boolean): void {
     const { version, podName } = this.config;
     const body = `${JSON.stringify({ version, pod: podName })}\n`;
     response.writeHead(status, {
@@ -144,7 +177,7 @@ export class HttpListener {
       'content-length': Buffer.byteLength(body),
       'x-rollproof-version': version,
       'x-rollproof-pod': podName,
-      ...(this.closing && { connection: 'close' }),
+      ...(last && { connection: 'close' }),
     });
     response.end(body);
   }
