@@ -58,6 +58,8 @@ export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
   const total = scenarios.length;
   if (tally.proven === total) return `All ${total} scenarios are proven.`;
   const named = (verdict: Verdict) => namesOf(scenarios.filter((scenario) => scenario.verdict === verdict));
+  const watched = watchedHeadline(scenarios);
+  if (watched) return watched;
   const direct = ownHeadline(scenarios);
   if (direct) return direct;
   const parts = ([...toRead, 'safe'] as const)
@@ -67,7 +69,16 @@ export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
 }
 
 /** Verdicts that need a reader, the worst first. */
-const toRead = ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'not-run'] as const;
+const toRead = [
+  'refuted',
+  'loses',
+  'lost',
+  'faulted',
+  'inconclusive',
+  'unneeded',
+  'nothing-changed',
+  'not-run',
+] as const;
 
 /** Somebody's own workload in several scenarios: whether it is safe as it is comes first. */
 function ownHeadline(scenarios: readonly ScenarioResult[]): string | undefined {
@@ -89,6 +100,25 @@ function ownHeadline(scenarios: readonly ScenarioResult[]): string | undefined {
   return unclear.length === 0
     ? `Safe as it is in all ${counted(asked.length, 'scenario')}: nothing was lost.`
     : `Safe as it is in ${of('safe').length} of ${counted(asked.length, 'scenario')}${rest}.`;
+}
+
+/** Several Services that others changed. */
+function watchedHeadline(scenarios: readonly ScenarioResult[]): string | undefined {
+  const says = {
+    lost: 'lost requests',
+    inconclusive: 'not measured well enough',
+    clean: 'changed without a loss',
+    'nothing-changed': 'did not change',
+  };
+  const words = Object.keys(says) as (keyof typeof says)[];
+  const of = (verdict: Verdict) => scenarios.filter((scenario) => scenario.verdict === verdict);
+  const all = words.reduce((sum, verdict) => sum + of(verdict).length, 0) === scenarios.length;
+  if (!all || of('inconclusive').length === scenarios.length) return undefined;
+  const parts = words.flatMap((verdict) => {
+    const some = of(verdict);
+    return some.length > 0 ? [`${count(some.length)} ${says[verdict]} (${namesOf(some)})`] : [];
+  });
+  return `${counted(scenarios.length, 'Service')} watched: ${listed(parts)}.`;
 }
 
 function namesOf(scenarios: readonly ScenarioResult[]): string {
@@ -246,6 +276,12 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
         : 'No answer yet: the measurement was not good enough.';
     case 'faulted':
       return 'No answer: the experiment failed.';
+    case 'clean':
+      return 'It was changed, and nothing was lost.';
+    case 'lost':
+      return `Changing it lost requests: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
+    case 'nothing-changed':
+      return 'Nothing changed while it was watched, so nothing is proven.';
     case 'not-run':
       return 'Not run: something that it needs is missing here.';
   }
@@ -331,7 +367,7 @@ function changeLines(
     return what.length > 0 ? what : [scenario.reason];
   }
   if (scenario.advice.length > 0) return scenario.advice;
-  if (scenario.verdict === 'loses') return remedies(scenario, before);
+  if (scenario.verdict === 'loses' || scenario.verdict === 'lost') return remedies(scenario, before);
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
     return [

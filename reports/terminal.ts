@@ -79,6 +79,7 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
     safe(scenario.reason),
     '',
   ];
+  lines.push(...episodeLines(scenario, paint));
   const lanes = lanesOf(scenario);
   if (answer.safe.length > 0 && lanes.length > 0) {
     const rows = answer.safe.map((line) => [
@@ -120,6 +121,19 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
   }
   return lines;
 }
+
+/** Changes that somebody else made, one line each; of very many the last. */
+function episodeLines({ experiments }: ScenarioResult, paint: Paint): readonly string[] {
+  const episodes = experiments.flatMap(({ episode }) => episode ?? []);
+  if (episodes.length === 0) return [];
+  const lines = episodes.slice(-MOST_EPISODES_TOLD).map(({ number, verdict, trigger, changes, reason }) => {
+    const { sign, tone } = verdictWords[verdict];
+    return `  ${number}. ${paint(tone, `${sign} ${verdict}`)}  ${safe(changes[0] ?? trigger)}: ${safe(reason)}`;
+  });
+  return [paint('bold', 'Changes'), ...lines, ''];
+}
+
+const MOST_EPISODES_TOLD = 20;
 
 function suiteLines(scenarios: readonly ScenarioResult[], paint: Paint): readonly string[] {
   const kinds = kindsOf(scenarios);

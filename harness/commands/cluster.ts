@@ -16,6 +16,7 @@ import { loadConfiguration } from '../config/load.ts';
 import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
 import { userImages } from '../run/clusters.ts';
+import { emulatedImages } from '../run/images.ts';
 import { packageRoot } from '../run/tool-version.ts';
 import { settings } from '../settings/index.ts';
 
@@ -124,7 +125,7 @@ async function ownCommands(): Promise<ReadonlyMap<string, LocalImage>> {
       env: { VERSION: version },
     });
   }
-  images.set('rollproof/agent:1', { command: [process.execPath, agent] });
+  images.set(emulatedImages.agent, { command: [process.execPath, agent] });
   return images;
 }
 

@@ -14,11 +14,13 @@ import { registerLoad } from './load.ts';
 import { registerRbac } from './rbac.ts';
 import { registerTune } from './tune.ts';
 import { registerVerify } from './verify.ts';
+import { registerWatch } from './watch.ts';
 
 export function registerCommands(program: Command): void {
   program.version(packageVersion().version, '-V, --version', 'print the version');
   registerInit(program);
   registerVerify(program);
+  registerWatch(program);
   registerTune(program);
   registerHarden(program);
   registerList(program);

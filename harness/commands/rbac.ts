@@ -1,7 +1,8 @@
 // `rollproof rbac`: prints the least rights that a run on a cluster of somebody's needs, as YAML for kubectl.
 import type { Command } from 'commander';
 import { scenarios } from '../../scenarios/index.ts';
-import { rbacText } from '../cluster/context/rbac-text.ts';
+import { rbacText, watchRbacText } from '../cluster/context/rbac-text.ts';
+import { UsageError } from '../model/errors.ts';
 import { configured, namespaceName } from './flags.ts';
 import { configuredTarget } from './target.ts';
 
@@ -10,6 +11,8 @@ interface RbacFlags {
   readonly namespace?: string;
   readonly name: string;
   readonly accountNamespace: string;
+  readonly watch?: boolean;
+  readonly agentNamespace?: string;
 }
 
 export function registerRbac(program: Command): void {
@@ -29,12 +32,21 @@ export function registerRbac(program: Command): void {
       namespaceName,
       'default',
     )
+    .option('--watch', 'what `watch` needs instead, in the namespace of the Services')
+    .option('--agent-namespace <name>', 'with --watch: where the load agent runs', namespaceName)
     .action(async (flags: RbacFlags) => {
       process.stdout.write(await rbacFor(flags));
     });
 }
 
 async function rbacFor(flags: RbacFlags): Promise<string> {
+  if (flags.watch) {
+    const { namespace } = flags;
+    if (namespace === undefined)
+      throw new UsageError('--watch: name the namespace of the Services with --namespace.');
+    return watchRbacText({ namespace, agentNamespace: flags.agentNamespace ?? namespace }, flags.name);
+  }
+  if (flags.agentNamespace !== undefined) throw new UsageError('--agent-namespace: it goes with --watch.');
   const loaded = configured(
     flags,
     scenarios.map(({ id }) => id),

@@ -249,6 +249,8 @@ export interface AgentsWanted {
   readonly cpuMillis?: number | undefined;
   /** On a cluster that stays: however long the experiment takes, its agents end by then, ms. */
   readonly deadlineMs?: number | undefined;
+  /** They end when nobody has asked them for this long; default {@link AGENT_IDLE_LIMIT_MS}. */
+  readonly idleLimitMs?: number | undefined;
 }
 
 /**
@@ -260,7 +262,7 @@ export function agentJob(
   identity: Identity,
   own: OwnPods,
   placement: Placement,
-  { count, cpuMillis, deadlineMs }: AgentsWanted,
+  { count, cpuMillis, deadlineMs, idleLimitMs = AGENT_IDLE_LIMIT_MS }: AgentsWanted,
 ): Manifest {
   const ends = deadlineMs !== undefined && {
     activeDeadlineSeconds: Math.ceil(deadlineMs / 1000),
@@ -290,7 +292,7 @@ export function agentJob(
               env: [
                 { name: 'PORT', value: String(agentPort) },
                 { name: 'PHASE_PORT', value: String(phasePort) },
-                ...(ends ? [{ name: 'ROLLPROOF_IDLE_LIMIT_MS', value: String(AGENT_IDLE_LIMIT_MS) }] : []),
+                ...(ends ? [{ name: 'ROLLPROOF_IDLE_LIMIT_MS', value: String(idleLimitMs) }] : []),
               ],
               readinessProbe: { httpGet: { path: '/healthz', port: agentPort }, periodSeconds: 1 },
             },

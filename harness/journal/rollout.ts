@@ -61,7 +61,9 @@ export function followRollout(
   loadEndMs: number,
 ): Rollout {
   const firstStep = journal.steps.find((step) => step.event === 'begin');
-  const firstStepMs = firstStep && clocks.fromHarness(firstStep.t);
+  // Of what somebody else changes the first sign is what a step is of ours.
+  const began = firstStep ?? journal.milestones.find(({ name }) => name === 'change-began');
+  const firstStepMs = began && clocks.fromHarness(began.t);
   const fromMs = firstStepMs ?? 0;
   const toMs = Math.max(fromMs, loadEndMs);
   const workload = workloadStates(journal, clocks);

@@ -13,6 +13,7 @@ import { judgeLane } from './lanes.ts';
 import { measure, notRunMeasures } from './measures.ts';
 import { remediesOf } from './remedies/index.ts';
 import { judgeValidity } from './validity.ts';
+import { judgeEpisode } from './watched.ts';
 
 export interface JudgeOptions {
   /** File name of the journal, relative to the results. Default: the name it was read under. */
@@ -42,6 +43,18 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
   const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));
   const { status, invalid, disturbed } = judgeValidity(journal, clocks, streams, results, rollout);
+  const course = {
+    completedMs: rollout.completedMs,
+    settledMs: rollout.settledMs,
+    minReady: rollout.minReady,
+    maxPodsNotTerminating: rollout.maxPodsNotTerminating,
+    maxPods: rollout.maxPods,
+    capacityLostPodSeconds: rollout.capacityLostPodSeconds,
+    extraPodSeconds: rollout.extraPodSeconds,
+  };
+  const episode = judgeEpisode(journal, { lanes: results, status, invalid, rollout: course });
+  // What was lost is lost; that nothing was lost of a change that had not ended is not known.
+  const unended = episode?.verdict === 'inconclusive' && episode.unsettled ? [episode.unsettled] : [];
   const control = streams.filter((stream) => stream.control);
   const crossCheck = journal.crossChecks.at(-1);
   const notRun = notRunMeasures(journal);
@@ -50,6 +63,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     variant: header.variant.name,
     settings: header.variant.settings,
     ...caseOf(header),
+    ...(episode && { episode }),
     ...(header.substitutions && { substitutions: header.substitutions }),
     ...(header.warnings && { warnings: header.warnings }),
     ...(header.unchanged && { unchanged: header.unchanged }),
@@ -58,18 +72,10 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     repeat: header.repeat,
     journal: options.journalName ?? journal.file,
     status,
-    valid: status === 'complete' && invalid.length === 0,
-    invalid,
+    valid: status === 'complete' && invalid.length + unended.length === 0,
+    invalid: [...new Set([...invalid, ...unended])],
     ...(disturbed && { disturbed }),
-    rollout: {
-      completedMs: rollout.completedMs,
-      settledMs: rollout.settledMs,
-      minReady: rollout.minReady,
-      maxPodsNotTerminating: rollout.maxPodsNotTerminating,
-      maxPods: rollout.maxPods,
-      capacityLostPodSeconds: rollout.capacityLostPodSeconds,
-      extraPodSeconds: rollout.extraPodSeconds,
-    },
+    rollout: course,
     control:
       control.length > 0
         ? {

@@ -3,7 +3,7 @@ import { type ExitCode, exitCode } from '../model/errors.ts';
 import { type ByLine, linesNamed, linesOf } from '../model/line.ts';
 import type { ExperimentResult, Results, ScenarioResult } from '../model/results.ts';
 import type { GateCrossing, GateResult, RunSummary } from '../model/run-summary.ts';
-import { asIsName } from '../model/setting.ts';
+import { asIsName, watchedName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
 import { compareRuns } from './compare.ts';
 import { summarizeRun } from './summarize.ts';
@@ -85,6 +85,7 @@ const variantsOf = ({ scenarios }: Results): ReadonlySet<string> =>
 
 function defaultVariants(results: Results): readonly string[] {
   const ran = variantsOf(results);
+  if (ran.has(watchedName)) return [watchedName];
   return ran.has(asIsName) ? [asIsName, ...(ran.has(HARDENED) ? [HARDENED] : [])] : [HARDENED];
 }
 

@@ -4,7 +4,7 @@ import type { Journal } from '../journal/read.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { ClusterInfo } from '../model/journal.ts';
 import { type Results, resultsSchemaVersion, type ScenarioResult } from '../model/results.ts';
-import type { RunFacts } from '../model/run.ts';
+import type { RunFacts, WatchRunFacts } from '../model/run.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { judgeExperiment } from './experiment.ts';
 import { judgeScenario } from './scenario.ts';
@@ -36,6 +36,7 @@ export function judgeRun(
   for (const { journal } of journals) keep(scenarios, journal.header.scenario);
   for (const { scenario } of run?.notRun ?? []) keep(scenarios, scenario);
   for (const { scenario } of run?.undeployed ?? []) keep(scenarios, scenario);
+  for (const { scenario } of run?.watch?.services ?? []) keep(scenarios, scenario);
 
   const judged: ScenarioResult[] = [];
   for (const scenario of scenarios.values()) {
@@ -48,10 +49,12 @@ export function judgeRun(
         }),
       }),
     );
+    const watched = run?.watch?.services.find((one) => one.scenario.id === scenario.id);
     const notRun = run?.notRun.find((one) => one.scenario.id === scenario.id)?.reason;
     judged.push(
       judgeScenario(scenario, experiments, {
         ...(notRun !== undefined && experiments.length === 0 && { notRun }),
+        ...(watched && { watched }),
         undeployed: run?.undeployed.filter((one) => one.scenario.id === scenario.id) ?? [],
         variantsNotRun: (run?.variantsNotRun ?? []).flatMap(({ scenario: of, ...told }) =>
           of === scenario.id ? [told] : [],
@@ -74,9 +77,18 @@ export function judgeRun(
     runId: run?.runId ?? (header as NonNullable<typeof header>).runId,
     reproduce: run?.reproduce ?? reproduceLine(header?.arguments ?? []),
     scenarios: judged,
+    ...(run?.watch && { watch: watchOf(run.watch) }),
     exitCode: runExitCode(judged, { strict, interrupted: run?.interrupted ?? false }),
   };
 }
+
+/** What of a watch is no Service's own. */
+const watchOf = ({ namespace, forMs, ended, command }: WatchRunFacts): Results['watch'] => ({
+  namespace,
+  forMs,
+  ended,
+  ...(command && { command }),
+});
 
 /** Two journals may name the same scenario; the one with most claims is the one that was asked about last. */
 function keep(scenarios: Map<string, Scenario>, scenario: Scenario): void {
@@ -137,7 +149,8 @@ export function runExitCode(
 ): ExitCode {
   const codes: ExitCode[] = scenarios.map((scenario) => codeOf(scenario, strict));
   // No data is never a pass.
-  if (scenarios.every((scenario) => scenario.verdict === 'not-run')) codes.push(exitCode.inconclusive);
+  if (scenarios.every(({ verdict }) => verdict === 'not-run' || verdict === 'nothing-changed'))
+    codes.push(exitCode.inconclusive);
   const stopped = scenarios.some((scenario) =>
     scenario.experiments.some((experiment) => experiment.status === 'interrupted'),
   );
@@ -151,12 +164,16 @@ function codeOf({ verdict, direct }: ScenarioResult, strict: boolean): ExitCode 
   switch (verdict) {
     case 'proven':
     case 'safe':
+    case 'clean':
+    // Of one Service among others; that none of them changed is told apart.
+    case 'nothing-changed':
       return exitCode.ok;
     case 'unneeded':
     case 'not-run':
       return strict ? exitCode.inconclusive : exitCode.ok;
     case 'refuted':
     case 'loses':
+    case 'lost':
       return exitCode.refuted;
     case 'inconclusive':
       return exitCode.inconclusive;

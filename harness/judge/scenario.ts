@@ -8,7 +8,7 @@ import type {
   ScenarioResult,
   Verdict,
 } from '../model/results.ts';
-import type { MeasuredAgain, VariantNotRun } from '../model/run.ts';
+import type { MeasuredAgain, VariantNotRun, WatchedServiceFacts } from '../model/run.ts';
 import type { ClaimDefinition, Scenario } from '../model/scenario.ts';
 import { asIsName } from '../model/setting.ts';
 import { count, counted, listed, percent } from '../words/figures.ts';
@@ -17,6 +17,7 @@ import { advise } from './advice.ts';
 import { evaluateClaim, isExistential } from './claims.ts';
 import { costOfSafety } from './cost.ts';
 import { judgeDirect } from './direct.ts';
+import { judgeWatched } from './watched.ts';
 
 export interface ScenarioFaults {
   /** The cluster cannot run it; the reason. */
@@ -25,6 +26,8 @@ export interface ScenarioFaults {
   readonly undeployed?: readonly { readonly variant: string; readonly reason: string }[];
   readonly variantsNotRun?: readonly VariantNotRun[];
   readonly measuredAgain?: readonly MeasuredAgain[];
+  /** It stands for a Service that was watched. */
+  readonly watched?: WatchedServiceFacts;
 }
 
 export function judgeScenario(
@@ -33,6 +36,8 @@ export function judgeScenario(
   faults: ScenarioFaults = {},
 ): ScenarioResult {
   const claims = claimsMade(scenario, experiments).map((claim) => evaluateClaim(claim, experiments));
+  if (faults.watched || experiments.some(({ episode }) => episode))
+    return watchedService(scenario, experiments, faults.watched);
   const { verdict, reason } = decide(scenario, claims, experiments, faults);
   const direct = judgeDirect(experiments);
   const rounds = verdictsOfRounds(scenario, experiments, verdict, faults);
@@ -55,6 +60,25 @@ export function judgeScenario(
     ...(rounds && { rounds }),
     ...(cost && { cost }),
     ...(ablation && { ablation }),
+  };
+}
+
+/** Nobody claims anything of what others change: its episodes are the answer. */
+function watchedService(
+  { id, title: name, question }: Scenario,
+  experiments: readonly ExperimentResult[],
+  watched: WatchedServiceFacts | undefined,
+): ScenarioResult {
+  const { verdict, reason } = judgeWatched(experiments, watched);
+  return {
+    name: id,
+    title: name,
+    question,
+    verdict,
+    reason,
+    advice: advise(experiments),
+    claims: [],
+    experiments,
   };
 }
 

@@ -162,7 +162,8 @@ function coverage(journal: Journal, streams: readonly Stream[], clocks: Clocks, 
       `${sentence(`Step ${step.index + 1} (${step.step.step}) failed at ${when}${detail}`)} Repair what it names and run it again.`,
     );
   }
-  if (rollout.terminatingAtEnd.length > 0) {
+  // An episode says itself what had not settled.
+  if (rollout.terminatingAtEnd.length > 0 && !journal.header.episode) {
     reasons.push(
       `The load ended while ${rollout.terminatingAtEnd.length} pod(s) were still terminating ` +
         `(${rollout.terminatingAtEnd.slice(0, 3).join(', ')}), so later losses were not seen. Raise limitMs or tailMs.`,

@@ -372,7 +372,10 @@ export class Meter implements EngineOwner {
       ...(status > 0 && { status }),
       connection: slot.connection,
       nth: slot.nth,
-      ...(slot.localPort !== undefined && { localPort: slot.localPort, openedMs: rounded(slot.openedMs ?? 0) }),
+      ...(slot.localPort !== undefined && {
+        localPort: slot.localPort,
+        openedMs: rounded(slot.openedMs ?? 0),
+      }),
       ...podOf(slot),
       ...(this.#engine.numbersRequests && { sequence: slot.sequence }),
     });

@@ -81,6 +81,8 @@ export const headerRecordSchema = z.object({
       fromLoadMs: z.number().nonnegative().max(timeLimitMs),
       /** What made it begin, in words. */
       trigger: z.string(),
+      /** Of the pods behind the Service, innermost last: "Deployment web", "ReplicaSet web-5c9". */
+      owners: z.array(z.string()).default([]),
     })
     .optional(),
   /** Effective configuration and arguments, redacted. */

@@ -10,7 +10,10 @@ import type { MeasuredAgain, VariantNotRun } from './run.ts';
 
 export const resultsSchemaVersion = 1;
 
-/** `safe` and `loses`: of somebody's own workload as it is, where what settings would save is not the answer. */
+/**
+ * `safe` and `loses`: of somebody's own workload as it is, where what settings would save is not the answer. `clean`, `lost`
+ * and `nothing-changed`: of what somebody else changed while it was watched.
+ */
 export const verdicts = [
   'proven',
   'unneeded',
@@ -20,8 +23,38 @@ export const verdicts = [
   'not-run',
   'safe',
   'loses',
+  'clean',
+  'lost',
+  'nothing-changed',
 ] as const;
 export type Verdict = (typeof verdicts)[number];
+
+/** Of what somebody else changed. `nothing-changed`: no pod came or went, so there is no evidence. */
+export type WatchVerdict = 'clean' | 'lost' | 'nothing-changed' | 'inconclusive';
+
+/** One change of a Service's pods that was watched. Times in ms since the begin of the load in its journal. */
+export interface EpisodeResult {
+  readonly service: string;
+  /** From 1, over all Services of the watch. */
+  readonly number: number;
+  /** Its first sign, ISO 8601; the same in ms; and in words. */
+  readonly beganAt: string;
+  readonly beganMs: number;
+  readonly trigger: string;
+  /** Who owns the pods, outermost first. */
+  readonly owners: readonly string[];
+  /** What is another at its end than at its begin: "Deployment web: image a:1 → a:2". */
+  readonly changes: readonly string[];
+  readonly podsCame: number;
+  readonly podsWent: number;
+  readonly restarts: number;
+  /** From the first sign to the last change; null: it never settled, or nothing followed the first sign. */
+  readonly settledMs: number | null;
+  /** What kept it from settling. */
+  readonly unsettled?: string;
+  readonly verdict: WatchVerdict;
+  readonly reason: string;
+}
 
 export const directVerdicts = ['safe', 'loses', 'inconclusive'] as const;
 export type DirectVerdict = (typeof directVerdicts)[number];
@@ -166,6 +199,8 @@ export interface ExperimentResult {
   readonly warnings?: readonly string[];
   /** Settings of the variant that the manifests had already, each with what they say. */
   readonly unchanged?: readonly { readonly setting: string; readonly why: string }[];
+  /** It is a change that somebody else made. */
+  readonly episode?: EpisodeResult;
   readonly path: string;
   /** Where load came in, side by side; absent: by `path` alone. */
   readonly entries?: readonly MeasuredEntry[];
@@ -340,6 +375,13 @@ export interface Results {
   readonly scenarios: readonly ScenarioResult[];
   /** What the static check found in the target's manifests, beside what was measured. */
   readonly findings?: readonly JoinedFinding[];
+  /** Others made the changes: where, how long it was looked at, and around which command. */
+  readonly watch?: {
+    readonly namespace: string;
+    readonly forMs: number;
+    readonly ended: string;
+    readonly command?: { readonly line: string; readonly code: number; readonly how: string };
+  };
   /** One SHA-256 that stands for run.json and all journals (docs/journal.md); none where the folder has no seal. */
   readonly seal?: string;
   readonly exitCode: number;

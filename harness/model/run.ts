@@ -21,6 +21,31 @@ const variantNotRunSchema = z.object({
 });
 export type VariantNotRun = z.infer<typeof variantNotRunSchema>;
 
+/** A Service that was watched: also one whose pods never changed, and of which there is no journal. */
+const watchedServiceSchema = z.object({
+  name: z.string(),
+  scenario: scenarioSchema,
+  /** Who owns its pods, outermost first. */
+  owners: z.array(z.string()),
+  /** Of the whole watch, by lane, as the load agent counted. */
+  totals: z.record(z.string(), z.object({ attempts: z.number(), lost: z.number() })),
+  /** Why what was measured does not say all, a sentence. */
+  trouble: z.string().optional(),
+});
+export type WatchedServiceFacts = z.infer<typeof watchedServiceSchema>;
+
+export const watchFactsSchema = z.object({
+  namespace: z.string(),
+  /** How long requests were sent, ms. */
+  forMs: z.number(),
+  /** Why it ended, a sentence. */
+  ended: z.string(),
+  /** The command that it was put around, redacted, and how that ended. */
+  command: z.object({ line: z.string(), code: z.number().int(), how: z.string() }).optional(),
+  services: z.array(watchedServiceSchema),
+});
+export type WatchRunFacts = z.infer<typeof watchFactsSchema>;
+
 export const runFactsSchema = z.object({
   schemaVersion: z.literal(1),
   runId: z.string(),
@@ -45,6 +70,8 @@ export const runFactsSchema = z.object({
    * already and they are the same as another one (`sameAs`), which is measured.
    */
   variantsNotRun: z.array(variantNotRunSchema.extend({ scenario: z.string() })).optional(),
+  /** The run watched what others changed. */
+  watch: watchFactsSchema.optional(),
   /** Journals in order, relative to this file. */
   journals: z.array(z.string()),
   /** Measurements that something else disturbed and that were made once more; later versions only. */

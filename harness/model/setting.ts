@@ -61,3 +61,5 @@ export interface Variant {
 
 /** The variant that changes nothing: somebody's workload as it stands in their files. */
 export const asIsName = 'as-is';
+/** The variant of what somebody else changed while it was watched. */
+export const watchedName = 'watched';

@@ -51,7 +51,7 @@ export interface RecorderOptions {
   readonly workload?: string;
   readonly shared?: SharedNamespace | undefined;
   /** What is recorded of an object: its facts, with what is known beside them, or nothing. Default: all as they are. */
-  readonly take?: (kind: FactsKind, object: ApiObject, facts: Facts) => Facts | undefined;
+  readonly take?: (object: ApiObject, facts: Facts) => Facts | undefined;
   /** Kinds that somebody may keep to himself: without the right to watch them they are not recorded. */
   readonly mayLack?: readonly FactsKind[];
 }
@@ -61,12 +61,7 @@ export async function startRecorder(
   kube: Kube,
   namespace: string,
   journal: JournalWriter,
-  {
-    workload = 'Deployment',
-    shared,
-    take = (_, __, facts) => facts,
-    mayLack = ['Node'],
-  }: RecorderOptions = {},
+  { workload = 'Deployment', shared, take = (_, facts) => facts, mayLack = ['Node'] }: RecorderOptions = {},
 ): Promise<Recorder> {
   const live = createLiveState();
   const faults: string[] = [];
@@ -139,7 +134,7 @@ export async function startRecorder(
   ): void {
     const reduced = reduceObject(kind, object);
     if (!reduced) throw new FaultError(`No facts for ${kind} ${object.metadata.name}.`);
-    const facts = take(kind, object, reduced);
+    const facts = take(object, reduced);
     if (!facts) return;
     const name = object.metadata.name;
     live.update(event, name, facts);

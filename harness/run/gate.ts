@@ -45,11 +45,15 @@ export interface Concluded {
   readonly lines: readonly string[];
 }
 
-/** Decides, appends to the history, and leaves gate.json beside the results. A run that was interrupted is not kept. */
+/**
+ * Decides, appends to the history, and leaves gate.json beside the results. A run that was interrupted is not kept.
+ * `keep` false: who calls keeps what there is to keep.
+ */
 export function concludeRun(
   results: Results,
   { rules, historyFile, history }: Keeping,
   out: string,
+  { keep = true }: { readonly keep?: boolean } = {},
 ): Concluded {
   const interrupted = results.exitCode === exitCode.interrupted;
   const green = greenFor(history.runs, summarizeRun(results));
@@ -58,16 +62,17 @@ export function concludeRun(
     writeFileSync(join(out, gateFile), `${JSON.stringify(gate, null, 2)}\n`);
     sealReport(out, gateFile);
   }
-  const page = interrupted
-    ? undefined
-    : appendHistory(historyFile, history.runs, summarizeRun(results, gate));
+  const page =
+    interrupted || !keep ? undefined : appendHistory(historyFile, history.runs, summarizeRun(results, gate));
   return {
     gate,
     exitCode: gate ? gateExitCode(gate) : exitCode.ok,
     lines: [
       ...history.warnings,
       ...(gate ? gateLines(gate, rules) : []),
-      page ? `History: ${historyFile}, trend: ${page}` : 'History: an interrupted run is not kept.',
+      ...(keep
+        ? [page ? `History: ${historyFile}, trend: ${page}` : 'History: an interrupted run is not kept.']
+        : []),
     ],
   };
 }

@@ -25,6 +25,9 @@ const versions = { current: '1', next: '2', third: '3', previous: '0' } as const
 type Version = keyof typeof versions;
 const missing = 'rollproof/target:no-such-tag';
 
+/** Names of our programs on a cluster of `rollproof cluster up`, whose images are local commands. */
+export const emulatedImages = { agent: 'rollproof/agent:1', target: 'rollproof/target:1' } as const;
+
 /** Bundles target and agent (cached by content) and names the images that run them. */
 export function ownImages(kind: ClusterProvider['kind'], agent: AgentConfiguration): Promise<OwnImages> {
   return kind === 'embedded' || (kind === 'kind' && agent.build)

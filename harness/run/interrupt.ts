@@ -34,3 +34,39 @@ export function onInterrupt(say: (text: string) => void): Interrupt {
     },
   };
 }
+
+export interface OrderlyInterrupt extends Interrupt {
+  /** Aborted by the first signal: what goes on is to come to its end in order. `signal` is aborted by the second. */
+  readonly stopping: AbortSignal;
+}
+
+/** For what has something to tell when it is stopped: once ends in order, twice aborts, a third time gives up waiting. */
+export function onInterruptInOrder(
+  say: (text: string) => void,
+  forward: (signal: NodeJS.Signals) => void,
+): OrderlyInterrupt {
+  const stopping = new AbortController();
+  const aborting = new AbortController();
+  setMaxListeners(0, stopping.signal, aborting.signal);
+  let received = 0;
+  const listener = (signal: NodeJS.Signals) => {
+    received++;
+    if (received < GIVE_UP_AFTER) forward(signal);
+    if (received === 1) {
+      say('Stopping: what was measured is reported. Once more and it is not.');
+      stopping.abort(new InterruptedError());
+    } else if (received < GIVE_UP_AFTER) {
+      say('Interrupted: removing what was started ...');
+      aborting.abort(new InterruptedError());
+    } else process.exit(130);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return {
+    stopping: stopping.signal,
+    signal: aborting.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, listener);
+    },
+  };
+}

@@ -223,5 +223,5 @@ export const reproduceLine = (args: readonly string[]): string =>
     .join(' ');
 
 /** Short, sortable, fit for names: base 36 of the time and two random characters. */
-const newRunId = (): string =>
+export const newRunId = (): string =>
   Date.now().toString(36) + Math.random().toString(36).slice(2, 4).padEnd(2, '0');

@@ -16,6 +16,13 @@ export const verdictWords: Record<
   'not-run': { sign: '–', tone: 'quiet', means: 'something that it needs is missing' },
   safe: { sign: '✓', tone: 'good', means: 'your own workload lost nothing as it is' },
   loses: { sign: '✕', tone: 'bad', means: 'your own workload loses as it is' },
+  clean: { sign: '✓', tone: 'good', means: 'others changed it, and nothing was lost' },
+  lost: { sign: '✕', tone: 'bad', means: 'what others changed lost requests' },
+  'nothing-changed': {
+    sign: '○',
+    tone: 'warn',
+    means: 'it was watched, and no pod came or went: no evidence',
+  },
 };
 export type Tone = 'good' | 'bad' | 'warn' | 'note' | 'quiet';
 

@@ -75,9 +75,19 @@ const answerBytes = 3500;
 
 /** What went wrong is read first. */
 const urgency = ({ verdict, direct }: ScenarioResult): number =>
-  ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'proven', 'safe', 'not-run'].indexOf(
-    direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict,
-  );
+  [
+    'refuted',
+    'loses',
+    'lost',
+    'faulted',
+    'inconclusive',
+    'unneeded',
+    'nothing-changed',
+    'proven',
+    'safe',
+    'clean',
+    'not-run',
+  ].indexOf(direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict);
 
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
@@ -149,10 +159,10 @@ function suitePanel(results: Results): Markup {
   const answer = suiteAnswer(results);
   const counts = tallyOf(scenarios);
   const tone =
-    counts.refuted + counts.faulted + counts.loses > 0 ||
+    counts.refuted + counts.faulted + counts.loses + counts.lost > 0 ||
     scenarios.some(({ direct }) => direct?.verdict === 'loses')
       ? 'bad'
-      : counts.proven + counts.safe === scenarios.length
+      : counts.proven + counts.safe + counts.clean === scenarios.length
         ? 'good'
         : 'warn';
   const card = (title: string, content: Content) => html`<div class="card"><h2>${title}</h2>${content}</div>`;

@@ -13,6 +13,7 @@ import { type Answer, answerOf } from '../answer.ts';
 import { substitutionsShown } from '../cases.ts';
 import { beforeAfter, caseOf, columnsOf, lanesOf, mainColumns } from '../comparison.ts';
 import { crossCheckTable } from './cross-check.ts';
+import { episodesTable, mostTelling } from './episodes.ts';
 import { figureOf, legend } from './figure.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { embeddedJson, packed } from './packing.ts';
@@ -137,7 +138,7 @@ export function scenarioBody(input: ScenarioInput, evidence: Markup): Markup {
   const { scenario, journals } = input;
   const measured = scenario.experiments.some((experiment) => Object.keys(experiment.lanes).length > 0);
   const sideBySide = beforeAfter(scenario).after ? 'Before and after' : 'Side by side';
-  return html`${measured && section(input, 'before-after', sideBySide, beforeAfterTable(scenario))}
+  return html`${section(input, 'episodes', 'Changes that were watched', episodesTable(scenario))}${measured && section(input, 'before-after', sideBySide, beforeAfterTable(scenario))}
 ${section(input, 'cases', 'Case by case', caseTable(scenario))}
 ${section(input, 'substitutions', 'What had to be changed to run it', substitutions(scenario))}
 ${section(input, 'change', 'The change as YAML', settingsDiffs(scenario, journals))}
@@ -202,10 +203,13 @@ function diffBlock(diff: string): Markup {
   })}</pre>`;
 }
 
+/** Of a watch that saw more, those that lost. */
+const mostTimelines = 60;
+
 /** Time lines of the experiments that answer the question, on one scale; repeats and other variants packed. */
 function timelines(input: ScenarioInput): Markup | undefined {
   const { scenario, journals } = input;
-  const shown = scenario.experiments.flatMap((experiment) => {
+  const shown = mostTelling(scenario.experiments, mostTimelines).flatMap((experiment) => {
     const view = journals.get(experiment.journal);
     return view ? [{ experiment, view }] : [];
   });

@@ -78,11 +78,14 @@ function changeOf({ scenarios, summary, notes }: Comparison): Change {
 const rank: readonly Verdict[] = [
   'proven',
   'safe',
+  'clean',
   'unneeded',
   'not-run',
+  'nothing-changed',
   'inconclusive',
   'faulted',
   'loses',
+  'lost',
   'refuted',
 ];
 

@@ -171,7 +171,7 @@ export function episodeHeader({ service, number, fromLoadMs, trigger, startedAt 
     },
     manifests: '',
     settingsDiff: '',
-    episode: { service, number, fromLoadMs, trigger },
+    episode: { service, number, fromLoadMs, trigger, owners: [] },
     configuration: {},
     arguments: [],
   };

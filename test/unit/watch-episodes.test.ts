@@ -102,6 +102,8 @@ test('a change is one episode, from before its first sign to its quiet end, and 
   // From 14 s to the end of the quiet tail (24.03 + 3 s, up to the next whole second).
   assert.is(result?.lanes.new?.attempts, (28 - 14) * 20);
   assert.is(result?.lanes.new?.lost, 0);
+  const { verdict, podsCame, podsWent, settledMs } = result?.episode ?? {};
+  assert.equal([verdict, podsCame, podsWent, settledMs], ['clean', 1, 1, 4000]);
   const pods = new Set(
     journals[0]?.watches.flatMap(({ name, facts }) => (facts.kind === 'Pod' ? [name] : [])),
   );
@@ -125,6 +127,11 @@ test('losses are those of the time in which they were due, and none is counted t
   );
   assert.is(results[0]?.lanes.new?.longestOutageMs, 500);
   assert.equal(
+    results.map(({ episode }) => episode?.verdict),
+    ['lost', 'lost'],
+  );
+  assert.match(results[0]?.episode?.reason ?? '', /^Lost 10 of \d+ in lane new, longest outage 500 ms/);
+  assert.equal(
     episodes.ended.map(({ trigger }) => trigger),
     ['pod web-c was created', 'a request was lost'],
   );
@@ -141,12 +148,14 @@ test('a change of one Service is none of another', async () => {
 });
 
 test('what never settles ends at its limit, with what keeps it from settling', async () => {
-  const { episodes, journals } = await watched({
+  const { episodes, journals, results } = await watched({
     untilMs: 100_000,
     happens: [[20_000, (see) => see('ADDED', 'web-c', podFacts('web', { ready: false }))]],
   });
   assert.is(episodes.ended.length, 1);
   assert.match(episodes.ended[0]?.unsettled.join() ?? '', 'pod web-c is not ready');
+  assert.is(results[0]?.episode?.verdict, 'inconclusive');
+  assert.not.ok(results[0]?.valid, 'no loss in a change that did not end is no pass');
   assert.match(journals[0]?.notes.map(({ text }) => text).join() ?? '', 'had not settled');
 });
 

@@ -45,8 +45,8 @@ export function contextProvider(
       removeAbandonedFolders();
       const kube = await connect(text);
       try {
-        const denied = await checkRights(kube, name, options.wanted);
-        await makeRoom(kube, name, options.wanted?.namespace, createOptions);
+        const denied = options.wanted?.dryRun ? nothingDenied : await checkRights(kube, name, options.wanted);
+        if (!options.wanted?.dryRun) await makeRoom(kube, name, options.wanted?.namespace, createOptions);
         return await runningCluster(name, text, kube, options, denied);
       } finally {
         kube.close();
@@ -83,16 +83,18 @@ export async function cleanContext(
 }
 
 /** Throws one sentence with everything that lacks. */
-async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {}): Promise<Denied> {
+export async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {}): Promise<Denied> {
   const { namespace } = wanted;
   const denied = await deniedRights(kube, rightsNeeded(wanted), namespace);
   if (denied.required.length > 0) {
     throw new FaultError(
-      `context ${context}: missing permissions${namespace === undefined ? '' : ` in namespace ${namespace}`}: ${denied.required.join('; ')}. Apply what \`rollproof rbac${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
+      `context ${context}: missing permissions${namespace === undefined ? '' : ` in namespace ${namespace}`}: ${denied.required.join('; ')}. Apply what \`rollproof rbac${wanted.watch ? ' --watch' : ''}${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
     );
   }
   return denied;
 }
+
+const nothingDenied: Denied = { required: [], optional: [], without: [] };
 
 /** What killed runs have left would be in the way, or would stay for ever. */
 async function makeRoom(
@@ -134,7 +136,7 @@ async function runningCluster(
     stays: true,
     ...(wanted?.namespace !== undefined && { namespace: wanted.namespace }),
     denied: denied.optional,
-    info: { ...described, name, kind: 'context', emulated: false, notes },
+    info: { ...described, name, kind: 'context', emulated: isEmulated(described.kubernetesVersion), notes },
     kubeconfig: () => kubeconfig,
     // Images are the cluster's business, which pulls them; ours is a stock one.
     provideImages: async () => {},
@@ -143,6 +145,9 @@ async function runningCluster(
     [Symbol.asyncDispose]: async () => {},
   };
 }
+
+/** `rollproof cluster up` says so in its version. */
+const isEmulated = (version: string): boolean => version.endsWith('+rollproof.emulated');
 
 /** The one context as a kubeconfig of its own, so that nothing else of the user's file travels along. */
 function chosenContext(options: ContextOptions): { readonly name: string; readonly text: string } {

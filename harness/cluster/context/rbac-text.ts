@@ -8,6 +8,67 @@ interface RbacNames {
   readonly accountNamespace: string;
 }
 
+/**
+ * For a watch: a Role in the namespace of the Services, and one in that of the agents, which may be the same. The account
+ * stands where the agents are.
+ */
+export function watchRbacText(
+  { namespace, agentNamespace }: { readonly namespace: string; readonly agentNamespace: string },
+  name: string,
+): string {
+  const flags = `--watch --namespace ${namespace}${agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`}`;
+  const role = (where: string, rights: readonly Right[]) => [
+    '---',
+    ...objectLines('Role', name, where),
+    'rules:',
+    ...rights.flatMap(ruleLines),
+    '---',
+    ...bindingLines('Role', 'RoleBinding', name, where, agentNamespace),
+  ];
+  const agents = rightsNeeded({ watch: 'agents' });
+  const services = rightsNeeded({ watch: 'services' });
+  return [
+    `# What \`rollproof watch -n ${namespace}${agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`}\` needs, and no more. Printed by \`rollproof rbac ${flags}\`;`,
+    '# apply it with kubectl apply -f. For a user or a group, change the subjects of the bindings.',
+    '# Services, pods and what owns them are read; nothing is changed or deleted but what has the label of the run.',
+    'apiVersion: v1',
+    'kind: ServiceAccount',
+    'metadata:',
+    `  name: ${name}`,
+    `  namespace: ${agentNamespace}`,
+    ...(agentNamespace === namespace
+      ? role(namespace, [...agents, ...services])
+      : [...role(agentNamespace, agents), ...role(namespace, services)]),
+    '',
+  ].join('\n');
+}
+
+const objectLines = (kind: string, name: string, namespace: string): string[] => [
+  'apiVersion: rbac.authorization.k8s.io/v1',
+  `kind: ${kind}`,
+  'metadata:',
+  `  name: ${name}`,
+  `  namespace: ${namespace}`,
+];
+
+const bindingLines = (
+  role: string,
+  kind: string,
+  name: string,
+  namespace: string,
+  accountNamespace: string,
+): string[] => [
+  ...objectLines(kind, name, namespace),
+  'roleRef:',
+  '  apiGroup: rbac.authorization.k8s.io',
+  `  kind: ${role}`,
+  `  name: ${name}`,
+  'subjects:',
+  '  - kind: ServiceAccount',
+  `    name: ${name}`,
+  `    namespace: ${accountNamespace}`,
+];
+
 export function rbacText(wanted: RightsWanted, { name, accountNamespace }: RbacNames): string {
   const { namespace } = wanted;
   const where = namespace ?? accountNamespace;

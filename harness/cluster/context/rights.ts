@@ -19,6 +19,10 @@ export interface RightsWanted {
   readonly namespace?: string | undefined;
   /** What the target's manifests bring along. */
   readonly kinds?: readonly { readonly apiVersion: string; readonly kind: string }[] | undefined;
+  /** A watch: of the namespace where its agents are, or of the one with the Services. */
+  readonly watch?: 'agents' | 'services' | undefined;
+  /** Nothing is to be created: nothing has to make room. */
+  readonly dryRun?: boolean | undefined;
   /** A Secret for the agent's image has to be copied into the new namespaces. */
   readonly copiesSecret?: boolean | undefined;
 }
@@ -85,6 +89,85 @@ const inNamespace: readonly Right[] = [
   },
 ];
 
+/** Where the agents of a watch are. */
+const forAgents: readonly Right[] = [
+  {
+    group: 'batch',
+    resources: ['jobs'],
+    verbs: ['create', 'get', 'list', 'delete'],
+    why: 'The load agent is a Job, to which everything else of ours belongs.',
+  },
+  {
+    group: '',
+    resources: ['configmaps', 'services'],
+    verbs: ['create', 'get', 'list', 'delete'],
+    why: 'Our programs, and the address of the control target.',
+  },
+  {
+    group: 'apps',
+    resources: ['deployments'],
+    verbs: ['create', 'get', 'list', 'delete'],
+    why: 'The control target.',
+  },
+  { group: '', resources: ['pods'], verbs: ['get', 'list'], why: 'Whether ours are ready, and gone again.' },
+  { group: '', resources: ['pods/proxy'], verbs: ['get', 'create'], why: 'The way to the load agent.' },
+  {
+    group: '',
+    resources: ['pods/log'],
+    verbs: ['get'],
+    why: 'The last words of a pod.',
+    without: 'what a pod said last is not told',
+  },
+  {
+    group: '',
+    resources: ['events'],
+    verbs: ['list'],
+    why: 'Why a pod of ours is not created.',
+    without: 'why a pod is not created is not told',
+  },
+];
+
+/** Where the Services of a watch are: everything is read, nothing is changed. */
+const forServices: readonly Right[] = [
+  { group: '', resources: ['services'], verbs: ['get'], why: 'Where requests go.' },
+  { group: '', resources: ['pods'], verbs: ['list', 'watch'], why: 'Recorded.' },
+  { group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['list', 'watch'], why: 'Recorded.' },
+  {
+    group: 'apps',
+    resources: ['deployments', 'replicasets', 'statefulsets', 'daemonsets'],
+    verbs: ['get', 'list', 'watch'],
+    why: 'Who owns the pods, and whether a rollout is over.',
+  },
+  {
+    group: '',
+    resources: ['events'],
+    verbs: ['list', 'watch'],
+    why: 'Recorded.',
+    without: 'events are not recorded, and causes have fewer facts',
+  },
+  {
+    group: 'autoscaling',
+    resources: ['horizontalpodautoscalers'],
+    verbs: ['list', 'watch'],
+    why: 'Whether an autoscaler made the change.',
+    without: 'autoscalers are not recorded',
+  },
+  {
+    group: 'policy',
+    resources: ['poddisruptionbudgets'],
+    verbs: ['list', 'watch'],
+    why: 'Recorded.',
+    without: 'disruption budgets are not recorded',
+  },
+  {
+    group: '',
+    resources: ['pods/log'],
+    verbs: ['get'],
+    why: 'The last words of a pod that does not become ready.',
+    without: 'what a pod said last is not told',
+  },
+];
+
 const inNewNamespaces: readonly Right[] = [
   {
     group: '',
@@ -119,7 +202,8 @@ const inNewNamespaces: readonly Right[] = [
 ];
 
 /** In the order in which they are printed. */
-export function rightsNeeded({ namespace, kinds = [], copiesSecret }: RightsWanted): readonly Right[] {
+export function rightsNeeded({ namespace, kinds = [], copiesSecret, watch }: RightsWanted): readonly Right[] {
+  if (watch) return watch === 'agents' ? forAgents : forServices;
   const base = namespace === undefined ? [...inNewNamespaces, ...inNamespace] : inNamespace;
   const has = (group: string, resource: string, verb: string) =>
     base.some((one) => one.group === group && one.resources.includes(resource) && one.verbs.includes(verb));

@@ -48,24 +48,27 @@ export function loadPlan(
     maxDurationMs: scenario.limitMs,
     split,
   }));
-  if (addresses.control && parts.control) {
-    const timeoutMs = 3000;
-    streams.push({
-      id: controlStream,
-      lane: 'new',
-      url: `http://${addresses.control}/`,
-      method: 'GET',
-      headers: {},
-      expectStatus: [],
-      insecure: false,
-      rate: { shape: 'constant', ratePerSecond: controlRatePerSecond },
-      connections: slots(controlRatePerSecond, timeoutMs),
-      timeoutMs,
-      maxDurationMs: scenario.limitMs,
-      split: { index: 0, of: 1 },
-    });
-  }
+  if (addresses.control && parts.control) streams.push(controlTrickle(addresses.control, scenario.limitMs));
   return { runId, streams, podHeader: target.podHeader, preflightMs };
+}
+
+/** What tells the harness's own noise: a little at a target that nothing changes. `address`: host:port. */
+export function controlTrickle(address: string, maxDurationMs: number): AgentPlan['streams'][number] {
+  const timeoutMs = 3000;
+  return {
+    id: controlStream,
+    lane: 'new',
+    url: `http://${address}/`,
+    method: 'GET',
+    headers: {},
+    expectStatus: [],
+    insecure: false,
+    rate: { shape: 'constant', ratePerSecond: controlRatePerSecond },
+    connections: slots(controlRatePerSecond, timeoutMs),
+    timeoutMs,
+    maxDurationMs,
+    split: { index: 0, of: 1 },
+  };
 }
 
 function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | undefined): string {
@@ -80,7 +83,7 @@ function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): n
   return slots(ratePerSecond / agents, load.timeoutMs);
 }
 
-const slots = (ratePerSecond: number, timeoutMs: number): number =>
+export const slots = (ratePerSecond: number, timeoutMs: number): number =>
   Math.ceil((ratePerSecond * timeoutMs) / 1000) + spareSlots;
 
 export function highestRate(profile: RateProfile, scenario: Scenario): number {

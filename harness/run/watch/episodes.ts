@@ -3,7 +3,15 @@
 // present state, so that a watch may last a day. A journal's writer like any other: firing and recording know nothing of it.
 import type { Facts, FactsKind } from '../../model/facts.ts';
 import type { HeaderRecord, JournalRecord, RecordOf } from '../../model/journal.ts';
-import { type AgentHealth, BUCKET_MS, type Frame, type Lane, type StreamEnd } from '../../model/load.ts';
+import {
+  type AgentHealth,
+  BUCKET_MS,
+  type Frame,
+  type Lane,
+  type OutcomeCounts,
+  type StreamEnd,
+} from '../../model/load.ts';
+import { addOutcomes } from '../../model/merge-load.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import { isBehind, type Objects, unsettled } from './settled.ts';
 import { lagOf, lostOf, StreamWindow } from './stream-window.ts';
@@ -83,6 +91,7 @@ export class Episodes implements JournalWriter {
   readonly #open = new Map<string, Episode>();
   readonly #endedAtMs = new Map<string, number>();
   readonly #endings: Promise<void>[] = [];
+  readonly #counts = new Map<string, OutcomeCounts>();
   #agentClock: Clock | undefined;
   #firing = false;
   #count = 0;
@@ -107,6 +116,22 @@ export class Episodes implements JournalWriter {
   /** Of the Services' objects, as last seen. */
   get objects(): Objects {
     return this.#now;
+  }
+
+  /** Of all lanes of a Service so far, by outcome. */
+  countsOf(service: string): OutcomeCounts {
+    return this.#counts.get(service) ?? {};
+  }
+
+  /** What the agent says of the whole load, by lane; what frames told, where it could not say it. */
+  totalsOf(service: string): Record<string, { attempts: number; lost: number }> {
+    const streams = this.#options.services.find(({ name }) => name === service)?.streams ?? [];
+    return Object.fromEntries(
+      streams.flatMap(({ id, as }) => {
+        const end = this.totals.get(id);
+        return end ? [[as, { attempts: end.attempts, lost: lostOf(end.outcomes) }]] : [];
+      }),
+    );
   }
 
   write(given: Parameters<JournalWriter['write']>[0]): void {
@@ -162,6 +187,9 @@ export class Episodes implements JournalWriter {
     const first = !this.#firing;
     this.#firing = true;
     for (const { name, streams } of this.#options.services) {
+      for (const { id } of streams)
+        for (const { outcomes } of record.frame.streams[id]?.buckets ?? [])
+          this.#counts.set(name, addOutcomes(this.#counts.get(name) ?? {}, outcomes));
       const episode = this.#open.get(name);
       const lost = lastLoss(record.frame, streams);
       if (episode) {

@@ -41,7 +41,7 @@ function ofPod(name: string, pod: PodFacts): string[] {
 }
 
 /** "app: CrashLoopBackOff", "0/3 nodes are available: ...", "its readinessProbe does not succeed". */
-export function whyNotReady(pod: PodFacts): string {
+function whyNotReady(pod: PodFacts): string {
   const waiting = pod.containers.find(({ state, reason }) => state !== 'running' && reason !== undefined);
   if (waiting) return `container ${waiting.name}: ${waiting.reason}`;
   const scheduled = pod.conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');

@@ -1,0 +1,158 @@
+// What a watch sends, and how it is written down: the agents' plan, the scenario that stands for a Service, and the header of
+// an episode's journal. Pure.
+import { stringify } from 'yaml';
+import type { ClusterInfo, HeaderRecord } from '../../model/journal.ts';
+import { lineId } from '../../model/line.ts';
+import type { AgentPlan, Lane } from '../../model/load.ts';
+import { type Scenario, scenarioSchema } from '../../model/scenario.ts';
+import { watchedName } from '../../model/setting.ts';
+import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
+import { controlStream, controlTrickle, slots } from '../experiment/load-plan.ts';
+import type { CutService, CutStream, EpisodeBegin } from './episodes.ts';
+import type { WatchedService } from './services.ts';
+
+/** How each Service is asked. */
+export interface Asking {
+  readonly lanes: readonly Lane[];
+  /** A whole number of requests per second, lane and Service. */
+  readonly rate: number;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expectStatus: readonly number[];
+  readonly timeoutMs: number;
+}
+
+/** Kept connections of a lane: at 20 requests per second each is used twice a second. */
+const KEPT_CONNECTIONS = 10;
+/** A load lasts no longer, ms. */
+export const LONGEST_MS = 86_400_000;
+/** A Service that answers does so at once; one that does not is said within this time, ms. */
+const PREFLIGHT_MS = 10_000;
+
+export const cutControl: CutStream = { id: controlStream, as: controlStream, lane: 'new' };
+
+export const cutServices = (services: readonly WatchedService[], { lanes }: Asking): CutService[] =>
+  services.map(({ name }) => ({
+    name,
+    streams: lanes.map((lane) => ({ id: lineId({ kind: lane, service: name }), as: lane, lane })),
+  }));
+
+export function watchPlan(
+  services: readonly WatchedService[],
+  asking: Asking,
+  { runId, control }: { readonly runId: string; readonly control: string },
+): AgentPlan {
+  const streams = services.flatMap((service) => streamsOf(service, asking, true));
+  return {
+    runId,
+    streams: [...streams, controlTrickle(control, LONGEST_MS)],
+    podHeader: 'x-rollproof-pod',
+    preflightMs: PREFLIGHT_MS,
+  };
+}
+
+/** `several`: named after the Service too; in the journal of one Service it goes without saying. */
+function streamsOf(service: WatchedService, asking: Asking, several: boolean): AgentPlan['streams'] {
+  const { method, headers, expectStatus, rate, timeoutMs } = asking;
+  return asking.lanes.map((lane) => ({
+    id: several ? lineId({ kind: lane, service: service.name }) : lineId({ kind: lane }),
+    lane,
+    url: `http://${service.clusterIp}:${service.port}${service.path}`,
+    method,
+    headers: { ...headers },
+    expectStatus: [...expectStatus],
+    insecure: false,
+    rate: { shape: 'constant', ratePerSecond: rate },
+    connections: lane === 'kept' ? KEPT_CONNECTIONS : slots(rate, timeoutMs),
+    timeoutMs,
+    maxDurationMs: LONGEST_MS,
+    split: { index: 0, of: 1 },
+  }));
+}
+
+export const scenarioIdOf = (service: string): string => `watch-${service.replaceAll('.', '-')}`;
+
+/** What stands for a Service in results: no steps of ours, no claims; its episodes are its experiments. */
+export function watchScenario(
+  service: string,
+  { lanes, rate, timeoutMs }: Asking,
+  limitMs: number,
+): Scenario {
+  return scenarioSchema.parse({
+    id: scenarioIdOf(service),
+    title: `Service ${service}, as others changed it`,
+    question: `Did what was changed behind Service ${service} lose connections?`,
+    source: 'rollproof watch',
+    group: 'connections',
+    variants: [],
+    settings: [],
+    load: lanes.map((lane) => ({
+      lane,
+      rate: { shape: 'constant', ratePerSecond: rate },
+      timeoutMs,
+      ...(lane === 'kept' && { connections: KEPT_CONNECTIONS }),
+    })),
+    steps: [],
+    claims: [],
+    until: 'no-terminating',
+    limitMs,
+  });
+}
+
+export interface WatchFacts {
+  readonly tool: HeaderRecord['tool'];
+  readonly runId: string;
+  readonly cluster: ClusterInfo;
+  readonly control: string;
+  readonly limitMs: number;
+  readonly configuration: Readonly<Record<string, unknown>>;
+  readonly arguments: readonly string[];
+}
+
+export function episodeHeader(
+  { service: name, number, fromLoadMs, trigger, startedAt }: EpisodeBegin,
+  service: WatchedService,
+  asking: Asking,
+  watch: WatchFacts,
+): HeaderRecord {
+  const plan: AgentPlan = {
+    runId: watch.runId,
+    streams: [...streamsOf(service, asking, false), controlTrickle(watch.control, LONGEST_MS)],
+    podHeader: 'x-rollproof-pod',
+    preflightMs: PREFLIGHT_MS,
+  };
+  return {
+    type: 'header',
+    schemaVersion: 1,
+    tool: watch.tool,
+    runId: watch.runId,
+    startedAt,
+    seed: 0,
+    scenario: watchScenario(name, asking, watch.limitMs),
+    profile: 'full',
+    variant: { name: watchedName, version: 1, settings: [] },
+    path: 'cluster-ip',
+    agents: 1,
+    repeat: number - 1,
+    cluster: watch.cluster,
+    target: {
+      builtIn: false,
+      workload: service.workload,
+      service: `${name}:${service.port}`,
+      images: {},
+    },
+    plan: redactValue(plan) as AgentPlan,
+    manifests: service.objects
+      .map((object) => stringify(redactManifest(withoutStatus(object), false)))
+      .join('---\n'),
+    settingsDiff: '',
+    episode: { service: name, number, fromLoadMs, trigger, owners: [...service.owners] },
+    configuration: redactValue(watch.configuration) as Record<string, unknown>,
+    arguments: redactArguments(watch.arguments),
+  };
+}
+
+const withoutStatus = <T extends object>(object: T): T => {
+  const { status: _, ...rest } = object as T & { status?: unknown };
+  return rest as T;
+};

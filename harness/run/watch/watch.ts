@@ -1,0 +1,443 @@
+// The whole of `rollproof watch`, flags apart: looks at the Services, says what it will send, puts an agent beside them, and
+// measures what somebody else's change costs. From load to report everything is what `verify` does.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { checkRights, contextProvider } from '../../cluster/context/provider.ts';
+import type { Configuration } from '../../config/load.ts';
+import { commandLine } from '../../exec/command.ts';
+import { startThrough, type Through, type ThroughEnd } from '../../exec/through.ts';
+import { connectKube } from '../../kube/client.ts';
+import { combineExitCodes, type ExitCode, exitCode, FaultError, UsageError } from '../../model/errors.ts';
+import type { ClusterInfo } from '../../model/journal.ts';
+import { Lifetime } from '../../model/lifetime.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { RunFacts, WatchRunFacts } from '../../model/run.ts';
+import { createJournalWriter } from '../../record/journal-writer.ts';
+import { startRecorder } from '../../record/recorder.ts';
+import { redactArguments } from '../../record/redact.ts';
+import { count } from '../../words/figures.ts';
+import type { ExperimentOutcome } from '../experiment/context.ts';
+import { finish, pastLimit } from '../experiment/finish.ts';
+import type { Firing } from '../experiment/fire.ts';
+import { measureUnderLoad } from '../experiment/under-load.ts';
+import { journalFolder } from '../experiments.ts';
+import { type Keeping, keepingOf } from '../gate.ts';
+import { ownImages } from '../images.ts';
+import { onInterruptInOrder } from '../interrupt.ts';
+import { judgeFolder } from '../judge-folder.ts';
+import { createProgress, type Progress } from '../progress.ts';
+import { runFile } from '../seal-run.ts';
+import { newRunId, outputFolder, reproduceLine } from '../session.ts';
+import { toolVersion } from '../tool-version.ts';
+import { type WatchEnd, watchDriver } from './driver.ts';
+import { type EndedEpisode, Episodes } from './episodes.ts';
+import { keepChanges } from './keep.ts';
+import { emulatedPods, placeWatch, watchObjects } from './objects.ts';
+import {
+  type Asking,
+  cutControl,
+  cutServices,
+  episodeHeader,
+  LONGEST_MS,
+  watchPlan,
+  watchScenario,
+} from './plan.ts';
+import { readService, type ServiceWanted, type WatchedService } from './services.ts';
+import { takeOf } from './take.ts';
+
+export interface WatchRequest {
+  readonly configuration: Configuration;
+  readonly namespace: string;
+  readonly agentNamespace: string;
+  readonly services: readonly ServiceWanted[];
+  readonly asking: Asking;
+  readonly forMs: number | undefined;
+  readonly rollouts: number | undefined;
+  readonly limitMs: number;
+  /** Empty: around nothing. */
+  readonly command: readonly string[];
+  readonly exitCodeOf: 'command' | 'watch' | 'worse';
+  readonly out: string | undefined;
+  readonly gateFile: string | undefined;
+  readonly historyFile: string | undefined;
+  readonly dryRun: boolean;
+  readonly arguments: readonly string[];
+}
+
+const WARM_UP_MS = 2000;
+const TAIL_MS = 3000;
+/** An API server that restarts. */
+const PATIENCE_MS = 90_000;
+const UNDO_LIMIT_MS = 90_000;
+
+export async function watchRun(request: WatchRequest): Promise<number> {
+  const { configuration } = request;
+  const keeping = keepingOf({
+    gateFile: request.gateFile,
+    historyFile: request.historyFile,
+    section: undefined,
+    configuration,
+  });
+  const out = outputFolder(request.out ?? configuration.out);
+  const progress = createProgress();
+  let command: Through | undefined;
+  using interrupt = onInterruptInOrder(progress.note, (signal) => command?.kill(signal));
+  const life = new Lifetime({ parent: interrupt.signal, undoLimitMs: UNDO_LIMIT_MS });
+  let result: { readonly value: Watched | undefined } | undefined;
+  let failure: unknown;
+  try {
+    const value = await watchUnder(request, {
+      out,
+      progress,
+      life,
+      stopping: interrupt.stopping,
+      onCommand: (started) => {
+        command = started;
+      },
+    });
+    result = { value };
+  } catch (error) {
+    failure = error;
+  }
+  const troubles = (await life.end()).map(({ what, why }) => `Could not ${what}: ${why}`);
+  for (const trouble of troubles) progress.note(trouble);
+  if (!result) throw failure;
+  if (!result.value) return exitCode.ok;
+  const own = await conclude(request, result.value, { out, progress, keeping });
+  return codeOf(
+    request,
+    combineExitCodes([own, troubles.length > 0 ? exitCode.faulted : exitCode.ok]),
+    result.value,
+  );
+}
+
+interface Surroundings {
+  readonly out: string;
+  readonly progress: Progress;
+  readonly life: Lifetime;
+  readonly stopping: AbortSignal;
+  onCommand(command: Through): void;
+}
+
+interface Watched {
+  readonly runId: string;
+  readonly cluster: ClusterInfo;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly loadMs: number;
+  readonly stages: RunFacts['stages'];
+  readonly watch: WatchRunFacts;
+  readonly episodes: readonly EndedEpisode[];
+  readonly outcome: ExperimentOutcome;
+  readonly command: ThroughEnd | undefined;
+}
+
+/** Undefined: a dry run. */
+async function watchUnder(request: WatchRequest, around: Surroundings): Promise<Watched | undefined> {
+  const { configuration, namespace, agentNamespace, asking } = request;
+  const { progress, life, out } = around;
+  const { signal } = life;
+  const from = performance.now();
+  const startedAt = new Date().toISOString();
+  const stages: RunFacts['stages'] = [];
+  const stage = async <T>(name: string, act: (say: (text: string) => void) => Promise<T>): Promise<T> => {
+    const since = performance.now();
+    try {
+      return await progress.stage(name, act);
+    } finally {
+      stages.push({ name, ms: Math.round(performance.now() - since) });
+    }
+  };
+
+  const bundled = ownImages('context', configuration.agent);
+  bundled.catch(() => {});
+  const cluster = await stage('Cluster', (say) =>
+    contextProvider({
+      ...(configuration.cluster.context !== undefined && { context: configuration.cluster.context }),
+      ...(configuration.cluster.kubeconfig !== undefined && {
+        kubeconfigFile: configuration.cluster.kubeconfig,
+      }),
+      mesh: configuration.agent.mesh,
+      wanted: { namespace: agentNamespace, watch: 'agents', dryRun: request.dryRun },
+    }).create({ progress: say, signal }),
+  );
+  const kube = await connectKube(cluster.kubeconfig());
+  life.defer('close the connections to the API server', () => kube.close());
+  const during = kube.during(signal);
+  await checkRights(during, cluster.info.name, { namespace, watch: 'services' });
+  const services = await Promise.all(
+    request.services.map((service) => readService(during, namespace, service)),
+  );
+  const runId = newRunId();
+  const identity = {
+    namespace: agentNamespace,
+    runId: request.dryRun ? 'dry-run' : runId,
+    experiment: 'watch',
+  };
+  const own = cluster.info.emulated ? emulatedPods(configuration.agent) : (await bundled).pods;
+  const objects = watchObjects(identity, own);
+  if (request.dryRun) {
+    process.stdout.write(dryRunText(request, services, objects));
+    return undefined;
+  }
+  for (const line of announcement(request, services)) progress.note(line);
+  const placed = await stage('Start the load agent and the control target', () =>
+    life.run('start the load agent', () => placeWatch(kube, identity, objects, life)),
+  );
+
+  mkdirSync(join(out, journalFolder), { recursive: true });
+  const info = { agentNode: placed.agentNode, ...cluster.info };
+  const episodes = new Episodes({
+    services: cutServices(services, asking),
+    control: cutControl,
+    timeoutMs: asking.timeoutMs,
+    limitMs: request.limitMs,
+    tailMs: TAIL_MS,
+    headerOf: (begin) =>
+      episodeHeader(begin, serviceNamed(services, begin.service), asking, {
+        tool: toolVersion(),
+        runId,
+        cluster: info,
+        control: placed.control,
+        limitMs: request.limitMs,
+        configuration: configuration as unknown as Record<string, unknown>,
+        arguments: request.arguments,
+      }),
+    open(begin, clock) {
+      progress.note(`${begin.service}: a change begins: ${begin.trigger}.`);
+      return createJournalWriter(join(out, journalOf(begin)), {
+        clock,
+        onFailure: (error) => life.fail(error),
+      });
+    },
+    ended: (episode) => progress.note(endedText(episode)),
+  });
+  let ended: { why: string; trouble?: string } = { why: 'It ended.' };
+  let command: { readonly through: Through; end?: ThroughEnd } | undefined;
+  const commandEnded = promiseOf<string>();
+  const until: WatchEnd = {
+    ...(request.command.length > 0 && { command: commandEnded.promise }),
+    forMs: request.forMs,
+    rollouts: request.rollouts,
+    stopping: around.stopping,
+  };
+  const begin = () => {
+    const [file, ...args] = request.command;
+    if (file === undefined) return;
+    const through = startThrough(file, args);
+    command = { through };
+    around.onCommand(through);
+    void through.ended.then((end) => {
+      command = { through, end };
+      commandEnded.resolve(`The command ${end.how}.`);
+    });
+  };
+  const measurement = new Lifetime({ parent: signal });
+  measurement.limit(LONGEST_MS + request.limitMs, pastLimit(LONGEST_MS, request.limitMs));
+  let firing: Firing | undefined;
+  let failed: unknown;
+  const podsOfSlices = await slicedPods(during, namespace, services);
+  try {
+    await progress.stage('Watch', (say) =>
+      measureUnderLoad(
+        {
+          kube,
+          clients: [placed.agent.client],
+          plans: [watchPlan(services, asking, { runId, control: placed.control })],
+          journal: episodes,
+          life: measurement,
+          warmUpMs: WARM_UP_MS,
+          // Each episode has its own.
+          tailMs: 0,
+          patienceMs: PATIENCE_MS,
+          record: () =>
+            startRecorder(kube, namespace, episodes, {
+              workload: 'StatefulSet',
+              take: takeOf(services, podsOfSlices),
+              mayLack: ['Node', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Event'],
+            }),
+          progress: ({ doing, loadMs, lost }) => say(progressText(doing, loadMs, lost)),
+          onFiring: (started) => {
+            firing = started;
+          },
+        },
+        watchDriver({
+          namespace,
+          services,
+          episodes,
+          until,
+          limitMs: request.limitMs,
+          begun: begin,
+          ended: (why, trouble) => {
+            ended = { why, ...(trouble !== undefined && { trouble }) };
+          },
+        }),
+      ),
+    );
+  } catch (error) {
+    failed = error ?? new FaultError('something was thrown that is no error');
+  }
+  // Nobody is left to tell it to end.
+  if (command && !command.end) command.through.kill('SIGTERM');
+  const loadMs = firing?.loadMs() ?? 0;
+  const outcome = await finish(measurement, episodes, failed, () => ({ totalMs: 0, loadMs: 0 }));
+  if (failed instanceof UsageError) throw failed;
+  const trouble = outcome.status === 'complete' ? ended.trouble : outcome.reason;
+  return {
+    runId,
+    cluster: info,
+    startedAt,
+    durationMs: Math.round(performance.now() - from),
+    loadMs: Math.round(loadMs),
+    stages,
+    episodes: episodes.ended,
+    outcome,
+    command: command?.end,
+    watch: {
+      namespace,
+      forMs: Math.round(loadMs),
+      ended: outcome.status === 'complete' ? ended.why : (outcome.reason ?? 'It failed.'),
+      ...(command?.end && {
+        command: { line: commandLineOf(request.command), code: command.end.code, how: command.end.how },
+      }),
+      services: services.map(({ name, owners }) => ({
+        name,
+        scenario: watchScenario(name, asking, request.limitMs),
+        owners: [...owners],
+        totals: episodes.totalsOf(name),
+        ...(trouble !== undefined && { trouble }),
+      })),
+    },
+  };
+}
+
+async function conclude(
+  request: WatchRequest,
+  watched: Watched,
+  { out, progress, keeping }: { out: string; progress: Progress; keeping: Keeping | undefined },
+): Promise<ExitCode> {
+  const facts: RunFacts = {
+    schemaVersion: 1,
+    runId: watched.runId,
+    tool: toolVersion(),
+    cluster: watched.cluster,
+    startedAt: watched.startedAt,
+    durationMs: watched.durationMs,
+    loadMs: watched.loadMs,
+    stages: watched.stages,
+    reproduce: reproduceLine(request.arguments),
+    strict: false,
+    interrupted: watched.outcome.status === 'interrupted',
+    notRun: [],
+    undeployed: [],
+    watch: watched.watch,
+    journals: watched.episodes.map(journalOf),
+    measuredAgain: [],
+  };
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, runFile), `${JSON.stringify(facts, null, 2)}\n`);
+  const judged = await judgeFolder(out, { facts });
+  process.stdout.write(judged.summary);
+  process.stdout.write(`\n${watched.watch.ended}\nReport: ${join(out, 'index.html')}\n`);
+  const concluded = keeping && keepChanges(judged.results, keeping, out);
+  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
+  if (watched.outcome.status === 'faulted') progress.note(`The watch failed: ${watched.outcome.reason}`);
+  return combineExitCodes([
+    judged.exitCode,
+    concluded?.exitCode ?? exitCode.ok,
+    watched.outcome.status === 'faulted' ? exitCode.faulted : exitCode.ok,
+    watched.outcome.status === 'interrupted' ? exitCode.interrupted : exitCode.ok,
+  ]);
+}
+
+/** The command's code stands beside ours; where both are bad, a loss or a fault says more than that the command failed. */
+function codeOf({ exitCodeOf, command }: WatchRequest, own: ExitCode, watched: Watched): number {
+  if (command.length === 0 || exitCodeOf === 'watch') return own;
+  const theirs = watched.command?.code ?? exitCode.faulted;
+  process.stderr.write(`Exit code of the command: ${theirs}; of the watch: ${own}.\n`);
+  if (exitCodeOf === 'command') return theirs;
+  return own === exitCode.ok || (own === exitCode.inconclusive && theirs !== 0) ? theirs : own;
+}
+
+const journalOf = ({ service, number }: Pick<EndedEpisode, 'service' | 'number'>): string =>
+  `${journalFolder}/${String(number).padStart(3, '0')}-${service}.ndjson`;
+
+function endedText({ service, lost, unsettled }: EndedEpisode): string {
+  const how = unsettled.length > 0 ? `had not settled (${unsettled[0]})` : 'has settled';
+  return `${service}: the change ${how}; lost ${lost === 0 ? 'nothing' : count(lost)}.`;
+}
+
+function progressText(
+  doing: string,
+  loadMs: number | undefined,
+  lost: Readonly<Record<string, number>> | undefined,
+) {
+  if (loadMs === undefined || !lost) return doing;
+  const parts = Object.entries(lost).flatMap(([line, n]) => (n > 0 ? [`${line} ${n}`] : []));
+  return `${doing}: ${(loadMs / 1000).toFixed(0)} s, lost ${parts.join(', ') || 'nothing'}`;
+}
+
+/** What will be sent, before the first request. */
+function announcement(
+  { asking, agentNamespace, namespace }: WatchRequest,
+  services: readonly WatchedService[],
+) {
+  const headers = Object.keys(asking.headers);
+  return services.map(
+    ({ name, port, path, owners }) =>
+      `Will send ${asking.rate} requests per second and lane (${asking.lanes.join(', ')}) to Service ${namespace}/${name}:${port}: ${asking.method} ${path}${headers.length > 0 ? `, headers ${headers.join(', ')}` : ''}, from a pod in namespace ${agentNamespace}. Behind it: ${[...owners, 'pods'].join(' → ')}.`,
+  );
+}
+
+function dryRunText(
+  request: WatchRequest,
+  services: readonly WatchedService[],
+  objects: readonly Manifest[],
+): string {
+  return [
+    ...announcement(request, services).map((line) => `# ${line}\n`),
+    `# Everything carries an ownerReference to the Job, and goes with it at the latest. Nothing was created.\n`,
+    objects.map((manifest) => stringify(manifest, { lineWidth: 0 })).join('---\n'),
+  ].join('');
+}
+
+/** Pods that slices made by hand name. */
+async function slicedPods(
+  kube: Parameters<typeof readService>[0],
+  namespace: string,
+  services: readonly WatchedService[],
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const byHand = services.filter(({ selector }) => selector === undefined);
+  const found = await Promise.all(
+    byHand.map(async ({ name }) => {
+      const { items } = await kube.json<{
+        items: { endpoints?: { targetRef?: { kind?: string; name?: string } }[] }[];
+      }>('GET', `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, {
+        query: { labelSelector: `kubernetes.io/service-name=${name}` },
+      });
+      const pods = items.flatMap(({ endpoints = [] }) =>
+        endpoints.map(({ targetRef }) => targetRef?.name ?? ''),
+      );
+      return [name, new Set(pods)] as const;
+    }),
+  );
+  return new Map(found);
+}
+
+const serviceNamed = (services: readonly WatchedService[], name: string): WatchedService => {
+  const found = services.find((service) => service.name === name);
+  if (!found) throw new Error(`no Service ${name} is watched`);
+  return found;
+};
+
+const commandLineOf = ([file = '', ...args]: readonly string[]): string =>
+  commandLine(file, redactArguments(args));
+
+function promiseOf<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve: (value) => resolve(value) };
+}

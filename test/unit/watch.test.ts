@@ -1,0 +1,226 @@
+// What a watch asks, takes, refuses and concludes, without a cluster.
+import * as assert from 'uvu/assert';
+import { watchRbacText } from '../../harness/cluster/context/rbac-text.ts';
+import { judgeRun } from '../../harness/judge/run.ts';
+import { judgeWatched } from '../../harness/judge/watched.ts';
+import type { Kube } from '../../harness/kube/client.ts';
+import type { Facts } from '../../harness/model/facts.ts';
+import type { EpisodeResult, ExperimentResult } from '../../harness/model/results.ts';
+import type { RunFacts } from '../../harness/model/run.ts';
+import { type Asking, cutServices, watchPlan, watchScenario } from '../../harness/run/watch/plan.ts';
+import { readService, type WatchedService } from '../../harness/run/watch/services.ts';
+import { takeOf } from '../../harness/run/watch/take.ts';
+import { signOf } from '../../harness/run/watch/trigger.ts';
+import { podFacts, sliceFacts } from '../data/long-load.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('watch');
+
+const asking: Asking = {
+  lanes: ['new', 'kept'],
+  rate: 20,
+  method: 'GET',
+  headers: {},
+  expectStatus: [],
+  timeoutMs: 3000,
+};
+const service: WatchedService = {
+  name: 'web',
+  uid: 'u1',
+  clusterIp: '10.0.0.9',
+  port: 80,
+  selector: { app: 'web' },
+  path: '/ready',
+  owners: ['Deployment web'],
+  workload: 'Deployment/web',
+  objects: [],
+};
+
+/** An API server that has these objects, by path. */
+const kubeWith = (objects: Readonly<Record<string, unknown>>): Kube => {
+  const raw: Kube['raw'] = async (_method, path) =>
+    path in objects
+      ? { status: 200, text: JSON.stringify(objects[path]) }
+      : { status: 404, text: '{"kind":"Status"}' };
+  const json: Kube['json'] = async <T>(_method: string, path: string) =>
+    (objects[path] ?? { items: [] }) as T;
+  return { raw, json } as unknown as Kube;
+};
+const serviceAt = (spec: object) =>
+  kubeWith({ '/api/v1/namespaces/shop/services/web': { metadata: { name: 'web', uid: 'u1' }, spec } });
+const wanted = { name: 'web', port: undefined, path: undefined };
+
+test('each Service has streams of its own in the plan, and the control target one', () => {
+  const plan = watchPlan([service, { ...service, name: 'api' }], asking, {
+    runId: 'r',
+    control: '10.0.0.1:80',
+  });
+  assert.equal(
+    plan.streams.map(({ id }) => id),
+    ['web:new', 'web:kept', 'api:new', 'api:kept', 'control'],
+  );
+  assert.is(plan.streams[0]?.url, 'http://10.0.0.9:80/ready');
+  assert.equal(
+    cutServices([service], asking)[0]?.streams.map(({ as }) => as),
+    ['new', 'kept'],
+  );
+});
+
+test('Services that cannot be asked are refused by name, with what to do instead', async () => {
+  const refused: readonly (readonly [object | undefined, RegExp])[] = [
+    [undefined, /--service web: namespace shop has no Service "web"/],
+    [{ type: 'ExternalName', externalName: 'example.org' }, /ExternalName.*Watch the Service/],
+    [{ clusterIP: 'None', ports: [{ port: 80 }] }, /headless.*ClusterIP/],
+    [{ clusterIP: '10.0.0.9', ports: [{ port: 53, protocol: 'UDP' }] }, /no TCP port/],
+  ];
+  for (const [spec, words] of refused) {
+    const error: unknown = await readService(spec ? serviceAt(spec) : kubeWith({}), 'shop', wanted).catch(
+      (reason: unknown) => reason,
+    );
+    assert.match(String(error), words);
+    assert.is((error as { exitCode?: number }).exitCode, 4);
+  }
+});
+
+test('the owners of the pods are followed, whatever their kind, and the readiness probe says the path', async () => {
+  const pods = [
+    {
+      metadata: {
+        name: 'web-1',
+        ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-5c', controller: true }],
+      },
+      spec: {
+        containers: [
+          {
+            ports: [{ name: 'http', containerPort: 8080 }],
+            readinessProbe: { httpGet: { path: '/ok', port: 8080 } },
+          },
+        ],
+      },
+    },
+  ];
+  const kube = kubeWith({
+    '/api/v1/namespaces/shop/services/web': {
+      metadata: { name: 'web', uid: 'u1' },
+      spec: { clusterIP: '10.0.0.9', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] },
+    },
+    '/api/v1/namespaces/shop/pods': { items: pods },
+    '/apis/apps/v1/namespaces/shop/replicasets/web-5c': {
+      metadata: {
+        name: 'web-5c',
+        ownerReferences: [
+          { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', name: 'web', controller: true },
+        ],
+      },
+    },
+  });
+  const found = await readService(kube, 'shop', wanted);
+  assert.equal(found.owners, ['Rollout web', 'ReplicaSet web-5c'], 'also one that may not be read');
+  assert.is(found.workload, 'Rollout/web');
+  assert.is(found.path, '/ok');
+});
+
+test('what is recorded: pods behind the Services and what owns them, nothing of ours, nothing else', () => {
+  const take = takeOf(
+    [service, { name: 'raw', selector: undefined }],
+    new Map([['raw', new Set(['bare-1'])]]),
+  );
+  const pod = podFacts('x', { services: undefined });
+  const of = (name: string, labels: Record<string, string>, facts: Facts = pod) =>
+    take({ metadata: { name, labels } }, facts);
+  assert.equal((of('web-1', { app: 'web' }) as { services?: string[] }).services, ['web']);
+  assert.equal(
+    (of('bare-1', {}) as { services?: string[] }).services,
+    ['raw'],
+    'a slice made by hand names it',
+  );
+  assert.is(of('other', { app: 'other' }), undefined);
+  assert.is(of('web-2', { app: 'web', 'app.kubernetes.io/managed-by': 'rollproof' }), undefined);
+  assert.ok(of('web-x', {}, sliceFacts('web', [])));
+  assert.is(of('api-x', {}, sliceFacts('api', [])), undefined);
+});
+
+test('the first sign of a change', () => {
+  const see = (
+    facts: Facts,
+    before: Facts | undefined,
+    event: 'ADDED' | 'MODIFIED' | 'DELETED' = 'MODIFIED',
+  ) => signOf({ type: 'watch', t: 0, event, namespace: 'shop', name: 'web-1', facts }, before, 'web');
+  const pod = podFacts('web');
+  assert.is(see(pod, undefined, 'ADDED'), 'pod web-1 was created');
+  assert.is(see({ ...pod, terminating: true }, pod), 'pod web-1 was deleted');
+  assert.is(see({ ...pod, ready: false }, pod), 'pod web-1 became not ready');
+  assert.is(see(pod, pod), undefined);
+  assert.is(see(podFacts('api', { ready: false }), podFacts('api')), undefined, 'another Service');
+  assert.is(see(sliceFacts('web', ['a']), sliceFacts('web', ['a'])), undefined);
+  assert.match(see(sliceFacts('web', ['a']), sliceFacts('web', ['a', 'b'])) ?? '', 'endpoints');
+});
+
+test('no pod came or went: no evidence, exit code 2', () => {
+  const run: RunFacts = {
+    schemaVersion: 1,
+    runId: 'r',
+    tool: { name: 'rollproof', version: '0' },
+    cluster: {
+      name: 'c',
+      kind: 'context',
+      kubernetesVersion: 'v1.34.0',
+      emulated: false,
+      nodes: [],
+      proxyMode: 'iptables',
+      notes: [],
+    },
+    startedAt: '2026-01-02T03:04:05Z',
+    durationMs: 10_000,
+    loadMs: 9000,
+    stages: [],
+    reproduce: 'rollproof watch',
+    strict: false,
+    interrupted: false,
+    notRun: [],
+    undeployed: [],
+    journals: [],
+    measuredAgain: [],
+    watch: {
+      namespace: 'shop',
+      forMs: 9000,
+      ended: 'The time was over.',
+      services: [
+        {
+          name: 'web',
+          scenario: watchScenario('web', asking, 60_000),
+          owners: [],
+          totals: { new: { attempts: 180, lost: 0 } },
+        },
+      ],
+    },
+  };
+  const results = judgeRun([], run);
+  assert.is(results.scenarios[0]?.verdict, 'nothing-changed');
+  assert.match(results.scenarios[0]?.reason ?? '', '180 in lane new were sent meanwhile');
+  assert.is(results.exitCode, 2);
+});
+
+test('of several changes one that lost decides, then one that is not known', () => {
+  const change = (verdict: EpisodeResult['verdict']) =>
+    ({
+      lanes: {},
+      episode: { verdict, reason: `It is ${verdict}.`, changes: [], trigger: 'pod a was created' },
+    }) as unknown as ExperimentResult;
+  const of = (...verdicts: EpisodeResult['verdict'][]) =>
+    judgeWatched(verdicts.map(change), undefined).verdict;
+  assert.is(of('clean', 'lost', 'inconclusive'), 'lost');
+  assert.is(of('clean', 'inconclusive'), 'inconclusive');
+  assert.is(of('clean', 'nothing-changed'), 'clean');
+  assert.is(of(), 'nothing-changed');
+});
+
+test('rights: in the namespace of the Services nothing may be changed', () => {
+  const text = watchRbacText({ namespace: 'shop', agentNamespace: 'tools' }, 'rollproof');
+  const [, shop = ''] = text.split(/kind: Role\nmetadata:\n {2}name: rollproof\n {2}namespace: shop/);
+  assert.not.match(shop.split('kind: RoleBinding')[0] ?? '', /create|delete|patch|update/);
+  assert.not.match(text, 'ClusterRole');
+  assert.not.match(text, 'secrets');
+});
+
+test.run();
