@@ -4,6 +4,8 @@ import type { Witness } from './witness.ts';
 
 export interface Listening {
   readonly pod: string;
+  /** Journal line of its first answer. */
+  readonly line: number;
   /** Sorted times of answers, ms. */
   readonly accepted: readonly number[];
   readonly refused: readonly number[];
@@ -12,21 +14,22 @@ export interface Listening {
 }
 
 export function listeningOf({ connections }: Witness): ReadonlyMap<string, Listening> {
-  const heard = new Map<string, { accepted: number[]; refused: number[] }>();
-  for (const { pod, answer, answeredMs } of connections) {
+  const heard = new Map<string, { accepted: number[]; refused: number[]; line: number }>();
+  for (const { pod, answer, answeredMs, line } of connections) {
     if (answer === 'none') continue;
-    const own = heard.get(pod) ?? { accepted: [], refused: [] };
+    const own = heard.get(pod) ?? { accepted: [], refused: [], line };
     heard.set(pod, own);
     own[answer].push(answeredMs);
   }
   return new Map(
-    [...heard].map(([pod, { accepted, refused }]) => {
+    [...heard].map(([pod, { accepted, refused, line }]) => {
       accepted.sort((a, b) => a - b);
       refused.sort((a, b) => a - b);
       return [
         pod,
         {
           pod,
+          line,
           accepted,
           refused,
           lastAcceptedBefore: (atMs) => accepted[countBefore(accepted, atMs) - 1],

@@ -12,6 +12,8 @@ export interface Routing {
   readonly lagMs: number;
   /** How long pods took to end when the sleep was over: the app's own shutdown, lingering included. */
   readonly shutdownMs: number;
+  /** Measured at the kernel, which sees connections to pods that have stopped, too: the sleep does not bound it. */
+  readonly exact?: boolean;
 }
 
 /** Undefined: the experiment does not tell (no pod ended, or no answer said which pod gave it). */
@@ -19,12 +21,12 @@ export function routingOf(experiment: ExperimentResult, preStopSeconds: number):
   const { lastNewConnectionAfterDeletionMsMax: lag, terminationMsMax: termination } = experiment.measures;
   if (typeof lag !== 'number') return undefined;
   const shutdownMs = typeof termination === 'number' ? Math.max(0, termination - preStopSeconds * 1000) : 0;
-  return { lagMs: lag, shutdownMs };
+  return { lagMs: lag, shutdownMs, ...(experiment.routing && { exact: true }) };
 }
 
 /** The app stopped before the routing had forgotten it: the true lag may be longer than what was seen. */
-export const isCutOff = ({ lagMs }: Routing, preStopSeconds: number): boolean =>
-  lagMs > preStopSeconds * 1000 - SPARE_MS;
+export const isCutOff = ({ lagMs, exact = false }: Routing, preStopSeconds: number): boolean =>
+  !exact && lagMs > preStopSeconds * 1000 - SPARE_MS;
 
 /** Whole seconds, as the hook takes them. Two cases: 0.4 s → 1; 2.9 s → 4, since 3 would leave 0.1 s only. */
 export const candidateSeconds = (lagMs: number): number => Math.ceil((lagMs + MARGIN_MS) / 1000);

@@ -135,7 +135,23 @@ ${row('Ready pods, lowest', ...cells((rollout) => count(rollout.minReady)))}
 ${row('Pods, highest (terminating ones too)', ...cells((rollout) => `${rollout.maxPodsNotTerminating} (${rollout.maxPods})`))}
 ${row('Capacity lost', ...cells((rollout) => `${count(rollout.capacityLostPodSeconds)} pod-seconds`))}
 ${row('Extra capacity used', ...cells((rollout) => `${count(rollout.extraPodSeconds)} pod-seconds`))}
+${routingRows(columns)}
 </tbody>`;
+}
+
+/** Only where connection tracking was read. */
+function routingRows(columns: readonly Column[]): Content {
+  if (!columns.some(({ experiments }) => experiments[0]?.routing)) return undefined;
+  const cell = (which: 'left' | 'joined') => (column: Column) =>
+    listed(
+      (column.experiments[0]?.routing ?? []).map(({ node, [which]: lag }) =>
+        lag.count === 0
+          ? `${node}: –`
+          : `${node}: ${duration(lag.p50Ms)} / ${duration(lag.p90Ms)} / ${duration(lag.maxMs)}`,
+      ),
+    ) || 'not measured';
+  return html`${row('Connections still sent to a pod that had left, for (half / 90 % / longest)', ...columns.map(cell('left')))}
+${row('First connection sent to a pod that had joined, after', ...columns.map(cell('joined')))}`;
 }
 
 /** Only where the target pulls from a queue. */

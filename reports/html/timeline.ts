@@ -1,6 +1,7 @@
 // Derives what the page shows of one experiment from its journal's facts, bounded in size.
 
 import type { JournalFacts, ObjectChange, StepFact } from '../../harness/journal/facts.ts';
+import { listeningOf } from '../../harness/journal/listening.ts';
 import type { EndpointSliceFacts, PodFacts } from '../../harness/model/facts.ts';
 import type { HeaderRecord } from '../../harness/model/journal.ts';
 import { parseLineId } from '../../harness/model/line.ts';
@@ -114,6 +115,8 @@ export function timeline(facts: JournalFacts): Timeline {
   }
   for (const { stream, delta, shiftMs, line } of facts.load) series.add(stream, delta, shiftMs, line);
   for (const { pod, phase, atMs, line } of facts.phases)
+    pods.phase({ phase, atMs: Math.round(atMs), line }, pod);
+  for (const { pod, phase, atMs, line } of heardPhases(facts))
     pods.phase({ phase, atMs: Math.round(atMs), line }, pod);
   const milestones = facts.milestones.map(({ name, atMs, line }) => ({ name, atMs: Math.round(atMs), line }));
   const lastLoadMs = facts.lastFrameMs;
@@ -342,6 +345,23 @@ interface Open<S extends string> {
   readonly state: S;
   readonly fromMs: number;
   readonly line: number;
+}
+
+/** Of apps that say nothing of themselves: their answers to connections, where the kernel's tracking saw them. */
+function heardPhases(facts: JournalFacts): (PhaseMark & { readonly pod: string })[] {
+  const speaking = new Set(facts.phases.map(({ pod }) => pod));
+  return [...listeningOf(facts.witness).values()].flatMap(({ pod, accepted, refused, line }) => {
+    const first = accepted[0];
+    const last = accepted.at(-1);
+    if (speaking.has(pod) || first === undefined || last === undefined) return [];
+    const before = refused.find((atMs) => atMs < first);
+    const gone = facts.pods.get(pod)?.terminating !== undefined || refused.some((atMs) => atMs > last);
+    return [
+      ...(before === undefined ? [] : [{ pod, phase: 'starting' as const, atMs: before, line }]),
+      { pod, phase: 'listening' as const, atMs: first, line },
+      ...(gone ? [{ pod, phase: 'closed' as const, atMs: last, line }] : []),
+    ];
+  });
 }
 
 /** Follows the target's pods and their endpoints through the watches. */

@@ -84,8 +84,8 @@ export interface PodOptions {
   readonly templateHash?: string;
   readonly owner?: string;
   readonly graceSeconds?: number;
-  /** A second container, which runs until the pod is deleted. */
-  readonly second?: string;
+  /** A second container, which ends this long after the first; both are seen ended then. */
+  readonly second?: { readonly name: string; readonly laterMs: number };
 }
 
 export interface PodBuilder {
@@ -271,7 +271,7 @@ export class JournalBuilder {
   pod(name: string, options: PodOptions = {}): PodBuilder {
     const { role = 'target', node = 'node1', ip = '10.0.0.1', templateHash = 'aaa', owner = `web-${templateHash}` } = options;
     const second: PodFacts['containers'] = options.second
-      ? [{ name: options.second, image: 'second:1', ready: true, started: true, restarts: 0, state: 'running' }]
+      ? [{ name: options.second.name, image: 'second:1', ready: true, started: true, restarts: 0, state: 'running' }]
       : [];
     let facts: PodFacts = {
       kind: 'Pod',
@@ -290,7 +290,13 @@ export class JournalBuilder {
     };
     const put = (atMs: number, event: RecordOf<'watch'>['event'], change: Partial<PodFacts>, container: Partial<PodFacts['containers'][number]> = {}) => {
       const [first] = facts.containers as [PodFacts['containers'][number]];
-      facts = { ...facts, ...change, containers: [{ ...first, ...container }, ...second] };
+      const both = options.second && container.state === 'terminated';
+      const finishedAt = (laterMs: number) => new Date(Date.UTC(2026, 0, 1) + atMs - laterMs).toISOString().replace(/\.\d+/, '');
+      const others: PodFacts['containers'] = both
+        ? second.map((one) => ({ ...one, ready: false, state: 'terminated', exitCode: 0, finishedAt: finishedAt(0) }))
+        : second;
+      const own = both ? { finishedAt: finishedAt(options.second?.laterMs ?? 0) } : {};
+      facts = { ...facts, ...change, containers: [{ ...first, ...container, ...own }, ...others] };
       this.watch(atMs, event, name, facts);
       return builder;
     };

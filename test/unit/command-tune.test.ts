@@ -36,6 +36,9 @@ test('routing and shutdown from the measures; unknown when no answer named its p
   const known = measured({ lastNewConnectionAfterDeletionMsMax: 1200, terminationMsMax: 10_500 });
   assert.equal(routingOf(known, 8), { lagMs: 1200, shutdownMs: 2500 });
   assert.is(routingOf(measured({ terminationMsMax: 10_500 }), 8), undefined);
+  // The kernel sees connections to a pod that has stopped as well: a short sleep measures the same lag.
+  const exact = routingOf({ ...known, routing: [] }, 1);
+  assert.equal([exact?.exact, exact && isCutOff(exact, 1)], [true, false]);
 });
 
 test('sleep and shutdown must fit into the grace period', () => {

@@ -49,7 +49,7 @@ const goes = (
   endedMs: number,
   exitCode: number,
   graceSeconds = 30,
-  second?: string,
+  second?: { readonly name: string; readonly laterMs: number },
 ) => {
   two(journal);
   const options = { graceSeconds, ...(second && { second }) };
@@ -115,10 +115,25 @@ const table: Readonly<Record<string, Case>> = {
       { outcome: 'http5xx', status: 502, pod: 'old', podKnownBy: 'route' },
       100,
     ),
-    setup: (journal) => goes(journal, 8400, 0, 30, 'web'),
+    setup: (journal) => goes(journal, 18_400, 0, 30, { name: 'web', laterMs: 10_000 }),
     id: 'container-ends-first',
-    says: /container app ends up to 12\.1 s before container web, which sleeps 10 s in its preStop hook and goes on serving and answers 502.*Give container app the same preStop hook/,
+    says: /container app ends up to 10\.0 s before container web, which sleeps 10 s in its preStop hook and goes on serving and answers 502.*Give container app the same preStop hook/,
     never: /add a preStop sleep, so/,
+  },
+  '(c) both have the hook, and one is faster after it': {
+    container: ', ports: [{containerPort: 9000}], lifecycle: {preStop: {sleep: {seconds: 10}}}',
+    second:
+      '        - {name: web, image: "web:1", ports: [{containerPort: 8080}], lifecycle: {preStop: {sleep: {seconds: 10}}}}',
+    losses: lossesBetween(
+      18_500,
+      19_000,
+      { outcome: 'http5xx', status: 502, pod: 'old', podKnownBy: 'route' },
+      50,
+    ),
+    setup: (journal) => goes(journal, 20_000, 0, 30, { name: 'web', laterMs: 2000 }),
+    id: 'container-ends-first',
+    says: /Both wait equally long, and then container app is the faster one: let it sleep some seconds longer/,
+    never: /the same preStop hook/,
   },
   '(d) a Service publishes pods that are not ready': {
     service: ', publishNotReadyAddresses: true',

@@ -89,6 +89,34 @@ test('no phases known: nothing is claimed about listening', () => {
   for (const pod of timelineOf(silent).pods) assert.equal(pod.exposed, [], pod.name);
 });
 
+test('an app that says nothing listens from its first to its last answer that the kernel saw', () => {
+  const journal = new JournalBuilder();
+  journal.pod('a', { ip: '10.0.0.1' }).created(500).runningReady(1000).terminating(6000).deleted(9000);
+  journal.endpoints(1020, { a: 'ready' }).lane('new', { durationMs: 10_000 });
+  const heard = (atMs: number, answer: 'accepted' | 'refused') => ({
+    port: 2000 + atMs,
+    pod: '10.0.0.1:8080',
+    atMs,
+    answer,
+  });
+  journal.witness(9500, [
+    heard(1200, 'refused'),
+    heard(2500, 'accepted'),
+    heard(6100, 'accepted'),
+    heard(6400, 'refused'),
+  ]);
+  const [pod] = timelineOf(journal.build()).pods;
+  assert.equal(
+    pod?.phases.map(({ phase, atMs }) => [phase, atMs]),
+    [
+      ['starting', 1200],
+      ['listening', 2500],
+      ['closed', 6100],
+    ],
+  );
+  assert.ok(pod && pod.exposed.length > 0, 'routed to while it refused');
+});
+
 test('an endpoint slice that is seen before its pod counts', () => {
   const slice = baseline!.findIndex(
     (record) => record.type === 'watch' && record.facts.kind === 'EndpointSlice',

@@ -4,7 +4,7 @@ import type { Fact, Remedy } from '../../model/results.ts';
 import { at, counted, duration } from '../../words/figures.ts';
 import type { PodEnds } from './ending.ts';
 
-/** All containers get their signals at once; watches show ends that are apart by less than this together. */
+/** All containers get their hooks and signals at once. The API's times are whole seconds. */
 const APART_MS = 1000;
 
 export function containerEndsFirst({ written, going, failures }: PodEnds): Remedy | undefined {
@@ -24,15 +24,19 @@ export function containerEndsFirst({ written, going, failures }: PodEnds): Remed
     waits?.seconds !== undefined && waits.seconds > 0
       ? `sleeps ${waits.seconds} s in its preStop hook and goes`
       : 'goes';
+  const own = written.containers.find(({ name }) => name === first.ends);
+  const waitsAsLong = (own?.preStop?.seconds ?? 0) >= (waits?.seconds ?? 0) && own?.preStop !== undefined;
+  const asSidecar =
+    'start it as a sidecar (an init container with restartPolicy: Always), which is stopped after the others';
   return {
     id: 'container-ends-first',
     explains: ['app-error', 'killed-in-flight'],
     found: `container ${first.ends} ends up to ${duration(Math.max(...seen.map(({ fromMs, toMs }) => toMs - fromMs)))} before container ${first.stays}, which ${hook} on serving and answers ${[...new Set(meanwhile.map(({ status }) => status))].join(', ')} for what it passes on (${counted(seen.length, 'pod')})`,
-    todo: `Give container ${first.ends} the same preStop hook as container ${first.stays}${waits?.seconds ? ` (sleep ${waits.seconds} s)` : ''}, or start it as a sidecar (an init container with restartPolicy: Always), which is stopped after the others.`,
+    todo: waitsAsLong
+      ? `Both wait equally long, and then container ${first.ends} is the faster one: let it sleep some seconds longer than container ${first.stays}, or ${asSidecar}. No setting of ours does that.`
+      : `Give container ${first.ends} the same preStop hook as container ${first.stays}${waits?.seconds ? ` (sleep ${waits.seconds} s)` : ''}, or ${asSidecar}.`,
     // It gives every container that declares a port the same sleep.
-    ...((written.containers.find(({ name }) => name === first.ends)?.ports ?? 0) > 0 && {
-      setting: 'preStop',
-    }),
+    ...(!waitsAsLong && (own?.ports ?? 0) > 0 && { setting: 'preStop' }),
     facts: seen.slice(0, 4).flatMap(({ facts }) => facts),
   };
 }
@@ -45,29 +49,37 @@ interface Early {
   readonly facts: readonly Fact[];
 }
 
+/**
+ * By the times that the API gives, whole seconds: while a pod is being stopped the kubelet says nothing of its containers
+ * before the last one has ended, so all ends are seen at once.
+ */
 function early(pod: PodLife): Early | undefined {
   const { terminating, endings } = pod;
-  if (!terminating) return undefined;
-  const ended = endings.filter(({ atMs }) => atMs >= terminating.atMs);
-  const first = ended[0];
-  if (!first) return undefined;
-  // The status that showed the first end: who was still running then?
-  const status = pod.changes.find(({ line }) => line === first.line)?.facts;
-  const stays = status?.containers.find((one) => one.state === 'running' && one.name !== first.container);
-  if (!stays) return undefined;
-  const later = ended.find(({ container }) => container === stays.name) ?? pod.deleted;
-  const toMs = later?.atMs ?? first.atMs + APART_MS;
-  if (toMs - first.atMs < APART_MS) return undefined;
+  const last = endings.at(-1);
+  if (!terminating || !last || last.atMs < terminating.atMs) return undefined;
+  const status = pod.changes.findLast(({ facts }) =>
+    facts?.containers.some(({ state }) => state === 'terminated'),
+  );
+  const ended = (status?.facts?.containers ?? [])
+    .flatMap(({ name, finishedAt, exitCode }) =>
+      finishedAt === undefined ? [] : [{ name, exitCode, atMs: Date.parse(finishedAt) }],
+    )
+    .sort((a, b) => a.atMs - b.atMs);
+  const [first] = ended;
+  const stays = ended.at(-1);
+  if (!status || !first || !stays || stays.atMs - first.atMs < APART_MS) return undefined;
+  const seen = endings.find(({ container }) => container === stays.name) ?? last;
+  const apart = stays.atMs - first.atMs;
   return {
-    ends: first.container,
+    ends: first.name,
     stays: stays.name,
-    fromMs: first.atMs,
-    toMs,
+    fromMs: seen.atMs - apart,
+    toMs: seen.atMs,
     facts: [
       {
-        text: `container ${first.container} of pod ${pod.name} had ended at ${at(first.atMs)} (exit code ${first.exitCode ?? '?'}) while container ${stays.name} ran until ${at(toMs)}`,
-        tMs: first.atMs,
-        line: first.line,
+        text: `container ${first.name} of pod ${pod.name} ended ${duration(apart)} before container ${stays.name} (exit code ${first.exitCode ?? '?'}; the API gives whole seconds), which was seen ended at ${at(seen.atMs)}`,
+        tMs: seen.atMs,
+        line: status.line,
         pod: pod.name,
       },
     ],
