@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TargetConfiguration } from '../config/schema.ts';
 import { findTargets, lookWithin } from '../deploy/find-target.ts';
+import type { ReadManifest } from '../deploy/read-manifests.ts';
 import { isChart, readSource } from '../deploy/sources/index.ts';
 import { kustomizationIn } from '../deploy/sources/kustomize.ts';
 import { readNames } from '../deploy/sources/live.ts';
@@ -65,7 +66,7 @@ async function init(path: string, flags: InitFlags): Promise<ExitCode> {
     signal: interrupt.signal,
     live: { connect: () => connected(flags), copySecrets: false, withoutSecrets: true },
   });
-  const found = chosen(findTargets(read), flags, path);
+  const found = chosen(read, flags, path);
   const text = configurationText(seenFrom(dirname(flags.out), source), found);
   try {
     writeFileSync(flags.out, text);
@@ -155,7 +156,8 @@ function seenFrom(folder: string, source: InitSource): InitSource {
   }
 }
 
-function chosen(all: readonly FoundTarget[], flags: InitFlags, path: string): FoundTarget {
+function chosen(read: readonly ReadManifest[], flags: InitFlags, path: string): FoundTarget {
+  const all = findTargets(read, flags.fromCluster ? 'Secret' : undefined);
   const { deployment, statefulSet, daemonSet, service } = flags;
   const wanted = [
     ['Deployment', deployment],
@@ -169,6 +171,11 @@ function chosen(all: readonly FoundTarget[], flags: InitFlags, path: string): Fo
   const [only, second] = served.length > 0 ? served : fit;
   const list = (some: readonly FoundTarget[]) =>
     some.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'none';
+  const rollout = read.find(({ manifest }) => manifest.kind === 'Rollout');
+  if (!only && all.length === 0 && rollout)
+    throw new UsageError(
+      `${rollout.at()}: Rollout ${rollout.manifest.metadata.name} is changed by the controller of Argo Rollouts, which rollproof does not drive. Test a Deployment of the same pod template.`,
+    );
   if (!only)
     throw new UsageError(
       `${path}: no ${wanted.length === 0 ? 'Deployment, StatefulSet or DaemonSet' : wanted.map((one) => one.join(' ')).join(', ')} is there; there are ${list(all)}.`,

@@ -4,7 +4,7 @@ import { scenarios } from '../../scenarios/index.ts';
 import { rbacText, watchRbacText } from '../cluster/context/rbac-text.ts';
 import { UsageError } from '../model/errors.ts';
 import { configured, namespaceName } from './flags.ts';
-import { configuredTarget } from './target.ts';
+import { configuredTarget, liveKinds } from './target.ts';
 
 interface RbacFlags {
   readonly config?: string;
@@ -52,11 +52,11 @@ async function rbacFor(flags: RbacFlags): Promise<string> {
     scenarios.map(({ id }) => id),
   );
   const { configuration } = loaded;
-  const target = await configuredTarget(loaded, false);
+  const live = configuration.target?.from === 'cluster';
   return rbacText(
     {
       namespace: configuration.cluster.namespace,
-      kinds: target?.manifests,
+      kinds: live ? await liveKinds(loaded) : (await configuredTarget(loaded, false))?.manifests,
       copiesSecret: configuration.agent.pullSecret !== undefined,
     },
     flags,

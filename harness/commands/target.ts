@@ -4,6 +4,8 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import type { ClusterConfiguration } from '../config/schema.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { foreignTarget } from '../deploy/foreign.ts';
+import { referencesOf } from '../deploy/references.ts';
+import { readSource } from '../deploy/sources/index.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
 import { UsageError } from '../model/errors.ts';
 import { onInterrupt } from '../run/interrupt.ts';
@@ -23,6 +25,25 @@ export async function configuredTarget(
   });
   interrupt.signal.throwIfAborted();
   return read;
+}
+
+/** Kinds of a live workload and of what its pods need; that it needs Secrets is seen, and none is read. */
+export async function liveKinds({
+  configuration,
+  at,
+}: LoadedConfiguration): Promise<{ readonly apiVersion: string; readonly kind: string }[]> {
+  const { target, cluster } = configuration;
+  if (!target) return [];
+  using interrupt = onInterrupt(() => {});
+  const read = await readSource(target, {
+    at,
+    signal: interrupt.signal,
+    live: { connect: () => connected(cluster), copySecrets: false, withoutSecrets: true },
+  });
+  interrupt.signal.throwIfAborted();
+  const manifests = read.map(({ manifest }) => manifest);
+  const secrets = manifests.some((one) => referencesOf(one).some(({ kind }) => kind === 'Secret'));
+  return [...manifests, ...(secrets ? [{ apiVersion: 'v1', kind: 'Secret' }] : [])];
 }
 
 /** The cluster of the kubeconfig, as kubectl would choose it. */

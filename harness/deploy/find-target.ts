@@ -6,16 +6,35 @@ import type { FoundTarget } from '../model/found-target.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type Container, podTemplateOf } from './definition.ts';
 import { type ReadManifest, readManifestFiles } from './read-manifests.ts';
+import { claimsOf, referencesOf } from './references.ts';
+import { isGenerated } from './refusals.ts';
 import { isChart } from './sources/index.ts';
 import { kustomizationIn } from './sources/kustomize.ts';
 
 const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
 
-export function findTargets(read: readonly ReadManifest[]): FoundTarget[] {
+/** `unread`: a kind that was left aside on purpose, and is not missing. */
+export function findTargets(read: readonly ReadManifest[], unread?: 'Secret'): FoundTarget[] {
   const manifests = read.map(({ manifest }) => manifest);
   return read
     .filter(({ manifest }) => kinds.has(manifest.kind) && podTemplateOf(manifest))
-    .map(({ manifest, at }) => describe(manifest, manifests, at()));
+    .map(({ manifest, at }) => {
+      const found = describe(manifest, manifests, at());
+      return { ...found, missing: [...needed(manifest, manifests, unread), ...found.missing] };
+    });
+}
+
+/** What its pods cannot start without and nothing here makes, a sentence each. */
+function needed(workload: Manifest, manifests: readonly Manifest[], unread: string | undefined): string[] {
+  return [...referencesOf(workload), ...claimsOf(workload)]
+    .filter(
+      ({ kind, name, optional }) =>
+        !optional &&
+        kind !== unread &&
+        !isGenerated(kind, name) &&
+        !manifests.some((one) => one.kind === kind && one.metadata.name === name),
+    )
+    .map(({ kind, name }) => `Its pods need ${kind} "${name}", which is not there; add it to the manifests.`);
 }
 
 interface ServiceSpec {

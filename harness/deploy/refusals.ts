@@ -86,14 +86,17 @@ function problemsOf(
     const there = read.some(({ manifest: one }) => one.kind === kind && one.metadata.name === name);
     if (!there && !optional && !isGenerated(kind, name))
       problems.push(
-        say(path, `needs ${kind} "${name}", which the manifests do not have; its pods would never start.`),
+        say(
+          path,
+          `needs ${kind} "${name}", which the manifests do not have; its pods would never start. Add it to them.`,
+        ),
       );
   }
   return problems;
 }
 
 /** Each namespace has one. */
-const isGenerated = (kind: string, name: string): boolean =>
+export const isGenerated = (kind: string, name: string): boolean =>
   kind === 'ConfigMap' && name === 'kube-root-ca.crt';
 
 const scaledBy = (read: readonly ReadManifest[], { kind, name }: Names): boolean =>

@@ -71,7 +71,12 @@ export async function dryRun(request: DryRunRequest): Promise<string> {
     ];
     return [`# Experiment ${experimentName(key)}`, ...laterOf(key), all.map(yamlOf).join('---\n')].join('\n');
   });
-  return [`${headOf(provider.kind, kubernetesVersion, run.namespace)}\n`, documents.join('---\n')].join('');
+  const warnings = (foreign?.asIs?.warnings ?? []).map((warning) => `# Warning: ${warning}\n`);
+  return [
+    `${headOf(provider.kind, kubernetesVersion, run.namespace)}\n`,
+    ...warnings,
+    documents.join('---\n'),
+  ].join('');
 }
 
 function headOf(kind: ClusterProvider['kind'], version: string, namespace: string | undefined): string {

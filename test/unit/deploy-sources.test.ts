@@ -577,6 +577,15 @@ test('init: what it finds makes a configuration that is taken, and what it canno
   assert.is(target.request.path, '/ready');
   const [bare] = findTargets(readText('m', workload()));
   assert.match(bare?.missing.join('\n') ?? '', /No Service selects its pods.*\nNo readiness probe/);
+  const needy = readText(
+    'm',
+    workload('', '      volumes: [{name: c, secret: {secretName: made-by-a-job}}]'),
+  );
+  assert.is(
+    findTargets(needy)[0]?.missing[0],
+    'Its pods need Secret "made-by-a-job", which is not there; add it to the manifests.',
+  );
+  assert.not.match(findTargets(needy, 'Secret')[0]?.missing.join() ?? '', /made-by-a-job/);
   rmSync(folder, { recursive: true });
 });
 
