@@ -3,11 +3,12 @@
 import type { LineId } from '../harness/model/line.ts';
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
-import { clip, count, day, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
+import { clip, count, counted, day, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
 import { causeWords, lineWords, outcomeWords, verdictWords } from '../harness/words/names.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
 import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, byKind, causesOf, kindsOf, lanesOf, mainColumns, worst } from './comparison.ts';
+import { unusual } from './standing.ts';
 
 /** A comment on GitHub takes 65,536 characters; room is left for what a workflow adds around it. */
 const limitChars = 60_000;
@@ -38,7 +39,24 @@ export function renderMarkdown(results: Results): string {
   const middle = single
     ? [scenarioSection(single, results, 3)]
     : [overviewTable(scenarios), ...scenarios.map((scenario) => foldedScenario(scenario, results))];
-  return fitted(head.join('\n'), middle, tail.join('\n'));
+  return fitted([...head, ...againstHistory(results)].join('\n'), middle, tail.join('\n'));
+}
+
+/** More would push the answer out of sight. */
+const shownUnusual = 8;
+
+function againstHistory(results: Results): string[] {
+  const { history } = results;
+  if (!history || history.runs === 0) return [];
+  const lines = unusual(results);
+  const runs = counted(history.runs, 'run');
+  if (lines.length === 0) return [`Against the last ${runs}: nothing unusual.`, ''];
+  return [
+    `Against the last ${runs}:`,
+    ...lines.slice(0, shownUnusual).map((line) => `- ${text(line)}`),
+    ...(lines.length > shownUnusual ? [`- and ${lines.length - shownUnusual} more`] : []),
+    '',
+  ];
 }
 
 /** Leaves out whole sections from the end when the text would not fit, and says how many. */

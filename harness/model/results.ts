@@ -7,6 +7,7 @@ import type { ByLine, LineId } from './line.ts';
 import type { OutcomeCounts, Percentiles } from './load.ts';
 import type { Substituted } from './own-target.ts';
 import type { MeasuredAgain, VariantNotRun } from './run.ts';
+import type { RunStanding } from './run-summary.ts';
 
 export const resultsSchemaVersion = 1;
 
@@ -382,6 +383,8 @@ export interface Results {
     readonly ended: string;
     readonly command?: { readonly line: string; readonly code: number; readonly how: string };
   };
+  /** Against the last runs of its kind, where a history is kept. */
+  readonly history?: RunStanding;
   /** One SHA-256 that stands for run.json and all journals (docs/journal.md); none where the folder has no seal. */
   readonly seal?: string;
   readonly exitCode: number;

@@ -1,6 +1,7 @@
 // A run's folder: its journals judged, and all reports written, from what is in it alone.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { citedLines, journalView } from '../../reports/html/timeline.ts';
 import type { JournalView } from '../../reports/html/types.ts';
 import { renderTerminal, wantsColour } from '../../reports/terminal.ts';
@@ -10,13 +11,15 @@ import { joinFindings } from '../check/join.ts';
 import { factsOf } from '../journal/facts.ts';
 import { readJournalFile } from '../journal/file.ts';
 import { judgeRun, type RunJournal } from '../judge/run.ts';
+import { comparableRuns, historyRuns, standingOf } from '../judge/standing.ts';
 import { type ExitCode, type FaultError, UsageError } from '../model/errors.ts';
 import type { Results } from '../model/results.ts';
 import { type RunFacts, runFactsSchema } from '../model/run.ts';
 import { type RunSeal, sealFile } from '../model/run-seal.ts';
+import { type RunSummary, runSummarySchema } from '../model/run-summary.ts';
 import { systemFault } from '../model/system-error.ts';
 import { journalFolder } from './experiments.ts';
-import { notAsSealed, readSeal, runFile, sealEvidence, writeSeal } from './seal-run.ts';
+import { earlierFile, notAsSealed, readSeal, runFile, sealEvidence, writeSeal } from './seal-run.ts';
 
 export interface Judged {
   readonly results: Results;
@@ -100,7 +103,12 @@ export async function judgedFolder(
     ...(options.strict !== undefined && { strict: options.strict }),
     ...(options.ignoreRouteKnowledge !== undefined && { ignoreRouteKnowledge: options.ignoreRouteKnowledge }),
   });
-  const results = { ...withFindings(judged, journals), ...(seal !== undefined && { seal }) };
+  const earlier = readEarlier(join(folder, earlierFile));
+  const results: Results = {
+    ...withFindings(judged, journals),
+    ...(earlier && { history: standingOf(earlier, judged) }),
+    ...(seal !== undefined && { seal }),
+  };
   const cited = citedLines(results);
   const views = new Map<string, JournalView>();
   for (const { name, journal } of journals) views.set(name, journalView(factsOf(journal), cited.get(name)));
@@ -149,15 +157,38 @@ export async function readRun(
   return { journals, facts };
 }
 
-export function readFacts(file: string): RunFacts | undefined {
+/** Writes which earlier runs this one is compared with, so that its reports can be made again when the history has grown. */
+export function writeEarlier(
+  folder: string,
+  history: readonly RunSummary[],
+  now: Pick<RunFacts, 'runId' | 'cluster' | 'startedAt'>,
+): void {
+  const runs = comparableRuns(history, now);
+  writeFileSync(join(folder, earlierFile), `${JSON.stringify({ schemaVersion: 1, runs })}\n`);
+}
+
+const earlierSchema = z.object({
+  schemaVersion: z.literal(1),
+  runs: z.array(runSummarySchema).max(historyRuns),
+});
+
+function readEarlier(file: string): readonly RunSummary[] | undefined {
   if (!existsSync(file)) return undefined;
+  return parsedFile(file, earlierSchema).runs;
+}
+
+export function readFacts(file: string): RunFacts | undefined {
+  return existsSync(file) ? parsedFile(file, runFactsSchema) : undefined;
+}
+
+function parsedFile<T>(file: string, schema: z.ZodType<T>): T {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`${file}: not JSON: ${(error as Error).message}.`, { cause: error });
   }
-  const parsed = runFactsSchema.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new UsageError(`${file}: field ${issue?.path.join('.') || '(all)'}: ${issue?.message}.`);

@@ -15,6 +15,8 @@ import { journalFolder } from './experiments.ts';
 import { toolVersion } from './tool-version.ts';
 
 export const runFile = 'run.json';
+/** The earlier runs that this one is compared with, as they were when it ended. */
+export const earlierFile = 'earlier.json';
 export const gateFile = 'gate.json';
 
 /** Everything that a folder has of what a run records, in the order in which it is sealed. Set-aside journals too. */
@@ -26,7 +28,7 @@ export function evidenceIn(folder: string): string[] {
         .map(({ name }) => `${journalFolder}/${name}`)
         .sort()
     : [];
-  return [runFile, ...journals].filter((file) => existsSync(join(folder, file)));
+  return [runFile, earlierFile, ...journals].filter((file) => existsSync(join(folder, file)));
 }
 
 export const sealEvidence = (folder: string): Pick<RunSeal, 'evidence' | 'root'> => {

@@ -16,7 +16,7 @@ import { dryRun } from './dry-run.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 import { runExperiments } from './experiments.ts';
 import { concludeRun, type Keeping, keepingOf } from './gate.ts';
-import { judgeFolder } from './judge-folder.ts';
+import { judgeFolder, writeEarlier } from './judge-folder.ts';
 import { measureAgain } from './measure-again.ts';
 import { sendOtlp } from './otlp/send.ts';
 import { joinFacts, type Resumed, readResumed, refuseDifferent, reuseOf, seedOf } from './resume.ts';
@@ -212,6 +212,7 @@ async function execute(
     }
   };
   writing(() => writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`));
+  if (keeping) writing(() => writeEarlier(out, keeping.history.runs, known));
   const judged = await timed.stage('Judge and write reports', () =>
     judgeFolder(out, { facts: known, onUnwritten: (fault) => unwritten.push(fault) }),
   );

@@ -8,6 +8,7 @@ import { count, counted, day, duration, lostOf, nodesOf } from '../../harness/wo
 import { causeWords, lossTone, settingMeans, verdictWords } from '../../harness/words/names.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, kindsOf, lanesOf, linesOfKind, worst } from '../comparison.ts';
+import { historyChip, historySection } from './history.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
 import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdictBadge } from './scenario.ts';
@@ -34,7 +35,7 @@ export function renderHtml({ results, journals }: HtmlInput): string {
     html`${topBar(results)}
 <main id="main">
 ${single ? singlePage(single, bodies.get(single)!, results) : suitePage(bodies, results)}
-${findings(results)}
+${historySection(results)}${findings(results)}
 ${environment(results, journals)}
 ${reproduce(results)}
 ${limits(results)}
@@ -138,12 +139,12 @@ function suitePage(bodies: ReadonlyMap<ScenarioResult, Markup>, results: Results
   const open = results.scenarios.length <= 2;
   const scenarios = results.scenarios.toSorted((a, b) => urgency(a) - urgency(b));
   return html`${suitePanel(results)}
-<section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(scenarios)}</section>
+<section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(results)}</section>
 <section aria-labelledby="scenarios"><h2 id="scenarios">Scenarios</h2>
 ${scenarios.map(
   (
     scenario,
-  ) => html`<details class="scenario" ${trusted(open ? 'open' : '')}><summary>${verdictBadge(scenario.verdict)} <span class="name">${scenario.title}</span> <code>${scenario.name}</code></summary>
+  ) => html`<details class="scenario" ${trusted(open ? 'open' : '')}><summary>${verdictBadge(scenario.verdict)}${historyChip(results, scenario.name)} <span class="name">${scenario.title}</span> <code>${scenario.name}</code></summary>
 <article id="${idOf('s', scenario.name)}">
 ${answerPanel(scenario, results, 'h3')}
 ${bodies.get(scenario)!}
@@ -203,7 +204,8 @@ function kindCell(
 }
 
 /** One row per scenario: the variant before and the one after, per lane, and the main cause. */
-function overview(scenarios: readonly ScenarioResult[]): Markup {
+function overview(results: Results): Markup {
+  const { scenarios } = results;
   const kinds = kindsOf(scenarios);
   const cell = (scenario: ScenarioResult, lane: LineId): Content => {
     const { before, after } = beforeAfter(scenario);
@@ -231,7 +233,7 @@ function overview(scenarios: readonly ScenarioResult[]): Markup {
         .flatMap((lane) => (before ? causesOf(worst(before, lane)!.result) : []))
         .toSorted((a, b) => b[1] - a[1])[0];
       const held = scenario.claims.filter((claim) => claim.result === claim.expected).length;
-      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${scenario.direct && scenario.direct.verdict !== scenario.verdict && html`${verdictBadge(scenario.direct.verdict)} <small>as it is</small> `}${verdictBadge(scenario.verdict)}</td>${kinds.map((kind) => html`<td class="num">${kindCell(scenario, kind, cell)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
+      return html`<tr><th scope="row"><a href="#${idOf('s', scenario.name)}">${scenario.title}</a> <small><code>${scenario.name}</code></small></th><td>${scenario.direct && scenario.direct.verdict !== scenario.verdict && html`${verdictBadge(scenario.direct.verdict)} <small>as it is</small> `}${verdictBadge(scenario.verdict)}${historyChip(results, scenario.name)}</td>${kinds.map((kind) => html`<td class="num">${kindCell(scenario, kind, cell)}</td>`)}<td>${main ? causeWords[main[0]].title : '–'}</td><td class="num">${scenario.claims.length > 0 ? `${held} of ${scenario.claims.length}` : '–'}</td></tr>
 `;
     }),
   });

@@ -15,6 +15,7 @@ import { beforeAfter, caseOf, columnsOf, lanesOf, mainColumns } from '../compari
 import { crossCheckTable } from './cross-check.ts';
 import { episodesTable, mostTelling } from './episodes.ts';
 import { figureOf, legend } from './figure.ts';
+import { historyChip } from './history.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { embeddedJson, packed } from './packing.ts';
 import {
@@ -53,7 +54,7 @@ function ownBadge({ direct, verdict }: ScenarioResult): Markup | undefined {
 /** Is it safe, why not, what to change, how sure: what a reader needs in the first minute. */
 export function answerPanel(
   scenario: ScenarioResult,
-  results: Pick<Results, 'cluster'>,
+  results: Pick<Results, 'cluster' | 'history'>,
   heading: 'h1' | 'h3',
 ): Markup {
   const answer = answerOf(scenario, results);
@@ -63,7 +64,7 @@ export function answerPanel(
   const card = (title: string, content: Content) =>
     html`<div class="card">${tag(below, title)}${content}</div>`;
   return html`<section class="answer ${tone}">
-<p class="kicker">${ownBadge(scenario)}${verdictBadge(scenario.verdict)}${results.cluster.emulated && html` <span class="badge emu">emulated Kubernetes</span>`} <span>${scenario.question}</span></p>
+<p class="kicker">${ownBadge(scenario)}${verdictBadge(scenario.verdict)}${historyChip(results, scenario.name)}${results.cluster.emulated && html` <span class="badge emu">emulated Kubernetes</span>`} <span>${scenario.question}</span></p>
 ${tag(heading, answer.headline)}
 <p class="reason">${sentence(scenario.reason)}</p>
 <div class="cards">

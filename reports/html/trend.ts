@@ -1,7 +1,12 @@
 // The trend page of nightly runs: what changed last night first, then one row of marks per scenario and lane.
 import { linesOf } from '../../harness/model/line.ts';
 import type { Verdict } from '../../harness/model/results.ts';
-import type { Comparison, RunSummary, VariantFigures } from '../../harness/model/run-summary.ts';
+import {
+  type Comparison,
+  type RunSummary,
+  shownVerdict,
+  type VariantFigures,
+} from '../../harness/model/run-summary.ts';
 import { count, counted, day, duration } from '../../harness/words/figures.ts';
 import { lineWords, type Tone, verdictWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
@@ -88,9 +93,6 @@ const rank: readonly Verdict[] = [
   'lost',
   'refuted',
 ];
-
-/** Of the user's own workload what it does as it is; else the scenario's verdict. */
-const shownVerdict = ({ verdict, direct }: RunSummary['scenarios'][number]): Verdict => direct ?? verdict;
 
 function verdictChange(latest: RunSummary | undefined, before: RunSummary | undefined): Change {
   if (!latest || !before) return { word: 'first', texts: [] };

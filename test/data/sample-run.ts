@@ -771,6 +771,21 @@ export function fullResults(): Results {
   } as const;
   return {
     ...results,
+    seal: 'a'.repeat(64),
+    history: {
+      runs: 7,
+      scenarios: [
+        {
+          name: scenario!.name,
+          chip: 'regressed',
+          before: 'proven',
+          figures: [
+            { variant: 'hardened', line: 'new', figure: 'lost', now: 5, p50: 0, p95: 1, runs: 7, above: true },
+            { variant: 'hardened', figure: 'rolloutMs', now: 9000, p50: 9100, p95: 9900, runs: 7, above: false },
+          ],
+        },
+      ],
+    },
     findings: [
       { finding, evidence: 'confirmed', text: '404 of 1,980 lost by it.', journals: ['journals/a.ndjson'] },
     ],
