@@ -3,7 +3,6 @@
 import type { JournalFacts, ObjectChange, StepFact } from '../../harness/journal/facts.ts';
 import { listeningOf } from '../../harness/journal/listening.ts';
 import type { EndpointSliceFacts, PodFacts } from '../../harness/model/facts.ts';
-import type { HeaderRecord } from '../../harness/model/journal.ts';
 import { parseLineId } from '../../harness/model/line.ts';
 import {
   BUCKET_MS,
@@ -91,7 +90,7 @@ export function citedLines(results: Results): ReadonlyMap<string, ReadonlySet<nu
 
 export function timeline(facts: JournalFacts): Timeline {
   const { header } = facts;
-  const series = new LaneCollector(header);
+  const series = new LaneCollector(facts);
   const pods = new PodCollector();
   const events: EventMark[] = [];
   let lastMs = facts.steps.reduce((last, step) => Math.max(last, Math.round(step.endMs ?? step.atMs)), 0);
@@ -218,8 +217,18 @@ class LaneCollector {
     }
   >();
 
-  constructor(header: HeaderRecord) {
+  /** Pods that connection tracking found for attempts, by stream, line, connection and its request. */
+  readonly #asked: ReadonlyMap<string, string>;
+
+  constructor({ header, streams }: JournalFacts) {
     this.#plans = new Map(header.plan.streams.map((plan) => [plan.id, plan]));
+    this.#asked = new Map(
+      streams.flatMap(({ id, failures }) =>
+        failures.flatMap(({ line, connection, nth, pod, podKnownBy }): [string, string][] =>
+          pod !== undefined && podKnownBy === 'kernel' ? [[`${id} ${line} ${connection} ${nth}`, pod]] : [],
+        ),
+      ),
+    );
   }
 
   add(stream: string, delta: StreamDelta, shiftMs: number, line: number): void {
@@ -248,6 +257,7 @@ class LaneCollector {
       known.failuresSeen++;
       // Twice the limit before sorting: rows come in order of their end, not of their due time.
       if (known.failures.length >= limits.failures * 2) continue;
+      const pod = failure.pod ?? this.#asked.get(`${stream} ${line} ${failure.connection} ${failure.nth}`);
       known.failures.push({
         dueMs: Math.round(failure.dueMs + shiftMs),
         endMs: Math.round(failure.endMs + shiftMs),
@@ -258,7 +268,7 @@ class LaneCollector {
         nth: failure.nth,
         reused: failure.reused,
         race: failure.race,
-        ...(failure.pod === undefined ? {} : { pod: failure.pod }),
+        ...(pod === undefined ? {} : { pod }),
         line,
       });
     }

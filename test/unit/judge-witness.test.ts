@@ -85,6 +85,44 @@ test('two gaps at once, of an app that does not speak: each attempt has its pod 
   assert.not.match(facts, /which pod was asked is not known/);
 });
 
+test('what the embedded cluster knows (route) and what the kernel says are judged alike, of an app that speaks', async () => {
+  const losses = ported(lossesBetween(3100, 3400, {}, 50));
+  const speaking = (journal: JournalBuilder) => {
+    for (const name of ['a', 'b'] as const) journal.pod(name, { ip: ip[name] }).runningReady(-1000);
+    journal
+      .pod('old', { ip: ip.old })
+      .runningReady(-1000)
+      .terminating(3000)
+      .ended(3500, 0)
+      .deleted(4000)
+      .phase(-900, 'listening')
+      .phase(3040, 'sigterm')
+      .phase(3050, 'closed');
+    journal.endpoints(-500, { a: 'ready', b: 'ready', old: 'ready' });
+    journal.endpoints(3030, { a: 'ready', b: 'ready', old: 'terminating' });
+  };
+  const causesOf = async (make: (journal: JournalBuilder) => readonly Loss[]) => {
+    const journal = new JournalBuilder();
+    speaking(journal);
+    journal.lane('new', { losses: make(journal), durationMs: 8000 });
+    const { windows = [] } = judgeExperiment(await readJournal(journal.lines())).lanes.new ?? {};
+    return windows.map(({ causes }) =>
+      causes.map(({ cause, lost, pods, confidence }) => ({ cause, lost, pods, confidence })),
+    );
+  };
+  const byKernel = await causesOf((journal) => {
+    journal.witness(0, []).witness(9000, [...entries(losses, 'old'), ...accepted('old', 500, 2990)]);
+    return losses;
+  });
+  const byRoute = await causesOf(() =>
+    losses.map(({ localPort: _, ...loss }) => ({ ...loss, pod: 'old', podKnownBy: 'route' as const })),
+  );
+  assert.equal(byKernel, byRoute);
+  assert.equal(byKernel, [
+    [{ cause: 'routed-after-stop', lost: losses.length, pods: ['old'], confidence: 'high' }],
+  ]);
+});
+
 test('the same without its word: shares, and low confidence', async () => {
   const losses = [...lossesBetween(3100, 3400, {}, 50), ...lossesBetween(3105, 3400, {}, 50)];
   const result = await judge(losses, []);

@@ -117,6 +117,18 @@ test('an app that says nothing listens from its first to its last answer that th
   assert.ok(pod && pod.exposed.length > 0, 'routed to while it refused');
 });
 
+test('a lost attempt stands at the pod that the kernel sent it to', () => {
+  const journal = new JournalBuilder();
+  journal.pod('a', { ip: '10.0.0.1' }).runningReady(-1000);
+  journal.endpoints(-500, { a: 'ready' });
+  journal.lane('new', { durationMs: 5000, losses: [{ dueMs: 2000, localPort: 4711 }] });
+  journal.witness(4500, [{ port: 4711, pod: '10.0.0.1:8080', atMs: 2000.5, to: '10.96.0.1:80' }]);
+  assert.equal(
+    timelineOf(journal.build()).lanes.flatMap(({ failures }) => failures.map(({ pod }) => pod)),
+    ['a'],
+  );
+});
+
 test('an endpoint slice that is seen before its pod counts', () => {
   const slice = baseline!.findIndex(
     (record) => record.type === 'watch' && record.facts.kind === 'EndpointSlice',
