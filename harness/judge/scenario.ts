@@ -63,6 +63,13 @@ export function judgeScenario(
   };
 }
 
+const patchOf = (watched: WatchedServiceFacts | undefined): string[] =>
+  watched?.remedy
+    ? [
+        `What it lacks of the recommended settings (${watched.remedy.settings.join(', ')}) is in ${watched.remedy.file}: ${watched.remedy.command}`,
+      ]
+    : [];
+
 /** Nobody claims anything of what others change: its episodes are the answer. */
 function watchedService(
   { id, title: name, question }: Scenario,
@@ -76,7 +83,7 @@ function watchedService(
     question,
     verdict,
     reason,
-    advice: advise(experiments),
+    advice: [...advise(experiments), ...(verdict === 'lost' ? patchOf(watched) : [])],
     claims: [],
     experiments,
   };

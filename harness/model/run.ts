@@ -29,6 +29,8 @@ const watchedServiceSchema = z.object({
   owners: z.array(z.string()),
   /** Of the whole watch, by lane, as the load agent counted. */
   totals: z.record(z.string(), z.object({ attempts: z.number(), lost: z.number() })),
+  /** What it lacks of the recommended settings: a patch in a file beside this one, and the command that applies it. */
+  remedy: z.object({ settings: z.array(z.string()), file: z.string(), command: z.string() }).optional(),
   /** Why what was measured does not say all, a sentence. */
   trouble: z.string().optional(),
 });

@@ -117,6 +117,7 @@ export async function judgedFolder(
 
 /** What the static check says of the manifests without settings, beside what was measured of them. */
 function withFindings(results: Results, journals: readonly RunJournal[]): Results {
+  if (journals.some(({ journal }) => journal.header.episode)) return withLiveFindings(results, journals);
   const bare = journals.filter(({ journal }) => journal.header.variant.settings.length === 0);
   const baseline = bare.find((one) => !hasOwnTarget(one)) ?? bare[0];
   if (!baseline) return results;
@@ -136,6 +137,20 @@ function withFindings(results: Results, journals: readonly RunJournal[]): Result
     { file: 'manifests of baseline', text: baseline.journal.header.manifests },
   ]);
   return { ...results, findings: joinFindings(findings, { ...results, scenarios }) };
+}
+
+/** Of a watch: what the check says of the live objects behind each Service, beside what its changes cost. */
+function withLiveFindings(results: Results, journals: readonly RunJournal[]): Results {
+  const findings = results.scenarios.flatMap(({ name }) => {
+    const first = journals.find(({ journal }) => journal.header.scenario.id === name);
+    if (!first) return [];
+    const found = checkManifests([{ file: `live objects of ${name}`, text: first.journal.header.manifests }]);
+    return joinFindings(
+      found.findings.map((finding) => ({ ...finding, scenario: name })),
+      results,
+    );
+  });
+  return { ...results, findings };
 }
 
 const hasOwnTarget = ({ journal }: RunJournal): boolean => journal.header.scenario.target.own !== undefined;

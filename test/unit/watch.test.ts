@@ -8,6 +8,7 @@ import type { Facts } from '../../harness/model/facts.ts';
 import type { EpisodeResult, ExperimentResult } from '../../harness/model/results.ts';
 import type { RunFacts } from '../../harness/model/run.ts';
 import { type Asking, cutServices, watchPlan, watchScenario } from '../../harness/run/watch/plan.ts';
+import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { readService, type WatchedService } from '../../harness/run/watch/services.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
 import { signOf } from '../../harness/run/watch/trigger.ts';
@@ -32,6 +33,7 @@ const service: WatchedService = {
   selector: { app: 'web' },
   path: '/ready',
   owners: ['Deployment web'],
+  serving: { container: 'app', port: 8080 },
   workload: 'Deployment/web',
   objects: [],
 };
@@ -213,6 +215,40 @@ test('of several changes one that lost decides, then one that is not known', () 
   assert.is(of('clean', 'inconclusive'), 'inconclusive');
   assert.is(of('clean', 'nothing-changed'), 'clean');
   assert.is(of(), 'nothing-changed');
+});
+
+test('what the live workload lacks is a patch for kubectl', () => {
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', namespace: 'shop', resourceVersion: '7' },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: { app: 'web' } },
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: {
+          containers: [
+            {
+              name: 'app',
+              image: 'app:1',
+              env: [{ name: 'SECRET', value: 'x' }],
+              ports: [{ containerPort: 8080 }],
+            },
+          ],
+        },
+      },
+    },
+  };
+  const remedy = remedyOf({ ...service, objects: [deployment] }, 'shop', 'v1.34.0');
+  assert.equal(remedy?.settings, ['readinessProbe', 'preStop']);
+  assert.match(remedy?.patch ?? '', /readinessProbe:[\s\S]*path: \/ready/);
+  assert.not.match(remedy?.patch ?? '', 'SECRET');
+  assert.is(
+    remedy?.command,
+    'kubectl patch deployment web --namespace shop --type strategic --patch-file FILE',
+  );
+  assert.is(remedyOf(service, 'shop', 'v1.34.0'), undefined, 'an owner that is not known');
 });
 
 test('rights: in the namespace of the Services nothing may be changed', () => {

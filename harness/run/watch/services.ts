@@ -26,6 +26,8 @@ export interface WatchedService {
   readonly owners: readonly string[];
   /** The outermost owner, "Deployment/web"; "Pod" where nothing owns them. */
   readonly workload: string;
+  /** The container that the Service sends to, and its port; undefined: its template is not known. */
+  readonly serving: { readonly container: string; readonly port: number | string } | undefined;
   /** As they run: Service and owners, as far as they may be read. */
   readonly objects: readonly Manifest[];
 }
@@ -83,6 +85,7 @@ export async function readService(
     selector: spec.selector,
     path: wanted.path ?? probedPath(template?.spec.containers ?? podContainers(pods), port.targetPort) ?? '/',
     owners: owners.toReversed().map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    serving: servingOf(template?.spec.containers ?? [], port.targetPort ?? port.port),
     workload: outermost ? `${outermost.kind}/${outermost.metadata.name}` : 'Pod/',
     objects: [service, ...owners],
   };
@@ -159,6 +162,17 @@ interface Probed {
 
 const podContainers = (pods: readonly Owned[]): readonly Probed[] =>
   ((pods[0]?.spec ?? {}) as { containers?: readonly Probed[] }).containers ?? [];
+
+function servingOf(
+  containers: readonly (Probed & { readonly name: string })[],
+  port: number | string,
+): WatchedService['serving'] {
+  const found =
+    containers.find(({ ports = [] }) =>
+      ports.some(({ name, containerPort }) => name === port || containerPort === port),
+    ) ?? containers[0];
+  return found && { container: found.name, port };
+}
 
 /** A probe on the port that the Service sends to; one on another port says nothing about this one. */
 function probedPath(containers: readonly Probed[], target: number | string | undefined): string | undefined {

@@ -43,6 +43,7 @@ import {
   watchPlan,
   watchScenario,
 } from './plan.ts';
+import { type Remedy, remedyOf } from './remedy.ts';
 import { readService, type ServiceWanted, type WatchedService } from './services.ts';
 import { takeOf } from './take.ts';
 
@@ -181,6 +182,9 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     process.stdout.write(dryRunText(request, services, objects));
     return undefined;
   }
+  const remedies = new Map(
+    services.map((service) => [service.name, remedyOf(service, namespace, cluster.info.kubernetesVersion)]),
+  );
   for (const line of announcement(request, services)) progress.note(line);
   const placed = await stage('Start the load agent and the control target', () =>
     life.run('start the load agent', () => placeWatch(kube, identity, objects, life)),
@@ -306,6 +310,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         scenario: watchScenario(name, asking, request.limitMs),
         owners: [...owners],
         totals: episodes.totalsOf(name),
+        ...keptRemedy(out, name, remedies.get(name)),
         ...(trouble !== undefined && { trouble }),
       })),
     },
@@ -423,6 +428,15 @@ async function slicedPods(
     }),
   );
   return new Map(found);
+}
+
+/** In a file beside the reports, so that it can be applied as it is. */
+function keptRemedy(out: string, service: string, remedy: Remedy | undefined) {
+  if (!remedy) return {};
+  const file = `patch-${service}.yaml`;
+  writeFileSync(join(out, file), remedy.patch);
+  const { settings, command } = remedy;
+  return { remedy: { settings: [...settings], file, command: command.replace('FILE', file) } };
 }
 
 const serviceNamed = (services: readonly WatchedService[], name: string): WatchedService => {
