@@ -71,6 +71,7 @@ const TAIL_MS = 3000;
 /** An API server that restarts. */
 const PATIENCE_MS = 90_000;
 const UNDO_LIMIT_MS = 90_000;
+const COMMAND_ENDS_MS = 5000;
 
 export async function watchRun(request: WatchRequest): Promise<number> {
   const { configuration } = request;
@@ -283,7 +284,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     failed = error ?? new FaultError('something was thrown that is no error');
   }
   // Nobody is left to tell it to end.
-  if (command && !command.end) command.through.kill('SIGTERM');
+  if (command && !command.end) await endOf(command.through);
   const loadMs = firing?.loadMs() ?? 0;
   const outcome = await finish(measurement, episodes, failed, () => ({ totalMs: 0, loadMs: 0 }));
   if (failed instanceof UsageError) throw failed;
@@ -428,6 +429,14 @@ async function slicedPods(
     }),
   );
   return new Map(found);
+}
+
+/** SIGTERM, and SIGKILL for what does not heed it. */
+async function endOf({ kill, ended }: Through): Promise<void> {
+  kill('SIGTERM');
+  const timer = setTimeout(() => kill('SIGKILL'), COMMAND_ENDS_MS);
+  await ended;
+  clearTimeout(timer);
 }
 
 /** In a file beside the reports, so that it can be applied as it is. */
