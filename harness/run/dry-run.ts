@@ -18,6 +18,7 @@ import { experimentObjects } from './experiment/objects.ts';
 import { checkOwnImages, ownImages } from './images.ts';
 import { imagesUsed } from './selection.ts';
 import { defaultPreStopSeconds } from './session.ts';
+import { measurable } from './variants-not-run.ts';
 
 export interface DryRunRequest {
   readonly configuration: Configuration;
@@ -30,10 +31,10 @@ export interface DryRunRequest {
 const ASSUMED_VERSION = 'v1.34.0';
 
 export async function dryRun(request: DryRunRequest): Promise<string> {
-  const { configuration, foreign, keys } = request;
+  const { configuration, foreign } = request;
   const { provider } = await chooseCluster(configuration, { kinds: foreign?.manifests, ...request.needs });
   const own = await ownImages(provider.kind, configuration.agent);
-  const used = new Set(keys.flatMap(({ scenario }) => imagesUsed(scenario)));
+  const used = new Set(request.keys.flatMap(({ scenario }) => imagesUsed(scenario)));
   if (!foreign) checkOwnImages(own, configuration.agent, used);
   const isContext = provider.kind === 'context';
   const kubernetesVersion = isContext
@@ -47,6 +48,7 @@ export async function dryRun(request: DryRunRequest): Promise<string> {
     kubernetesVersion,
     namespace: configuration.cluster.namespace,
   };
+  const { keys, notRun } = measurable({ ...run, cluster: { info: { kubernetesVersion } } }, request.keys);
   const documents = keys.map((key) => {
     const objects = experimentObjects(run, key, {
       agents: isContext ? 'with-agents' : { node: nodeOf(provider.kind) },
@@ -71,7 +73,10 @@ export async function dryRun(request: DryRunRequest): Promise<string> {
     ];
     return [`# Experiment ${experimentName(key)}`, ...laterOf(key), all.map(yamlOf).join('---\n')].join('\n');
   });
-  const warnings = (foreign?.asIs?.warnings ?? []).map((warning) => `# Warning: ${warning}\n`);
+  const warnings = [
+    ...(foreign?.asIs?.warnings ?? []).map((warning) => `# Warning: ${warning}\n`),
+    ...notRun.map(({ scenario, variant, reason }) => `# ${scenario}, variant ${variant}: ${reason}\n`),
+  ];
   return [
     `${headOf(provider.kind, kubernetesVersion, run.namespace)}\n`,
     ...warnings,

@@ -2,6 +2,8 @@
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { configurationSchema } from '../../harness/config/schema.ts';
+import { asIsTarget } from '../../harness/deploy/foreign.ts';
+import { readText } from '../../harness/deploy/read-manifests.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { chooseCluster } from '../../harness/run/clusters.ts';
@@ -52,6 +54,47 @@ test('every object of every experiment, as YAML', async () => {
   }
   assert.is(objects.length, 16);
   assert.match(text, 'ROLLPROOF_PHASES');
+});
+
+test('what would not be measured is not printed, and said', async () => {
+  const configuration = configurationOf({ kind: 'embedded' });
+  const manifest = `
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  strategy: {rollingUpdate: {maxUnavailable: 0}}
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          readinessProbe: {httpGet: {path: /, port: 8080}}
+          lifecycle: {preStop: {sleep: {seconds: 5}}}
+`;
+  const names = { deployment: 'web', path: '/', method: 'GET' as const, headers: {} };
+  const foreign = asIsTarget(readText('web.yaml', manifest), names, () => 'test');
+  const { keys } = select(scenarios, configuration, {
+    profile: 'quick',
+    scenarios: ['restart'],
+    variants: ['as-is', 'hardened'],
+    repeat: 1,
+    paths: ['cluster-ip'],
+    agents: 1,
+    builtIn: false,
+  });
+  const text = await dryRun({ configuration, foreign, keys, needs: {} });
+  assert.match(text, /^# Experiment restart\.as-is$/m);
+  assert.not.match(text, /Experiment restart\.hardened/);
+  assert.match(text, /^# restart, variant hardened: not measured: its settings change nothing here/m);
 });
 
 test('a namespace is for a cluster of somebody’s', async () => {
