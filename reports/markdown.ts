@@ -4,7 +4,14 @@ import type { LineId } from '../harness/model/line.ts';
 import { lostOutcomes } from '../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../harness/model/results.ts';
 import { clip, count, counted, day, duration, listed, lostOf, percent } from '../harness/words/figures.ts';
-import { causeWords, lineWords, outcomeWords, verdictWords } from '../harness/words/names.ts';
+import {
+  causeWords,
+  hopText,
+  lineWords,
+  outcomeWords,
+  retryText,
+  verdictWords,
+} from '../harness/words/names.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
 import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, byKind, causesOf, kindsOf, lanesOf, mainColumns, worst } from './comparison.ts';
@@ -159,6 +166,8 @@ function comparisonTable(scenario: ScenarioResult): string | undefined {
         return experiment.valid ? figures : `${figures}, not valid`;
       }),
     ]);
+    if (results.some((result) => result && retryText(result)))
+      rows.push(['retries', ...results.map((result) => (result && retryText(result)) ?? '–')]);
     if (!results.some((result) => result && result.lost > 0)) continue;
     rows.push([
       'outcomes',
@@ -175,6 +184,8 @@ function comparisonTable(scenario: ScenarioResult): string | undefined {
       'longest outage',
       ...results.map((result) => (result?.longestOutageMs ? duration(result.longestOutageMs) : 'none')),
     ]);
+    if (results.some((result) => hopText(result?.hops)))
+      rows.push(['where on the way', ...results.map((result) => hopText(result?.hops) ?? '–')]);
     rows.push([
       'main cause',
       ...results.map((result) =>

@@ -3,6 +3,13 @@ import type { ScenarioDefinition } from '../harness/model/scenario.ts';
 import { autoscale, autoscaleReapply } from './autoscale.ts';
 import { badImage, crashAfterReady, neverReady } from './broken-version.ts';
 import { crash, forceDelete, nodeDrain, podDelete } from './chaos.ts';
+import {
+  gatewayRollout,
+  ingressControllerRollout,
+  ingressKeepalive,
+  ingressRollout,
+  ingressScaleDown,
+} from './entries.ts';
 import { imageChange } from './image-change.ts';
 import { kubectlParity } from './kubectl-parity.ts';
 import { nginxPublished } from './nginx-published.ts';
@@ -61,4 +68,9 @@ export const scenarios: readonly ScenarioDefinition[] = [
   placementRequired,
   placementAlternatives,
   kubectlParity,
+  ingressRollout,
+  ingressScaleDown,
+  ingressControllerRollout,
+  ingressKeepalive,
+  gatewayRollout,
 ];

@@ -68,8 +68,6 @@ function entryNamed(text: string): Parameters<typeof entriesOf>[0][number] {
 }
 
 function refuseMissing({ paths, entries }: ChosenEntries, { cluster }: Configuration): void {
-  if (entries.length > 0)
-    throw new UsageError('--entry: one of service, node-port and outside can be measured so far.');
   const outside = paths.includes('outside') || entries.some(({ kind }) => kind === 'outside');
   if (outside && (cluster.kind === 'embedded' || cluster.kind === 'context')) {
     throw new UsageError(

@@ -24,6 +24,7 @@ export interface ClusterFlags {
   readonly proxyMode?: ProxyMode;
   readonly ingressClass?: string;
   readonly gatewayClass?: string;
+  readonly gatewayApi?: string;
   readonly installIngress?: (typeof installableControllers)[number];
   readonly keepCluster?: boolean;
   readonly context?: string;
@@ -52,6 +53,7 @@ export const addClusterFlags = (command: Command): Command =>
     )
     .option('--ingress-class <name>', 'IngressClass for entry ingress')
     .option('--gateway-class <name>', 'GatewayClass for entry gateway')
+    .option('--gateway-api <file>', 'kind: standard CRDs of the Gateway API, for entry gateway')
     .option('--keep-cluster', 'leave the cluster up; the next run uses it again')
     .option('--context <name>', 'context of the kubeconfig, for --cluster context')
     .option('--kubeconfig <file>', 'kubeconfig, for --cluster context')
@@ -106,6 +108,7 @@ function withFlags(
       oneNode: flags.oneNode,
       proxyMode: flags.proxyMode,
       installIngress: flags.installIngress,
+      gatewayApi: flags.gatewayApi,
       keep: flags.keepCluster,
       context: flags.context,
       kubeconfig: flags.kubeconfig,

@@ -9,11 +9,14 @@ import { cannotRun, select } from '../run/selection.ts';
 import { outputFolder, withSession } from '../run/session.ts';
 import { type Tuned, tunePreStop } from '../run/tune.ts';
 import { MARGIN_MS } from '../run/tune-advice.ts';
-import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
+import { hopText } from '../words/names.ts';
+import { chosenEntries } from './entries.ts';
+import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wholeNumber } from './flags.ts';
 import { configuredTarget } from './target.ts';
 
 interface TuneFlags extends ClusterFlags {
   readonly scenario: string;
+  readonly entry: readonly string[];
   readonly tries: number;
   readonly longest: number;
   readonly out?: string;
@@ -26,6 +29,12 @@ export function registerTune(program: Command): void {
     .description('find the shortest preStop sleep that loses no new connection on this cluster')
     .addOption(clusterOption())
     .option('--scenario <id>', 'what happens to the pods', 'image-change')
+    .option(
+      '--entry <entries>',
+      'where load comes in, side by side: service, ingress, gateway, a URL, here:URL',
+      list,
+      [],
+    )
     .option('--tries <n>', 'runs without a loss that confirm a length', wholeNumber(1, 100), 3)
     .option('--longest <seconds>', 'longest preStop sleep to try', wholeNumber(1, 600), 60)
     .option('--out <dir>', 'folder for journals and tune.json (default: a new one under out/)')
@@ -55,6 +64,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
     agents: configuration.load.agents ?? 1,
     builtIn: !configuration.target,
   });
+  const { entries } = chosenEntries({ entry: flags.entry, path: [] }, configuration);
   const foreign = await configuredTarget(loaded, flags.copySecrets === true);
   const out = outputFolder(flags.out ?? configuration.out);
   const scenario = { ...(selection.scenarios[0] as Scenario), claims: [] };
@@ -78,6 +88,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
         scenario,
         out,
         tries: flags.tries,
+        entries: entries.length > 0 ? entries : (scenario.entries ?? []),
         longestSeconds: flags.longest,
       });
       writeFileSync(join(out, 'tune.json'), `${JSON.stringify(tuned, null, 2)}\n`);
@@ -92,6 +103,7 @@ function tunedText({
   preStopSeconds,
   measured,
   confirmed,
+  byEntry,
   marginMs,
   grace,
   cluster,
@@ -109,6 +121,7 @@ function tunedText({
         `Tried ${one.preStopSeconds} s ${one.tries === 1 ? 'once' : `${one.tries} times`}: lost ${one.lost} of ${one.attempts} new connections, the last one came after ${seconds(one.lagMs)}.`,
     ),
   ];
+  lines.push(...entryLines(byEntry, confirmed));
   if (preStopSeconds !== undefined && grace) {
     const [last] = confirmed.slice(-1);
     lines.push(
@@ -121,4 +134,24 @@ function tunedText({
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** The shortest length for each entry, side by side, and which hop asked for the longest. */
+function entryLines(byEntry: Tuned['byEntry'], confirmed: Tuned['confirmed']): string[] {
+  if (!byEntry) return [];
+  const lines = Object.entries(byEntry).map(([entry, shortest]) =>
+    shortest === null
+      ? `Entry ${entry}: no length that was tried kept all its new connections.`
+      : `Entry ${entry}: ${shortest} s was the shortest length tried that lost none of its new connections.`,
+  );
+  // What the last length that was too short lost, and where.
+  const short = confirmed.findLast(({ lost }) => lost > 0)?.byEntry ?? {};
+  for (const [entry, { lost, hops }] of Object.entries(short)) {
+    const where = hopText(hops);
+    if (lost > 0)
+      lines.push(
+        `What decides: entry ${entry} lost ${lost}${where ? `, ${where}` : ''}, at the last length that was too short.`,
+      );
+  }
+  return ['', ...lines];
 }

@@ -323,6 +323,11 @@ export const configurationSchema = z.strictObject({
       kind: z.enum(['auto', ...clusterKinds]).optional(),
       nodeImage: text.optional().describe('kind: the node image.'),
       oneNode: z.boolean().optional().describe('kind: one node instead of four.'),
+      gatewayApi: text
+        .optional()
+        .describe(
+          'kind: file with the standard CRDs of the Gateway API, installed for the run where they lack.',
+        ),
       installIngress: z
         .enum(installableControllers)
         .optional()

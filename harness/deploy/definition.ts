@@ -5,6 +5,8 @@ export interface TargetDefinition {
   readonly builtIn: boolean;
   /** Manifests as they stand in the files: no setting applied, no namespace. */
   readonly manifests: readonly Manifest[];
+  /** Ingresses and routes of somebody's manifests: created where their entry is measured. */
+  readonly entries?: readonly Manifest[];
   readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
   readonly service: { readonly name: string; readonly port: number };
   /** What clients ask for. `longPath` takes `holdMs` into account for the built-in target. */

@@ -47,7 +47,12 @@ export function asIsTarget(
   );
   const workload = read.find(({ manifest }) => manifest.kind === kind && manifest.metadata.name === name);
   if (service && workload) refuseUnreachable(service, workload.manifest, definition.service.port);
-  return { ...definition, asIs: { substitutions, warnings: standstills(manifests, { kind, name }) } };
+  const entries = read.flatMap(({ manifest }) => (manifest.kind === 'Ingress' ? [manifest] : []));
+  return {
+    ...definition,
+    ...(entries.length > 0 && { entries }),
+    asIs: { substitutions, warnings: standstills(manifests, { kind, name }) },
+  };
 }
 
 /** Where a sentence that begins with a field of the target belongs. */

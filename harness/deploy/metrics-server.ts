@@ -34,7 +34,7 @@ export async function installMetricsServer(
   options: MetricsOptions,
 ): Promise<() => Promise<void>> {
   const manifests = metricsServerManifests(options.resolutionSeconds);
-  const remove = () => removeObjects(kube, manifests);
+  const remove = () => removeOwn(kube, manifests);
   try {
     // What a killed run has left would be in the way.
     await remove();
@@ -79,7 +79,7 @@ async function metricsReady(kube: Kube, signal: AbortSignal): Promise<void> {
 }
 
 /** Only what carries our label: an object of that name that somebody else made stays. */
-async function removeObjects(kube: Kube, manifests: readonly Manifest[]): Promise<void> {
+export async function removeOwn(kube: Kube, manifests: readonly Manifest[]): Promise<void> {
   for (const manifest of manifests.toReversed()) {
     try {
       const found = await kube.objects.read({

@@ -32,12 +32,13 @@ export interface Routing {
   delayAt(atMs: number): number;
 }
 
-export function routing(journal: Journal, clocks: Clocks): Routing {
-  const service = serviceName(journal.header.target.service);
+/** `of`: NAMESPACE/NAME of another Service than the target's. */
+export function routing(journal: Journal, clocks: Clocks, of?: string): Routing {
+  const service = serviceName(of ?? journal.header.target.service);
   const slices = new Map<string, EndpointSliceFacts>();
   const states: RoutingState[] = [];
   for (const { facts, event, name, t, line } of journal.watches) {
-    if (facts.kind !== 'EndpointSlice' || facts.service !== service) continue;
+    if (facts.kind !== 'EndpointSlice' || (facts.service !== service && facts.service !== of)) continue;
     if (event === 'DELETED') slices.delete(name);
     else slices.set(name, facts);
     const all: EndpointState[] = [...slices.values()]

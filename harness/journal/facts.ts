@@ -22,6 +22,8 @@ export interface JournalFacts {
   readonly pods: ReadonlyMap<string, PodLife>;
   readonly routing: Routing;
   readonly witness: Witness;
+  /** The entries' own pods, as far as they are known. */
+  readonly entryPods: ReadonlyMap<string, PodLife>;
   readonly steps: readonly StepFact[];
   readonly milestones: readonly (Moment & { readonly name: RecordOf<'milestone'>['name'] })[];
   /** What watches saw, in order. */
@@ -96,6 +98,9 @@ class FactsOfJournal implements JournalFacts {
   }
   get witness() {
     return this.#keep('witness', () => witnessOf(this.journal, this.clocks));
+  }
+  get entryPods() {
+    return this.#keep('entryPods', () => podLives(this.journal, this.clocks, 'entry'));
   }
   get steps() {
     return this.#keep('steps', () => stepFacts(this.journal, this.clocks));

@@ -63,12 +63,20 @@ export interface PodLife {
 }
 
 /** Pods of the target (not the control target's, not the agents'), in order of creation. */
-export function podLives(journal: Journal, clocks: Clocks): ReadonlyMap<string, PodLife> {
+export function podLives(
+  journal: Journal,
+  clocks: Clocks,
+  of: 'target' | 'entry' = 'target',
+): ReadonlyMap<string, PodLife> {
   const changes = new Map<string, PodChange[]>();
   const roles = new Set<string | undefined>();
   for (const watch of journal.watches) if (watch.facts.kind === 'Pod') roles.add(watch.facts.role);
   const isTarget = (facts: PodFacts) =>
-    roles.has('target') ? facts.role === 'target' : facts.role !== 'control' && facts.role !== 'agent';
+    of === 'entry'
+      ? facts.role === 'entry'
+      : roles.has('target')
+        ? facts.role === 'target'
+        : facts.role !== 'control' && facts.role !== 'agent' && facts.role !== 'entry';
   for (const watch of journal.watches) {
     if (watch.facts.kind !== 'Pod' || !isTarget(watch.facts)) continue;
     const list = changes.get(watch.name) ?? [];

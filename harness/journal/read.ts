@@ -131,7 +131,7 @@ export function createJournalReader(file: string): JournalReader {
       if (record.type === 'stream-end' && !streamIds.has(record.end.stream)) {
         refuse(unknownStream(line, 'end.stream', record.end.stream));
       }
-      if (record.type === 'watch' && record.facts.kind === 'Pod') {
+      if (record.type === 'watch' && record.facts.kind === 'Pod' && record.facts.role !== 'entry') {
         namespace ||= record.namespace;
         if (record.namespace !== namespace) {
           refuse(

@@ -1,6 +1,7 @@
 // Adds up what the agents counted, stream by stream: totals, buckets of 100 ms, lost runs and listed failures, all in
 // ms since the load's start.
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import { isProxied } from '../model/entry.ts';
 import type { RecordOf } from '../model/journal.ts';
 import {
   BUCKET_MS,
@@ -11,6 +12,7 @@ import {
   type OutcomeCounts,
   outcomes,
   type Percentiles,
+  type StreamPlan,
 } from '../model/load.ts';
 import type { Clocks } from './clocks.ts';
 import type { Journal } from './read.ts';
@@ -54,6 +56,10 @@ export interface Stream {
   readonly id: string;
   readonly lane: Lane;
   readonly control: boolean;
+  /** It goes through a proxy (an ingress, a gateway, somebody's URL). */
+  readonly proxied: boolean;
+  /** Prefix of its request ids; undefined: they have none. */
+  readonly requestIds: string | undefined;
   readonly ends: readonly RecordOf<'stream-end'>['end'][];
   readonly scheduled: number;
   readonly attempts: number;
@@ -82,9 +88,9 @@ export const CONTROL_STREAM = 'control';
 
 export function sumStreams(journal: Journal, clocks: Clocks, witness: Witness): readonly Stream[] {
   const addresses = agentAddresses(journal);
-  return journal.header.plan.streams.map(({ id, lane, url }) => {
-    const askedOf = askedIn(witness, addressOf(url), addresses);
-    return sumStream(journal, clocks, id, lane, askedOf);
+  return journal.header.plan.streams.map((plan) => {
+    const askedOf = askedIn(witness, addressOf(plan.url), addresses);
+    return sumStream(journal, clocks, plan, askedOf);
   });
 }
 
@@ -128,7 +134,9 @@ const addressOf = (url: string): string => {
   return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
 };
 
-function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane, askedOf: AskedOf): Stream {
+function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: AskedOf): Stream {
+  const { id, lane, requestIds } = plan;
+  const entry = journal.header.entries?.find(({ name }) => name === plan.entry);
   const ends = journal.streamEnds.filter((record) => record.end.stream === id);
   const buckets = new Map<number, SumBucket>();
   const answers = new Map<string, AnswerSpan>();
@@ -196,6 +204,8 @@ function sumStream(journal: Journal, clocks: Clocks, id: string, lane: Lane, ask
     id,
     lane,
     control: id === CONTROL_STREAM,
+    proxied: entry !== undefined && isProxied(entry),
+    requestIds,
     ends: ends.map((record) => record.end),
     scheduled,
     attempts: ends.length > 0 ? sum((end) => end.attempts) : framed.sent,

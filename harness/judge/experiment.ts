@@ -8,6 +8,7 @@ import { inLineOrder, type LineId } from '../model/line.ts';
 import type { ExperimentResult, LaneResult } from '../model/results.ts';
 import { inferStarts } from './causes/infer-starts.ts';
 import { buildScene } from './causes/scene.ts';
+import { wayOf } from './causes/way.ts';
 import { kernelResults } from './kernel.ts';
 import { judgeLane } from './lanes.ts';
 import { measure, notRunMeasures } from './measures.ts';
@@ -36,7 +37,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     const ofLine = target.filter((stream) => stream.id === line);
     const [first] = ofLine;
     if (!first) continue;
-    const judged = judgeLane(first.lane, ofLine, header.agents, scene);
+    const judged = judgeLane(first.lane, ofLine, header.agents, scene, wayOf(facts, scene, line));
     results[line] = judged.result;
     if (line === 'new') lastRouted = judged.lastRouted;
   }
@@ -68,6 +69,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     ...(header.warnings && { warnings: header.warnings }),
     ...(header.unchanged && { unchanged: header.unchanged }),
     path: header.path,
+    ...(header.entries && { entries: header.entries }),
     agents: header.agents,
     repeat: header.repeat,
     journal: options.journalName ?? journal.file,

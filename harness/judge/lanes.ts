@@ -1,10 +1,12 @@
 // The result of one lane: counts merged over agents, windows, outage, rates and causes.
 
 import { addOutcomes, countLost, type Stream } from '../journal/streams.ts';
+import type { Hop } from '../model/entry.ts';
 import { BUCKET_MS, isLost, type Lane, type OutcomeCounts, type Percentiles } from '../model/load.ts';
 import type { Cause, LaneResult, LossWindow } from '../model/results.ts';
 import { attributeWindows } from './causes/attribute.ts';
 import type { Scene } from './causes/scene.ts';
+import type { Way } from './causes/through.ts';
 import { lossRate } from './statistics.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
@@ -15,7 +17,13 @@ export interface JudgedLane {
 }
 
 /** `streams`: those of one lane (usually one). */
-export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number, scene: Scene): JudgedLane {
+export function judgeLane(
+  lane: Lane,
+  streams: readonly Stream[],
+  agents: number,
+  scene: Scene,
+  way?: Way,
+): JudgedLane {
   const outcomes: OutcomeCounts = {};
   for (const stream of streams) addOutcomes(outcomes, stream.outcomes);
   const sum = (pick: (stream: Stream) => number) =>
@@ -25,7 +33,7 @@ export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number
   const runs = streams.flatMap((stream) => stream.runs);
   const spacingMs = Math.max(0, ...streams.map((stream) => stream.spacingMs));
   const windows = lossWindows(runs, spacingMs);
-  const { windows: attributed, lastRouted } = attributeWindows(lane, streams, windows, scene);
+  const { windows: attributed, lastRouted } = attributeWindows(lane, streams, windows, scene, way);
   const result: LaneResult = {
     scheduled: sum((stream) => stream.scheduled),
     attempts,
@@ -41,6 +49,7 @@ export function judgeLane(lane: Lane, streams: readonly Stream[], agents: number
     latencyMs: worst(streams.map((stream) => stream.latencyMs)),
     sendLagMs: worst(streams.map((stream) => stream.sendLagMs)),
     causes: sumCauses(attributed),
+    ...(way && { hops: sumHops(attributed), ...way.retries(streams) }),
     windows: attributed,
   };
   return { result, lastRouted };
@@ -87,6 +96,13 @@ const worst = (parts: readonly Percentiles[]): Percentiles => {
   const of = (name: keyof Percentiles) => Math.max(0, ...parts.map((part) => part[name]));
   return { p50: of('p50'), p90: of('p90'), p99: of('p99'), p999: of('p999'), max: of('max') };
 };
+
+function sumHops(windows: readonly LossWindow[]): NonNullable<LaneResult['hops']> {
+  const sums: Partial<Record<Hop, number>> = {};
+  for (const { hop, lost } of windows.flatMap((window) => window.causes))
+    if (hop) sums[hop] = (sums[hop] ?? 0) + lost;
+  return sums;
+}
 
 function sumCauses(windows: readonly LossWindow[]): Partial<Record<Cause, number>> {
   const causes: Partial<Record<Cause, number>> = {};

@@ -7,6 +7,7 @@ import type { Journal } from '../journal/read.ts';
 import { type Rollout, within } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
 import type { Witness } from '../journal/witness.ts';
+import { hops } from '../model/entry.ts';
 import { type ByLine, linesOf } from '../model/line.ts';
 import { BUCKET_MS, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
@@ -79,6 +80,10 @@ function laneMeasures(result: LaneResult): Found {
   };
   for (const outcome of lostOutcomes) found[`lost:${outcome}`] = result.outcomes[outcome] ?? 0;
   for (const cause of causes) found[`cause:${cause}`] = result.causes[cause] ?? 0;
+  if (result.hops) for (const hop of hops) found[`hop:${hop}`] = result.hops[hop] ?? 0;
+  found.repeated = result.deliveries?.repeated;
+  found.hidden = result.deliveries?.hidden;
+  found.retriedByLog = result.retriedByLog;
   return found;
 }
 

@@ -58,7 +58,7 @@ function ask(
       {
         // The method is not repeated: a preflight must not change anything on the target.
         method: 'GET',
-        headers: { ...plan.headers, host: url.host, connection: 'close' },
+        headers: { host: url.host, ...plan.headers, connection: 'close' },
         agent: false,
         signal,
         // What the certificate says is for the load to find out, and to count.
@@ -69,10 +69,14 @@ function ask(
         ...(endpoint && { hostname: endpoint.host, port: endpoint.port }),
       },
       (response) => {
+        const status = response.statusCode ?? 0;
+        const expected =
+          plan.expectStatus.length > 0 ? plan.expectStatus.includes(status) : status >= 200 && status < 300;
         const answered = () => {
           clearTimeout(timer);
           response.destroy();
-          resolve(undefined);
+          // An entry answers before it has heard of its routes.
+          resolve(plan.entry === undefined || expected ? undefined : `it answered ${status}`);
         };
         // A stream that never ends is an answer, too.
         const timer = setTimeout(answered, BODY_LIMIT_MS);

@@ -1,5 +1,6 @@
 // A scenario: what happens to the target while it is under load, and what is claimed about it. Data only.
 import { z } from 'zod';
+import { entrySchema } from './entry.ts';
 import { lineIdSchema } from './line.ts';
 import { lanes, longestMs, offeredRateSchema, rateBounds } from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
@@ -61,7 +62,8 @@ export const stepSchema = z.discriminatedUnion('step', [
   z.object({ step: z.literal('rollback'), toRevision: z.number().int().positive().optional() }),
   z.object({ step: z.literal('pause') }),
   z.object({ step: z.literal('resume') }),
-  z.object({ step: z.literal('restart') }),
+  /** `of: entry`: the installed controller; ends when its new pods are ready and the old ones gone. */
+  z.object({ step: z.literal('restart'), of: z.enum(['target', 'entry']).optional() }),
   z.object({
     step: z.literal('delete-pod'),
     count: z.number().int().positive().default(1),
@@ -174,6 +176,8 @@ export const targetSpecSchema = z.object({
   /** Delay from process start to listening, ms. */
   startMs: timeMs.default(2000),
   workMs: timeMs.default(5),
+  /** What the load asks the built-in target with. */
+  method: z.enum(['GET', 'POST']).optional(),
   cpuMs: timeMs.default(0),
   /** Strategic merge patches applied to the base manifest before the variant's settings: [{kind, patch}]. */
   patches: z.array(z.object({ kind: z.string(), patch: z.record(z.string(), z.unknown()) })).default([]),
@@ -230,6 +234,15 @@ const loadsSchema = z.array(laneLoadSchema).superRefine((loads, context) => {
   }
 });
 
+/** How an installed controller runs. */
+export const entryControllerSchema = z.object({
+  replicas: z.number().int().min(1).max(10).default(2),
+  /** Flags beside ours. */
+  args: z.array(z.string()).default([]),
+  /** Strategic merge patch of its Deployment. */
+  patch: z.record(z.string(), z.unknown()).default({}),
+});
+
 /**
  * A variant of one scenario alone: the same question of another target, or of other steps. It stands in `variants` by
  * its name; the fields that it has replace the scenario's.
@@ -243,6 +256,7 @@ export const caseSchema = z.object({
   load: loadsSchema.optional(),
   steps: z.array(stepSchema).optional(),
   until: z.enum(['rollout', 'no-terminating']).optional(),
+  entryController: entryControllerSchema.optional(),
 });
 
 const caseName = z
@@ -282,6 +296,10 @@ export const scenarioSchema = z.object({
       alone: z.boolean().default(false),
     })
     .default({ nodes: 1, images: [], clusters: [...clusterKinds], metrics: false, alone: false }),
+  /** Where load comes in, side by side. Default: what the command says, else the Service alone. */
+  entries: z.array(entrySchema).max(6).optional(),
+  /** The controller that is installed for entries `ingress` and `gateway`, on a cluster of ours. */
+  entryController: entryControllerSchema.optional(),
   /** Quiet load before the first step and after the last event, ms. */
   warmUpMs: timeMs.default(2000),
   tailMs: timeMs.default(3000),
@@ -321,12 +339,13 @@ export function defineScenario(full: ScenarioInput, quick: Partial<ScenarioInput
 export function scenarioOfVariant(scenario: Scenario, variant: string): Scenario {
   const own = Object.hasOwn(scenario.cases, variant) ? scenario.cases[variant] : undefined;
   if (!own) return scenario;
-  const { target, load, steps, until } = own;
+  const { target, load, steps, until, entryController } = own;
   return {
     ...scenario,
     ...(target && { target }),
     ...(load && { load }),
     ...(steps && { steps }),
     ...(until && { until }),
+    ...(entryController && { entryController }),
   };
 }

@@ -7,7 +7,7 @@ import type { TargetDefinition } from '../deploy/definition.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
 import type { Entry } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
-import { lineId, linesNamed } from '../model/line.ts';
+import { lineId, linesNamed, parseLineId, serviceEntry } from '../model/line.ts';
 import {
   type Profile,
   type Scenario,
@@ -52,7 +52,7 @@ export function select(
       request.profile === 'full' ? definition.full : definition.quick,
       configuration.load,
     );
-    const made = withClaims(scenario, request.builtIn);
+    const made = withClaims(scenario, request);
     if (request.builtIn || made.target.own) return made;
     const theirs = known.includes(definition) ? withoutPodFigures(made) : made;
     return onTheirWorkload(theirs, configuration, request);
@@ -68,7 +68,7 @@ export function select(
           scenario: asRun,
           variant,
           path,
-          ...(request.entries?.length && { entries: request.entries }),
+          ...entriesOf(asRun, request),
           agents,
           repeat,
         })),
@@ -78,14 +78,40 @@ export function select(
   return { scenarios, keys };
 }
 
+/** The command's stand before the scenario's own. */
+function entriesOf({ entries }: Scenario, request: SelectionRequest): Pick<ExperimentKey, 'entries'> {
+  const chosen = request.entries?.length ? request.entries : entries;
+  return chosen ? { entries: chosen } : {};
+}
+
 /** Claims on lanes that do not fire, or on a target that is not under test, cannot be decided: they are not made. */
-function withClaims(scenario: Scenario, builtIn: boolean): Scenario {
-  const fired = scenario.load.map((load) => lineId({ kind: load.lane }));
-  const made = scenario.claims.filter(
-    ({ appliesTo, builtInOnly }) =>
-      (!appliesTo.lane || linesNamed(appliesTo.lane, fired).length > 0) && (builtIn || !builtInOnly),
-  );
+function withClaims(scenario: Scenario, request: SelectionRequest): Scenario {
+  const entries = request.entries?.length ? request.entries : scenario.entries;
+  const names = entries?.map(({ name }) => name) ?? [serviceEntry];
+  const fired = names.flatMap((entry) => scenario.load.map((load) => lineId({ kind: load.lane, entry })));
+  const asked = request.entries?.length && !scenario.entries ? names : [];
+  const made = scenario.claims
+    .flatMap((claim) => [claim, ...atEntries(claim, asked)])
+    .filter(
+      ({ appliesTo, builtInOnly }) =>
+        (!appliesTo.lane || linesNamed(appliesTo.lane, fired).length > 0) &&
+        (request.builtIn || !builtInOnly),
+    );
   return { ...scenario, claims: made };
+}
+
+/** What a scenario says of losses in a lane is asked of that lane at every entry that the command names. */
+function atEntries(claim: Scenario['claims'][number], entries: readonly string[]): Scenario['claims'] {
+  const lane = claim.appliesTo.lane === undefined ? undefined : parseLineId(claim.appliesTo.lane);
+  if (!lane || lane.entry !== serviceEntry || claim.role === 'fact') return [];
+  return entries
+    .filter((entry) => entry !== serviceEntry)
+    .map((entry) => ({
+      ...claim,
+      id: `${claim.id}-${entry}`,
+      text: `Through ${entry}: ${claim.text}`,
+      appliesTo: { ...claim.appliesTo, lane: lineId({ ...lane, entry }) },
+    }));
 }
 
 /** Figures that say how many pods there are, or where. */
@@ -171,6 +197,8 @@ export function cannotRun(
   lacking: ReadonlyMap<string, string>,
   /** The cluster answers for CPU use, or can be made to. */
   metrics = true,
+  /** The cluster knows the Gateway API. */
+  gatewayApi = true,
 ): string | undefined {
   const { needs } = scenario;
   const { info } = cluster;
@@ -192,6 +220,8 @@ export function cannotRun(
   const missing = imagesUsed(scenario).filter((name) => !Object.hasOwn(images, name) && !isLiteral(name));
   if (missing.length > 0)
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
+  if (scenario.entries?.some((entry) => entry.kind === 'gateway') && !gatewayApi)
+    return 'It needs the Gateway API, which this cluster lacks (--gateway-api FILE with its standard CRDs).';
   if (needs.metrics && !metrics)
     return 'It needs the metrics API (metrics-server), which this cluster lacks.';
   if (scenario.steps.some((step) => step.step === 'proxy-delay') && !cluster.delayProxy) {

@@ -5,6 +5,8 @@ import type { CreateOptions, RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
+import { definitionsIn, hasGatewayApi, installGatewayApi } from '../deploy/entries/gateway-api.ts';
+import { traefikImage } from '../deploy/entries/traefik.ts';
 import { hasMetrics, installMetricsServer } from '../deploy/metrics-server.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
 import { FaultError, UsageError } from '../model/errors.ts';
@@ -102,6 +104,7 @@ async function openSession<T>(
   });
   progress.note(why);
   for (const warning of foreign?.asIs?.warnings ?? []) progress.note(`Warning: ${warning}`);
+  if (configuration.cluster.gatewayApi !== undefined) definitionsIn(configuration.cluster.gatewayApi);
   if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios);
   checkMachine(request.out, request.scenarios, provider.kind === 'embedded');
   const own = await timed('Bundle target and load agent', () =>
@@ -116,6 +119,7 @@ async function openSession<T>(
     return up;
   });
   const images = neededRequests(own, foreign ? imagesRun(foreign, request.scenarios) : [], used);
+  if (configuration.cluster.installIngress) images.push({ name: traefikImage });
   const lackingImages = await timed('Images', async (say) => {
     const options = { progress: say, signal };
     await cluster.provideImages(images, options);
@@ -132,6 +136,12 @@ async function openSession<T>(
     life.defer('remove metrics-server', () => remove());
     remove = await timed('CPU metrics', () => metricsFor(kube, request, cluster.stays, signal));
   }
+  const { gatewayApi } = configuration.cluster;
+  if (gatewayApi !== undefined && cluster.info.kind === 'kind' && !(await hasGatewayApi(kube))) {
+    let remove = async () => {};
+    life.defer('remove the Gateway API', () => (cluster.stays ? remove() : undefined));
+    remove = await timed('Gateway API', () => installGatewayApi(kube, gatewayApi, signal));
+  }
   const runId = newRunId();
   const run: RunContext = {
     kube,
@@ -144,6 +154,11 @@ async function openSession<T>(
     proxyDelayMs: request.needs.proxyDelayMs,
     target: foreign ?? builtInTarget(own.target, targetGracefulEnv, own.pods),
     own: own.pods,
+    entering: {
+      install: configuration.cluster.installIngress,
+      ingressClass: configuration.load.ingressClass,
+      gatewayClass: configuration.load.gatewayClass,
+    },
     preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
     configuration: configuration as unknown as Record<string, unknown>,
     arguments: request.arguments,

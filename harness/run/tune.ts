@@ -1,7 +1,9 @@
 // The shortest preStop sleep that loses no new connection, from measured routing, then confirmed: what `rollproof tune`
 // answers, and `rollproof harden` writes.
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
+import type { Entry, Hop } from '../model/entry.ts';
 import { type ExitCode, exitCode } from '../model/errors.ts';
+import { parseLineId } from '../model/line.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import type { Scenario } from '../model/scenario.ts';
 import type { ExperimentKey } from './experiment/index.ts';
@@ -29,10 +31,21 @@ export interface Tuned {
     lost: number;
     attempts: number;
     lagMs: number;
+    /** By entry, where several were measured. */
+    byEntry?: Readonly<Record<string, EntryTries>>;
   }[];
+  /** The shortest length that was tried at which clients of each entry lost nothing; null: none was. */
+  readonly byEntry?: Readonly<Record<string, number | null>>;
   readonly marginMs: number;
   readonly grace: GraceCheck | undefined;
   readonly longestSeconds: number;
+}
+
+export interface EntryTries {
+  readonly lost: number;
+  readonly attempts: number;
+  /** Lost by hop, where a proxy stands on the way. */
+  readonly hops?: Partial<Record<Hop, number>>;
 }
 
 /** Kube-proxy applies changes once a second or so: long enough for nearly every cluster, short enough to wait for. */
@@ -47,6 +60,8 @@ export interface TuneRequest {
   readonly out: string;
   /** Runs without a loss that confirm a length. */
   readonly tries: number;
+  /** Where load comes in, side by side; empty: the Service alone. A length is confirmed when no entry loses. */
+  readonly entries?: readonly Entry[];
   /** Longest sleep to try. */
   readonly longestSeconds: number;
   /** What is in force while the routing is measured, and while a length is confirmed; default: tune's own. */
@@ -150,11 +165,11 @@ class Search {
     const tries = {
       preStopSeconds: seconds,
       tries: results.length,
-      lost: sum((result) => result.lanes.new?.lost ?? 0),
-      attempts: sum((result) => result.lanes.new?.attempts ?? 0),
+      lost: sum((result) => newLines(result).reduce((lost, { figures }) => lost + figures.lost, 0)),
+      attempts: sum((result) => newLines(result).reduce((all, { figures }) => all + figures.attempts, 0)),
       lagMs: Math.max(...results.map((result) => routingOf(result, seconds)?.lagMs ?? 0)),
     };
-    this.confirmed.push(tries);
+    this.confirmed.push({ ...tries, ...(this.request.entries?.length && { byEntry: byEntry(results) }) });
     return tries;
   }
 
@@ -170,7 +185,14 @@ class Search {
     const variant = { name: `${what}-${preStopSeconds}s`, version: 1, settings, preStopSeconds };
     const keys = Array.from(
       { length: repeats },
-      (_, repeat): ExperimentKey => ({ scenario, variant, path: 'cluster-ip', agents: 1, repeat }),
+      (_, repeat): ExperimentKey => ({
+        scenario,
+        variant,
+        path: 'cluster-ip',
+        ...(this.request.entries?.length && { entries: this.request.entries }),
+        agents: 1,
+        repeat,
+      }),
     );
     const measured = await measure({ ...run, preStopSeconds }, keys, {
       out: this.request.out,
@@ -196,6 +218,14 @@ class Search {
       preStopSeconds: this.found,
       measured: this.measured,
       confirmed: this.confirmed,
+      ...(this.request.entries?.length && {
+        byEntry: Object.fromEntries(
+          this.request.entries.map(({ name }) => [
+            name,
+            this.confirmed.find((one) => one.byEntry?.[name]?.lost === 0)?.preStopSeconds ?? null,
+          ]),
+        ),
+      }),
       marginMs: this.found === undefined ? 0 : Math.round(this.found * 1000 - lagMs),
       grace:
         this.found === undefined ? undefined : graceCheck(this.found, shutdownMs, graceSecondsOf(target)),
@@ -208,4 +238,24 @@ function graceSecondsOf({ manifests, workload }: TargetDefinition): number | und
   const manifest = manifests.find((one) => one.kind === workload.kind && one.metadata.name === workload.name);
   const seconds = manifest && podTemplateOf(manifest)?.spec.terminationGracePeriodSeconds;
   return typeof seconds === 'number' ? seconds : undefined;
+}
+
+/** The lines of new connections, with the entry of each. */
+const newLines = ({ lanes }: ExperimentResult) =>
+  Object.entries(lanes).flatMap(([id, figures]) => {
+    const line = parseLineId(id);
+    return line?.kind === 'new' && figures ? [{ entry: line.entry, figures }] : [];
+  });
+
+function byEntry(results: readonly ExperimentResult[]): Record<string, EntryTries> {
+  const sums: Record<string, { lost: number; attempts: number; hops?: Partial<Record<Hop, number>> }> = {};
+  for (const { entry, figures } of results.flatMap(newLines)) {
+    const sum = sums[entry] ?? { lost: 0, attempts: 0 };
+    sums[entry] = sum;
+    sum.lost += figures.lost;
+    sum.attempts += figures.attempts;
+    for (const [hop, lost] of Object.entries(figures.hops ?? {}))
+      sum.hops = { ...sum.hops, [hop]: (sum.hops?.[hop as Hop] ?? 0) + lost };
+  }
+  return sums;
 }

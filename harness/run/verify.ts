@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration, KnownNames } from '../config/load.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
+import { hasGatewayApi } from '../deploy/entries/gateway-api.ts';
 import { hasPodMetrics } from '../deploy/metrics-server.ts';
 import type { Entry } from '../model/entry.ts';
 import { combineExitCodes, type ExitCode, exitCode, type FaultError } from '../model/errors.ts';
@@ -155,8 +156,18 @@ async function execute(
   // A cluster of ours has the API or was given it; one of somebody else's is left as it is.
   const metrics =
     run.cluster.info.kind !== 'context' || (await hasPodMetrics(run.kube, run.cluster.namespace));
+  const gatewayApi =
+    !selection.scenarios.some(({ entries }) => entries?.some(({ kind }) => kind === 'gateway')) ||
+    (await hasGatewayApi(run.kube));
   const notRun = selection.scenarios.flatMap((scenario) => {
-    const reason = cannotRun(scenario, run.cluster, run.target.images, session.lackingImages, metrics);
+    const reason = cannotRun(
+      scenario,
+      run.cluster,
+      run.target.images,
+      session.lackingImages,
+      metrics,
+      gatewayApi,
+    );
     return reason ? [{ scenario, reason }] : [];
   });
   const runnable = selection.keys.filter((key) =>

@@ -4,7 +4,7 @@ import { apiMessage, apiStatus } from '../kube/api-error.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { StepContext, StepDetail, StepRunner } from './context.ts';
-import { strategicMerge, workloadPath } from './context.ts';
+import { mergePatch, strategicMerge, workloadPath } from './context.ts';
 import { withDeletions } from './three-way.ts';
 
 /** Server-side path of the kinds that scenarios patch. */
@@ -17,11 +17,19 @@ const pathOf: Readonly<Record<string, string>> = {
   Pod: '/api/v1/namespaces/NS/pods',
   HorizontalPodAutoscaler: '/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers',
   PodDisruptionBudget: '/apis/policy/v1/namespaces/NS/poddisruptionbudgets',
+  Ingress: '/apis/networking.k8s.io/v1/namespaces/NS/ingresses',
+  HTTPRoute: '/apis/gateway.networking.k8s.io/v1/namespaces/NS/httproutes',
 };
+
+/** Kinds that come with CRDs: the API server has no strategic merge for them. */
+const custom: ReadonlySet<string> = new Set(['HTTPRoute']);
 
 export const patchObject: StepRunner<'patch'> = async (step, context) => {
   const path = objectPath(context, step.kind, step.name);
-  await context.kube.json('PATCH', path, { contentType: strategicMerge, body: step.patch });
+  await context.kube.json('PATCH', path, {
+    contentType: custom.has(step.kind ?? '') ? mergePatch : strategicMerge,
+    body: step.patch,
+  });
   return { path };
 };
 

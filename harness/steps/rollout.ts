@@ -1,7 +1,15 @@
 // pause, resume, restart, undo and history as `kubectl rollout` does them.
 import { isDeepStrictEqual } from 'node:util';
 import { FaultError } from '../model/errors.ts';
-import { jsonPatch, type StepContext, type StepRunner, strategicMerge, workloadPath } from './context.ts';
+import { rolloutSettled } from '../model/rollout.ts';
+import {
+  jsonPatch,
+  type StepContext,
+  type StepRunner,
+  strategicMerge,
+  workloadFacts,
+  workloadPath,
+} from './context.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const kubectlRollout = { fieldManager: 'kubectl-rollout' };
@@ -29,11 +37,31 @@ export const resume: StepRunner<'resume'> = async (_step, context) => {
   return {};
 };
 
-export const restart: StepRunner<'restart'> = async (_step, context) => {
+/** The installed controller's Deployment is called as its Service is (harness/deploy/entries). */
+const entryDeployment = 'rollproof-entry';
+const ENTRY_LIMIT_MS = 120_000;
+
+export const restart: StepRunner<'restart'> = async ({ of: what = 'target' }, given) => {
+  const context: StepContext =
+    what === 'entry'
+      ? { ...given, workload: { kind: 'Deployment', name: entryDeployment, container: 'traefik' } }
+      : given;
+  const before = workloadFacts(context)?.generation ?? 0;
   const restartedAt = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   await patch(context, {
     spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': restartedAt } } } },
   });
+  if (what === 'entry') {
+    await given.state.until(
+      `the rollout of ${entryDeployment} to complete and none of its old pods to be there`,
+      () => {
+        const facts = workloadFacts(context);
+        return (facts?.generation ?? 0) > before && rolloutSettled(facts, given.state.pods('entry').values());
+      },
+      ENTRY_LIMIT_MS,
+      given.signal,
+    );
+  }
   return { restartedAt };
 };
 

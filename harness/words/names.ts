@@ -1,7 +1,9 @@
 // What verdicts, causes, outcomes, lanes and settings are called in plain words, in every report.
+import { type Hop, hops } from '../model/entry.ts';
 import { type LineId, parseLineId, serviceEntry } from '../model/line.ts';
 import type { Lane, Outcome, Protocol } from '../model/load.ts';
-import type { Cause, Verdict } from '../model/results.ts';
+import type { Cause, LaneResult, Verdict } from '../model/results.ts';
+import { count } from './figures.ts';
 
 /** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
 export const verdictWords: Record<
@@ -25,6 +27,32 @@ export const verdictWords: Record<
   },
 };
 export type Tone = 'good' | 'bad' | 'warn' | 'note' | 'quiet';
+
+/** A hop as a reader reads it: where on the way through an entry. */
+export const hopWords: Readonly<Record<Hop, string>> = {
+  'client-entry': 'between client and entry',
+  'entry-pod': 'between entry and pod',
+  pod: 'in the pod',
+};
+
+/** "12 between client and entry, 3 in the pod"; undefined: the line has one hop, or lost nothing. */
+export function hopText(lost: Partial<Record<Hop, number>> | undefined): string | undefined {
+  const parts = hops.flatMap((hop) => (lost?.[hop] ? [`${count(lost[hop])} ${hopWords[hop]}`] : []));
+  return parts.length > 0 ? parts.join(', ') : undefined;
+}
+
+/** What an entry's retries did, as far as target or access log tell; undefined: neither does. */
+export function retryText({
+  deliveries,
+  retriedByLog,
+}: Pick<LaneResult, 'deliveries' | 'retriedByLog'>): string | undefined {
+  const parts = [
+    deliveries &&
+      `${count(deliveries.repeated)} of ${count(deliveries.received)} requests that the target received came more than once, ${count(deliveries.hidden)} of them answered as expected: losses that retries hid`,
+    retriedByLog !== undefined && `${count(retriedByLog)} sent again and answered, as the access log says`,
+  ].filter((part) => part !== undefined && part !== false);
+  return parts.length > 0 ? parts.join('; ') : undefined;
+}
 
 /** A cause as a heading, what happens, and which setting is known to stop it. */
 export const causeWords: Record<

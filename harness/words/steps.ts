@@ -19,6 +19,8 @@ export function describeStep(step: Step): string {
       return ['patch', step.kind, step.name].filter(Boolean).join(' ');
     case 'deploy':
       return step.refusedWith === undefined ? 'deploy' : 'deploy, which is refused';
+    case 'restart':
+      return step.of === 'entry' ? 'restart the entry’s controller' : 'restart';
     case 'rollback':
       return step.toRevision ? `undo to revision ${step.toRevision}` : 'undo';
     case 'kubectl':

@@ -1,10 +1,18 @@
 // One scenario on the page: the answer, then before and after, what to change, the time line, causes and claims.
-import type { ExperimentResult, Results, ScenarioResult, Verdict } from '../../harness/model/results.ts';
+import type {
+  ExperimentResult,
+  LaneResult,
+  Results,
+  ScenarioResult,
+  Verdict,
+} from '../../harness/model/results.ts';
 import { count, counted, percent } from '../../harness/words/figures.ts';
 import {
   causeWords,
+  hopText,
   lineWords,
   lossTone,
+  retryText,
   settingMeans,
   toneSigns,
   verdictWords,
@@ -301,6 +309,10 @@ function cursorData(timeline: Timeline): unknown {
   };
 }
 
+/** Where on the way, and what retries did: of a line that goes through an entry. */
+const wayText = (result: LaneResult): string =>
+  [hopText(result.hops), retryText(result)].map((part) => part && `; ${part}`).join('');
+
 /** Per experiment and lane that lost anything: windows, causes, facts. */
 function causes({ scenario, journals }: ScenarioInput): Markup | undefined {
   const lossy = scenario.experiments.flatMap((experiment) =>
@@ -325,7 +337,7 @@ function causes({ scenario, journals }: ScenarioInput): Markup | undefined {
 ${lossy.map(({ experiment, lane, result }) => {
   const shown = result.windows.slice(0, windowsShown);
   const rest = result.windows.length - shown.length;
-  const caption = `${experimentName(scenario, experiment)}, lane ${lane}: ${count(result.lost)} lost in ${counted(result.windows.length, 'window')}${rest > 0 ? ` (the first ${windowsShown} of them; all are in results.json)` : ''}`;
+  const caption = `${experimentName(scenario, experiment)}, lane ${lane}: ${count(result.lost)} lost in ${counted(result.windows.length, 'window')}${rest > 0 ? ` (the first ${windowsShown} of them; all are in results.json)` : ''}${wayText(result)}`;
   const part = html`${causesTable(shown, caption, {
     key: experimentKey(scenario, experiment),
     line: lane,

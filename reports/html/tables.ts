@@ -16,7 +16,14 @@ import type {
 } from '../../harness/model/results.ts';
 import { asIsName } from '../../harness/model/setting.ts';
 import { at, count, counted, duration, listed, percent } from '../../harness/words/figures.ts';
-import { causeWords, lineWords, lossTone, outcomeWords, type Tone } from '../../harness/words/names.ts';
+import {
+  causeWords,
+  hopWords,
+  lineWords,
+  lossTone,
+  outcomeWords,
+  type Tone,
+} from '../../harness/words/names.ts';
 import { windowSentence } from '../../harness/words/window.ts';
 import { caseRows, claimSays } from '../cases.ts';
 import {
@@ -469,7 +476,7 @@ export function causesTable(
         (
           share,
           i,
-        ) => html`<tr>${i === 0 && head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small><code>${share.cause}</code>, confidence ${share.confidence}</small></td><td>${factList(share, key, view)}</td></tr>
+        ) => html`<tr>${i === 0 && head}<td><b>${count(share.lost)}</b></td><td><b>${causeWords[share.cause].title}</b><small>${share.hop && html`${hopWords[share.hop]}, `}<code>${share.cause}</code>, confidence ${share.confidence}</small></td><td>${factList(share, key, view)}</td></tr>
 `,
       );
     }),

@@ -40,10 +40,15 @@ export interface Loss {
   readonly openedMs?: number;
   /** Counted, but beyond the agent's bounded list. */
   readonly unlisted?: boolean;
+  /** Its number, as its request id says. */
+  readonly sequence?: number;
 }
 
 export interface StreamOptions {
   readonly id?: string;
+  /** Name of the entry that it comes in by, and the prefix of its request ids. */
+  readonly entry?: string;
+  readonly requestIds?: string;
   readonly ratePerSecond?: number;
   readonly durationMs?: number;
   readonly losses?: readonly Loss[];
@@ -61,6 +66,7 @@ export interface BuilderOptions {
   readonly settings?: readonly string[];
   readonly scenario?: Partial<ScenarioInput>;
   readonly path?: HeaderRecord['path'];
+  readonly entries?: HeaderRecord['entries'];
   readonly agents?: number;
   readonly repeat?: number;
   /** Clock of agent N: the journal's time at its load's start; one per agent. Default: 1500 for all. */
@@ -373,7 +379,7 @@ export class JournalBuilder {
       // What was done and what was fired is what was planned.
       steps: this.records.flatMap(({ record }) => (record.type === 'step' && record.event === 'begin' ? [record.step] : [])),
       load: this.streams
-        .filter(({ id }) => id !== 'control')
+        .filter(({ id, lane }, index, all) => id !== 'control' && all.findIndex((one) => one.lane === lane && one.id !== 'control') === index)
         .map(({ lane, ratePerSecond }) => ({ lane, rate: { shape: 'constant', ratePerSecond }, timeoutMs: TIMEOUT_MS })),
       claims: [],
       ...this.options.scenario,
@@ -389,6 +395,7 @@ export class JournalBuilder {
       profile: 'quick',
       variant: { name: variant, version: 1, settings: [...settings] },
       path: this.options.path ?? 'cluster-ip',
+      ...(this.options.entries && { entries: this.options.entries }),
       agents,
       repeat: this.options.repeat ?? 0,
       cluster: {
@@ -410,9 +417,11 @@ export class JournalBuilder {
         runId: this.options.runId ?? 'run1',
         podHeader: 'x-rollproof-pod',
         preflightMs: 0,
-        streams: this.streams.map(({ id, lane, ratePerSecond }) => ({
+        streams: this.streams.map(({ id, lane, ratePerSecond, entry, requestIds }) => ({
           id,
           lane,
+          ...(entry && { entry }),
+          ...(requestIds && { requestIds }),
           url: `http://10.96.0.1:80/${id}`,
           method: 'GET',
           headers: {},
@@ -631,6 +640,7 @@ function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number,
     connection,
     nth: reused ? 5 : 1,
     ...(loss.localPort !== undefined && { localPort: loss.localPort, openedMs: loss.openedMs ?? dueMs }),
+    ...(loss.sequence !== undefined && { sequence: loss.sequence }),
     ...(loss.pod !== undefined && { pod: loss.pod, podKnownBy: loss.podKnownBy ?? 'previous-answer' }),
   };
 }

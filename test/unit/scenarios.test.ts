@@ -4,8 +4,10 @@ import * as assert from 'uvu/assert';
 import { metricsServerManifests } from '../../harness/deploy/metrics-server.ts';
 import { ownTarget } from '../../harness/deploy/scenario-target.ts';
 import { expectationText } from '../../harness/judge/claims.ts';
+import { hops } from '../../harness/model/entry.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { DeploymentFacts } from '../../harness/model/facts.ts';
+import { lineId, linesNamed } from '../../harness/model/line.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
 import { causes, type Results } from '../../harness/model/results.ts';
 import { rolloutSettled } from '../../harness/model/rollout.ts';
@@ -35,6 +37,7 @@ const documented = new Set(
 const families: readonly [string, RegExp][] = [
   ['lost:OUTCOME', new RegExp(`^lost:(${lostOutcomes.join('|')})$`)],
   ['cause:CAUSE', new RegExp(`^cause:(${causes.join('|')})$`)],
+  ['hop:HOP', new RegExp(`^hop:(${hops.join('|')})$`)],
   ['exitCode:N', /^exitCode:\d+$/],
   ['event:REASON', /^event:[A-Z][A-Za-z]+$/],
   ['eventMessage:REASON', /^eventMessage:[A-Z][A-Za-z]+$/],
@@ -91,7 +94,10 @@ test('a measure that is not documented would be found', () => {
 });
 
 test('settings and variants exist, and claims are about variants and lanes that run', () => {
-  each(({ settings, variants, cases, claims, load }, name) => {
+  each(({ settings, variants, cases, claims, load, entries }, name) => {
+    const lines = (entries ?? [{ name: 'service' }]).flatMap((entry) =>
+      load.map((one) => lineId({ kind: one.lane, entry: entry.name })),
+    );
     const own = Object.values(cases).flatMap((one) => one.settings);
     for (const setting of [...settings, ...own]) settingNamed(setting);
     for (const variant of variants) if (!cases[variant]) variantNamed(variant);
@@ -100,11 +106,7 @@ test('settings and variants exist, and claims are about variants and lanes that 
     for (const { id, appliesTo } of claims) {
       const { variant, lane } = appliesTo;
       if (variant) assert.ok(variants.includes(variant), `${name}: ${id}: variant ${variant} does not run`);
-      if (lane)
-        assert.ok(
-          load.some((one) => one.lane === lane),
-          `${name}: ${id}: lane ${lane} does not fire`,
-        );
+      if (lane) assert.ok(linesNamed(lane, lines).length > 0, `${name}: ${id}: lane ${lane} does not fire`);
     }
   });
 });

@@ -1,5 +1,6 @@
 // The header against itself: the plan is the scenario's load, plus the trickle at the control target.
 import { isDeepStrictEqual } from 'node:util';
+import { lineId, parseLineId, serviceEntry } from '../../model/line.ts';
 import type { Journal } from '../read.ts';
 import type { Broken } from './broken.ts';
 
@@ -10,20 +11,27 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
   if (!Number.isFinite(Date.parse(header.startedAt))) yield broken('startedAt is a time');
   const ids = plan.streams.map((stream) => stream.id);
   if (new Set(ids).size < ids.length) yield broken('each stream of the plan has an id of its own');
+  const entries = header.entries?.map(({ name }) => name) ?? [serviceEntry];
   for (const load of scenario.load) {
-    const stream = plan.streams.find((one) => one.id === load.lane);
-    if (!stream) {
-      yield broken(`the plan has a stream for the scenario’s lane ${load.lane}`);
-      continue;
+    for (const entry of entries) {
+      const id = lineId({ kind: load.lane, entry });
+      const stream = plan.streams.find((one) => one.id === id);
+      if (!stream) {
+        yield broken(`the plan has a stream for the scenario’s lane ${id}`);
+        continue;
+      }
+      if (!isDeepStrictEqual(stream.rate, load.rate)) yield broken(`stream ${id} has the scenario’s rate`);
+      if (stream.timeoutMs !== load.timeoutMs) yield broken(`stream ${id} has the scenario’s timeoutMs`);
     }
-    if (!isDeepStrictEqual(stream.rate, load.rate))
-      yield broken(`stream ${load.lane} has the scenario’s rate`);
-    if (stream.timeoutMs !== load.timeoutMs) yield broken(`stream ${load.lane} has the scenario’s timeoutMs`);
   }
   for (const { id, lane, split } of plan.streams) {
-    const planned = scenario.load.some((load) => load.lane === id);
+    const line = parseLineId(id);
+    const planned =
+      line !== undefined &&
+      entries.includes(line.entry) &&
+      scenario.load.some((load) => load.lane === line.kind);
     if (!planned && id !== 'control') yield broken(`stream ${id} of the plan is a lane of the scenario`);
-    if (planned && lane !== id) yield broken(`stream ${id} is of lane ${id}`);
+    if (planned && lane !== line.kind) yield broken(`stream ${id} is of lane ${line.kind}`);
     if (split.index >= split.of) yield broken(`stream ${id}: split.index is below split.of`);
   }
   // Nodes that may not be listed are not known.

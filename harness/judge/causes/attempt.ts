@@ -3,6 +3,7 @@
 import type { PodLife } from '../../journal/pods.ts';
 import type { PodKnownBy } from '../../journal/streams.ts';
 import type { Asked } from '../../journal/witness.ts';
+import type { Hop } from '../../model/entry.ts';
 import type { Outcome, Phase } from '../../model/load.ts';
 import type { Cause, Confidence, Fact } from '../../model/results.ts';
 import type { Acceptance, Stop } from './acceptance.ts';
@@ -23,10 +24,14 @@ export interface LostAttempt {
   readonly podKnownBy?: PodKnownBy | undefined;
   readonly asked?: Asked | undefined;
   readonly code?: string;
+  /** Its number in the stream, as its request id says. */
+  readonly sequence?: number | undefined;
 }
 
 export interface Share {
   readonly cause: Cause;
+  /** Where on the way through a proxy; undefined: the way has one hop. */
+  readonly hop?: Hop;
   readonly weight: number;
   readonly pods: readonly string[];
   readonly facts: readonly Fact[];

@@ -2,6 +2,7 @@
 // exactly, including losses beyond the agents' bounded list of failures.
 
 import type { Stream } from '../../journal/streams.ts';
+import type { Hop } from '../../model/entry.ts';
 import {
   BUCKET_MS,
   isLost,
@@ -17,6 +18,7 @@ import type { Window } from '../windows.ts';
 import type { LostAttempt, Share } from './attempt.ts';
 import { decideCause } from './decide.ts';
 import type { Scene } from './scene.ts';
+import { decideThrough, type Way } from './through.ts';
 
 /** Facts listed per cause and window; what is more says the same of other pods. */
 const MAX_FACTS = 24;
@@ -33,15 +35,17 @@ export function attributeWindows(
   streams: readonly Stream[],
   windows: readonly Window[],
   scene: Scene,
+  /** What the line goes through; undefined: the Service alone. */
+  way?: Way,
 ): Attribution {
   const lastRouted = new Map<string, number>();
   const groups = streams.flatMap((stream) => lostAttempts(lane, stream));
-  const sums = windows.map(() => ({ counts: {} as OutcomeCounts, causes: new Map<Cause, CauseSum>() }));
+  const sums = windows.map(() => ({ counts: {} as OutcomeCounts, causes: new Map<string, CauseSum>() }));
   for (const { attempt, count } of groups) {
     const sum = sums[windowOf(windows, attempt.dueMs)];
     if (!sum) continue;
     sum.counts[attempt.outcome] = (sum.counts[attempt.outcome] ?? 0) + count;
-    for (const share of decideCause(attempt, scene)) {
+    for (const share of way ? decideThrough(attempt, scene, way) : decideCause(attempt, scene)) {
       addShare(sum.causes, share, count);
       const [pod] = share.pods;
       if (share.cause !== 'routed-after-stop' || share.weight < 1 || share.pods.length !== 1 || !pod)
@@ -77,20 +81,25 @@ function windowOf(windows: readonly Window[], dueMs: number): number {
 }
 
 interface CauseSum {
+  readonly cause: Cause;
+  readonly hop: Hop | undefined;
   weight: number;
   readonly pods: Set<string>;
   readonly facts: Map<string, Fact>;
   readonly confidence: Record<Confidence, number>;
 }
 
-function addShare(causes: Map<Cause, CauseSum>, share: Share, count: number): void {
-  const sum = causes.get(share.cause) ?? {
+function addShare(causes: Map<string, CauseSum>, share: Share, count: number): void {
+  const key = `${share.hop ?? ''}/${share.cause}`;
+  const sum = causes.get(key) ?? {
+    cause: share.cause,
+    hop: share.hop,
     weight: 0,
     pods: new Set<string>(),
     facts: new Map<string, Fact>(),
     confidence: { high: 0, medium: 0, low: 0 },
   };
-  causes.set(share.cause, sum);
+  causes.set(key, sum);
   sum.weight += share.weight * count;
   sum.confidence[share.confidence] += share.weight * count;
   for (const pod of share.pods) sum.pods.add(pod);
@@ -100,7 +109,7 @@ function addShare(causes: Map<Cause, CauseSum>, share: Share, count: number): vo
   }
 }
 
-function causeShares(lost: number, causes: ReadonlyMap<Cause, CauseSum>): CauseShare[] {
+function causeShares(lost: number, causes: ReadonlyMap<string, CauseSum>): CauseShare[] {
   const list = [...causes].sort(([, a], [, b]) => b.weight - a.weight);
   if (list.length === 0 && lost > 0) {
     const text = 'the journal lists none of these losses';
@@ -111,8 +120,9 @@ function causeShares(lost: number, causes: ReadonlyMap<Cause, CauseSum>): CauseS
     list.map(([, sum]) => sum.weight),
   );
   return list
-    .map(([cause, sum], index) => ({
-      cause,
+    .map(([, sum], index) => ({
+      cause: sum.cause,
+      ...(sum.hop && { hop: sum.hop }),
       lost: parts[index] ?? 0,
       pods: [...sum.pods],
       facts: [...sum.facts.values()],

@@ -53,7 +53,7 @@ export function decideCause(attempt: LostAttempt, scene: Scene): readonly Share[
 /** Control and target losses this close are of the same moment, ms. */
 const NOISE_MS = 100;
 
-function harnessNoise(attempt: LostAttempt, scene: Scene): Share | undefined {
+export function harnessNoise(attempt: LostAttempt, scene: Scene): Share | undefined {
   const control = scene.controlFailures.find(
     (failure) => failure.startMs - NOISE_MS <= attempt.endMs && failure.endMs + NOISE_MS >= attempt.startMs,
   );

@@ -9,7 +9,8 @@ import type { Scene } from './scene.ts';
 export function inferStarts(scene: Scene, streams: readonly Stream[]): Scene {
   const startingUntil = new Map<string, number>();
   for (const stream of streams) {
-    if (stream.control) continue;
+    // What a proxy lost says nothing of who was asked.
+    if (stream.control || stream.proxied) continue;
     for (const failure of stream.failures) {
       if (!isLost(failure.outcome)) continue;
       const pod = onlyFreshPod(failure, scene);

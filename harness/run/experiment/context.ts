@@ -8,6 +8,7 @@ import type { HeaderRecord } from '../../model/journal.ts';
 import type { ByLine } from '../../model/line.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
+import type { OpenEntry, Standing } from './entries.ts';
 import type { K6Means } from './k6-program.ts';
 import type { ExperimentKey } from './key.ts';
 
@@ -26,6 +27,12 @@ export interface RunContext {
   readonly own: OwnPods;
   /** Of a foreign target; see run/same-measurement.ts. */
   readonly targetDigest?: string;
+  /** What entries ingress and gateway are served by. */
+  readonly entering?: {
+    readonly install?: 'traefik' | undefined;
+    readonly ingressClass?: string | undefined;
+    readonly gatewayClass?: string | undefined;
+  };
   readonly preStopSeconds: number;
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
@@ -61,6 +68,8 @@ export interface PreparedExperiment {
   readonly target: TargetDefinition;
   readonly agents: readonly PreparedAgent[];
   readonly addresses: { readonly target: string; readonly control: string };
+  /** Fired at side by side; empty: `addresses.target` alone. */
+  readonly entries: readonly OpenEntry[];
   /** The pod of the queue that the target pulls from, where the scenario has one. */
   readonly queuePod: string | undefined;
   readonly manifests: readonly Manifest[];
@@ -77,7 +86,7 @@ export interface PreparedExperiment {
 export interface PreparedAgent {
   readonly client: AgentClient;
   readonly split: { readonly index: number; readonly of: number };
-  readonly parts: { readonly target: boolean; readonly control: boolean };
+  readonly parts: { readonly target: boolean; readonly control: boolean; readonly stands: Standing };
 }
 
 export interface ExperimentOutcome {

@@ -2,6 +2,7 @@
 
 import { stringify } from 'yaml';
 import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { MeasuredEntry } from '../../model/entry.ts';
 import type { HeaderRecord } from '../../model/journal.ts';
 import type { AgentPlan } from '../../model/load.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -18,7 +19,14 @@ export function planOf(
   prepared: PreparedExperiment,
   { split, parts }: PreparedAgent,
 ): AgentPlan {
-  const plan = loadPlan(prepared.key.scenario, run.target, prepared.addresses, run.runId, split, parts);
+  const plan = loadPlan(
+    prepared.key.scenario,
+    run.target,
+    { ...prepared.addresses, entries: prepared.entries },
+    run.runId,
+    split,
+    parts,
+  );
   return { ...plan, ...(run.cluster.witness && ownPorts(plan, prepared.key.scenario)) };
 }
 
@@ -36,6 +44,9 @@ export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: Ag
     profile: run.profile,
     variant: { ...key.variant, settings: [...prepared.applied] },
     path: key.path,
+    ...(prepared.entries.length > 0 && {
+      entries: prepared.entries.map(({ measured }) => redactValue(measured) as MeasuredEntry),
+    }),
     agents: key.agents,
     repeat: key.repeat,
     ...(run.proxyDelayMs && { proxyDelayMs: run.proxyDelayMs }),

@@ -1,9 +1,11 @@
 // One experiment, top to bottom: deploy (prepare.ts), then fire, change, wait for the end, record. What it yields is a
 // journal. Who makes the change is a driver (driver.ts); everything that is started belongs to one lifetime.
 import { ownPort } from '../../deploy/assemble.ts';
+import { accessFormats } from '../../model/access.ts';
 import { FaultError } from '../../model/errors.ts';
 import { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan } from '../../model/load.ts';
+import { followEntryPods } from '../../record/entry-pods.ts';
 import { createJournalWriter, type JournalWriter } from '../../record/journal-writer.ts';
 import { followQueue, queueCounters } from '../../record/queue.ts';
 import { startRecorder } from '../../record/recorder.ts';
@@ -94,6 +96,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
           life,
         });
         followQueueOf(measurement);
+        await followEntriesOf(measurement);
         return crossCheck;
       },
       progress: (event) =>
@@ -121,6 +124,19 @@ function recordHeader({ run, prepared, journal }: Measurement, plans: readonly A
       level: 'warning',
       text: `Setting ${setting} is not in effect: ${reason}.`,
     });
+  }
+}
+
+async function followEntriesOf({ run, prepared, journal, life }: Measurement): Promise<void> {
+  const followed = new Set<string>();
+  for (const { measured } of prepared.entries) {
+    const { name: entry, service, accessLog } = measured;
+    if (service === undefined || followed.has(service)) continue;
+    followed.add(service);
+    const watched = service.startsWith(`${prepared.identity.namespace}/`);
+    const format = accessFormats.find((one) => one === accessLog);
+    const pods = await followEntryPods(run.kube, { entry, service, watched, format }, journal);
+    life.defer(`stop following the pods of entry ${entry}`, () => pods.stop());
   }
 }
 

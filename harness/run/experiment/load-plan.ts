@@ -1,6 +1,7 @@
 // The load plan of one experiment: the scenario's lanes against the target's address, and a trickle against the
 // control target. Pure.
 import type { TargetDefinition } from '../../deploy/definition.ts';
+import { type EntryKind, isProxied } from '../../model/entry.ts';
 import { lineId } from '../../model/line.ts';
 import type { AgentPlan, RateProfile } from '../../model/load.ts';
 import type { LaneLoad, Scenario } from '../../model/scenario.ts';
@@ -18,6 +19,16 @@ export interface Addresses {
   /** host:port of the target's Service and of the control target's. */
   readonly target: string;
   readonly control: string | undefined;
+  /** Where load comes in, side by side; undefined or empty: `target` alone. */
+  readonly entries?: readonly PlannedEntry[];
+}
+
+export interface PlannedEntry {
+  readonly measured: { readonly name: string; readonly kind: EntryKind };
+  /** Scheme, host and port; of kind `url` with its path. */
+  readonly base: string;
+  readonly host: string | undefined;
+  readonly stands: string;
 }
 
 export function loadPlan(
@@ -27,27 +38,46 @@ export function loadPlan(
   runId: string,
   split = { index: 0, of: 1 },
   /** Which of target and control target this agent fires at. */
-  parts: { readonly target: boolean; readonly control: boolean } = {
+  parts: { readonly target: boolean; readonly control: boolean; readonly stands?: string } = {
     target: true,
     control: split.index === 0,
   },
 ): AgentPlan {
-  const { method, path, headers, body, expectStatus, longPath } = target.request;
-  const streams: AgentPlan['streams'] = (parts.target ? scenario.load : []).map((load) => ({
-    id: lineId({ kind: load.lane }),
-    lane: load.lane,
-    url: `http://${addresses.target}${load.lane === 'long' ? slowPath(target, load, longPath) : path}`,
-    method,
-    headers: { ...headers },
-    ...(body !== undefined && { body }),
-    expectStatus: [...expectStatus],
-    insecure: false,
-    rate: load.rate,
-    connections: connectionsOf(load, highestRate(load.rate, scenario), split.of),
-    timeoutMs: load.timeoutMs,
-    maxDurationMs: scenario.limitMs,
-    split,
-  }));
+  const { path, headers, body, expectStatus, longPath } = target.request;
+  const method = (target.builtIn && scenario.target.method) || target.request.method;
+  const streamAt = (load: LaneLoad, entry: PlannedEntry | undefined): AgentPlan['streams'][number] => {
+    const id = lineId({ kind: load.lane, ...(entry && { entry: entry.measured.name }) });
+    const asked = load.lane === 'long' ? slowPath(target, load, longPath) : path;
+    const proxied = entry !== undefined && isProxied(entry.measured);
+    return {
+      id,
+      lane: load.lane,
+      url:
+        entry?.measured.kind === 'url'
+          ? entry.base
+          : `${entry?.base ?? `http://${addresses.target}`}${asked}`,
+      method,
+      headers: { ...headers, ...(entry?.host !== undefined && { host: entry.host }) },
+      ...(body !== undefined && { body }),
+      expectStatus: [...expectStatus],
+      insecure: false,
+      ...(entry && entry.measured.kind !== 'service' && { entry: entry.measured.name }),
+      // Several agents would number alike.
+      ...(proxied && split.of === 1 && { requestIds: `rp-${id}` }),
+      rate: load.rate,
+      connections: connectionsOf(load, highestRate(load.rate, scenario), split.of),
+      timeoutMs: load.timeoutMs,
+      maxDurationMs: scenario.limitMs,
+      split,
+    };
+  };
+  const entries = addresses.entries ?? [];
+  const streams: AgentPlan['streams'] =
+    entries.length > 0
+      ? entries
+          .filter(({ stands }) => stands === (parts.stands ?? 'inside'))
+          .flatMap((entry) => scenario.load.map((load) => streamAt(load, entry)))
+      : (parts.target ? scenario.load : []).map((load) => streamAt(load, undefined));
   if (addresses.control && parts.control) streams.push(controlTrickle(addresses.control, scenario.limitMs));
   return { runId, streams, podHeader: target.podHeader, preflightMs };
 }

@@ -22,8 +22,9 @@ import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import { asIs, settingsDiff } from '../../settings/index.ts';
 import { clusterIpOf, containerPortOf, entryPod, hasNodePort, nodePortAddress } from './address.ts';
-import { agentsReady, preparedAgents, startOutside } from './agents.ts';
+import { agentsReady, preparedAgents, startHere, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
+import { installController, openEntries, type Standing, standingOf } from './entries.ts';
 import { withoutSecrets } from './header.ts';
 import { type ExperimentKey, experimentName } from './key.ts';
 import { agentNodeOf, agentPlacement, agentsEndWithin, workerOf } from './node.ts';
@@ -47,7 +48,11 @@ export async function prepareExperiment(
 ): Promise<PreparedExperiment> {
   const { signal } = life;
   const { cluster } = given;
-  const agentsInside = key.path === 'outside' ? 1 : key.agents;
+  const entries = key.entries ?? [];
+  const standings = new Set<Standing>(
+    entries.length > 0 ? entries.map(standingOf) : [key.path === 'outside' ? 'outside' : 'inside'],
+  );
+  const agentsInside = standings.has('inside') ? key.agents : 1;
   given.progress({
     experiment: experimentName(key),
     doing: 'deploying target, control target and load agent',
@@ -93,6 +98,7 @@ export async function prepareExperiment(
     phases: `${clusterIpOf(phaseService)}:${phasePort}`,
     queue: queueService ? `${clusterIpOf(queueService)}:80` : '',
   });
+  const installed = await installController(run, identity, entries, key.scenario, life);
   const created = await createObjects(kube, [
     ...objects.control,
     ...manifests.filter((manifest) => !isWorkload(manifest, target)),
@@ -126,6 +132,7 @@ export async function prepareExperiment(
     ready('control', 1),
     targetReady(),
     queueService ? ready('queue', 1) : [],
+    installed ? ready('entry', installed.replicas) : [],
   ]);
   const port = containerPortOf(target, manifests);
   await podsAnswer(kube, identity.namespace, controlPods, ownPort, '/', READY_LIMIT_MS, signal);
@@ -144,14 +151,21 @@ export async function prepareExperiment(
     created.find((object) => object.kind === 'Service' && object.metadata.name === wanted) as Manifest;
   const service = serviceNamed(target.service.name);
   const entry = key.path === 'cluster-ip' ? undefined : entryPod(service, targetPods, agentPods);
+  // Asked for once: a Service without a node's port gets a second one beside it.
+  let nodePort: Promise<string> | undefined;
+  const addressOf = async (path: 'cluster-ip' | 'node-port') => {
+    if (path === 'cluster-ip') return `${clusterIpOf(service)}:${target.service.port}`;
+    const pod = entry ?? entryPod(service, targetPods, agentPods);
+    nodePort ??= nodePortAddress(kube, identity, service, target.service.port, pod);
+    return nodePort;
+  };
   const addresses = {
-    target:
-      key.path === 'cluster-ip'
-        ? `${clusterIpOf(service)}:${target.service.port}`
-        : await nodePortAddress(kube, identity, service, target.service.port, entry),
+    target: await addressOf(key.path === 'cluster-ip' ? 'cluster-ip' : 'node-port'),
     control: `${clusterIpOf(serviceNamed(controlName))}:80`,
   };
-  const outside = key.path === 'outside' ? await startOutside(run, key.agents, life) : [];
+  const open = await openEntries(run, entries, { identity, target, installed, addressOf });
+  const outside = standings.has('outside') ? await startOutside(run, key.agents, life) : [];
+  const here = standings.has('here') ? await startHere(run, key.agents, life) : [];
   if (belongings) {
     life.meanwhile('let the load agents know that they are wanted', (until) =>
       keepWanted(given.kube, identity.namespace, agentPods, until),
@@ -167,8 +181,9 @@ export async function prepareExperiment(
     agentNode: agentPods[0]?.node,
     routedOn: [...agentPods, ...(entry ? [entry] : [])].map(({ node }) => node),
     target,
-    agents: preparedAgents(given.kube, identity, agentPods, outside),
+    agents: preparedAgents(given.kube, identity, agentPods, outside, here),
     addresses,
+    entries: open,
     queuePod: queuePods[0]?.name,
     manifests,
     applied: objects.variant.applied,
