@@ -92,7 +92,7 @@ export const ingressScaleDown = defineScenario(
   shorter,
 );
 
-/** It goes on accepting while the routing still leads to it, says meanwhile that it is not ready, and then finishes. */
+/** It is called ready only when its routes are loaded, goes on accepting while the routing still leads to it, says meanwhile that it is not ready, and then finishes. */
 const gentle = {
   replicas: 2,
   args: [
@@ -102,7 +102,13 @@ const gentle = {
   patch: {
     spec: {
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-      template: { spec: { terminationGracePeriodSeconds: 30 } },
+      template: {
+        spec: {
+          terminationGracePeriodSeconds: 30,
+          // It answers its probe before it has heard of its routes, and 404 until then.
+          containers: [{ name: 'traefik', readinessProbe: { initialDelaySeconds: 5 } }],
+        },
+      },
     },
   },
 };
