@@ -53,9 +53,10 @@ export class Related {
     return this.kinds.get(kind) ?? [];
   }
 
-  /** Services whose selector takes in the object's pods. */
+  /** Services whose selector takes in the object's pods; those of its own file first: variants lie side by side. */
   services(object: SourceObject): readonly SourceObject[] {
-    return this.selecting.get(object) ?? [];
+    const own = (service: SourceObject) => (service.source.file === object.source.file ? 0 : 1);
+    return (this.selecting.get(object) ?? []).toSorted((a, b) => own(a) - own(b));
   }
 
   autoscalers(object: SourceObject): readonly SourceObject[] {

@@ -19,11 +19,12 @@ import { buildKustomization, kustomizationIn } from '../deploy/sources/kustomize
 import { FaultError, UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
-import { sameMeaning, strategicPatch } from './difference.ts';
+import { changesBetween, sameMeaning, strategicPatch } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
 export const patchName = 'rollproof-settings.yaml';
 export const objectsName = 'rollproof-objects.yaml';
+const operationsName = 'rollproof-settings-operations.yaml';
 
 interface Kustomization {
   readonly namePrefix?: string;
@@ -54,31 +55,59 @@ export async function patchKustomization(
   const [patch, another] = changed;
   if (another)
     throw new FaultError(`${folder}: settings change ${changed.map(objectName).join(', ')} at once.`);
-  const files = [
-    ...fileOf(join(folder, patchName), patch ? [patch] : []),
-    ...fileOf(
-      join(folder, objectsName),
-      added.map((object) => ({
-        ...object,
-        metadata: { ...object.metadata, ...headOf(object, own).metadata },
-      })),
-    ),
-    ...entriesIn(file, text, own, patch, added.length > 0),
-  ];
-  const manifests = await builtWith(folder, file, files, context);
-  const missing = after.find(
-    (wanted) =>
-      !manifests.some(({ manifest }) => sameObject(manifest, wanted) && sameMeaning(manifest, wanted)),
+  const objects = fileOf(
+    join(folder, objectsName),
+    added.map((object) => ({
+      ...object,
+      metadata: { ...object.metadata, ...headOf(object, own).metadata },
+    })),
   );
-  if (missing)
-    throw new UsageError(
-      `${file}: with the patch it does not build ${objectName(missing)} as it should be: something else of it changes the same fields later. Put the settings where those are written.`,
-    );
-  return {
-    files,
-    notes: [`The settings are a patch of their own (${join(folder, patchName)}); the base stays as it is.`],
-    manifests,
-  };
+  const planned = (name: string, patchFile: readonly FileChange[]): FileChange[] => [
+    ...patchFile,
+    ...objects,
+    ...entriesIn(file, text, own, { name, patch, objects: added.length > 0 }),
+  ];
+  const index = patch ? after.findIndex((one, at) => one !== before[at] && at < before.length) : -1;
+  const ways = [
+    () => planned(patchName, fileOf(join(folder, patchName), patch ? [patch] : [])),
+    // A merge by keys mixes up lists that have one key twice (port 80 as http and as https): operations do not.
+    () => planned(operationsName, operationsFile(join(folder, operationsName), before[index], after[index])),
+  ];
+  for (const way of ways) {
+    const files = way();
+    const manifests = await builtWith(folder, file, files, context);
+    if (!missingIn(manifests, after))
+      return {
+        files,
+        notes: ['The settings are a patch of their own beside the kustomization; its base stays as it is.'],
+        manifests,
+      };
+  }
+  throw new UsageError(
+    `${file}: with the patch it does not build ${patch ? objectName(patch) : objectName(added[0]!)} as it should be: something else of it changes the same fields later. Put the settings where those are written.`,
+  );
+}
+
+const missingIn = (built: readonly ReadManifest[], wanted: readonly Manifest[]): boolean =>
+  wanted.some(
+    (one) => !built.some(({ manifest }) => sameObject(manifest, one) && sameMeaning(manifest, one)),
+  );
+
+/** As operations of a JSON patch (RFC 6902), behind those that an earlier run wrote. */
+function operationsFile(file: string, before: unknown, after: unknown): FileChange[] {
+  const pointer = (path: readonly PropertyKey[]) =>
+    path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  const operations = changesBetween(before, after).flatMap((change) => {
+    if ('append' in change) return [];
+    if ('remove' in change) return [{ op: 'remove', path: pointer(change.remove) }];
+    return [{ op: 'add', path: pointer(change.set), value: change.value }];
+  });
+  if (operations.length === 0) return [];
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  const there = text === undefined ? [] : (parse(text) as unknown);
+  if (!Array.isArray(there))
+    throw new UsageError(`${file}: is there already and is not a list of operations.`);
+  return [{ file, before: text, after: stringify([...there, ...operations], { lineWidth: 0 }) }];
 }
 
 function headOf({ apiVersion, kind, metadata }: Manifest, own: Kustomization): Manifest {
@@ -123,15 +152,18 @@ function entriesIn(
   file: string,
   text: string,
   own: Kustomization,
-  patch: Manifest | undefined,
-  objects: boolean,
+  {
+    name,
+    patch,
+    objects,
+  }: { readonly name: string; readonly patch: Manifest | undefined; readonly objects: boolean },
 ): FileChange[] {
   const changes: Change[] = [];
   const there = own.patches ?? [];
-  const known = there.some(({ path }) => path === patchName);
+  const known = there.some(({ path }) => path === name);
   // By its target a patch is found whatever namespace the object's own file names.
   const target = patch && { kind: patch.kind, name: patch.metadata.name };
-  if (patch && !known) changes.push(added('patches', there.length, { path: patchName, target }));
+  if (patch && !known) changes.push(added('patches', there.length, { path: name, target }));
   const resources = own.resources ?? [];
   if (objects && !resources.includes(objectsName))
     changes.push(added('resources', resources.length, objectsName));

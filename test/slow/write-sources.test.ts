@@ -119,6 +119,30 @@ test(
   { skip: kubectl },
 );
 
+test(
+  'a kustomization whose lists a merge would mix up gets operations instead',
+  async () => {
+    const twice = 'ports: [{containerPort: 80, name: http}, {containerPort: 80, name: https}]';
+    await inFolder(
+      {
+        'kustomization.yaml': 'resources: [web.yaml]\n',
+        'web.yaml': base.replace('ports: [{containerPort: 8080}]', twice),
+      },
+      async (folder) => {
+        const apply = settingsOf(['surge'], 5);
+        const plan = await planSettings(target({ kustomize: folder }), apply, context());
+        assert.ok(plan.files.some(({ file }) => file.endsWith('rollproof-settings-operations.yaml')));
+        writePlan(plan);
+        const again = await planSettings(target({ kustomize: folder }), (all) => all, context());
+        const built = again.manifests.map(({ manifest }) => manifest);
+        assert.equal(apply(built), built);
+        assert.match(JSON.stringify(built), /"name":"http".*"name":"https"/);
+      },
+    );
+  },
+  { skip: kubectl },
+);
+
 /** As in Helm's templates, an empty map is as good as none. */
 const chart = (offers: string) => `const full = (of) => of && Object.keys(of).length > 0;
 export default (v) => ({

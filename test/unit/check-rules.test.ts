@@ -1463,6 +1463,12 @@ const table: readonly Row[] = [
     expected: [],
   },
   {
+    rule: 'no-prestop',
+    name: 'the one pod of a database',
+    manifest: workload({ image: 'mongo:7', spec: 'replicas: 1' }) + service(),
+    expected: [],
+  },
+  {
     rule: 'stop-signal',
     name: 'another one',
     manifest: workload({

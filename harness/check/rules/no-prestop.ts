@@ -49,6 +49,8 @@ function thoughtOf(workload: Workload): boolean {
 function othersTakeOver(workload: Workload): boolean {
   switch (workload.kind) {
     case 'Deployment':
+      // The one pod of a database: whoever takes over has other data.
+      if (isDataStore(workload) && (workload.replicas ?? 1) <= 1) return false;
       return fields(workload.spec.strategy).type !== 'Recreate';
     case 'Rollout':
     case 'other':
