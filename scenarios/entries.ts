@@ -4,7 +4,8 @@ import { baselineLoses, type ClaimInput, hardenedSafe } from './claims.ts';
 import { shorter } from './profile.ts';
 
 const traefik = 'traefik:v3.6.12';
-const measured = 'Measured on kind with Traefik';
+/** No figure of a published measurement stands behind these: the scenario is there to ask. */
+const asked = '502 and 504 during deployments: is it the app, kube-proxy or the ingress?';
 const ingress: NonNullable<ScenarioInput['entries']> = [
   { name: 'service', kind: 'service' },
   { name: 'ingress', kind: 'ingress' },
@@ -26,7 +27,7 @@ const through = (entry: string, claim: ClaimInput): ClaimInput => ({
   ...claim,
   id: `${claim.id}-${entry}`,
   text: claim.text.replace(/ (is|are) lost /, ` through the ${entry} $1 lost `),
-  source: measured,
+  source: asked,
   appliesTo: { ...claim.appliesTo, lane: `${entry}/${claim.appliesTo?.lane ?? 'new'}` },
 });
 
@@ -56,7 +57,7 @@ export const ingressRollout = defineScenario(
       {
         id: 'between-entry-and-pod',
         text: 'What clients of the ingress lose, they lose between the ingress and the pods, or in the pods: the ingress itself is there.',
-        source: measured,
+        source: asked,
         appliesTo: { variant: 'baseline', lane: 'ingress/new' },
         that: [{ measure: 'hop:client-entry', atMost: 0 }],
       },
@@ -144,7 +145,7 @@ export const ingressControllerRollout = defineScenario(
       {
         id: 'controller-loses',
         text: 'With its defaults the controller stops accepting at SIGTERM, while connections still lead to it.',
-        source: measured,
+        source: asked,
         appliesTo: { variant: 'as-installed', lane: 'ingress/new' },
         that: [{ measure: 'lost', atLeast: 1 }],
         role: 'baseline-loses',
@@ -152,7 +153,7 @@ export const ingressControllerRollout = defineScenario(
       {
         id: 'before-the-entry',
         text: 'All of it is lost between the clients and the controller: no pod of the target has a part in it.',
-        source: measured,
+        source: asked,
         appliesTo: { variant: 'as-installed', lane: 'ingress/new' },
         that: [
           { measure: 'hop:entry-pod', atMost: 0 },
@@ -162,7 +163,7 @@ export const ingressControllerRollout = defineScenario(
       {
         id: 'controller-safe',
         text: 'A controller that goes on accepting for a while loses no new connection.',
-        source: measured,
+        source: asked,
         appliesTo: { variant: 'gentle', lane: 'ingress/new' },
         that: [{ measure: 'lost', atMost: 0 }],
         role: 'hardened-safe',
@@ -170,7 +171,7 @@ export const ingressControllerRollout = defineScenario(
       {
         id: 'service-untouched',
         text: 'Clients of the Service lose nothing.',
-        source: measured,
+        source: asked,
         appliesTo: { lane: 'new' },
         that: [{ measure: 'lost', atMost: 0 }],
       },
@@ -345,7 +346,7 @@ export const ingressKeepalive = defineScenario({
     {
       id: 'named-as-race',
       text: 'What is lost is a connection that the ingress had kept and the app closed.',
-      source: measured,
+      source: asked,
       appliesTo: { variant: 'app-shorter', lane: 'ingress/new' },
       that: [
         { measure: 'cause:kept-connection-cut', atLeast: 1 },
@@ -355,7 +356,7 @@ export const ingressKeepalive = defineScenario({
     {
       id: 'proxy-shorter-safe',
       text: 'The ingress’s limit the shorter one: nothing is lost.',
-      source: measured,
+      source: asked,
       appliesTo: { variant: 'proxy-shorter', lane: 'ingress/new' },
       that: [{ measure: 'lost', atMost: 0 }],
       role: 'hardened-safe',
@@ -363,7 +364,7 @@ export const ingressKeepalive = defineScenario({
     {
       id: 'service-untouched',
       text: 'Clients of the Service, which open connections of their own, lose nothing.',
-      source: measured,
+      source: asked,
       appliesTo: { lane: 'new' },
       that: [{ measure: 'lost', atMost: 0 }],
     },
