@@ -1,0 +1,152 @@
+// Somebody's workloads on a cluster of somebody's, across namespaces: rights as printed for a live one, a DaemonSet, and an
+// Argo Rollout without its controller.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { kindProvider } from '../../harness/cluster/kind/provider.ts';
+import { type Ended, inTemporaryFolder, readResults, rollproof, root } from '../rollproof.ts';
+import { suite } from '../suite.ts';
+
+const skip = (await kindProvider().unavailable()) ?? lacking('kubectl', ['version', '--client']);
+const test = suite("somebody's workloads", { timeoutMs: 300_000, skip });
+
+const cluster = `rollproof-workloads-${process.pid}`;
+const image = 'node:20-bookworm-slim';
+const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-workloads-'));
+const admin = join(folder, 'admin');
+const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
+const secret = 'horse-battery-staple';
+const live = `
+apiVersion: v1
+kind: Secret
+metadata: {name: door}
+stringData: {key: ${secret}}
+---
+${shop.replace('command: [node, /app/server.js]', 'command: [node, /app/server.js]\n          env: [{name: DOOR, valueFrom: {secretKeyRef: {name: door, key: key}}}]')}`;
+const namespaces = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+`;
+const rollouts = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+spec:
+  group: argoproj.io
+  names: {kind: Rollout, plural: rollouts, singular: rollout, listKind: RolloutList}
+  scope: Namespaced
+  versions:
+    - {name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`;
+
+test(
+  'a cluster made by hand, and rights as printed for a live workload',
+  async () => {
+    run('kind', [
+      ...'create cluster --wait 120s --name'.split(' '),
+      cluster,
+      '--kubeconfig',
+      admin,
+      ...nodeImage(),
+    ]);
+    run('kind', ['load', 'docker-image', image, '--name', cluster]);
+    kubectl(['apply', '-f', '-'], namespaces);
+    kubectl(['apply', '-n', 'shop', '-f', '-'], live);
+    writeFileSync(join(folder, 'live.yaml'), 'target: {from: cluster, namespace: shop, deployment: shop}\n');
+    const { stdout, stderr } = await rollproof(['rbac', '--config', join(folder, 'live.yaml')], {
+      KUBECONFIG: admin,
+    });
+    assert.match(stdout, /kind: ClusterRole\n/, stderr);
+    kubectl(['apply', '-f', '-'], stdout);
+    kubectl(['rollout', 'status', '-n', 'shop', 'deployment/shop', '--timeout', '60s']);
+  },
+  { timeoutMs: 600_000 },
+);
+
+test('a DaemonSet as it is, and with what is missing', () =>
+  inTemporaryFolder(async (out) => {
+    const manifests = shop.replace('kind: Deployment', 'kind: DaemonSet').replace('  replicas: 2\n', '');
+    const ended = await verify(target('daemonSet: shop', manifests), out, admin, []);
+    const experiments = readResults(out).scenarios[0]?.experiments ?? [];
+    assert.equal(
+      experiments.map(({ variant, valid }) => `${variant} ${valid}`),
+      ['as-is true', 'hardened true'],
+      ended.stderr + ended.stdout,
+    );
+    // One pod and no surge: there is a moment without any.
+    assert.ok((experiments[0]?.lanes.new?.lost ?? 0) > 0, ended.stdout);
+  }));
+
+test('an Argo Rollout without its controller is refused at once, by name', async () => {
+  kubectl(['apply', '-f', '-'], rollouts);
+  kubectl(['wait', '--for', 'condition=established', 'crd/rollouts.argoproj.io', '--timeout', '30s']);
+  const manifest = shop.replace(
+    'apiVersion: apps/v1\nkind: Deployment',
+    'apiVersion: argoproj.io/v1alpha1\nkind: Rollout',
+  );
+  kubectl(['apply', '-n', 'shop', '-f', '-'], manifest);
+  const config = join(folder, 'rollout.yaml');
+  writeFileSync(config, 'target: {from: cluster, namespace: shop, rollout: shop}\n');
+  const { code, stderr } = await verify(config, join(folder, 'unused'), admin, ['--copy-secrets']);
+  assert.is(code, 4, stderr);
+  assert.match(
+    stderr,
+    /cluster, namespace shop, Rollout shop: Rollout shop: an Argo Rollout is changed by its own controller/,
+  );
+});
+
+test('the cluster is removed', () => {
+  run('kind', ['delete', 'cluster', '--name', cluster]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+if (!skip) {
+  // Also where a test failed: uvu has no place for that but the end of the process.
+  process.on('exit', () => {
+    spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+test.run();
+
+/** Writes a configuration for manifests of a folder of its own. */
+function target(workload: string, manifests: string, name = workload): string {
+  const base = join(folder, name.replaceAll(/\W/g, '-'));
+  writeFileSync(`${base}-shop.yaml`, manifests);
+  writeFileSync(
+    `${base}.yaml`,
+    `target: {manifests: [${base}-shop.yaml], ${workload}, images: {next: docker.io/library/${image}}}\n`,
+  );
+  return `${base}.yaml`;
+}
+
+const verify = (config: string, out: string, kubeconfig: string, more: readonly string[]): Promise<Ended> =>
+  rollproof([
+    ...['verify', '--cluster', 'context', '--kubeconfig', kubeconfig, '--config', config, '--out', out],
+    ...['--scenario', 'restart', '--rate', '50', '--measure-again', '0', ...more],
+  ]);
+
+function kubectl(args: readonly string[], input?: string): string {
+  return execFileSync('kubectl', ['--kubeconfig', admin, ...args], { encoding: 'utf8', input });
+}
+
+function run(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: 'pipe', timeout: 200_000 });
+}
+
+/** The newest one that Docker has: kind's own default may have to be pulled. */
+function nodeImage(): string[] {
+  const args = ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'];
+  const names = execFileSync('docker', args, { encoding: 'utf8' });
+  const [name] = names.split('\n').filter((one) => one && !one.includes('<none>'));
+  return name ? ['--image', name] : [];
+}
+
+function lacking(command: string, args: readonly string[]): string | undefined {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+    ? undefined
+    : `no "${command}" on the PATH`;
+}
