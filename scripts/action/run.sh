@@ -23,9 +23,12 @@ while IFS= read -r line; do
   if [ -n "$line" ]; then args+=("$line"); fi
 done <<<"$ARGS"
 case $COMMAND in
-  verify | watch) ;;
-  check | harden)
-    if [ ${#files[@]} -eq 0 ]; then fail "input files: $COMMAND needs at least one file or folder"; fi
+  # Their workload stands in rollproof.yaml, or in the arguments.
+  verify | watch | harden)
+    if [ ${#files[@]} -gt 0 ]; then fail "input files: it is for check; what $COMMAND runs against stands in rollproof.yaml or in args"; fi
+    ;;
+  check)
+    if [ ${#files[@]} -eq 0 ]; then fail "input files: check needs at least one file or folder"; fi
     ;;
   *) fail "input command: it must be verify, watch, check or harden" ;;
 esac
@@ -34,15 +37,13 @@ mkdir -p "$OUT" || fail "input out: the folder cannot be made"
 out=$(cd "$OUT" && pwd)
 rollproof() { node "$ACTION_PATH/scripts/rollproof.mjs" "$@"; }
 
-case $COMMAND in
+if [ "$COMMAND" = check ]; then
+  rollproof check ${args[@]+"${args[@]}"} -- "${files[@]}" 2>&1 | tee "$out/output.txt"
+else
   # A folder for reports that was there before (a run that was done again) must not be mixed with this run.
-  verify | watch)
-    report=$out/report
-    rm -rf "$report"
-    rollproof "$COMMAND" --out "$report" ${args[@]+"${args[@]}"} 2>&1 | tee "$out/output.txt"
-    ;;
-  *) rollproof "$COMMAND" ${args[@]+"${args[@]}"} -- "${files[@]}" 2>&1 | tee "$out/output.txt" ;;
-esac
+  rm -rf "$out/report"
+  rollproof "$COMMAND" --out "$out/report" ${args[@]+"${args[@]}"} 2>&1 | tee "$out/output.txt"
+fi
 code=${PIPESTATUS[0]}
 
 if [ "$COMMAND" = check ]; then
