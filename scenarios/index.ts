@@ -24,6 +24,14 @@ import {
 } from './pace.ts';
 import { placementAffinity, placementAlternatives, placementRequired } from './placement.ts';
 import { execProbe, livenessIsNotReadiness, readinessArithmetic } from './probes.ts';
+import {
+  eventStreamRollout,
+  grpcRollout,
+  grpcScaleUp,
+  http2Goaway,
+  tcpRollout,
+  websocketRollout,
+} from './protocols.ts';
 import { rollback, rollbackToRevision } from './rollback.ts';
 import { pauseResume, recreate, restart, rollover } from './rollout-control.ts';
 import { scaleDown, scaleUp } from './scale.ts';
@@ -73,4 +81,10 @@ export const scenarios: readonly ScenarioDefinition[] = [
   ingressControllerRollout,
   ingressKeepalive,
   gatewayRollout,
+  grpcRollout,
+  grpcScaleUp,
+  http2Goaway,
+  websocketRollout,
+  eventStreamRollout,
+  tcpRollout,
 ];

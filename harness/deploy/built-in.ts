@@ -28,10 +28,17 @@ export function builtInTarget(
     podHeader: 'x-rollproof-pod',
     images,
     gracefulEnv,
+    appSwitches,
     stopModeEnv: (mode) => ({ ...gracefulEnv, ON_TERM: mode }),
     adminPort: 8081,
   };
 }
+
+/** Longer than a rollout's step, shorter than an experiment. */
+const appSwitches = {
+  streamDrain: { STREAM_DRAIN: 'on' },
+  connectionAge: { CONNECTION_AGE_MS: '5000', CONNECTION_AGE_GRACE_MS: '5000' },
+};
 
 /** What a container of our program needs. Where it goes and how it ends is for settings and scenarios to say. */
 function asContainer(original: Manifest, own: OwnPods): Manifest {

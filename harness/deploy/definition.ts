@@ -23,6 +23,8 @@ export interface TargetDefinition {
   /** Images by the names that steps use: current, next, previous, missing, broken. */
   readonly images: Readonly<Record<string, string>>;
   readonly gracefulEnv: Readonly<Record<string, string>> | undefined;
+  /** By setting: environment that switches on what else the built-in target can do. */
+  readonly appSwitches?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Environment for another way to stop of the built-in target; undefined: a foreign target, which has none. */
   readonly stopModeEnv?: (mode: string) => Readonly<Record<string, string>>;
   /** Port of the built-in target's admin server; undefined for foreign targets, which have none. */

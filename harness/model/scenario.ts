@@ -1,8 +1,16 @@
 // A scenario: what happens to the target while it is under load, and what is claimed about it. Data only.
 import { z } from 'zod';
 import { entrySchema } from './entry.ts';
-import { lineIdSchema } from './line.ts';
-import { lanes, longestMs, offeredRateSchema, rateBounds } from './load.ts';
+import { type LineId, lineId, lineIdSchema } from './line.ts';
+import {
+  lanes,
+  lanesOfProtocol,
+  longestMs,
+  offeredRateSchema,
+  protocols,
+  rateBounds,
+  tlsOptionsSchema,
+} from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
 import { asIsName } from './setting.ts';
 
@@ -220,16 +228,72 @@ export const laneLoadSchema = z.object({
   timeoutMs: requestTimeoutMs.default(3000),
   /** long: how long each request takes, ms. */
   holdMs: requestTimeoutMs.optional(),
+  /** Absent: http1. */
+  protocol: z.enum(protocols).optional(),
+  /** Through TLS, and how it is verified. */
+  tls: tlsOptionsSchema.optional(),
+  /** Instead of the target's own path. */
+  path: z.string().startsWith('/').optional(),
+  /** websocket, tcp: what is sent. */
+  message: z.string().max(65_536).optional(),
+  /** grpc: package.Service/Method, and the message's bytes in base64. */
+  grpc: z.strictObject({ method: z.string(), message: z.string().default('') }).optional(),
+  /** stream: a message of each stream this often, ms; `rate` is then what it comes to. */
+  intervalMs: z.number().min(10).max(600_000).optional(),
+  expect: z.enum(['echo', 'push', 'open']).optional(),
+  lateMs: z.number().positive().max(600_000).optional(),
+  /** http2 and grpc: requests or streams at a time on one connection. */
+  streamsPerConnection: z.number().int().positive().max(1000).optional(),
 });
 export type LaneLoad = z.infer<typeof laneLoadSchema>;
 
+/** Connections of lane `kept` and streams of lane `stream` where nothing says how many. */
+export const defaultKeptConnections = 20;
+
+/** Lane stream: as many messages per second as its streams owe together. */
+export const rateOfLoad = ({ lane, intervalMs, connections, rate }: LaneLoad): LaneLoad['rate'] =>
+  lane === 'stream' && intervalMs !== undefined
+    ? { shape: 'constant', ratePerSecond: ((connections || defaultKeptConnections) * 1000) / intervalMs }
+    : rate;
+
+/** The line that a load is, through the Service or another entry. */
+export const lineOfLoad = (
+  { lane, protocol, tls }: Pick<LaneLoad, 'lane' | 'protocol' | 'tls'>,
+  entry?: string,
+): LineId =>
+  lineId({
+    kind: lane,
+    tls: tls !== undefined,
+    ...(protocol !== undefined && { protocol }),
+    ...(entry !== undefined && { entry }),
+  });
+
 const loadsSchema = z.array(laneLoadSchema).superRefine((loads, context) => {
-  for (const [index, { lane }] of loads.entries()) {
-    if (loads.findIndex((one) => one.lane === lane) !== index)
+  for (const [index, load] of loads.entries()) {
+    const line = lineOfLoad(load);
+    if (loads.findIndex((one) => lineOfLoad(one) === line) !== index)
       context.addIssue({
         code: 'custom',
         path: [index, 'lane'],
-        message: `names "${lane}" a second time; a lane fires once`,
+        message: `names "${line}" a second time; a lane fires once`,
+      });
+    const possible = lanesOfProtocol[load.protocol ?? 'http1'];
+    if (!possible.includes(load.lane))
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'lane'],
+        message: `is "${load.lane}"; protocol ${load.protocol ?? 'http1'} has the lanes ${possible.join(', ')}`,
+      });
+    if (
+      load.lane === 'stream' &&
+      load.protocol === 'grpc' &&
+      load.grpc === undefined &&
+      load.path !== undefined
+    )
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'grpc'],
+        message: 'is missing: which method streams?',
       });
   }
 });

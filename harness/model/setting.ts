@@ -18,6 +18,8 @@ export interface SettingContext {
   readonly maxSurge?: number | undefined;
   /** Environment variables that make the app shut down gracefully; undefined: a foreign app that has no such switch. */
   readonly gracefulEnv: Readonly<Record<string, string>> | undefined;
+  /** By setting: environment that switches on what else the app can do; undefined: a foreign app. */
+  readonly appSwitches?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   /** Somebody's own workload: what it has is kept, only what is missing is added, and nothing is shortened or lowered. */
   readonly foreign?: boolean;
 }

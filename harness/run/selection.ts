@@ -9,6 +9,7 @@ import type { Entry } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
 import { lineId, linesNamed, parseLineId, serviceEntry } from '../model/line.ts';
 import {
+  lineOfLoad,
   type Profile,
   type Scenario,
   type ScenarioDefinition,
@@ -88,7 +89,7 @@ function entriesOf({ entries }: Scenario, request: SelectionRequest): Pick<Exper
 function withClaims(scenario: Scenario, request: SelectionRequest): Scenario {
   const entries = request.entries?.length ? request.entries : scenario.entries;
   const names = entries?.map(({ name }) => name) ?? [serviceEntry];
-  const fired = names.flatMap((entry) => scenario.load.map((load) => lineId({ kind: load.lane, entry })));
+  const fired = names.flatMap((entry) => scenario.load.map((load) => lineOfLoad(load, entry)));
   const asked = request.entries?.length && !scenario.entries ? names : [];
   const made = scenario.claims
     .flatMap((claim) => [claim, ...atEntries(claim, asked)])

@@ -5,7 +5,7 @@ import type { Entry, Hop } from '../model/entry.ts';
 import { type ExitCode, exitCode } from '../model/errors.ts';
 import { parseLineId } from '../model/line.ts';
 import type { ExperimentResult } from '../model/results.ts';
-import type { Scenario } from '../model/scenario.ts';
+import { lineOfLoad, type Scenario } from '../model/scenario.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 import { measure } from './measured.ts';
 import type { Session } from './session.ts';
@@ -151,7 +151,7 @@ class Search {
 
   private async confirm(seconds: number): Promise<{ lost: number; lagMs: number } | undefined> {
     const { scenario, tries: wanted } = this.request;
-    const load = scenario.load.filter(({ lane }) => lane === 'new');
+    const load = scenario.load.filter((load) => lineOfLoad(load) === 'new');
     const results = await this.experiments(
       seconds,
       'confirm',

@@ -1,6 +1,7 @@
 // All settings by name, in the order in which they are applied (gracePeriod reads what preStop has set).
 import { UsageError } from '../model/errors.ts';
 import type { Setting } from '../model/setting.ts';
+import { connectionAge } from './connection-age.ts';
 import { gracePeriod } from './grace-period.ts';
 import { gracefulShutdown } from './graceful-shutdown.ts';
 import { minReadySeconds } from './min-ready-seconds.ts';
@@ -9,6 +10,7 @@ import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { preStop } from './pre-stop.ts';
 import { readinessProbe } from './readiness-probe.ts';
 import { startupProbe } from './startup-probe.ts';
+import { streamDrain } from './stream-drain.ts';
 import { surge } from './surge.ts';
 import { topologySpread } from './topology-spread.ts';
 
@@ -17,6 +19,8 @@ export const settings: readonly Setting[] = [
   startupProbe,
   preStop,
   gracefulShutdown,
+  streamDrain,
+  connectionAge,
   gracePeriod,
   surge,
   noSurge,

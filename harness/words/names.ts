@@ -223,6 +223,8 @@ const settings: Readonly<Record<string, string>> = {
   readinessProbe: 'no traffic before the app answers',
   preStop: 'wait until no node routes here any more, then stop',
   gracefulShutdown: 'after SIGTERM go on serving, ask clients to leave, then close',
+  streamDrain: 'end open streams in order: GOAWAY, close 1001, end of events',
+  connectionAge: 'end connections in order after a while, so that new pods get some',
   surge: 'start the new pod before the old one goes (maxUnavailable 0)',
   minReadySeconds: 'a pod counts only when it stayed ready for a while',
   startupProbe: 'slow starts are not killed by liveness',

@@ -7,11 +7,16 @@ import { expectationText } from '../../harness/judge/claims.ts';
 import { hops } from '../../harness/model/entry.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { DeploymentFacts } from '../../harness/model/facts.ts';
-import { lineId, linesNamed } from '../../harness/model/line.ts';
+import { linesNamed } from '../../harness/model/line.ts';
 import { lostOutcomes } from '../../harness/model/load.ts';
 import { causes, type Results } from '../../harness/model/results.ts';
 import { rolloutSettled } from '../../harness/model/rollout.ts';
-import { defineScenario, type Scenario, scenarioOfVariant } from '../../harness/model/scenario.ts';
+import {
+  defineScenario,
+  lineOfLoad,
+  type Scenario,
+  scenarioOfVariant,
+} from '../../harness/model/scenario.ts';
 import { settingNamed, variantNamed } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import {
@@ -96,7 +101,7 @@ test('a measure that is not documented would be found', () => {
 test('settings and variants exist, and claims are about variants and lanes that run', () => {
   each(({ settings, variants, cases, claims, load, entries }, name) => {
     const lines = (entries ?? [{ name: 'service' }]).flatMap((entry) =>
-      load.map((one) => lineId({ kind: one.lane, entry: entry.name })),
+      load.map((one) => lineOfLoad(one, entry.name)),
     );
     const own = Object.values(cases).flatMap((one) => one.settings);
     for (const setting of [...settings, ...own]) settingNamed(setting);

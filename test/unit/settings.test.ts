@@ -103,7 +103,13 @@ test('each setting alone changes this in our Deployment, and nothing else', () =
     remove(after, path);
     assert.equal(after, before, `${setting} changes only ${path}`);
   }
-  const tested = [...table.map(([setting]) => setting), 'gracefulShutdown', 'podDisruptionBudget'];
+  const tested = [
+    ...table.map(([setting]) => setting),
+    'gracefulShutdown',
+    'streamDrain',
+    'connectionAge',
+    'podDisruptionBudget',
+  ];
   assert.equal(
     settings.map(({ name }) => name).sort(),
     tested.sort(),
@@ -122,6 +128,18 @@ test('gracefulShutdown sets the switch and keeps the rest of the environment', (
       ['ON_TERM', 'graceful'],
     ],
   );
+});
+
+test('what else the app can do is switched on by its environment, and taken away again; a foreign app has none', () => {
+  const appSwitches = { streamDrain: { STREAM_DRAIN: 'on' }, connectionAge: { CONNECTION_AGE_MS: '5000' } };
+  const own = { ...context, appSwitches };
+  const on = apply(ours(), ['streamDrain', 'connectionAge'], own);
+  const names = ({ env }: { env: { name: string }[] }) => env.map(({ name }) => name);
+  assert.equal(names(containerOf(on[1])), ['POD_NAME', 'STREAM_DRAIN', 'CONNECTION_AGE_MS']);
+  assert.equal(settingNamed('streamDrain').takeAway?.(apply(ours(), ['streamDrain'], own), own), ours());
+  assert.equal(settingNamed('connectionAge').apply(ours(), context), {
+    cannot: 'this app has no switch for it',
+  });
 });
 
 test('podDisruptionBudget adds a budget over the same pods, once', () => {

@@ -1,6 +1,7 @@
 // The header against itself: the plan is the scenario's load, plus the trickle at the control target.
 import { isDeepStrictEqual } from 'node:util';
-import { lineId, parseLineId, serviceEntry } from '../../model/line.ts';
+import { serviceEntry } from '../../model/line.ts';
+import { lineOfLoad, rateOfLoad } from '../../model/scenario.ts';
 import type { Journal } from '../read.ts';
 import type { Broken } from './broken.ts';
 
@@ -14,24 +15,20 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
   const entries = header.entries?.map(({ name }) => name) ?? [serviceEntry];
   for (const load of scenario.load) {
     for (const entry of entries) {
-      const id = lineId({ kind: load.lane, entry });
+      const id = lineOfLoad(load, entry);
       const stream = plan.streams.find((one) => one.id === id);
       if (!stream) {
         yield broken(`the plan has a stream for the scenario’s lane ${id}`);
         continue;
       }
-      if (!isDeepStrictEqual(stream.rate, load.rate)) yield broken(`stream ${id} has the scenario’s rate`);
+      if (!isDeepStrictEqual(stream.rate, rateOfLoad(load))) yield broken(`stream ${id} has the scenario’s rate`);
       if (stream.timeoutMs !== load.timeoutMs) yield broken(`stream ${id} has the scenario’s timeoutMs`);
     }
   }
   for (const { id, lane, split } of plan.streams) {
-    const line = parseLineId(id);
-    const planned =
-      line !== undefined &&
-      entries.includes(line.entry) &&
-      scenario.load.some((load) => load.lane === line.kind);
+    const planned = scenario.load.find((load) => entries.some((entry) => lineOfLoad(load, entry) === id));
     if (!planned && id !== 'control') yield broken(`stream ${id} of the plan is a lane of the scenario`);
-    if (planned && lane !== line.kind) yield broken(`stream ${id} is of lane ${line.kind}`);
+    if (planned && lane !== planned.lane) yield broken(`stream ${id} is of lane ${planned.lane}`);
     if (split.index >= split.of) yield broken(`stream ${id}: split.index is below split.of`);
   }
   // Nodes that may not be listed are not known.

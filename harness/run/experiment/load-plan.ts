@@ -2,16 +2,20 @@
 // control target. Pure.
 import type { TargetDefinition } from '../../deploy/definition.ts';
 import { type EntryKind, isProxied } from '../../model/entry.ts';
-import { lineId } from '../../model/line.ts';
 import type { AgentPlan, RateProfile } from '../../model/load.ts';
-import type { LaneLoad, Scenario } from '../../model/scenario.ts';
+import {
+  defaultKeptConnections,
+  type LaneLoad,
+  lineOfLoad,
+  rateOfLoad,
+  type Scenario,
+} from '../../model/scenario.ts';
 
 export const controlStream = 'control';
 /** Enough to see a pause of the harness of a tenth of a second, too little to be a load. */
 const controlRatePerSecond = 20;
 /** A node's proxy applies changes within a second or two; a busy machine takes longer. */
 const preflightMs = 10_000;
-const defaultKeptConnections = 20;
 /** Spare slots above rate × timeout: arrivals come at whole ticks, not evenly to the microsecond. */
 const spareSlots = 20;
 
@@ -46,8 +50,9 @@ export function loadPlan(
   const { path, headers, body, expectStatus, longPath } = target.request;
   const method = (target.builtIn && scenario.target.method) || target.request.method;
   const streamAt = (load: LaneLoad, entry: PlannedEntry | undefined): AgentPlan['streams'][number] => {
-    const id = lineId({ kind: load.lane, ...(entry && { entry: entry.measured.name }) });
-    const asked = load.lane === 'long' ? slowPath(target, load, longPath) : path;
+    const id = lineOfLoad(load, entry?.measured.name);
+    const asked = pathOf(target, load, path, longPath);
+    const scheme = load.tls ? 'https' : 'http';
     const proxied = entry !== undefined && isProxied(entry.measured);
     return {
       id,
@@ -55,17 +60,22 @@ export function loadPlan(
       url:
         entry?.measured.kind === 'url'
           ? entry.base
-          : `${entry?.base ?? `http://${addresses.target}`}${asked}`,
+          : `${entry?.base ?? `${scheme}://${addresses.target}`}${asked}`,
       method,
-      headers: { ...headers, ...(entry?.host !== undefined && { host: entry.host }) },
+      headers: {
+        ...headers,
+        ...ownHeaders(target, load),
+        ...(entry?.host !== undefined && { host: entry.host }),
+      },
+      ...spoken(target, load),
       ...(body !== undefined && { body }),
       expectStatus: [...expectStatus],
       insecure: false,
       ...(entry && entry.measured.kind !== 'service' && { entry: entry.measured.name }),
       // Several agents would number alike.
       ...(proxied && split.of === 1 && { requestIds: `rp-${id}` }),
-      rate: load.rate,
-      connections: connectionsOf(load, highestRate(load.rate, scenario), split.of),
+      rate: rateOfLoad(load),
+      connections: connectionsOf(load, highestRate(rateOfLoad(load), scenario), split.of),
       timeoutMs: load.timeoutMs,
       maxDurationMs: scenario.limitMs,
       split,
@@ -101,6 +111,51 @@ export function controlTrickle(address: string, maxDurationMs: number): AgentPla
   };
 }
 
+/** Where and what our own target answers to a protocol; anybody's has its path. */
+function pathOf(
+  target: TargetDefinition,
+  load: LaneLoad,
+  path: string,
+  longPath: string | undefined,
+): string {
+  if (load.path !== undefined) return load.path;
+  if (load.protocol === 'sse' && target.builtIn) {
+    return load.lane === 'long'
+      ? `/events?interval=200&for=${load.holdMs ?? 5000}`
+      : `/events?interval=${intervalOf(load)}`;
+  }
+  if (load.protocol !== undefined && load.protocol !== 'http1' && load.protocol !== 'http2') return path;
+  return load.lane === 'long' ? slowPath(target, load, longPath) : path;
+}
+
+/** What a lane of another protocol says beside its address. */
+function spoken(target: TargetDefinition, load: LaneLoad): Partial<AgentPlan['streams'][number]> {
+  const { protocol, tls, message, grpc, streamsPerConnection, lane } = load;
+  if (protocol === undefined && tls === undefined) return {};
+  const own = { method: `rollproof.v1.Target/${lane === 'stream' ? 'Stream' : 'Call'}`, message: '' };
+  return {
+    ...(protocol !== undefined && { protocol }),
+    ...(tls && { tls }),
+    ...(message !== undefined && { message }),
+    ...(protocol === 'grpc' && (grpc ?? target.builtIn) && { grpc: grpc ?? own }),
+    ...(streamsPerConnection !== undefined && { streamsPerConnection }),
+    ...(lane === 'stream' && {
+      stream: {
+        expect: load.expect ?? (protocol === 'websocket' ? ('echo' as const) : ('push' as const)),
+        lateMs: load.lateMs ?? 1000,
+      },
+    }),
+  };
+}
+
+function ownHeaders(target: TargetDefinition, load: LaneLoad): Record<string, string> {
+  if (!target.builtIn || load.protocol !== 'grpc' || load.grpc) return {};
+  if (load.lane === 'stream') return { 'x-rollproof-interval-ms': String(intervalOf(load)) };
+  return load.lane === 'long' ? { 'x-rollproof-ms': String(load.holdMs ?? 2000) } : {};
+}
+
+const intervalOf = (load: LaneLoad): number => load.intervalMs ?? 1000;
+
 function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | undefined): string {
   if (longPath) return longPath;
   return target.builtIn ? `/slow?ms=${load.holdMs ?? 2000}` : target.request.path;
@@ -109,7 +164,7 @@ function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | u
 /** kept: connections, used in turn. new and long: slots ≥ rate × timeout, or arrivals would be shed while others hang. */
 function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): number {
   if (load.connections > 0) return load.connections;
-  if (load.lane === 'kept') return defaultKeptConnections;
+  if (load.lane === 'kept' || load.lane === 'stream') return defaultKeptConnections;
   return slots(ratePerSecond / agents, load.timeoutMs);
 }
 

@@ -128,6 +128,7 @@ export function settingContext(
     foreign: isForeign(target),
     minReadySeconds,
     maxSurge,
+    appSwitches: target.appSwitches,
     gracefulEnv: stopMode === undefined ? target.gracefulEnv : target.stopModeEnv?.(stopMode),
   };
 }
