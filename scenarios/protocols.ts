@@ -80,7 +80,7 @@ export const grpcScaleUp = defineScenario(
     group: 'connections',
     target: { ...target, replicas: 2 },
     settings: ['readinessProbe', 'connectionAge', 'streamDrain'],
-    variants: ['readinessProbe', 'readinessProbe+streamDrain+connectionAge'],
+    variants: ['only:readinessProbe', 'readinessProbe+streamDrain+connectionAge'],
     load: [
       { lane: 'kept', protocol: 'grpc', connections: 12, rate: { shape: 'constant', ratePerSecond: 100 } },
     ],
@@ -90,7 +90,7 @@ export const grpcScaleUp = defineScenario(
       { step: 'wait', for: 'time', ms: 12_000 },
     ],
     claims: [
-      safe('grpc-kept', 'New pods cost no call.', http2, 'readinessProbe'),
+      safe('grpc-kept', 'New pods cost no call.', http2, 'only:readinessProbe'),
       {
         id: 'age-costs-nothing',
         text: 'Connections that are ended in order for their age cost no call.',

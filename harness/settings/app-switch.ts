@@ -32,6 +32,7 @@ export const switchOff = (
   switches: Switches = {},
 ): readonly Manifest[] =>
   patchWorkload(manifests, context, (_, container) => {
-    const kept = container.env?.filter(({ name, value }) => switches[name] !== value);
+    // A variable without a value (from a field, a Secret) is no switch of ours.
+    const kept = container.env?.filter(({ name, value }) => !(name in switches) || switches[name] !== value);
     if (kept && kept.length < (container.env?.length ?? 0)) container.env = kept;
   });
