@@ -1,9 +1,9 @@
 // `rollproof load URL`: the metered load alone, for people and for tests.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { grpcMessage } from '../config/grpc-message.ts';
 import { Meter } from '../load/meter.ts';
 import { healthCheck } from '../load/protocols/grpc.ts';
-import { grpcMessage } from '../load/protocols/grpc-message.ts';
 import { type Address, addressOf, isProtocol, knownSchemes } from '../load/protocols/url.ts';
 import { exitCode, FaultError, UsageError } from '../model/errors.ts';
 import {

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { UsageError } from '../model/errors.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioInput } from '../model/scenario.ts';
 import { type FieldPath, fieldName } from '../model/yaml-path.ts';
+import { laneWithFiles } from './lane-files.ts';
 import { nestedTooDeeply, nestingMessage } from './nesting.ts';
 import { placeOf } from './place.ts';
 import {
@@ -353,9 +354,17 @@ function resolvePaths(
   scenarios: readonly (string | ScenarioDefinition)[],
   cwd: string,
 ): Configuration {
-  const { target, cluster, out } = parsed;
+  const { target, cluster, out, load } = parsed;
   return {
     ...parsed,
+    ...(load.lanes && {
+      load: {
+        ...load,
+        lanes: load.lanes.map((lane, index) =>
+          typeof lane === 'string' ? lane : laneWithFiles(lane, resolve(cwd, folder), `load.lanes[${index}]`),
+        ),
+      },
+    }),
     images: Object.fromEntries(
       Object.entries(parsed.images).map(([name, image]) => [name, { ...image, folder: folder || '.' }]),
     ),

@@ -1,11 +1,15 @@
 // Puts the configuration's load on a scenario: what the configuration leaves out stays as the scenario says.
 import { UsageError } from '../model/errors.ts';
-import { type LaneLoad, laneLoadSchema, type Scenario } from '../model/scenario.ts';
-import type { LoadConfiguration } from './schema.ts';
+import { type LaneLoad, laneLoadSchema, lineOfLoad, type Scenario } from '../model/scenario.ts';
+import type { ConfiguredLane, LoadConfiguration } from './schema.ts';
 
 export function withLoad(scenario: Scenario, load: LoadConfiguration): Scenario {
   const loadOf = (own: readonly LaneLoad[]) =>
-    (load.lanes ?? own.map((entry) => entry.lane)).map((lane) => laneOf(own, lane, load));
+    load.lanes
+      ? load.lanes.map((lane) =>
+          typeof lane === 'string' ? plainLane(own, lane, load) : configuredLane(lane, load),
+        )
+      : own.map((entry) => withFigures(entry, load));
   const { warmUpMs, tailMs, limitMs } = load.durationLimits ?? {};
   const changed: Scenario = {
     ...scenario,
@@ -53,15 +57,42 @@ function highestRate(rate: LaneLoad['rate']): number {
   return Math.max(...points.map(({ ratePerSecond }) => ratePerSecond));
 }
 
-function laneOf(of: readonly LaneLoad[], lane: LaneLoad['lane'], load: LoadConfiguration): LaneLoad {
+/** The scenario's own lane of that name, or one as any. */
+function plainLane(of: readonly LaneLoad[], lane: LaneLoad['lane'], load: LoadConfiguration): LaneLoad {
   const own =
-    of.find((entry) => entry.lane === lane) ??
+    of.find((entry) => lineOfLoad(entry) === lane) ??
     laneLoadSchema.parse({ lane, ...(lane === 'kept' && { connections: 20 }) });
+  return withFigures(own, load);
+}
+
+function withFigures(own: LaneLoad, load: LoadConfiguration): LaneLoad {
+  const { lane } = own;
   return {
     ...own,
     ...(load.rate && { rate: load.rate }),
     ...(load.timeoutMs !== undefined && { timeoutMs: load.timeoutMs }),
     ...(lane === 'kept' && load.connections !== undefined && { connections: load.connections }),
     ...(lane === 'long' && load.holdMs !== undefined && { holdMs: load.holdMs }),
+  };
+}
+
+/** What it says itself wins over what is said for all. */
+function configuredLane(
+  { protocol, rate, method, descriptor: _, message, bytes, ...said }: ConfiguredLane,
+  load: LoadConfiguration,
+): LaneLoad {
+  const own = laneLoadSchema.parse({
+    ...said,
+    ...(protocol !== 'http1' && { protocol }),
+    ...(protocol === 'grpc' && method !== undefined && { grpc: { method, message: bytes ?? '' } }),
+    ...(protocol !== 'grpc' && message !== undefined && { message }),
+  });
+  const common = withFigures(own, load);
+  return {
+    ...common,
+    ...(rate !== undefined && { rate: { shape: 'constant' as const, ratePerSecond: rate } }),
+    ...(said.timeoutMs !== undefined && { timeoutMs: said.timeoutMs }),
+    ...(said.connections !== undefined && { connections: said.connections }),
+    ...(said.holdMs !== undefined && { holdMs: said.holdMs }),
   };
 }

@@ -1,9 +1,24 @@
 // What rollproof.yaml may say: the schema that validates it and from which config.schema.json is generated.
 import { z } from 'zod';
 import { lineIdSchema } from '../model/line.ts';
-import { longestMs, offeredRateSchema, plainLanes, rateBounds } from '../model/load.ts';
+import {
+  lanes,
+  lanesOfProtocol,
+  longestMs,
+  offeredRateSchema,
+  plainLanes,
+  protocols,
+  rateBounds,
+  tlsOptionsSchema,
+} from '../model/load.ts';
 import { proxyModes } from '../model/proxy-mode.ts';
-import { clusterKinds, connectionsMost, requestTimeoutMs, scenarioSchema } from '../model/scenario.ts';
+import {
+  clusterKinds,
+  connectionsMost,
+  lineOfLoad,
+  requestTimeoutMs,
+  scenarioSchema,
+} from '../model/scenario.ts';
 import { entriesSchema, installableControllers } from './entries.ts';
 import {
   command,
@@ -146,6 +161,54 @@ const targetSchema = z
 const shortestExperimentMs = 10_000;
 const quietMs = z.number().nonnegative().max(longestMs);
 
+/** A lane that says what it speaks. Files are relative to the configuration's folder. */
+const configuredLaneSchema = z
+  .strictObject({
+    lane: z.enum(lanes),
+    protocol: z.enum(protocols).default('http1'),
+    tls: tlsOptionsSchema
+      .optional()
+      .describe('TLS: ca, cert and key are PEM files; insecure accepts any certificate.'),
+    path: z.string().startsWith('/').optional().describe("Instead of the target's path."),
+    message: z
+      .string()
+      .max(65_536)
+      .optional()
+      .describe('websocket, tcp: what is sent. grpc: the message as JSON, with descriptor.'),
+    method: text.optional().describe('grpc: package.Service/Method. Default: the standard health check.'),
+    descriptor: text.optional().describe('grpc: a .proto file or a descriptor set.'),
+    bytes: text.optional().describe("grpc: the message's bytes in base64."),
+    rate: z.number().min(rateBounds.least).max(rateBounds.most).optional(),
+    connections: z.number().int().positive().max(connectionsMost).optional(),
+    streamsPerConnection: z.number().int().positive().max(1000).optional(),
+    timeoutMs: requestTimeoutMs.optional(),
+    holdMs: requestTimeoutMs.optional(),
+    intervalMs: z
+      .number()
+      .min(10)
+      .max(600_000)
+      .optional()
+      .describe('stream: a message of each stream this often.'),
+    expect: z.enum(['echo', 'push', 'open']).optional(),
+    lateMs: z.number().positive().max(600_000).optional(),
+  })
+  .superRefine(({ lane, protocol, method }, context) => {
+    const possible = lanesOfProtocol[protocol];
+    if (!possible.includes(lane))
+      context.addIssue({
+        code: 'custom',
+        path: ['lane'],
+        message: `is "${lane}"; protocol ${protocol} has the lanes ${possible.join(', ')}`,
+      });
+    if (protocol === 'grpc' && lane === 'stream' && method === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['method'],
+        message: 'is missing: lane stream of grpc needs a method whose answer is a stream',
+      });
+  });
+export type ConfiguredLane = z.output<typeof configuredLaneSchema>;
+
 const loadSchema = z.strictObject({
   rate: z
     .union([z.number().min(rateBounds.least).max(rateBounds.most), offeredRateSchema])
@@ -154,9 +217,20 @@ const loadSchema = z.strictObject({
     )
     .optional()
     .describe('Requests per second and lane, or a profile (constant, steps, ramp).'),
-  lanes: withoutRepeats(z.array(z.enum(plainLanes)).min(1))
+  lanes: z
+    .array(z.union([z.enum(plainLanes), configuredLaneSchema]))
+    .min(1)
+    .superRefine((items, context) => {
+      const lines = items.map((item) => lineOfLoad(typeof item === 'string' ? { lane: item } : item));
+      for (const [index, line] of lines.entries()) {
+        if (lines.indexOf(line) !== index)
+          context.addIssue({ code: 'custom', path: [index], message: `names "${line}" a second time` });
+      }
+    })
     .optional()
-    .describe('Kinds of client. Default: those of the scenario.'),
+    .describe(
+      'Kinds of client: new, kept, long, or an object that says what is spoken. Default: those of the scenario.',
+    ),
   connections: z
     .number()
     .int()

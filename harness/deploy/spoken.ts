@@ -56,9 +56,9 @@ export function spokenIn({
 }
 
 export const spokenWords: Readonly<Record<Spoken, string>> = {
-  tls: 'speaks TLS, and rollproof fires plain HTTP/1.1 yet. Let the pods serve HTTP on a port of the Service, or test the port of the proxy that ends TLS in front of them',
+  tls: 'speaks TLS, and no lane of the load does. Say so in rollproof.yaml, as load: {lanes: [{lane: new, tls: {insecure: true}}]}, with ca in place of insecure to have its certificate verified',
   http2:
-    'speaks HTTP/2 without TLS (h2c, as gRPC does) and no HTTP/1.1, which is what rollproof fires yet. Name a port of the Service that serves HTTP/1.1',
+    'speaks HTTP/2 without TLS (h2c, as gRPC does) and no HTTP/1.1, and no lane of the load does. Say so in rollproof.yaml, as load: {lanes: [{lane: kept, protocol: grpc}]}, or protocol: http2',
 };
 
 function handshakes(host: string, port: number, signal: AbortSignal): Promise<boolean> {

@@ -126,7 +126,7 @@ test('what is wrong is named with line, column, field, what stands there and wha
     [
       'enum in a list',
       'load:\n  lanes: [new, keptt]\n',
-      'rollproof.yaml:2:16: load.lanes[1] must be one of new, kept, long, not "keptt".',
+      'rollproof.yaml:2:16: load.lanes[1] must be one of new, kept, long or an object with fields, not "keptt".',
     ],
     ['range', 'preStopSeconds: -1\n', 'rollproof.yaml:1:17: preStopSeconds must be at least 0, not -1.'],
     [

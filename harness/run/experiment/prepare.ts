@@ -16,10 +16,12 @@ import { belongingsIn } from '../../deploy/belongings.ts';
 import { checkNeighbours } from '../../deploy/neighbours.ts';
 import { ANSWER_LIMIT_MS, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { copyPullSecret } from '../../deploy/pull-secret.ts';
+import type { Spoken } from '../../deploy/spoken.ts';
 import { agentAdded, nodePortAdded, substitutionsOf } from '../../deploy/substitutions.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
+import type { Scenario } from '../../model/scenario.ts';
 import { asIs, settingsDiff } from '../../settings/index.ts';
 import { clusterIpOf, containerPortOf, entryPod, hasNodePort, nodePortAddress } from './address.ts';
 import { agentsReady, preparedAgents, startHere, startOutside } from './agents.ts';
@@ -145,6 +147,7 @@ export async function prepareExperiment(
     target.asIs ? ANSWER_LIMIT_MS : READY_LIMIT_MS,
     signal,
     `The pods are Ready, yet nothing answers on the port that Service ${target.service.name} sends to. Let targetPort name the port on which container ${target.workload.container} listens; where it only takes long to start, give it a readinessProbe on that port.`,
+    spokenByLoad(key.scenario),
   );
 
   const serviceNamed = (wanted: string) =>
@@ -237,4 +240,14 @@ async function cpuOfAgents(
   return cluster.info.kind === 'kind'
     ? agentCpuMillis(kube, agentNodeOf(cluster), agents, signal)
     : undefined;
+}
+
+/** What pods may answer with where they do not answer HTTP/1.1 in plain text: lanes of the load speak it. */
+function spokenByLoad({ load }: Pick<Scenario, 'load'>): ReadonlySet<Spoken> {
+  const spoken = new Set<Spoken>();
+  for (const { protocol, tls } of load) {
+    if (tls) spoken.add('tls');
+    else if (protocol === 'http2' || protocol === 'grpc') spoken.add('http2');
+  }
+  return spoken;
 }

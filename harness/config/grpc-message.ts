@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
-import { UsageError } from '../../model/errors.ts';
+import { UsageError } from '../model/errors.ts';
 
 export interface WrittenMessage {
   /** "package.Service/Method". */
