@@ -49,7 +49,10 @@ test('short names and objects stand side by side; each is a line of its own', ()
       '    - {lane: new, tls: {insecure: true}}',
     ].join('\n'),
   );
-  assert.equal(loads.map(lineOfLoad), ['new', 'http2-new', 'grpc-kept', 'websocket-stream', 'http1+tls-new']);
+  assert.equal(
+    loads.map((load) => lineOfLoad(load)),
+    ['new', 'http2-new', 'grpc-kept', 'websocket-stream', 'http1+tls-new'],
+  );
   assert.equal(
     [loads[2]?.connections, loads[2]?.rate, loads[2]?.streamsPerConnection],
     [7, { shape: 'constant', ratePerSecond: 50 }, 3],

@@ -21,7 +21,8 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
         yield broken(`the plan has a stream for the scenario’s lane ${id}`);
         continue;
       }
-      if (!isDeepStrictEqual(stream.rate, rateOfLoad(load))) yield broken(`stream ${id} has the scenario’s rate`);
+      if (!isDeepStrictEqual(stream.rate, rateOfLoad(load)))
+        yield broken(`stream ${id} has the scenario’s rate`);
       if (stream.timeoutMs !== load.timeoutMs) yield broken(`stream ${id} has the scenario’s timeoutMs`);
     }
   }
