@@ -53,6 +53,8 @@ export async function installController(
   entries: readonly Entry[],
   { entryController }: Scenario,
   life: Lifetime,
+  /** Works when the experiment's own has ended. */
+  afterwards: Kube,
 ): Promise<InstalledEntry | undefined> {
   const wanted = entries.filter(needsController);
   const named = run.entering?.ingressClass ?? run.entering?.gatewayClass;
@@ -73,7 +75,7 @@ export async function installController(
   ];
   const clusterWide = manifests.filter(({ metadata }) => metadata.namespace === undefined);
   life.defer('remove the rights and classes of the installed controller', (limit) =>
-    removeOwn(run.kube.during(limit), clusterWide),
+    removeOwn(afterwards.during(limit), clusterWide),
   );
   const created = await createObjects(run.kube, manifests);
   return { replicas, service: created.find(({ kind }) => kind === 'Service') };

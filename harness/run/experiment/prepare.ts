@@ -100,7 +100,7 @@ export async function prepareExperiment(
     phases: `${clusterIpOf(phaseService)}:${phasePort}`,
     queue: queueService ? `${clusterIpOf(queueService)}:80` : '',
   });
-  const installed = await installController(run, identity, entries, key.scenario, life);
+  const installed = await installController(run, identity, entries, key.scenario, life, given.kube);
   const created = await createObjects(kube, [
     ...objects.control,
     ...manifests.filter((manifest) => !isWorkload(manifest, target)),
