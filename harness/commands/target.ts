@@ -7,6 +7,7 @@ import { foreignTarget } from '../deploy/foreign.ts';
 import { referencesOf } from '../deploy/references.ts';
 import { readSource } from '../deploy/sources/index.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
+import { exportedConfig } from '../kube/exported.ts';
 import { UsageError } from '../model/errors.ts';
 import { onInterrupt } from '../run/interrupt.ts';
 
@@ -71,5 +72,5 @@ export async function connected({ kubeconfig, context }: ClusterConfiguration): 
     config.setCurrentContext(context);
   }
   if (!config.getCurrentCluster()) throw new UsageError('kubeconfig: it names no current cluster.');
-  return connectKube(config.exportConfig());
+  return connectKube(exportedConfig(config, kubeconfig));
 }

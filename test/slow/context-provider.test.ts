@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
 import { type ContextOptions, contextProvider } from '../../harness/cluster/context/provider.ts';
 import { ApiError } from '../../harness/kube/api-error.ts';
 import type { Kube } from '../../harness/kube/client.ts';
+import { exportedConfig } from '../../harness/kube/exported.ts';
 import { FaultError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 
@@ -30,6 +32,30 @@ test('a context by name, or the current one; nothing else of the kubeconfig trav
       [`${expected}-user`],
     );
   }
+});
+
+test('a token in a file stays one: it is read again while a run lasts', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-token-'));
+  writeFileSync(join(folder, 'token'), 'first\n');
+  const file = join(folder, 'kubeconfig');
+  const cluster = { name: 'c', cluster: { server: 'http://127.0.0.1:1' } };
+  const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u' } }];
+  const users = [{ name: 'u', user: { tokenFile: 'token' } }];
+  writeFileSync(
+    file,
+    JSON.stringify({
+      clusters: [cluster],
+      contexts,
+      users: [{ name: 'u', user: { tokenFile: join(folder, 'token') } }],
+      'current-context': 'x',
+    }),
+  );
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  writeFileSync(file, JSON.stringify({ clusters: [cluster], contexts, users, 'current-context': 'x' }));
+  const written = JSON.parse(exportedConfig(config, file)) as { users: unknown };
+  assert.equal(written.users, [{ name: 'u', user: { tokenFile: join(folder, 'token') } }]);
+  rmSync(folder, { recursive: true });
 });
 
 test('a kubeconfig or context that is not there is a sentence', async () => {

@@ -2,6 +2,7 @@
 // or in one that it was given; `rollproof rbac` prints what that needs.
 import { KubeConfig } from '@kubernetes/client-node';
 import { connectKube, type Kube } from '../../kube/client.ts';
+import { exportedConfig } from '../../kube/exported.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { describeCluster } from '../describe.ts';
 import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider.ts';
@@ -176,5 +177,5 @@ function chosenContext(options: ContextOptions): { readonly name: string; readon
     contexts: [context],
     currentContext: name,
   });
-  return { name, text: one.exportConfig() };
+  return { name, text: exportedConfig(one, options.kubeconfigFile) };
 }
