@@ -29,7 +29,9 @@ export async function crossCheckOf(
   journal: JournalWriter,
   life: Lifetime,
 ): Promise<CrossCheck | undefined> {
-  const streams = wholeStreams(plans).filter((stream) => stream.id !== controlStream);
+  const streams = wholeStreams(plans).filter(
+    ({ id, protocol = 'http1', tls }) => id !== controlStream && protocol === 'http1' && tls === undefined,
+  );
   const means = run.crossCheck;
   if (!means || streams.length === 0) return undefined;
   run.progress({ experiment: experimentName(prepared.key), doing: 'starting k6 beside the load agents' });

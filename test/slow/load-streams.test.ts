@@ -61,7 +61,11 @@ for (const [protocol, lanes, faults, headEnd] of [
       const server = await startWireServer(lineService(faults, () => name, headEnd));
       try {
         for (const lane of lanes) {
-          const { end, codes } = await fired(server.port, { protocol, lane });
+          const { end, codes } = await fired(server.port, {
+            protocol,
+            lane,
+            timeoutMs: fault.outcome === 'timeout' ? 200 : 20_000,
+          });
           const count = end.outcomes[fault.outcome] ?? 0;
           if (count !== 5 || end.attempts !== 5 || end.brokenIdentities.length > 0)
             wrong.push(
