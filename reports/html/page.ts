@@ -116,8 +116,11 @@ ${body}
 `.text;
 }
 
+/** Without indentation and lines of comments: a page of a suite carries thousands of both. Neither file has text over several lines. */
 function asset(name: string): string {
-  return readFileSync(new URL(`./${name}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`./${name}`, import.meta.url), 'utf8')
+    .replace(/^ +/gm, '')
+    .replace(/^\/\/.*\n|^\/\*.*\*\/\n|^\n/gm, '');
 }
 
 function topBar(results: Results): Markup {

@@ -135,9 +135,9 @@ test('--json -: standard output carries the JSON alone', async () => {
 test('wrong usage: a sentence, exit 4', async () => {
   const url = 'http://127.0.0.1:1/';
   const table: [string[], RegExp][] = [
-    [['127.0.0.1:80'], /is not a URL of http or https/],
-    [['ftp://127.0.0.1/'], /is not a URL of http or https/],
-    [['http://'], /is not a URL of http or https/],
+    [['127.0.0.1:80'], /is not a URL that a load can go to/],
+    [['ftp://127.0.0.1/'], /is not a URL that a load can go to/],
+    [['http://'], /is not a URL that a load can go to/],
     [[], /missing required argument/],
     [[url, '--rate', 'fast'], /--rate.*must be a number/s],
     [[url, '--rate', '-1'], /--rate/],
@@ -168,7 +168,7 @@ test('wrong usage: a sentence, exit 4', async () => {
   }
   const { exit, out, err } = await load(['127.0.0.1:80']);
   assert.equal([exit, out], [4, '']);
-  assert.match(err, /is not a URL of http or https/);
+  assert.match(err, /is not a URL that a load can go to/);
 });
 
 test('an interrupt: what is in flight is aborted, the counts are still told, exit 130', async () => {

@@ -27,7 +27,13 @@ test('an answer is one by its head; what does not answer ends with the limit', a
     const server = http.createServer(handle);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const plan = { url, headers: {}, timeoutMs: 60_000, insecure: false } as unknown as StreamPlan;
+    const plan = {
+      url,
+      headers: {},
+      timeoutMs: 60_000,
+      insecure: false,
+      expectStatus: [],
+    } as unknown as StreamPlan;
     const startedAt = performance.now();
     const seen = await preflight(plan, { limitMs: 700, route: () => undefined });
     const tookMs = performance.now() - startedAt;

@@ -61,6 +61,11 @@ test('configuration: defaults, and the linger limit is never below the linger', 
     queueing: { enqueuePerSecond: 10, quietMs: 0, limit: 10_000, leaseMs: 10_000 },
     keepAliveMs: 75_000,
     failEvery: 0,
+    allProtocols: false,
+    tlsFolder: undefined,
+    streamDrain: false,
+    connectionAgeMs: 0,
+    connectionAgeGraceMs: 5000,
   });
   assert.is(readTargetConfig({ LINGER_MS: '20000' }).lingerLimitMs, 20_000);
 });
