@@ -59,6 +59,9 @@ class Load implements Firing {
   readonly #pullers: readonly FramePuller[];
   #startedAt = performance.now();
   readonly #drainLimitMs: number;
+  #toldToStop = false;
+  /** Agents whose totals are in the journal. */
+  readonly #ended = new Set<AgentClient>();
   readonly #pulled = new Map<FramePuller, Promise<void>>();
   #stoppedAt: number | undefined;
   #stage: 'prepared' | 'firing' | 'ended' = 'prepared';
@@ -123,8 +126,7 @@ class Load implements Firing {
   }
 
   async end(signal: AbortSignal): Promise<void> {
-    const { journal } = this.#request;
-    for (const { name } of this.clients) journal.write({ type: 'load', agent: name, event: 'stopping' });
+    this.#stopping();
     await Promise.all(this.clients.map((client) => client.stop(signal)));
     await withinLimit(
       () => Promise.all(this.#pulled.values()),
@@ -136,13 +138,23 @@ class Load implements Firing {
     await this.#total(signal);
   }
 
+  /** Said once, also where an end in order fails and the load is abandoned after it. */
+  #stopping(): void {
+    if (this.#toldToStop) return;
+    this.#toldToStop = true;
+    const { journal } = this.#request;
+    for (const { name } of this.clients) journal.write({ type: 'load', agent: name, event: 'stopping' });
+  }
+
   async #total(signal: AbortSignal): Promise<void> {
     const { journal } = this.#request;
     this.#stoppedAt ??= performance.now();
     await measureClocks(this.clients, journal, signal);
     await Promise.all(
       this.clients.map(async (client) => {
+        if (this.#ended.has(client)) return;
         const { ends } = await client.end(signal);
+        this.#ended.add(client);
         this.ends.push(...ends);
         for (const end of ends) journal.write({ type: 'stream-end', agent: client.name, end });
         journal.write({ type: 'load', agent: client.name, event: 'ended' });
@@ -179,8 +191,7 @@ class Load implements Firing {
   }
 
   async #stopEach(signal: AbortSignal): Promise<void> {
-    const { journal } = this.#request;
-    for (const { name } of this.clients) journal.write({ type: 'load', agent: name, event: 'stopping' });
+    this.#stopping();
     // One that does not answer must not keep the others from hearing it.
     const stops = await Promise.allSettled(this.clients.map((client) => client.stop(signal)));
     const failed = stops.find((one) => one.status === 'rejected');
