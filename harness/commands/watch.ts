@@ -36,7 +36,7 @@ const MOST_SERVICES = 10;
 
 export function registerWatch(program: Command): void {
   program
-    .command('watch', { hidden: true })
+    .command('watch')
     .description(
       'measure what a change costs that somebody else makes: helm, Argo CD, an operator, a colleague',
     )
