@@ -34,7 +34,6 @@ const known: Record<string, string> = {
   'S cm add finalizer': 'the same cause is listed twice there',
   'S patch ssa conflict': 'the order of causes is random there',
   'svc ExternalName ok': 'refused by name: no network',
-  'svc LB': 'refused by name: no network',
   'svc out of range ip': 'refused by name: addresses are chosen here',
   'hpav2 pods metric': 'refused by name: no custom metrics',
   'hpav2 metric type': 'the same cause is listed twice there',
