@@ -36,7 +36,9 @@ export const startCounting = (): Counting => ({
 });
 
 /** Outcomes of attempts that got a whole answer. */
-export const answeredOutcomes = ['ok', 'http3xx', 'http4xx', 'http5xx'] as const;
+export const answeredOutcomes = ['ok', 'http3xx', 'http4xx', 'http5xx', 'message-late'] as const;
+/** Some of these were answered, some were not. */
+export const maybeAnsweredOutcomes = ['other', 'grpc-status', 'missing-trailers', 'stream-ended'] as const;
 
 /** Adds a frame's part and yields what does not hold in it. */
 export function* brokenDelta(
@@ -58,7 +60,8 @@ export function* brokenDelta(
     }
     sum.sent += sent;
     sum.shed += shed;
-    let answers = outcomes.other ?? 0;
+    let answers = 0;
+    for (const outcome of maybeAnsweredOutcomes) answers += outcomes[outcome] ?? 0;
     for (const name in outcomes) {
       const outcome = name as keyof OutcomeCounts;
       sum.outcomes[outcome] = (sum.outcomes[outcome] ?? 0) + (outcomes[outcome] ?? 0);

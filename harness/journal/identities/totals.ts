@@ -2,7 +2,7 @@
 import { isLost, type Outcome, outcomes, type StreamEnd, type StreamPlan } from '../../model/load.ts';
 import type { Journal, Lined } from '../read.ts';
 import { ROUNDING_MS } from './broken.ts';
-import { answeredOutcomes, type Counting } from './frames.ts';
+import { answeredOutcomes, type Counting, maybeAnsweredOutcomes } from './frames.ts';
 import { brokenHistograms } from './histograms.ts';
 import { brokenIntervals } from './intervals.ts';
 import { brokenSchedule } from './schedule.ts';
@@ -48,14 +48,17 @@ function* brokenEnd(end: StreamEnd): Generator<string> {
   if (end.races > (end.outcomes.closed ?? 0) + (end.outcomes.reset ?? 0)) {
     yield 'races are among what was closed or reset';
   }
+  // A stream that was cut is opened again whether or not a message is due; its messages share one connection.
+  if (end.lane === 'stream') return;
   if (end.connectionsOpened > end.attempts) yield 'no more connections than attempts';
   if (end.lane !== 'kept') yield* equal('a connection per attempt', end.connectionsOpened, end.attempts);
 }
 
 /** Attempts that got a whole answer. `other` is a status beyond 5xx or an error that nothing else names. */
 export function answeredAtLeast(end: StreamEnd): { least: number; most: number } {
-  const least = answeredOutcomes.reduce((sum, outcome) => sum + (end.outcomes[outcome] ?? 0), 0);
-  return { least, most: least + (end.outcomes.other ?? 0) };
+  const sum = (of: readonly Outcome[]) => of.reduce((all, outcome) => all + (end.outcomes[outcome] ?? 0), 0);
+  const least = sum(answeredOutcomes);
+  return { least, most: least + sum(maybeAnsweredOutcomes) };
 }
 
 function* brokenSums(end: StreamEnd, counting: Counting): Generator<string> {
