@@ -57,8 +57,10 @@ const bindingLines = (
   name: string,
   namespace: string,
   accountNamespace: string,
-): string[] => [
-  ...objectLines(kind, name, namespace),
+): string[] => [...objectLines(kind, name, namespace), ...boundLines(role, name, accountNamespace)];
+
+/** Which role, and to whom. */
+const boundLines = (role: string, name: string, accountNamespace: string): string[] => [
   'roleRef:',
   '  apiGroup: rbac.authorization.k8s.io',
   `  kind: ${role}`,
@@ -99,14 +101,7 @@ export function rbacText(wanted: RightsWanted, { name, accountNamespace }: RbacN
     'apiVersion: rbac.authorization.k8s.io/v1',
     `kind: ${binding}`,
     ...metadata(namespace !== undefined),
-    'roleRef:',
-    '  apiGroup: rbac.authorization.k8s.io',
-    `  kind: ${role}`,
-    `  name: ${name}`,
-    'subjects:',
-    '  - kind: ServiceAccount',
-    `    name: ${name}`,
-    `    namespace: ${where}`,
+    ...boundLines(role, name, where),
     '',
   ].join('\n');
 }
