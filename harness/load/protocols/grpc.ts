@@ -1,12 +1,13 @@
 // gRPC on HTTP/2: an attempt is a unary call. A stream of the server is in streams.ts.
-import type { EngineOwner, Identity, Slot, SlotEngine } from '../engine.ts';
+import type { EngineOwner } from '../engine.ts';
 import { outcomeOfStatus } from '../outcome.ts';
 import { GrpcMessages } from './grpc-messages.ts';
 import type { H2Headers, H2Request } from './h2/connection.ts';
+import { H2Engine } from './h2/engine.ts';
 import { encodeHeaders } from './h2/hpack.ts';
-import { type AnswerReader, H2Pool, H2Slot, type Judged } from './h2/slot.ts';
+import type { AnswerReader, Judged } from './h2/slot.ts';
 import { ownHeaders } from './http2.ts';
-import { Destination } from './wire.ts';
+import type { Destination } from './wire.ts';
 
 /** By number (google.rpc.Code). */
 export const grpcStatusNames = [
@@ -32,39 +33,9 @@ export const grpcStatusNames = [
 /** The standard health service, which needs no descriptor. */
 export const healthCheck = 'grpc.health.v1.Health/Check';
 
-export class GrpcEngine implements SlotEngine {
-  readonly kind = 'slots';
-  readonly places: number;
-  readonly inTurn: boolean;
-  readonly #owner: EngineOwner;
-  readonly #pool: H2Pool;
-
+export class GrpcEngine extends H2Engine {
   constructor(owner: EngineOwner) {
-    const { plan } = owner;
-    const to = new Destination(owner, ['h2']);
-    this.#owner = owner;
-    this.inTurn = plan.lane === 'kept';
-    this.places = plan.connections * (this.inTurn ? (plan.streamsPerConnection ?? 1) : 1);
-    this.#pool = new H2Pool(owner, to, grpcRequest(owner, to), this.inTurn);
-  }
-
-  newSlot(index: number): Slot {
-    const { expectStatus, connections } = this.#owner.plan;
-    return new H2Slot(this.#owner, this.#pool, index % connections, new UnaryReader(expectStatus));
-  }
-
-  fired(): void {}
-
-  counters(): Readonly<Record<string, number>> {
-    return this.#pool.counters();
-  }
-
-  identities(): readonly Identity[] {
-    return [];
-  }
-
-  close(): void {
-    this.#pool.close();
+    super(owner, grpcRequest, (expected) => new UnaryReader(expected));
   }
 }
 

@@ -1,55 +1,30 @@
 // HTTP/2: an attempt is a request on a stream of a connection that others share (lane `kept`), or on a connection of
 // its own (`new`, `long`).
-import type { EngineOwner, Identity, Slot, SlotEngine } from '../engine.ts';
+import type { EngineOwner } from '../engine.ts';
 import { outcomeOfStatus } from '../outcome.ts';
-import type { H2Headers } from './h2/connection.ts';
+import type { H2Headers, H2Request } from './h2/connection.ts';
+import { H2Engine } from './h2/engine.ts';
 import { encodeHeaders } from './h2/hpack.ts';
-import { type AnswerReader, H2Pool, H2Slot, type Judged } from './h2/slot.ts';
-import { Destination } from './wire.ts';
+import type { AnswerReader, Judged } from './h2/slot.ts';
+import type { Destination } from './wire.ts';
 
-export class Http2Engine implements SlotEngine {
-  readonly kind = 'slots';
-  readonly places: number;
-  readonly inTurn: boolean;
-  readonly #owner: EngineOwner;
-  readonly #pool: H2Pool;
-
+export class Http2Engine extends H2Engine {
   constructor(owner: EngineOwner) {
-    const { plan } = owner;
-    const to = new Destination(owner, ['h2']);
-    this.#owner = owner;
-    this.inTurn = plan.lane === 'kept';
-    this.places = plan.connections * (this.inTurn ? (plan.streamsPerConnection ?? 1) : 1);
-    const body = plan.body === undefined ? undefined : Buffer.from(plan.body);
-    const block = encodeHeaders([
-      [':method', plan.method.toUpperCase()],
-      [':scheme', to.secure ? 'https' : 'http'],
-      [':authority', authorityOf(plan.headers) ?? to.authority],
-      [':path', to.path],
-      ...ownHeaders(plan.headers),
-      ...(body ? ([['content-length', String(body.length)]] as const) : []),
-    ]);
-    this.#pool = new H2Pool(owner, to, { block, body }, this.inTurn);
+    super(owner, httpRequest, (expected) => new HttpReader(expected));
   }
+}
 
-  newSlot(index: number): Slot {
-    const { expectStatus, connections } = this.#owner.plan;
-    return new H2Slot(this.#owner, this.#pool, index % connections, new HttpReader(expectStatus));
-  }
-
-  fired(): void {}
-
-  counters(): Readonly<Record<string, number>> {
-    return this.#pool.counters();
-  }
-
-  identities(): readonly Identity[] {
-    return [];
-  }
-
-  close(): void {
-    this.#pool.close();
-  }
+function httpRequest({ plan }: EngineOwner, to: Destination): H2Request {
+  const body = plan.body === undefined ? undefined : Buffer.from(plan.body);
+  const block = encodeHeaders([
+    [':method', plan.method.toUpperCase()],
+    [':scheme', to.secure ? 'https' : 'http'],
+    [':authority', authorityOf(plan.headers) ?? to.authority],
+    [':path', to.path],
+    ...ownHeaders(plan.headers),
+    ...(body ? ([['content-length', String(body.length)]] as const) : []),
+  ]);
+  return { block, body };
 }
 
 class HttpReader implements AnswerReader {
