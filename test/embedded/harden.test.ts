@@ -9,10 +9,11 @@ import { suite } from '../suite.ts';
 
 const test = suite('harden', { timeoutMs: 420_000 });
 
+// Answers take 100 ms, so that a pod that exits at once always has kept connections to cut.
 const app = `import { createServer } from 'node:http';
 createServer((_, response) => {
   response.setHeader('x-rollproof-pod', process.env.POD_NAME ?? process.env.HOSTNAME ?? '');
-  response.end('ok');
+  setTimeout(() => response.end('ok'), 100);
 }).listen(8080, process.env.POD_IP);
 process.on('SIGTERM', () => process.exit(0));
 `;

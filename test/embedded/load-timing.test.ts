@@ -69,15 +69,16 @@ test('at 1,000 per second an outage of 10 ms is one outage, right within 5 ms, 1
   const wanted = 100;
   const limitMs = performance.now() + 60_000;
   await sleep(300);
+  meter.takeLag();
   while (trials.filter((trial) => !trial.late).length < wanted && performance.now() < limitMs) {
-    meter.takeLag();
     const startMs = performance.now() - t0;
     server.away = true;
     await sleep(10);
     server.away = false;
     const endMs = performance.now() - t0;
     await sleep(60);
-    // A harness that is late by more than the figure to be proven proves nothing, and is asked again.
+    // A harness that is late by more than the figure to be proven proves nothing, and is asked again. Asked of all the time
+    // since the last outage: what was due just before this one and sent late meets the outage, and is rightly lost.
     const late = endMs - startMs > 14 || meter.takeLag().maxMs > 3;
     trials.push({ startMs, endMs, late });
     intervals.push(...meter.drain().intervals);
