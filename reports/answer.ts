@@ -376,15 +376,19 @@ function changeLines(
         : `Do as ${settingsPhrase(after)} does.`,
     ];
   }
-  if (['proven', 'unneeded', 'safe'].includes(scenario.verdict))
+  if (scenario.verdict === 'nothing-changed') return [];
+  if (['proven', 'unneeded', 'safe', 'clean'].includes(scenario.verdict))
     return ['Nothing, as far as this run shows.'];
   const reasons = scenario.experiments.flatMap((experiment) => experiment.invalid);
   return reasons.length > 0 ? [...new Set(reasons)] : [scenario.reason].filter(Boolean);
 }
 
 /** What stopped a run is its reason, said above: it is nothing to change beside it. */
-const isSaid = (line: string, { verdict, reason }: ScenarioResult): boolean =>
-  (verdict === 'faulted' || verdict === 'not-run' || verdict === 'refuted') &&
+const isSaid = (line: string, { verdict, reason, experiments }: ScenarioResult): boolean =>
+  (verdict === 'faulted' ||
+    verdict === 'not-run' ||
+    verdict === 'refuted' ||
+    experiments.some(({ episode }) => episode)) &&
   reason.includes(unstopped(line));
 
 /** What helps against the causes of what was lost in a variant. */

@@ -87,6 +87,7 @@ export function comparisonText(comparison: Comparison): string {
   ];
   for (const scenario of sorted(comparison)) {
     lines.push('', `${signs[scenario.change]} ${scenario.name}: ${verdictText(scenario)}`);
+    if (scenario.watched !== undefined) lines.push(`    ${scenario.watched}`);
     const { told, untold } = toldFigures(scenario);
     const width = Math.max(0, ...told.map((figure) => words[figure.change].length));
     for (const figure of told) lines.push(`    ${words[figure.change].padEnd(width)}  ${figure.text}`);
@@ -108,6 +109,7 @@ export function comparisonMarkdown(comparison: Comparison): string {
     ...sorted(comparison).map((scenario) => {
       const { told, untold } = toldFigures(scenario);
       const figures = [
+        ...(scenario.watched === undefined ? [] : [cell(scenario.watched)]),
         ...told.map((figure) => `${words[figure.change]}: ${cell(figure.text)}`),
         ...(untold ? [untold] : []),
       ];

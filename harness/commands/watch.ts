@@ -6,7 +6,7 @@ import { type Lane, lanes } from '../model/load.ts';
 import { requestTimeoutMs } from '../model/scenario.ts';
 import { LONGEST_MS } from '../run/watch/plan.ts';
 import { watchRun } from '../run/watch/watch.ts';
-import { type ClusterFlags, configured, list, namespaceName, wholeNumber } from './flags.ts';
+import { type ClusterFlags, configured, httpUrl, list, namespaceName, wholeNumber } from './flags.ts';
 
 interface WatchFlags extends Pick<ClusterFlags, 'config' | 'context' | 'kubeconfig'> {
   readonly namespace: string;
@@ -27,6 +27,7 @@ interface WatchFlags extends Pick<ClusterFlags, 'config' | 'context' | 'kubeconf
   readonly out?: string;
   readonly gate?: string;
   readonly history?: string;
+  readonly otlp?: string;
   readonly dryRun?: boolean;
 }
 
@@ -66,6 +67,11 @@ export function registerWatch(program: Command): void {
     .option('--out <dir>', 'folder for the reports (default: a new one under out/)')
     .option('--gate <file>', 'bounds that every change must keep')
     .option('--history <file>', 'history to append to')
+    .option(
+      '--otlp <url>',
+      'send figures and time line to an OpenTelemetry collector, too (OTLP/HTTP)',
+      httpUrl,
+    )
     .option('--dry-run', 'print every object that would be created, and create nothing')
     .action(async (command: string[], flags: WatchFlags) => {
       process.exitCode = await watchRun(requestOf(command, flags, process.argv.slice(2)));
@@ -117,6 +123,7 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
     out: flags.out,
     gateFile: flags.gate,
     historyFile: flags.history,
+    otlp: flags.otlp,
     dryRun: flags.dryRun === true,
     arguments: args,
   };

@@ -1,7 +1,7 @@
 // What a reader should do, in plain words, from the causes that were found.
 import { inLineOrder, type LineId, linesOf } from '../model/line.ts';
 import { type Cause, causes, type ExperimentResult, type Remedy, type RemedyId } from '../model/results.ts';
-import { asIsName } from '../model/setting.ts';
+import { asIsName, watchedName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
 import { because } from '../words/names.ts';
 
@@ -27,7 +27,8 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
   const variant = fullest[0]?.variant ?? '';
   for (const [what, lost] of lossesByRemedy(fullest)) {
     const todo = typeof what === 'string' ? remedy(what, settings, fullest) : `${what.found}. ${what.todo}`;
-    advice.push(`${variant} still loses ${lossText(lost)}: ${todo}`);
+    const who = variant === watchedName ? 'The changes lost' : `${variant} still loses`;
+    advice.push(`${who} ${lossText(lost)}: ${todo}`);
   }
   if (most === 0) return advice;
   const left = new Map(lossesByCause(fullest));

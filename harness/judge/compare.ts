@@ -10,8 +10,9 @@ import type {
   ScenarioChange,
   VariantFigures,
 } from '../model/run-summary.ts';
-import { count, duration, podSeconds } from '../words/figures.ts';
-import { isMoreLost } from './statistics.ts';
+import { watchedName } from '../model/setting.ts';
+import { count, duration, listed, percent, podSeconds } from '../words/figures.ts';
+import { isMoreLost, lossRate } from './statistics.ts';
 
 /** Outages differ by this much at least: one bucket and a quarter. */
 const OUTAGE_TOLERANCE = { ms: 100, share: 0.25 };
@@ -69,8 +70,39 @@ function compareScenario(name: string, before: Side | undefined, after: Side | u
     change: overall(ownVerdict(before), ownVerdict(after), figures),
     before: before.verdict,
     after: after.verdict,
+    ...watchedText(before, after),
     figures,
   };
+}
+
+/** Changes differ in length, and so does the share of the requests meanwhile that was lost: its interval is told, too. */
+function watchedText(before: Side, after: Side): Pick<ScenarioChange, 'watched'> {
+  const [a, b] = [before, after].map((side) => side.variants.find(({ variant }) => variant === watchedName));
+  if (!a || !b) return {};
+  const lanes = linesOf([a, b]).flatMap((line) => {
+    const [was, is] = [a.lanes[line], b.lanes[line]];
+    return was && is ? [{ line, was, is, change: lostChange(was, is) }] : [];
+  });
+  if (a.validRuns === 0 || b.validRuns === 0 || lanes.length === 0)
+    return { watched: 'Whether it lost less cannot be told: one of the two was not measured well enough.' };
+  const some = (change: ChangeWord) => lanes.some((lane) => lane.change === change);
+  const answer = some('worse')
+    ? some('better')
+      ? 'It lost less in one lane and more in another'
+      : 'It lost more than before'
+    : some('better')
+      ? 'It lost less than before'
+      : 'No difference beyond chance';
+  const parts = lanes.map(({ line, was, is }) => `lane ${line} ${rateText(was)} before, ${rateText(is)} now`);
+  return { watched: `${answer}: ${listed(parts)}.` };
+}
+
+/** "12 of 300 (4 %; 2.3 % to 6.9 %)"; "none of 310 (at most 0.97 %)". */
+function rateText({ lost, attempts }: LaneFigures): string {
+  const { share, low95, high95 } = lossRate(lost, attempts);
+  return lost === 0
+    ? `none of ${count(attempts)} (at most ${percent(high95)})`
+    : `${count(lost)} of ${count(attempts)} (${percent(share)}; ${percent(low95)} to ${percent(high95)})`;
 }
 
 /** From good to bad; what could not be judged is neither. */

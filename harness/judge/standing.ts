@@ -65,8 +65,10 @@ const states: Readonly<Record<string, 'well' | 'ill'>> = {
   proven: 'well',
   safe: 'well',
   unneeded: 'well',
+  clean: 'well',
   refuted: 'ill',
   loses: 'ill',
+  lost: 'ill',
 };
 /** Undefined: it could not be told; such a run neither fixes nor breaks anything. */
 const stateOf = (scenario: ScenarioSummary): 'well' | 'ill' | undefined => states[shownVerdict(scenario)];

@@ -112,6 +112,8 @@ export interface FigureChange {
 export interface ScenarioChange {
   readonly name: string;
   readonly change: ChangeWord;
+  /** Of a Service that was watched both times: whether it lost less, in one sentence with 95 % intervals. */
+  readonly watched?: string;
   readonly before?: (typeof verdicts)[number];
   readonly after?: (typeof verdicts)[number];
   readonly figures: readonly FigureChange[];

@@ -1,27 +1,23 @@
 // The whole of `rollproof verify`, flags apart: what is to be measured is planned, everything that can be wrong with it is
 // found before anything starts, then cluster, experiments, judging, reports.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import type { Configuration, KnownNames } from '../config/load.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { hasGatewayApi } from '../deploy/entries/gateway-api.ts';
 import { hasPodMetrics } from '../deploy/metrics-server.ts';
 import type { Entry } from '../model/entry.ts';
-import { combineExitCodes, type ExitCode, exitCode, type FaultError } from '../model/errors.ts';
+import { combineExitCodes, type ExitCode, exitCode } from '../model/errors.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
-import { systemFault } from '../model/system-error.ts';
 import type { ClusterNeeds } from './clusters.ts';
+import { concludeFolder } from './conclude.ts';
 import { dryRun } from './dry-run.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 import { runExperiments } from './experiments.ts';
-import { concludeRun, type Keeping, keepingOf } from './gate.ts';
-import { judgeFolder, writeEarlier } from './judge-folder.ts';
+import { type Keeping, keepingOf } from './gate.ts';
 import { measureAgain } from './measure-again.ts';
-import { sendOtlp } from './otlp/send.ts';
 import { joinFacts, type Resumed, readResumed, refuseDifferent, reuseOf, seedOf } from './resume.ts';
-import { runFile } from './seal-run.ts';
 import { cannotRun, type Selection, select } from './selection.ts';
 import { outputFolder, reproduceLine, type Session, withSession } from './session.ts';
 import { type Shard, shardOf } from './shard.ts';
@@ -210,36 +206,14 @@ async function execute(
     measuredAgain: [...again],
   };
   const known = resumed ? joinFacts(resumed, facts, new Set(selection.scenarios.map(({ id }) => id))) : facts;
-  // A disk that is full or a folder that went does not take the answer with it: it is told all the same.
-  const unwritten: FaultError[] = [];
-  const writing = <T>(act: () => T): T | undefined => {
-    try {
-      return act();
-    } catch (error) {
-      const fault = systemFault(error, '', out);
-      if (!fault) throw error;
-      unwritten.push(fault);
-      return undefined;
-    }
-  };
-  writing(() => writeFileSync(join(out, runFile), `${JSON.stringify(known, null, 2)}\n`));
-  if (keeping) writing(() => writeEarlier(out, keeping.history.runs, known));
-  const judged = await timed.stage('Judge and write reports', () =>
-    judgeFolder(out, { facts: known, onUnwritten: (fault) => unwritten.push(fault) }),
-  );
-  process.stdout.write(judged.summary);
-  if (unwritten.length === 0) process.stdout.write(`\nReport: ${join(out, 'index.html')}\n`);
-  if (judged.results.seal) process.stdout.write(`Seal: ${judged.results.seal}\n`);
-  const concluded = writing(() => keeping && concludeRun(judged.results, keeping, out));
-  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
-  if (otlp !== undefined) process.stdout.write(`${await sendOtlp(otlp, judged.results, judged.views)}\n`);
-  for (const { message } of unwritten) timed.note(`Not written: ${message}`);
+  const concluded = await concludeFolder(out, {
+    facts: known,
+    keeping,
+    otlp,
+    stage: (name, act) => timed.stage(name, act),
+    note: (text) => timed.note(text),
+  });
   // A cluster that goes away takes everything with it.
   if (run.cluster.stays) await timed.stage('Remove what was deployed', () => removed);
-  return combineExitCodes([
-    judged.exitCode,
-    concluded?.exitCode ?? exitCode.ok,
-    unwritten.length > 0 ? exitCode.faulted : exitCode.ok,
-    run.signal.aborted ? exitCode.interrupted : exitCode.ok,
-  ]);
+  return combineExitCodes([concluded, run.signal.aborted ? exitCode.interrupted : exitCode.ok]);
 }

@@ -61,11 +61,11 @@ const changed = (change: ChangeWord): Markup =>
   html`<span class="${words[change].tone}">${words[change].sign} ${words[change].text}</span>`;
 
 function scenarioPart(scenario: ScenarioChange): Markup {
-  const { name, change, before, after, figures } = scenario;
+  const { name, change, before, after, watched, figures } = scenario;
   const id = idOf('s', name);
   return html`<section aria-labelledby="${id}"><h2 id="${id}">${name} <small>${changed(change)}</small></h2>
 <p>${before ? verdictBadge(before) : 'not there'} → ${after ? verdictBadge(after) : 'not there'}</p>
-${
+${watched !== undefined && html`<p>${watched}</p>`}${
   figures.length > 0 &&
   table({
     look: 'compare',

@@ -15,6 +15,19 @@ const hardened = (lanes: ExperimentSaid['lanes'], more: Partial<ExperimentSaid> 
   ...more,
 });
 
+test('two watches: one sentence says whether it helped, with intervals', () => {
+  const watched = (lost: number, verdict: 'lost' | 'clean') =>
+    runResults([{ variant: 'watched', lanes: { new: lost } }], { verdict });
+  const said = (before: Results, after: Results) => compare(before, after).scenarios[0]?.watched;
+  assert.is(
+    said(watched(200, 'lost'), watched(0, 'clean')),
+    'It lost less than before: lane new 200 of 6,000 (3.3 %; 2.9 % to 3.8 %) before, none of 6,000 (at most 0.05 %) now.',
+  );
+  assert.match(said(watched(20, 'lost'), watched(16, 'lost')) ?? '', /^No difference beyond chance: /);
+  assert.match(said(watched(0, 'clean'), watched(40, 'lost')) ?? '', /^It lost more than before: /);
+  assert.is(said(runResults([hardened({ new: 0 })]), runResults([hardened({ new: 0 })])), undefined);
+});
+
 test('what changed between two runs', () => {
   const table: [string, Results, Results, string, RegExp | undefined][] = [
     ['nothing', runResults([hardened({ new: 0 })]), runResults([hardened({ new: 0 })]), 'same', undefined],

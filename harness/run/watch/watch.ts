@@ -17,6 +17,7 @@ import { createJournalWriter } from '../../record/journal-writer.ts';
 import { startRecorder } from '../../record/recorder.ts';
 import { redactArguments } from '../../record/redact.ts';
 import { count } from '../../words/figures.ts';
+import { concludeFolder } from '../conclude.ts';
 import type { ExperimentOutcome } from '../experiment/context.ts';
 import { finish, pastLimit } from '../experiment/finish.ts';
 import type { Firing } from '../experiment/fire.ts';
@@ -25,9 +26,7 @@ import { journalFolder } from '../experiments.ts';
 import { type Keeping, keepingOf } from '../gate.ts';
 import { ownImages } from '../images.ts';
 import { onInterruptInOrder } from '../interrupt.ts';
-import { judgeFolder } from '../judge-folder.ts';
 import { createProgress, type Progress } from '../progress.ts';
-import { runFile } from '../seal-run.ts';
 import { newRunId, outputFolder, reproduceLine } from '../session.ts';
 import { toolVersion } from '../tool-version.ts';
 import { type WatchEnd, watchDriver } from './driver.ts';
@@ -62,6 +61,7 @@ export interface WatchRequest {
   readonly out: string | undefined;
   readonly gateFile: string | undefined;
   readonly historyFile: string | undefined;
+  readonly otlp: string | undefined;
   readonly dryRun: boolean;
   readonly arguments: readonly string[];
 }
@@ -341,19 +341,21 @@ async function conclude(
     journals: watched.episodes.map(journalOf),
     measuredAgain: [],
   };
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, runFile), `${JSON.stringify(facts, null, 2)}\n`);
-  const judged = await judgeFolder(out, { facts });
-  process.stdout.write(judged.summary);
-  process.stdout.write(`\n${watched.watch.ended}\nReport: ${join(out, 'index.html')}\n`);
-  const concluded = keeping && keepChanges(judged.results, keeping, out);
-  for (const line of concluded?.lines ?? []) process.stdout.write(`${line}\n`);
-  if (watched.outcome.status === 'faulted') progress.note(`The watch failed: ${watched.outcome.reason}`);
+  const concluded = await concludeFolder(out, {
+    facts,
+    keeping,
+    otlp: request.otlp,
+    ended: watched.watch.ended,
+    keep: keepChanges,
+    stage: (name, act) => progress.stage(name, act),
+    note: (text) => progress.note(text),
+  });
+  const { status, reason } = watched.outcome;
+  if (status === 'faulted') progress.note(`The watch failed: ${reason}`);
   return combineExitCodes([
-    judged.exitCode,
-    concluded?.exitCode ?? exitCode.ok,
-    watched.outcome.status === 'faulted' ? exitCode.faulted : exitCode.ok,
-    watched.outcome.status === 'interrupted' ? exitCode.interrupted : exitCode.ok,
+    concluded,
+    status === 'faulted' ? exitCode.faulted : exitCode.ok,
+    status === 'interrupted' ? exitCode.interrupted : exitCode.ok,
   ]);
 }
 
