@@ -1,13 +1,14 @@
 // `npm run bench`: the load's speed beside raw autocannon, wrk, hey and k6, in one run, against one server, each
 // generator on one core and the server on another. Prints ratios and writes out/bench.json.
 // Usage: npm run bench -- [--seconds 4] [--repeats 3] [--only kept,new,open] [--out out/bench.json] [--profile FOLDER]
-import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { list, wholeNumber } from '../harness/commands/flags.ts';
+import { runToExit } from '../harness/exec/command.ts';
+import { startProgram } from '../harness/exec/program.ts';
 import { bundle } from '../harness/load/bundle.ts';
 import { selfTimes } from './bench/profile.ts';
 import { type Case, type Figures, otherTools, ownTools, runPinned, type Tool } from './bench/tools.ts';
@@ -36,6 +37,8 @@ const values = command.opts<{
 }>();
 const durationMs = values.seconds * 1000;
 const { repeats } = values;
+/** A server that does not end when its input does is killed. */
+const STOP_LIMIT_MS = 5000;
 
 const closedKept: Case = {
   name: 'closed loop, 50 kept connections',
@@ -72,7 +75,7 @@ const groups: Readonly<Record<Group, readonly Case[]>> = {
 };
 const cases = values.only.flatMap((name) => groups[name]);
 
-const pinning = spawnSync('taskset', ['-c', '0', 'true']).status === 0 && cpus().length > 1;
+const pinning = cpus().length > 1 && (await isThere('taskset', ['-c', '0', 'true']));
 const generatorCore = pinning ? 0 : undefined;
 const serverCore = pinning ? 1 : undefined;
 if (!pinning)
@@ -86,18 +89,37 @@ const [serverProgram, ...serverArguments] = [
   process.execPath,
   await bundle(join(here, 'bench', 'server.ts')),
 ];
-const server = spawn(serverProgram as string, serverArguments, { stdio: ['pipe', 'pipe', 'inherit'] });
-process.once('exit', () => server.kill());
-const url = `http://127.0.0.1:${await new Promise<string>((resolve) => server.stdout.once('data', (text) => resolve(String(text).trim())))}/`;
+let onPort = (_: string) => {};
+const port = new Promise<string>((resolve) => {
+  onPort = resolve;
+});
+const server = startProgram(serverProgram as string, serverArguments, {
+  onLine: (line) => onPort(line.trim()),
+});
+process.once('exit', () => server.kill('SIGKILL'));
+const ended = server.ended.then(({ how, stderr }): never => {
+  throw new Error(`bench: the server ${how}: ${stderr}`);
+});
+ended.catch(() => {});
+const url = `http://127.0.0.1:${await Promise.race([port, ended])}/`;
 
-const present = otherTools.filter(
-  ({ name }) => spawnSync(name, ['--help'], { timeout: 10_000 }).error === undefined,
-);
+const present: Tool[] = [];
+for (const tool of otherTools) if (await isThere(tool.name, ['--help'])) present.push(tool);
 const missing = otherTools.filter((tool) => !present.includes(tool)).map(({ name }) => name);
 const tools = [...ownTools(generator), ...present];
 if (missing.length > 0) process.stdout.write(`Not on the PATH, so not compared: ${missing.join(', ')}.\n`);
 
 type Group = 'kept' | 'new' | 'open';
+
+/** Whether it can be started at all; what it answers is its own affair. */
+async function isThere(program: string, args: readonly string[]): Promise<boolean> {
+  try {
+    await runToExit(program, args, { limitMs: 10_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function chosenGroups(text: string): Group[] {
   return list(text).map((name) => {
@@ -138,7 +160,7 @@ for (const one of cases) {
   process.stdout.write(table(one, rows));
 }
 if (values.profile) await profile(values.profile);
-server.stdin.end();
+await server.stop(undefined, STOP_LIMIT_MS);
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,

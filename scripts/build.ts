@@ -1,12 +1,12 @@
 // `npm run build`: compiles the sources into dist/ and copies what they read at run time beside them, so that an
 // installed package runs on Node alone.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { build } from 'esbuild';
+import { runToExit } from '../harness/exec/command.ts';
 import { parseCommandLine } from './command-line.ts';
 
 parseCommandLine(
@@ -17,14 +17,18 @@ parseCommandLine(
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist');
+const COMPILE_LIMIT_MS = 300_000;
 const rooms = ['emulator', 'harness', 'scenarios', 'reports', 'target'];
 
 rmSync(out, { recursive: true, force: true });
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-const compiled = spawnSync(process.execPath, [compiler, '--project', join(root, 'tsconfig.build.json')], {
-  stdio: 'inherit',
-});
-if (compiled.status !== 0) {
+const compiled = await runToExit(
+  process.execPath,
+  [compiler, '--project', join(root, 'tsconfig.build.json')],
+  { limitMs: COMPILE_LIMIT_MS },
+);
+process.stdout.write(compiled.stdout + compiled.stderr);
+if (compiled.code !== 0) {
   console.error('npm run build: the sources do not compile; the compiler says above where.');
   process.exit(1);
 }

@@ -1,7 +1,6 @@
 // `npm run package`: what people install that is not the npm package: an archive per platform with everything that the
 // program needs but Node.js, the manifest with which krew installs it as `kubectl rollproof`, and the folder from which
 // the container image is built (Dockerfile).
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -9,10 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { list } from '../harness/commands/flags.ts';
+import { runSync } from '../harness/exec/command.ts';
 import { UsageError } from '../harness/model/errors.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** npm may have to fetch packages. */
+const STEP_LIMIT_MS = 600_000;
 
 /** As krew calls them, with npm's names for the same. */
 const platforms = {
@@ -142,16 +145,9 @@ function krewManifest(archives: readonly Archive[], url: string): string {
   });
 }
 
-function run(program: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): string {
-  const done = spawnSync(program, args, {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 64 * 1024 * 1024,
-    encoding: 'utf8',
-  });
-  if (done.status === 0) return done.stdout;
-  throw new UsageError(
-    `package: "${program} ${args.join(' ')}" ended with ${done.error?.message ?? done.signal ?? done.status}. Its own message stands above.`,
-  );
-}
+const run = (
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): string => runSync(program, args, { cwd, env, limitMs: STEP_LIMIT_MS }).stdout;

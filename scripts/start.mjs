@@ -1,5 +1,6 @@
 // Plain-JavaScript starter: makes sure that node_modules is there and matches package-lock.json, then runs a
-// TypeScript entry in this same process, so that signals and exit codes need no forwarding.
+// TypeScript entry in this same process, so that signals and exit codes need no forwarding. It starts npm by itself: what
+// starts programs elsewhere (harness/exec) needs the packages that are to be installed here.
 // Usage: node scripts/start.mjs ENTRY.ts [arguments]
 import { spawnSync } from 'node:child_process';
 import {

@@ -1,6 +1,5 @@
 // `npm test`: runs every test file in a process of its own, checks that each really ran what it declares, and ends
 // with one line `N passed, N failed, N skipped`. Usage: npm test -- [--only unit,embedded,page,kind] [NAME ...]
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -8,9 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { list } from '../harness/commands/flags.ts';
+import { killGroup } from '../harness/exec/command.ts';
+import { startProgram } from '../harness/exec/program.ts';
 import { parseCommandLine } from './command-line.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
 
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
 const folders = {
@@ -122,30 +124,22 @@ function chosenFolders(text: string): Folder[] {
 async function runFile(file: string, limitMs: number): Promise<FileResult & { output: string; ms: number }> {
   const report = join(reports, `${file.replaceAll('/', '-')}.json`);
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
-    cwd: root,
-    env: { ...process.env, ROLLPROOF_TEST_REPORT: report, FORCE_COLOR: '0' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
+  const program = startProgram(process.execPath, ['--import', 'tsx', file], {
+    onlyEnv: { ...process.env, ROLLPROOF_TEST_REPORT: report, FORCE_COLOR: '0' },
   });
-  const pid = child.pid as number;
-  running.add(pid);
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
+  const { pid } = program;
+  if (pid !== undefined) running.add(pid);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    killGroup(pid, 'SIGKILL');
+    program.kill('SIGKILL');
   }, limitMs);
-  const exit = await new Promise<string>((resolve) => {
-    child.on('close', (code, signal) => resolve(signal ?? String(code)));
-    child.on('error', (error) => resolve(error.message));
-  });
+  const { how, stdout, stderr } = await program.ended;
   clearTimeout(timer);
   if (interrupted) return new Promise(() => {}); // the handler above waits for the group and ends this process
-  killGroup(pid, 'SIGKILL');
-  running.delete(pid);
+  // A test file leads a process group of its own: whatever it left running goes with it.
+  program.kill('SIGKILL');
+  if (pid !== undefined) running.delete(pid);
   const ms = Math.round(performance.now() - startedAt);
   const tally = readTally(report);
   const problem = problemOf();
@@ -154,20 +148,19 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
     passed: tally?.passed ?? 0,
     failed: tally?.failed ?? 0,
     skipped: tally?.skipped ?? [],
-    output,
+    output: stdout + stderr,
     ms,
     ...(problem && { problem }),
   };
 
   function problemOf(): string | undefined {
     if (timedOut) return `did not end within ${limitMs / 1000} s`;
-    if (!tally) return `left no tally (exit ${exit})`;
+    if (!tally) return `left no tally: it ${how}`;
     if (tally.declared === 0) return 'declares no test';
     if (tally.failed > 0) return `${tally.failed} failed`;
     const ran = tally.passed + tally.failed + tally.skipped.length;
     if (ran !== tally.declared) return `declares ${tally.declared} tests, ran ${ran}: is .run() missing?`;
-    if (exit !== '0') return `ended with ${exit}`;
-    return undefined;
+    return how === 'ended with 0' ? undefined : how;
   }
 }
 
@@ -197,14 +190,5 @@ function isGroupAlive(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** A test file leads its own process group: whatever it left running goes with it. */
-function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // already gone
   }
 }

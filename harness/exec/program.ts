@@ -21,6 +21,8 @@ export interface ProgramEnd {
 }
 
 export interface Program {
+  /** It leads a process group of its own. undefined: it could not be started. */
+  readonly pid?: number | undefined;
   /** Never rejects. */
   readonly ended: Promise<ProgramEnd>;
   /** A line on its input; nothing when it has ended. */
@@ -68,6 +70,7 @@ export function startProgram(file: string, args: readonly string[], options: Pro
   });
   const kill = (signal: NodeJS.Signals) => killGroup(child.pid, signal);
   return {
+    pid: child.pid,
     ended,
     write: (line) => void child.stdin?.write(`${line}\n`),
     kill,

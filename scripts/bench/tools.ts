@@ -1,6 +1,6 @@
 // The generators that are compared: how each is started for a case, and what its output says.
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { runCommand } from '../../harness/exec/command.ts';
 import type { GeneratorFigures } from './generator.ts';
 
 export interface Case {
@@ -131,44 +131,33 @@ export interface Ended {
 }
 
 /** Runs a command on one core and returns its output and CPU time. Killed after the limit. */
-export function runPinned(
+export async function runPinned(
   command: readonly string[],
   core: number | undefined,
   limitMs: number,
 ): Promise<Ended> {
   const [program, ...args] = core === undefined ? command : ['taskset', '-c', String(core), ...command];
-  return new Promise((resolve, reject) => {
-    const child = spawn(program as string, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, GOMAXPROCS: '1' },
+  let cpuSeconds = 0;
+  let watch: NodeJS.Timeout | undefined;
+  try {
+    const { stdout } = await runCommand(program as string, args, {
+      limitMs,
+      input: command[0] === 'k6' ? k6Script : '',
+      env: { GOMAXPROCS: '1' },
+      onStart(pid) {
+        watch = setInterval(() => {
+          cpuSeconds = cpuSecondsOf(pid) ?? cpuSeconds;
+        }, 50);
+      },
     });
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(command[0] === 'k6' ? k6Script : '');
-    let output = '';
-    let errors = '';
-    let cpuSeconds = 0;
-    const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
-    const watch = setInterval(() => {
-      cpuSeconds = cpuSecondsOf(child.pid) ?? cpuSeconds;
-    }, 50);
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      errors += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearInterval(watch);
-      clearTimeout(limit);
-      if (code === 0) resolve({ output, cpuSeconds });
-      else reject(new Error(`bench: "${command.join(' ')}" ended with ${code}: ${errors.slice(-500)}`));
-    });
-  });
+    return { output: stdout, cpuSeconds };
+  } finally {
+    clearInterval(watch);
+  }
 }
 
 /** User and system time so far, from Linux's /proc in ticks of 10 ms. */
-function cpuSecondsOf(pid: number | undefined): number | undefined {
+function cpuSecondsOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

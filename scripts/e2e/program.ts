@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { type LocalImage, startCluster } from '../../emulator/index.ts';
+import { runCommand, runToExit } from '../../harness/exec/command.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** Beside the project, where it is laid out together with its test data. */
@@ -50,8 +50,8 @@ export async function findProgram(
   if (existsSync(inFolder(folder).tests)) return inFolder(resolve(folder));
   const archive = join(folder, 'e2e.tar.zst');
   if (!existsSync(archive)) return undefined;
-  await execa('tar', ['--use-compress-program=zstd -d --long=27', '-xf', archive, '-C', scratch], {
-    timeout: 120_000,
+  await runCommand('tar', ['--use-compress-program=zstd -d --long=27', '-xf', archive, '-C', scratch], {
+    limitMs: 120_000,
   });
   return inFolder(scratch);
 }
@@ -90,7 +90,7 @@ export async function runGroup(
     writeFileSync(kubeconfig, cluster.kubeconfig, { mode: 0o600 });
     const reports = join(folder, 'reports');
     mkdirSync(reports);
-    const result = await execa(
+    const { stdout, stderr } = await runToExit(
       program.tests,
       [
         `--kubeconfig=${kubeconfig}`,
@@ -105,11 +105,12 @@ export async function runGroup(
         `--report-dir=${reports}`,
         ...(contentType === 'json' ? ['--kube-api-content-type=application/json'] : []),
       ],
-      { reject: false, all: true, timeout: (group.limitMinutes + 1) * 60_000, maxBuffer: 256 * 1024 * 1024 },
+      { limitMs: (group.limitMinutes + 1) * 60_000 },
     );
-    if (log !== undefined) writeFileSync(log, result.all ?? '');
+    const output = stdout + stderr;
+    if (log !== undefined) writeFileSync(log, output);
     const report = readdirSync(reports).find((name) => name.endsWith('.xml'));
-    if (!report) throw new Error(`${group.name}: no report: ${(result.all ?? '').slice(-500)}`);
+    if (!report) throw new Error(`${group.name}: no report: ${output.slice(-500)}`);
     return readJunit(readFileSync(join(reports, report), 'utf8'));
   } finally {
     rmSync(folder, { recursive: true, force: true });

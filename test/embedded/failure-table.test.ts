@@ -1,43 +1,16 @@
-// What dies while an experiment runs, by phase: how it ends, what is said, and that nothing is left. Each row is a run of
-// the command, as a user sees it. Nothing is measured here, so several run at once.
+// What dies while an experiment runs on the embedded cluster: agent, target, output folder, disk, the command itself.
 import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import * as assert from 'uvu/assert';
 import { needsLinux, podProcesses, until } from '../embedded-pods.ts';
-import { type Ended, inTemporaryFolder, type Running, startRollproof } from '../rollproof.ts';
+import { checkOutcome, inTurns, outOf, play, type Row } from '../failures.ts';
+import { inTemporaryFolder, type Running } from '../rollproof.ts';
 import { Skipped, suite } from '../suite.ts';
 
-const AT_ONCE = 4;
 const test = suite('failure table', { timeoutMs: 300_000, skip: needsLinux });
 
-/** What stderr shows when the phase has begun. */
-const phases = {
-  deploy: 'deploying target',
-  'warm-up': 'under load',
-  step: 'wait for rollout',
-  tail: 'quiet tail',
-} as const;
-
-interface Row {
-  readonly dies: string;
-  readonly phase: keyof typeof phases;
+interface EmbeddedRow extends Row {
   readonly kill: (run: Running, out: string) => Promise<void> | void;
-  readonly code: number;
-  readonly sentence: RegExp;
-  /** From the death to the end of the command, on a machine that is busy with the other rows. */
-  readonly withinMs: number;
   /** The output folder is a disk of its own, of this many MB. */
   readonly diskMb?: number;
 }
@@ -104,7 +77,7 @@ async function onDisk<T>(megabytes: number | undefined, folder: string, act: () 
   }
 }
 
-const rows: readonly Row[] = [
+const rows: readonly EmbeddedRow[] = [
   {
     dies: 'agent killed',
     phase: 'deploy',
@@ -122,7 +95,7 @@ const rows: readonly Row[] = [
     withinMs: 40_000,
   },
   ...(['warm-up', 'step', 'tail'] as const).map(
-    (phase): Row => ({
+    (phase): EmbeddedRow => ({
       dies: 'agent killed',
       phase,
       kill: signalTo(agent, 'SIGKILL'),
@@ -142,7 +115,7 @@ const rows: readonly Row[] = [
   },
   // It lives and does not answer: whoever asks it gives up and says so.
   ...(['deploy', 'step', 'tail'] as const).map(
-    (phase): Row => ({
+    (phase): EmbeddedRow => ({
       dies: 'agent stopped',
       phase,
       kill: signalTo(agent, 'SIGSTOP'),
@@ -170,7 +143,7 @@ const rows: readonly Row[] = [
     diskMb: 24,
   },
   ...(['deploy', 'warm-up', 'step', 'tail'] as const).map(
-    (phase): Row => ({
+    (phase): EmbeddedRow => ({
       dies: 'Ctrl-C',
       phase,
       kill: interrupt,
@@ -181,93 +154,28 @@ const rows: readonly Row[] = [
   ),
 ];
 
-/** A row at a time for each of a few lanes; a test awaits its own. */
-const waiting: (() => void)[] = [];
-let running = 0;
-async function inTurn<T>(act: () => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  running++;
-  try {
-    return await act();
-  } finally {
-    running--;
-    waiting.shift()?.();
-  }
-}
-
-interface Outcome extends Ended {
-  readonly tookMs: number;
-  readonly processesLeft: readonly number[];
-  readonly foldersLeft: readonly string[];
-}
-
-async function play({ phase, kill, diskMb }: Row, folder: string): Promise<Outcome> {
-  const out = join(folder, 'run');
-  const temporary = join(folder, 'tmp');
-  mkdirSync(temporary);
-  // Compiled sources are those of everybody; all else is the run's own.
-  const compiled = `tsx-${process.geteuid?.()}`;
-  symlinkSync(join(tmpdir(), compiled), join(temporary, compiled));
-  mkdirSync(out);
-  return onDisk(diskMb, out, async () => {
-    let run: Running | undefined;
-    try {
-      run = startRollproof(
-        [
-          ...['verify', '--cluster', 'embedded', '--scenario', 'image-change', '--variants', 'hardened'],
-          ...['--rate', '20', '--measure-again', '0', '--out', out],
-        ],
-        { TMPDIR: temporary },
-      );
-      await run.shows(phases[phase], 120_000);
-      const pid = run.child.pid as number;
-      const pids = podProcesses(pid);
-      await kill(run, out);
-      const from = performance.now();
-      const ended = await run.ended;
-      const tookMs = performance.now() - from;
-      const left = new Set([...podProcesses(pid), ...pids.filter(isAlive)]);
-      return {
-        ...ended,
-        tookMs,
-        processesLeft: [...left],
-        foldersLeft: readdirSync(temporary).filter((name) => name.startsWith('rollproof-')),
-      };
-    } finally {
-      // A row that went wrong leaves nothing behind, either.
-      run?.child.kill('SIGKILL');
-      await run?.ended;
-    }
-  });
-}
+const inTurn = inTurns(4);
 
 for (const row of rows) {
-  const { dies, phase, code, sentence, withinMs, diskMb } = row;
+  const { dies, phase, kill, diskMb } = row;
   const needsRoot = diskMb !== undefined && process.geteuid?.() !== 0;
   const played =
-    needsLinux || needsRoot ? undefined : inTurn(() => inTemporaryFolder((folder) => play(row, folder)));
+    needsLinux || needsRoot
+      ? undefined
+      : inTurn(() =>
+          inTemporaryFolder((folder) => {
+            const out = outOf(folder);
+            mkdirSync(out);
+            return onDisk(diskMb, out, () =>
+              play(row, folder, ['--cluster', 'embedded'], (run) => kill(run, out)),
+            );
+          }),
+        );
   played?.catch(() => {});
   test(`${dies} in ${phase}`, async () => {
-    if (needsRoot) throw new Skipped('only root may mount a small disk');
-    const outcome = (await played) as Outcome;
-    process.stdout.write(`${dies} in ${phase}: ${(outcome.tookMs / 1000).toFixed(1)} s\n`);
-    assert.is(outcome.code, code, outcome.stderr);
-    const said = outcome.stderr + outcome.stdout;
-    assert.ok(sentence.test(said), `${sentence} is not in:\n${said}`);
-    assert.not.match(outcome.stderr, /fault of rollproof|\n {4}at /);
-    assert.ok(outcome.tookMs < withinMs, `took ${Math.round(outcome.tookMs)} ms`);
-    assert.equal(outcome.processesLeft, [], 'no process is left');
-    assert.equal(outcome.foldersLeft, [], 'no temporary folder is left');
+    if (!played) throw new Skipped('only root may mount a small disk');
+    checkOutcome(row, await played);
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 test.run();
