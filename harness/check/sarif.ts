@@ -1,5 +1,5 @@
 // Findings as SARIF 2.1.0 (OASIS), for code scanning: rules with their reasons, places, and fixes as replacements.
-import type { Severity } from '../model/finding.ts';
+import type { Finding, JoinedFinding, Severity } from '../model/finding.ts';
 import type { CheckedFinding, CheckReport, ManifestText } from './check.ts';
 import { rules } from './rules/index.ts';
 
@@ -14,6 +14,30 @@ export function findingsAsSarif(
   tool: SarifTool,
 ): Record<string, unknown> {
   const textOf = new Map(texts.map(({ file, text }) => [file, text]));
+  return sarifOf(
+    tool,
+    report.findings.map((finding) => resultOf(finding, textOf.get(finding.file) ?? '')),
+    report.problems,
+  );
+}
+
+/** Findings beside what was measured: what was seen of each is in its message. */
+export const joinedAsSarif = (findings: readonly JoinedFinding[], tool: SarifTool): Record<string, unknown> =>
+  sarifOf(
+    tool,
+    findings.map(({ finding, evidence, text }) => ({
+      ...placed(finding),
+      message: { text: `${finding.message} ${text}` },
+      properties: { scenario: finding.scenario, why: finding.why, evidence },
+    })),
+    [],
+  );
+
+function sarifOf(
+  tool: SarifTool,
+  results: readonly Record<string, unknown>[],
+  problems: CheckReport['problems'],
+): Record<string, unknown> {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -35,8 +59,8 @@ export function findingsAsSarif(
         },
         invocations: [
           {
-            executionSuccessful: report.problems.length === 0,
-            toolExecutionNotifications: report.problems.map(({ file, line, column, sentence }) => ({
+            executionSuccessful: problems.length === 0,
+            toolExecutionNotifications: problems.map(({ file, line, column, sentence }) => ({
               level: 'error',
               message: { text: sentence },
               locations: [
@@ -51,7 +75,7 @@ export function findingsAsSarif(
           },
         ],
         columnKind: 'utf16CodeUnits',
-        results: report.findings.map((finding) => resultOf(finding, textOf.get(finding.file) ?? '')),
+        results,
       },
     ],
   };
@@ -60,26 +84,10 @@ export function findingsAsSarif(
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', note: 'note' };
 
 function resultOf(finding: CheckedFinding, text: string): Record<string, unknown> {
-  // A rendered text is no file of the repository: what it was made from is.
-  const artifactLocation = { uri: uriOf(finding.source ?? finding.file) };
-  const region =
-    finding.source === undefined
-      ? { startLine: finding.line, startColumn: finding.column }
-      : { startLine: 1, startColumn: 1 };
+  const { artifactLocation } = placeOf(finding);
   return {
-    ruleId: finding.rule,
-    ruleIndex: rules.findIndex((rule) => rule.id === finding.rule),
-    level: levels[finding.severity],
+    ...placed(finding),
     message: { text: finding.message },
-    locations: [
-      {
-        physicalLocation: {
-          artifactLocation,
-          region,
-        },
-        logicalLocations: [{ fullyQualifiedName: finding.object, kind: 'object' }],
-      },
-    ],
     ...(finding.fixable && {
       fixes: [
         {
@@ -90,6 +98,28 @@ function resultOf(finding: CheckedFinding, text: string): Record<string, unknown
     }),
     properties: { scenario: finding.scenario, why: finding.why },
   };
+}
+
+/** Rule, level and place of a finding. */
+function placed(finding: Finding): Record<string, unknown> {
+  return {
+    ruleId: finding.rule,
+    ruleIndex: rules.findIndex((rule) => rule.id === finding.rule),
+    level: levels[finding.severity],
+    locations: [
+      {
+        physicalLocation: placeOf(finding),
+        logicalLocations: [{ fullyQualifiedName: finding.object, kind: 'object' }],
+      },
+    ],
+  };
+}
+
+/** A rendered text is no file of the repository: what it was made from is. */
+function placeOf({ source, file, line, column }: Finding) {
+  const region =
+    source === undefined ? { startLine: line, startColumn: column } : { startLine: 1, startColumn: 1 };
+  return { artifactLocation: { uri: uriOf(source ?? file) }, region };
 }
 
 /** SARIF wants a URI: a relative reference for a path inside the working directory. */

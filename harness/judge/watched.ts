@@ -80,15 +80,18 @@ const isWorkload = (facts: Facts): facts is WorkloadFacts =>
 function changesIn({ watches }: Journal): string[] {
   const first = new Map<string, Facts>();
   const last = new Map<string, Facts>();
+  const cordoned = new Set<string>();
   for (const { facts, name } of watches) {
     const key = `${facts.kind} ${name}`;
+    if (facts.kind === 'Node' && facts.unschedulable) cordoned.add(key);
     if (!first.has(key)) first.set(key, facts);
     last.set(key, facts);
   }
   return [...last].flatMap(([key, now]) => {
     const before = first.get(key);
+    // A node may be let in again before the change is over.
     if (now.kind === 'Node' && before?.kind === 'Node')
-      return now.unschedulable && !before.unschedulable ? [`${key} was cordoned`] : [];
+      return cordoned.has(key) && !before.unschedulable ? [`${key} was cordoned`] : [];
     if (now.kind === 'HorizontalPodAutoscaler' && before?.kind === 'HorizontalPodAutoscaler')
       return now.desired === before.desired
         ? []

@@ -19,6 +19,7 @@ import { type RunSeal, sealFile } from '../model/run-seal.ts';
 import { type RunSummary, runSummarySchema } from '../model/run-summary.ts';
 import { systemFault } from '../model/system-error.ts';
 import { journalFolder } from './experiments.ts';
+import { type LiveObjects, liveObjects, withLiveFindings, writeLive } from './live-findings.ts';
 import { earlierFile, notAsSealed, readSeal, runFile, sealEvidence, writeSeal } from './seal-run.ts';
 
 export interface Judged {
@@ -47,9 +48,10 @@ export interface JudgeFolderOptions {
  */
 export async function judgeFolder(folder: string, options: JudgeFolderOptions = {}): Promise<Judged> {
   const seal = sealOfFolder(folder, options);
-  const { results, views } = await judgedFolder(folder, options, seal?.root);
+  const { results, views, live } = await judgedFolder(folder, options, seal?.root);
   try {
-    const written = await writeReports(folder, results, views, options.formats);
+    const reports = await writeReports(folder, results, views, options.formats);
+    const written = [...reports, ...writeLive(folder, live, results.findings ?? [])];
     if (seal) {
       const { evidence, root } = seal;
       const files = written.map((file) => basename(file));
@@ -97,7 +99,12 @@ export async function judgedFolder(
   folder: string,
   options: Pick<JudgeFolderOptions, 'strict' | 'ignoreRouteKnowledge' | 'facts'>,
   seal?: string,
-): Promise<{ readonly results: Results; readonly views: ReadonlyMap<string, JournalView> }> {
+): Promise<{
+  readonly results: Results;
+  readonly views: ReadonlyMap<string, JournalView>;
+  /** Of a watch. */
+  readonly live: readonly LiveObjects[];
+}> {
   const { journals, facts } = await readRun(folder, options.facts);
   const judged = judgeRun(journals, facts, {
     ...(options.strict !== undefined && { strict: options.strict }),
@@ -112,7 +119,7 @@ export async function judgedFolder(
   const cited = citedLines(results);
   const views = new Map<string, JournalView>();
   for (const { name, journal } of journals) views.set(name, journalView(factsOf(journal), cited.get(name)));
-  return { results, views };
+  return { results, views, live: liveObjects(results, journals) };
 }
 
 /** What the static check says of the manifests without settings, beside what was measured of them. */
@@ -137,20 +144,6 @@ function withFindings(results: Results, journals: readonly RunJournal[]): Result
     { file: 'manifests of baseline', text: baseline.journal.header.manifests },
   ]);
   return { ...results, findings: joinFindings(findings, { ...results, scenarios }) };
-}
-
-/** Of a watch: what the check says of the live objects behind each Service, beside what its changes cost. */
-function withLiveFindings(results: Results, journals: readonly RunJournal[]): Results {
-  const findings = results.scenarios.flatMap(({ name }) => {
-    const first = journals.find(({ journal }) => journal.header.scenario.id === name);
-    if (!first) return [];
-    const found = checkManifests([{ file: `live objects of ${name}`, text: first.journal.header.manifests }]);
-    return joinFindings(
-      found.findings.map((finding) => ({ ...finding, scenario: name })),
-      results,
-    );
-  });
-  return { ...results, findings };
 }
 
 const hasOwnTarget = ({ journal }: RunJournal): boolean => journal.header.scenario.target.own !== undefined;
