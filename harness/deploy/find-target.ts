@@ -7,7 +7,7 @@ import type { Manifest } from '../model/manifest.ts';
 import { type Container, podTemplateOf } from './definition.ts';
 import { type ReadManifest, readManifestFiles } from './read-manifests.ts';
 import { claimsOf, referencesOf } from './references.ts';
-import { isGenerated } from './refusals.ts';
+import { gatesOf, isGenerated, refuseUnreachable, refuseWorkload } from './refusals.ts';
 import { isChart } from './sources/index.ts';
 import { kustomizationIn } from './sources/kustomize.ts';
 
@@ -40,10 +40,17 @@ function needed(workload: Manifest, manifests: readonly Manifest[], unread: stri
 interface ServiceSpec {
   clusterIP?: string;
   selector?: Record<string, string>;
-  ports?: { name?: string; port: number; targetPort?: number | string }[];
+  ports?: ServicePort[];
+}
+interface ServicePort {
+  name?: string;
+  port: number;
+  targetPort?: number | string;
+  appProtocol?: string;
 }
 interface Probe {
-  httpGet?: { path?: string; port?: number | string };
+  httpGet?: { path?: string; port?: number | string; scheme?: string };
+  grpc?: { port?: number };
 }
 
 function describe(workload: Manifest, manifests: readonly Manifest[], at: string): FoundTarget {
@@ -61,8 +68,10 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
   const ports = (service?.spec as ServiceSpec | undefined)?.ports ?? [];
   const port = ports.find(({ name }) => name === 'http' || name === 'web') ?? ports[0];
   const serving = servingContainer(containers, port?.targetPort) ?? containers[0];
-  const path = (serving?.readinessProbe as Probe | undefined)?.httpGet?.path;
-  const missing: string[] = [];
+  const probe = (serving?.readinessProbe ?? undefined) as Probe | undefined;
+  const path = probe?.httpGet?.path;
+  const speaks = spokenBehind(port, probe);
+  const missing: string[] = refusedOf(workload, service, manifests, at, port?.port);
   if (!service)
     missing.push(
       selecting.length > 0
@@ -77,7 +86,8 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
     missing.push(
       `The Service has several ports: ${ports.map((one) => one.name ?? one.port).join(', ')}; ${port?.name ?? port?.port} was taken.`,
     );
-  if (path === undefined) missing.push('No readiness probe by HTTP says a path that answers; "/" was taken.');
+  if (path === undefined && speaks?.protocol !== 'grpc')
+    missing.push('No readiness probe by HTTP says a path that answers; "/" was taken.');
   missing.push('Which image comes next is yours to say (target.images.next); until then pods are restarted.');
   return {
     kind: workload.kind,
@@ -86,6 +96,7 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
     service: service?.metadata.name,
     port: ports.length > 1 ? (port?.name ?? port?.port) : undefined,
     path,
+    speaks,
     container: serving && serving !== containers[0] ? serving.name : undefined,
     image: serving?.image,
     images: [
@@ -97,6 +108,58 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
     missing,
   };
 }
+
+/** What `verify` would refuse of it. */
+function refusedOf(
+  workload: Manifest,
+  service: Manifest | undefined,
+  manifests: readonly Manifest[],
+  at: string,
+  port: number | undefined,
+): string[] {
+  const refusals = (act: () => void): string[] => {
+    try {
+      act();
+      return [];
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return error.message.split('\n');
+    }
+  };
+  const placed = (manifest: Manifest): ReadManifest => ({ manifest, at: () => at });
+  return [
+    ...gatesOf(workload).map(
+      (gate) =>
+        `Its pods have the readiness gate "${gate}": on a cluster of rollproof's own nobody sets it, so run it where its controller is, with --cluster context.`,
+    ),
+    ...refusals(() => refuseWorkload(placed(workload), manifests.map(placed))),
+    ...(service && port !== undefined
+      ? refusals(() => refuseUnreachable(placed(service), workload, port))
+      : []),
+  ];
+}
+
+/** Plain HTTP/1.1 (undefined) unless port or probe say otherwise. */
+function spokenBehind(port: ServicePort | undefined, probe: Probe | undefined): FoundTarget['speaks'] {
+  const { name = '', appProtocol = '' } = port ?? {};
+  const says = (pattern: RegExp) => pattern.test(appProtocol) || pattern.test(name);
+  if (probe?.grpc || says(/^grpc\b/))
+    return {
+      protocol: 'grpc',
+      because: probe?.grpc ? 'the readiness probe speaks gRPC' : 'its port says grpc',
+    };
+  if (says(/(^|\/)(h2c|http2)$/)) return { protocol: 'http2', because: 'its port says HTTP/2' };
+  if (probe?.httpGet?.scheme === 'HTTPS' && samePort(probe, port))
+    return { protocol: 'tls', because: 'the readiness probe goes through TLS' };
+  if (says(/^https$/)) return { protocol: 'tls', because: 'its port says https' };
+  return undefined;
+}
+
+/** A probe may go to another port than clients do. */
+const samePort = ({ httpGet }: Probe, port: ServicePort | undefined): boolean =>
+  httpGet?.port === undefined ||
+  httpGet.port === (port?.targetPort ?? port?.port) ||
+  httpGet.port === port?.name;
 
 function servingContainer(
   containers: readonly Container[],

@@ -132,6 +132,11 @@ export function describePod(pod: ObservedPod): string {
   return pod.status?.phase ?? 'no node has taken it yet';
 }
 
+/** A node has it, and a container of it has not been started for the first time. */
+export const isBeingStarted = (pod: ObservedPod): boolean =>
+  pod.spec.nodeName !== undefined &&
+  containersOf(pod).some(({ state }) => state?.waiting?.reason === 'ContainerCreating');
+
 function stateInWords({ state, lastState, restartCount = 0 }: ContainerStatus): string {
   const { waiting, running, terminated } = state ?? {};
   const before = lastState?.terminated;

@@ -3,7 +3,7 @@ import { type Kube, podProxyPath } from '../kube/client.ts';
 import { saidLast } from '../kube/said-last.ts';
 import { HopelessError, isFinal, type Look, waitFor } from '../kube/wait.ts';
 import { label } from '../model/manifest.ts';
-import { describePod, type ObservedPod, troubleOf } from './pod-trouble.ts';
+import { describePod, isBeingStarted, type ObservedPod, troubleOf } from './pod-trouble.ts';
 import { type Spoken, spokenBy, spokenIn, spokenWords } from './spoken.ts';
 
 export interface PodReady {
@@ -14,8 +14,19 @@ export interface PodReady {
   readonly hostIp: string;
 }
 
-/** An image may need a second try, a node a moment, a crashed process another start. What lasts longer stays. */
-const TROUBLE_LIMIT_MS = 20_000;
+/**
+ * What lasts longer does not pass by itself: an image has had its second try (after 10 s), a node its moment, a crashed
+ * process its third start (after 10 s more).
+ */
+const TROUBLE_LIMIT_MS: Readonly<Record<'image' | 'crash' | 'other', number>> = {
+  image: 12_000,
+  crash: 20_000,
+  other: 15_000,
+};
+/** A pull that failed only after a while (a name that does not resolve) has been tried long enough. */
+const SLOW_FAILURE_MS = 3000;
+/** What a kubelet still does is asked for when it takes long. */
+const WORK_ASKED_AFTER_MS = 5000;
 /** A controller needs a moment to create its pods; then its events are asked for what keeps it from that. */
 const REFUSAL_AFTER_MS = 1000;
 const LOG_LIMIT_MS = 3000;
@@ -38,7 +49,7 @@ export async function podsReady(
   count: number,
   limitMs: number,
   signal: AbortSignal,
-  { troubleLimitMs = TROUBLE_LIMIT_MS, hopeless }: PodsReadyOptions = {},
+  { troubleLimitMs, hopeless }: PodsReadyOptions = {},
 ): Promise<PodReady[]> {
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
@@ -48,6 +59,11 @@ export async function podsReady(
   const since = new Map<string, number>();
   const startedAt = performance.now();
   let end: Error | undefined;
+  const endOfPatience = (kind: string, seenAt: number): number => {
+    const limit = troubleLimitMs ?? TROUBLE_LIMIT_MS[familyOf(kind)];
+    const slow = Math.max(startedAt + limit, seenAt + SLOW_FAILURE_MS);
+    return familyOf(kind) === 'image' ? Math.min(seenAt + limit, slow) : seenAt + limit;
+  };
   const look = async (lookSignal: AbortSignal): Promise<Look<PodReady[]>> => {
     const { items } = await kube.json<{ items: ObservedPod[] }>(
       'GET',
@@ -73,7 +89,7 @@ export async function podsReady(
     for (const kind of since.keys()) if (!troubles.has(kind)) since.delete(kind);
     for (const [kind, trouble] of troubles) {
       if (!since.has(kind)) since.set(kind, now);
-      if (now - (since.get(kind) ?? now) < troubleLimitMs) continue;
+      if (now < endOfPatience(kind, since.get(kind) ?? now)) continue;
       if (kind === 'unschedulable' && (await nodesCome(kube, namespace, lookSignal))) continue;
       throw new HopelessError(trouble.words + (await lastLines(kube, namespace, trouble, signal)));
     }
@@ -82,6 +98,7 @@ export async function podsReady(
       ...unready.slice(0, MOST_TOLD).map((pod) => `${pod.metadata.name}: ${describePod(pod)}`),
       unready.length > MOST_TOLD && `${unready.length - MOST_TOLD} more`,
       troubles.get('refused')?.words,
+      now - startedAt > WORK_ASKED_AFTER_MS && (await workOf(kube, namespace, unready, lookSignal)),
     ];
     return { seen: seen.filter(Boolean).join('; ') || `${ready.length} of ${count} pods ready` };
   };
@@ -99,6 +116,32 @@ export async function podsReady(
 }
 
 const MOST_TOLD = 5;
+
+const familyOf = (kind: string): 'image' | 'crash' | 'other' => {
+  const [first] = kind.split(' ');
+  return first === 'image' || first === 'crash' ? first : 'other';
+};
+
+/** What the kubelet said last of a pod whose containers it has not started: an image that it pulls, a volume that lacks. */
+async function workOf(
+  kube: Kube,
+  namespace: string,
+  unready: readonly ObservedPod[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const pod = unready.find((one) => isBeingStarted(one));
+  if (!pod) return undefined;
+  const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/events`, {
+    query: { fieldSelector: `involvedObject.name=${pod.metadata.name}` },
+    signal,
+  });
+  if (answer.status !== 200) return undefined;
+  const { items } = JSON.parse(answer.text) as {
+    items: { readonly reason?: string; readonly message?: string; readonly lastTimestamp?: string | null }[];
+  };
+  const last = items.toSorted((a, b) => (a.lastTimestamp ?? '').localeCompare(b.lastTimestamp ?? '')).at(-1);
+  return last?.message && `its node said last of ${pod.metadata.name}: ${last.message}`;
+}
 
 const isReady = (pod: ObservedPod): boolean =>
   pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
@@ -189,10 +232,11 @@ async function lastLines(
 }
 
 /**
- * A pod that is Ready says of itself that it can answer, so nobody waits long for it. Every request has 5 s: four of them,
- * and what a slow start without a readiness probe takes.
+ * A pod that is Ready says of itself that it can answer, so nobody waits long for it: with a readiness probe it has
+ * answered something already, without one it may still start.
  */
-export const ANSWER_LIMIT_MS = 25_000;
+export const answerLimitMs = (container: { readonly [field: string]: unknown } | undefined): number =>
+  container?.readinessProbe ? 10_000 : 20_000;
 
 /** Waits until each pod answers HTTP on its port, whatever the status: Ready alone does not say that it listens. */
 export async function podsAnswer(

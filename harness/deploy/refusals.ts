@@ -35,6 +35,13 @@ export function refuseUntestable(read: readonly ReadManifest[], workload: Names,
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
 }
 
+/** Throws UsageError with what is in the way of the workload itself, as `refuseUntestable` does for all objects. */
+export function refuseWorkload(workload: ReadManifest, read: readonly ReadManifest[]): void {
+  const { kind, metadata } = workload.manifest;
+  const problems = changeProblems(workload, read, { kind, name: metadata.name });
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+}
+
 const isNamed = ({ kind, metadata }: Manifest, { kind: wanted, name }: Names): boolean =>
   kind === wanted && metadata.name === name;
 
@@ -43,55 +50,61 @@ function problemsOf(
   read: readonly ReadManifest[],
   workload: Names,
 ): string[] {
-  const title = `${manifest.kind} ${manifest.metadata.name}`;
-  const say = (path: FieldPath, sentence: string) => `${at(path)}: ${title}: ${sentence}`;
-  const problems: string[] = [];
-  if (isNamed(manifest, workload)) {
-    const spec = (manifest.spec ?? {}) as WorkloadSpec;
-    if (manifest.kind === 'Rollout')
-      problems.push(
-        say(
-          ['kind'],
-          'an Argo Rollout is changed by its own controller, which rollproof does not drive yet. What it does to connections can be tested with a Deployment of the same pod template.',
-        ),
-      );
-    if (spec.updateStrategy?.type === 'OnDelete')
-      problems.push(
-        say(
-          ['spec', 'updateStrategy', 'type'],
-          'updateStrategy OnDelete replaces no pod by itself, so a rollout would never end. Use RollingUpdate to test one.',
-        ),
-      );
-    const { partition } = spec.updateStrategy?.rollingUpdate ?? {};
-    if (manifest.kind === 'StatefulSet' && partition && partition >= (spec.replicas ?? 1))
-      problems.push(
-        say(
-          ['spec', 'updateStrategy', 'rollingUpdate', 'partition'],
-          `partition ${partition} of ${spec.replicas ?? 1} replica${(spec.replicas ?? 1) === 1 ? '' : 's'} keeps every pod at its revision, so a change would replace no pod. Set it below the number of replicas to test one.`,
-        ),
-      );
-    if (spec.paused) problems.push(say(['spec', 'paused'], 'is paused, so a change would replace no pod.'));
-    if (spec.replicas === 0 && !scaledBy(read, workload))
-      problems.push(say(['spec', 'replicas'], 'has 0 replicas: there is no pod that could answer.'));
-    for (const claim of claimsOf(manifest))
-      if (accessModes(read, claim.name).includes('ReadWriteOncePod') && !deletesFirst(spec, manifest.kind))
-        problems.push(
-          say(
-            claim.path,
-            `PersistentVolumeClaim ${claim.name} is ReadWriteOncePod: the new pod waits for the volume that the old pod holds, and the old one goes only when the new one is ready. Use strategy Recreate, or a StatefulSet.`,
-          ),
-        );
-  }
+  const problems = isNamed(manifest, workload) ? changeProblems({ manifest, at }, read, workload) : [];
   for (const { kind, name, optional, path } of [...referencesOf(manifest), ...claimsOf(manifest)]) {
     const there = read.some(({ manifest: one }) => one.kind === kind && one.metadata.name === name);
     if (!there && !optional && !isGenerated(kind, name))
       problems.push(
-        say(
-          path,
-          `needs ${kind} "${name}", which the manifests do not have; its pods would never start. Add it to them.`,
-        ),
+        `${at(path)}: ${titleOf(manifest)}: needs ${kind} "${name}", which the manifests do not have; its pods would never start. Add it to them.`,
       );
   }
+  return problems;
+}
+
+const titleOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.name}`;
+
+/** Why a change of the workload under test would show nothing, or never end. */
+function changeProblems(
+  { manifest, at }: ReadManifest,
+  read: readonly ReadManifest[],
+  workload: Names,
+): string[] {
+  const say = (path: FieldPath, sentence: string) => `${at(path)}: ${titleOf(manifest)}: ${sentence}`;
+  const problems: string[] = [];
+  const spec = (manifest.spec ?? {}) as WorkloadSpec;
+  if (manifest.kind === 'Rollout')
+    problems.push(
+      say(
+        ['kind'],
+        'an Argo Rollout is changed by its own controller, which rollproof does not drive yet. What it does to connections can be tested with a Deployment of the same pod template.',
+      ),
+    );
+  if (spec.updateStrategy?.type === 'OnDelete')
+    problems.push(
+      say(
+        ['spec', 'updateStrategy', 'type'],
+        'updateStrategy OnDelete replaces no pod by itself, so a rollout would never end. Use RollingUpdate to test one.',
+      ),
+    );
+  const { partition } = spec.updateStrategy?.rollingUpdate ?? {};
+  if (manifest.kind === 'StatefulSet' && partition && partition >= (spec.replicas ?? 1))
+    problems.push(
+      say(
+        ['spec', 'updateStrategy', 'rollingUpdate', 'partition'],
+        `partition ${partition} of ${spec.replicas ?? 1} replica${(spec.replicas ?? 1) === 1 ? '' : 's'} keeps every pod at its revision, so a change would replace no pod. Set it below the number of replicas to test one.`,
+      ),
+    );
+  if (spec.paused) problems.push(say(['spec', 'paused'], 'is paused, so a change would replace no pod.'));
+  if (spec.replicas === 0 && !scaledBy(read, workload))
+    problems.push(say(['spec', 'replicas'], 'has 0 replicas: there is no pod that could answer.'));
+  for (const claim of claimsOf(manifest))
+    if (accessModes(read, claim.name).includes('ReadWriteOncePod') && !deletesFirst(spec, manifest.kind))
+      problems.push(
+        say(
+          claim.path,
+          `PersistentVolumeClaim ${claim.name} is ReadWriteOncePod: the new pod waits for the volume that the old pod holds, and the old one goes only when the new one is ready. Use strategy Recreate, or a StatefulSet.`,
+        ),
+      );
   return problems;
 }
 
@@ -190,14 +203,17 @@ function portNames(workload: Manifest): string[] {
 }
 
 /** Readiness gates on a cluster of our own, where no controller of somebody's would set them. */
-export function gatesNobodySets(manifests: readonly Manifest[]): string[] {
-  return manifests.flatMap((manifest) => {
-    const spec = podTemplateOf(manifest)?.spec as
-      | { readinessGates?: { conditionType: string }[] | null }
-      | undefined;
-    return (spec?.readinessGates ?? []).map(
-      ({ conditionType }) =>
-        `${manifest.kind} ${manifest.metadata.name}: its pods have the readiness gate "${conditionType}", which nobody sets on this cluster: they would never be Ready.`,
-    );
-  });
+export const gatesNobodySets = (manifests: readonly Manifest[]): string[] =>
+  manifests.flatMap((manifest) =>
+    gatesOf(manifest).map(
+      (gate) =>
+        `${titleOf(manifest)}: its pods have the readiness gate "${gate}", which nobody sets on this cluster: they would never be Ready.`,
+    ),
+  );
+
+export function gatesOf(workload: Manifest): string[] {
+  const spec = podTemplateOf(workload)?.spec as
+    | { readinessGates?: { conditionType: string }[] | null }
+    | undefined;
+  return (spec?.readinessGates ?? []).map(({ conditionType }) => conditionType);
 }

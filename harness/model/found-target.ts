@@ -9,6 +9,8 @@ export interface FoundTarget {
   readonly port: number | string | undefined;
   /** Of the readiness probe. */
   readonly path: string | undefined;
+  /** undefined: HTTP/1.1 in plain text. */
+  readonly speaks: { readonly protocol: 'grpc' | 'http2' | 'tls'; readonly because: string } | undefined;
   readonly container: string | undefined;
   readonly image: string | undefined;
   /** Images of all containers that stand beside it, too. */

@@ -31,9 +31,7 @@ export function configurationText({ fields }: InitSource, found: FoundTarget): s
       ? '  # service: NAME                # no Service was found that selects the pods'
       : `  service: ${value(found.service)}`,
     ...(found.port === undefined ? [] : [`  port: ${value(found.port)}`]),
-    found.path === undefined
-      ? '  path: /                        # no readiness probe says one: a path that answers 200'
-      : `  path: ${value(found.path)}                # of the readiness probe; better one that your users ask`,
+    ...(found.speaks?.protocol === 'grpc' ? [] : [pathOf(found)]),
     ...(found.container === undefined ? [] : [`  container: ${value(found.container)}`]),
     `  # images: {next: ${value(found.image ?? 'IMAGE')}}   # another tag, for scenario image-change`,
     '',
@@ -42,6 +40,7 @@ export function configurationText({ fields }: InitSource, found: FoundTarget): s
     '',
     'load:',
     '  rate: 50                       # requests per second and lane',
+    ...lanesOf(found),
     '',
     '# What a run must not exceed; exit code 1 when it does.',
     'gate:',
@@ -56,3 +55,27 @@ export function configurationText({ fields }: InitSource, found: FoundTarget): s
   ];
   return `${lines.join('\n')}\n`;
 }
+
+const pathOf = ({ path }: FoundTarget): string =>
+  path === undefined
+    ? '  path: /                        # no readiness probe says one: a path that answers 200'
+    : `  path: ${stringify(path, { lineWidth: 0 }).trim()}                # of the readiness probe; better one that your users ask`;
+
+const lanesOf = ({ speaks }: FoundTarget): string[] => {
+  if (!speaks) return [];
+  const { protocol, because } = speaks;
+  const spoken = protocol === 'tls' ? 'tls: {insecure: true}' : `protocol: ${protocol}`;
+  const more =
+    protocol === 'grpc'
+      ? [
+          '    # Without a method the standard health service is asked; docs/protocols.md names the fields for another.',
+        ]
+      : protocol === 'tls'
+        ? ['    # tls: {ca: FILE} in place of insecure has the certificate verified.']
+        : [];
+  return [
+    `  lanes:                         # ${because}`,
+    ...more,
+    ...['new', 'kept'].map((lane) => `    - {lane: ${lane}, ${spoken}}`),
+  ];
+};

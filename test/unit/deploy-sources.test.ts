@@ -589,6 +589,46 @@ test('init: what it finds makes a configuration that is taken, and what it canno
   rmSync(folder, { recursive: true });
 });
 
+test('init says what port and probe tell of the protocol, and what verify would refuse', async () => {
+  const at = (manifests: string) => {
+    const [found] = findTargets(readText('m', manifests));
+    if (!found) throw new Error('nothing was found');
+    return { found, text: configurationText({ is: 'manifests', fields: { manifests: ['m'] } }, found) };
+  };
+  const probed = (probe: string) =>
+    workload().replace('image: "web:1"', `image: "web:1", readinessProbe: {${probe}}`);
+  const port = (more: string) => service().replace('port: 80', `port: 80, ${more}`);
+  const table: [string, string | undefined][] = [
+    [yaml(service(), probed('httpGet: {path: /, port: 8080}')), undefined],
+    [yaml(service(), probed('grpc: {port: 8080}')), 'grpc'],
+    [yaml(port('name: grpc-web'), workload()), 'grpc'],
+    [yaml(port('appProtocol: kubernetes.io/h2c'), workload()), 'http2'],
+    [yaml(service(), probed('httpGet: {path: /, port: 8080, scheme: HTTPS}')), 'tls'],
+    [yaml(service(), probed('httpGet: {path: /, port: 9999, scheme: HTTPS}')), undefined],
+    [yaml(port('name: https'), workload()), 'tls'],
+  ];
+  for (const [manifests, protocol] of table) {
+    const { found, text } = at(manifests);
+    assert.is(found.speaks?.protocol, protocol, manifests);
+    const folder = mkdtempSync(join(tmpdir(), 'rollproof-test-init-'));
+    writeFileSync(join(folder, 'rollproof.yaml'), text);
+    const { load } = loadConfiguration(join(folder, 'rollproof.yaml'), process.cwd()).configuration;
+    const [lane] = load.lanes ?? [];
+    const spoken = typeof lane === 'object' ? (lane.tls ? 'tls' : lane.protocol) : undefined;
+    assert.is(spoken, protocol, text);
+    rmSync(folder, { recursive: true });
+  }
+  const refused = at(
+    yaml(
+      service('').replace('targetPort: 8080', 'targetPort: web'),
+      workload('  paused: true', '      readinessGates: [{conditionType: shop/warm}]'),
+    ),
+  ).found.missing.join('\n');
+  assert.match(refused, /readiness gate "shop\/warm".*--cluster context/);
+  assert.match(refused, /Deployment web: is paused/);
+  assert.match(refused, /Service web: sends to the port "web", and no container/);
+});
+
 test('what a pod speaks: by its own first bytes, and by what a proxy said of them', async () => {
   const table: [number, string, string | undefined][] = [
     [400, 'Client sent an HTTP request to an HTTPS server.', 'tls'],

@@ -1,7 +1,7 @@
 // Where load enters, read from the objects as they were created.
 import { createObjects } from '../../deploy/apply.ts';
-import { agentName, type Identity, nodePortService } from '../../deploy/assemble.ts';
-import type { TargetDefinition } from '../../deploy/definition.ts';
+import { agentName, type Identity, isWorkload, nodePortService } from '../../deploy/assemble.ts';
+import { type Container, podTemplateOf, type TargetDefinition } from '../../deploy/definition.ts';
 import type { PodReady } from '../../deploy/pods-ready.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
@@ -54,19 +54,23 @@ export function containerPortOf(target: TargetDefinition, manifests: readonly Ma
     (service?.spec as { ports?: { port: number; targetPort?: number | string }[] } | undefined)?.ports ?? [];
   const wanted = ports.find((port) => port.port === target.service.port)?.targetPort ?? target.service.port;
   if (typeof wanted === 'number') return wanted;
-  const workload = manifests.find(
-    (manifest) => manifest.metadata.name === target.workload.name && manifest.kind === target.workload.kind,
-  );
-  const containers =
-    (
-      workload?.spec as {
-        template?: { spec?: { containers?: { ports?: { name?: string; containerPort: number }[] }[] } };
-      }
-    )?.template?.spec?.containers ?? [];
-  const named = containers.flatMap((container) => container.ports ?? []).find((port) => port.name === wanted);
+  const named = containersOf(target, manifests)
+    .flatMap((container) => container.ports ?? [])
+    .find((port) => port.name === wanted);
   if (!named)
     throw new FaultError(`Service ${target.service.name}: no container has a port named "${wanted}".`);
   return named.containerPort;
+}
+
+/** The one that the target names. */
+export const servingContainer = (target: TargetDefinition, manifests: readonly Manifest[]) =>
+  containersOf(target, manifests).find(({ name }) => name === target.workload.container);
+
+/** Of the workload's pods, sidecars among the init containers too. */
+function containersOf(target: TargetDefinition, manifests: readonly Manifest[]): readonly Container[] {
+  const workload = manifests.find((manifest) => isWorkload(manifest, target));
+  const spec = workload && podTemplateOf(workload)?.spec;
+  return [...(spec?.containers ?? []), ...((spec?.initContainers ?? []) as Container[])];
 }
 
 export function clusterIpOf(service: Manifest | undefined): string {

@@ -14,7 +14,7 @@ import {
 } from '../../deploy/assemble.ts';
 import { belongingsIn } from '../../deploy/belongings.ts';
 import { checkNeighbours } from '../../deploy/neighbours.ts';
-import { ANSWER_LIMIT_MS, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
+import { answerLimitMs, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { copyPullSecret } from '../../deploy/pull-secret.ts';
 import type { Spoken } from '../../deploy/spoken.ts';
 import { agentAdded, nodePortAdded, substitutionsOf } from '../../deploy/substitutions.ts';
@@ -23,7 +23,14 @@ import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import { asIs, settingsDiff } from '../../settings/index.ts';
-import { clusterIpOf, containerPortOf, entryPod, hasNodePort, nodePortAddress } from './address.ts';
+import {
+  clusterIpOf,
+  containerPortOf,
+  entryPod,
+  hasNodePort,
+  nodePortAddress,
+  servingContainer,
+} from './address.ts';
 import { agentsReady, preparedAgents, startHere, startOutside } from './agents.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { installController, openEntries, type Standing, standingOf } from './entries.ts';
@@ -144,7 +151,7 @@ export async function prepareExperiment(
     targetPods,
     port,
     target.request.path,
-    target.asIs ? ANSWER_LIMIT_MS : READY_LIMIT_MS,
+    target.asIs ? answerLimitMs(servingContainer(target, manifests)) : READY_LIMIT_MS,
     signal,
     `The pods are Ready, yet nothing answers on the port that Service ${target.service.name} sends to. Let targetPort name the port on which container ${target.workload.container} listens; where it only takes long to start, give it a readinessProbe on that port.`,
     spokenByLoad(key.scenario),
