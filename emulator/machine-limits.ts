@@ -7,7 +7,7 @@ const LEAST_OPEN_FILES = 512;
 /** The harness itself and a handful of pods that are small programs. */
 const LEAST_MEMORY_BYTES = 256 * 1024 * 1024;
 
-export interface MachineLimits {
+interface MachineLimits {
   /** Undefined where the system does not say. */
   readonly openFiles: number | undefined;
   readonly freeMemoryBytes: number;

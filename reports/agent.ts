@@ -11,7 +11,7 @@ const limitChars = 24_000;
 const windowsShown = 5;
 const factsShown = 6;
 
-export interface AgentInput {
+interface AgentInput {
   readonly results: Results;
   /** Folder of the run, as it is named in commands. */
   readonly folder: string;

@@ -126,7 +126,7 @@ function namesOf(scenarios: readonly ScenarioResult[]): string {
   return names.length <= 3 ? listed(names) : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 }
 
-export interface SuiteAnswer {
+interface SuiteAnswer {
   readonly safe: readonly string[];
   /** Scenarios that lost something without the settings. */
   readonly lossy: number;

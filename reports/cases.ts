@@ -4,7 +4,7 @@ import type { ClaimResult, ScenarioResult } from '../harness/model/results.ts';
 import { duration, lostOf } from '../harness/words/figures.ts';
 import { type Column, caseOf, columnsOf, lanesOf, worst } from './comparison.ts';
 
-export interface CaseRow {
+interface CaseRow {
   readonly name: string;
   readonly title: string;
   /** "3 of 600 (new)"; "nothing fired at it" where no lane did. */

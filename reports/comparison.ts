@@ -43,7 +43,7 @@ export function columnsOf(scenario: Pick<ScenarioResult, 'experiments'>): readon
   });
 }
 
-export interface BeforeAfter {
+interface BeforeAfter {
   /** The variant without settings, or with the fewest. */
   readonly before: Column | undefined;
   /** `hardened`, or else the variant with the most settings. Undefined when there is only one variant. */

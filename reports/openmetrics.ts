@@ -3,7 +3,7 @@ import type { ExperimentResult, LaneResult, Results } from '../harness/model/res
 import { directVerdicts, verdicts } from '../harness/model/results.ts';
 
 type Labels = Readonly<Record<string, string>>;
-export interface MetricFamily {
+interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly unit?: string;

@@ -27,7 +27,7 @@ export const figureValue = (figure: FigureStanding['figure'], value: number): st
   figure === 'lost' ? count(value) : duration(value);
 
 /** "hardened: lost, new connections: 5, above P95 (P50 0, P95 0, 12 runs)". */
-export function aboveText(standing: FigureStanding): string {
+function aboveText(standing: FigureStanding): string {
   const { figure, now, p50, p95, runs } = standing;
   const [value, middle, high] = [now, p50, p95].map((one) => figureValue(figure, one));
   return `${figureTitle(standing)}: ${value}, above P95 (P50 ${middle}, P95 ${high}, ${counted(runs, 'run')})`;

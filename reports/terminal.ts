@@ -15,7 +15,7 @@ import { answerOf, suiteHeadline } from './answer.ts';
 import { substitutionsShown } from './cases.ts';
 import { beforeAfter, byKind, kindsOf, lanesOf, worst } from './comparison.ts';
 
-export interface TerminalOptions {
+interface TerminalOptions {
   /** From {@link wantsColour}. */
   readonly colour: boolean;
 }

@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import type { TargetConfig } from './config.ts';
 
-export type AdminAction = 'crash' | 'hang' | 'unready' | 'ready';
+type AdminAction = 'crash' | 'hang' | 'unready' | 'ready';
 
 export function listenForAdmin(
   config: TargetConfig,

@@ -1,11 +1,11 @@
 // The target's environment variables, checked. Without zod: the target is started hundreds of times in a test run, and
 // its own start-up time is part of what is measured.
 
-export const onTermModes = ['exit', 'graceful', 'drain', 'ignore'] as const;
+const onTermModes = ['exit', 'graceful', 'drain', 'ignore'] as const;
 export type OnTerm = (typeof onTermModes)[number];
 
 /** `server`: answers HTTP. `consumer`: that, and it pulls items from a queue. `queue`: is that queue. */
-export const modes = ['server', 'consumer', 'queue'] as const;
+const modes = ['server', 'consumer', 'queue'] as const;
 export type Mode = (typeof modes)[number];
 
 export interface TargetConfig {

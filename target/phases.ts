@@ -5,7 +5,7 @@ import type { TargetConfig } from './config.ts';
 
 export type ReportedPhase = 'starting' | 'listening' | 'unready' | 'sigterm' | 'closed';
 
-export interface PhaseReporter {
+interface PhaseReporter {
   report(phase: ReportedPhase): void;
   /** A request with an id of the load's was received: "PREFIX.NUMBER". Others are none of ours. */
   received(requestId: string): void;

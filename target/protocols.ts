@@ -25,7 +25,7 @@ type Wrapped = Socket & { accepted?: Socket };
 /** The connection as it was accepted: through TLS a request's socket is another one. */
 export const acceptedAs = (socket: Socket): Socket => (socket as Wrapped).accepted ?? socket;
 
-export interface Serving {
+interface Serving {
   healthy(): boolean;
   /** A request of HTTP/2 that is no gRPC: as the one of HTTP/1.1. */
   answer(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;

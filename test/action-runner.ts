@@ -18,7 +18,7 @@ interface Step {
   readonly env?: Readonly<Record<string, string>>;
   readonly 'working-directory'?: string;
 }
-export interface ActionFile {
+interface ActionFile {
   readonly name: string;
   readonly description: string;
   readonly inputs: Readonly<Record<string, { readonly description: string; readonly default?: string }>>;

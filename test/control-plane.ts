@@ -63,7 +63,7 @@ export interface PodLife {
   readonly removedAfterMs: number;
 }
 
-export interface ControlPlaneOptions extends Partial<Pick<ControllersOptions, 'hpaSyncMs' | 'metrics'>> {
+interface ControlPlaneOptions extends Partial<Pick<ControllersOptions, 'hpaSyncMs' | 'metrics'>> {
   readonly seed?: number;
   readonly life?: (pod: Pod, random: () => number) => PodLife;
   readonly latencyFactor?: number;

@@ -6,7 +6,7 @@ import { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from '../em
 import type { LocalImage } from '../emulator/index.ts';
 
 /** Latencies of a node twenty times faster than a real one. */
-export const FAST = 0.05;
+const FAST = 0.05;
 
 const server = `
 const http = require('node:http');
@@ -15,7 +15,7 @@ setTimeout(() => app.listen(Number(process.env.PORT), process.env.ROLLPROOF_BIND
 process.on('SIGTERM', () => { console.log('SIGTERM'); if (process.env.ON_TERM !== 'ignore') process.exit(0); });
 `;
 
-export const images: ReadonlyMap<string, LocalImage> = new Map([
+const images: ReadonlyMap<string, LocalImage> = new Map([
   ['test/server:1', { command: [process.execPath, '-e', server] }],
   ['test/server:2', { command: [process.execPath, '-e', server] }],
   ['test/idle:1', { command: ['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait'] }],
@@ -38,7 +38,7 @@ export function fastCluster(options: Partial<EmbeddedOptions> = {}): Promise<Emb
 export const isolated = (cluster: EmbeddedCluster): boolean =>
   cluster.info.notes.some((note) => note.startsWith('pods are isolated'));
 
-export interface PodOptions {
+interface PodOptions {
   readonly image?: string;
   readonly name?: string;
   readonly container?: Readonly<Record<string, unknown>>;

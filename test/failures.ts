@@ -24,7 +24,7 @@ export interface Row {
   readonly withinMs: number;
 }
 
-export interface Outcome extends Ended {
+interface Outcome extends Ended {
   readonly tookMs: number;
   readonly processesLeft: readonly number[];
   readonly foldersLeft: readonly string[];
@@ -101,7 +101,7 @@ export function inTurns(atOnce: number): <T>(act: () => Promise<T>) => Promise<T
   };
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { CommandError, type CommandOptions, commandLine, type RunCommand } from '../harness/exec/command.ts';
 import { InterruptedError } from '../harness/model/errors.ts';
 
-export interface FakeContainer {
+interface FakeContainer {
   readonly cluster: string;
   readonly mounts: readonly string[];
   running: boolean;

@@ -80,7 +80,7 @@ export function pod(shape: PodShape = {}): Pod {
   } as Pod;
 }
 
-export interface ReplicaSetShape {
+interface ReplicaSetShape {
   readonly name?: string;
   readonly replicas: number;
   readonly available?: number;
@@ -120,7 +120,7 @@ export function replicaSet(shape: ReplicaSetShape): ReplicaSet {
   };
 }
 
-export interface DeploymentShape {
+interface DeploymentShape {
   readonly replicas: number;
   readonly maxSurge?: number | string;
   readonly maxUnavailable?: number | string;

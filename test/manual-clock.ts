@@ -1,7 +1,7 @@
 // A clock that stands still until a test moves it; timers fire in order of their time.
 import type { Clock } from '../emulator/node/clock.ts';
 
-export interface ManualClock extends Clock {
+interface ManualClock extends Clock {
   /** Moves on by so many ms, lets every timer on the way run and what awaits it go on. */
   advance(byMs: number): Promise<void>;
 }

@@ -10,14 +10,14 @@ process.on('exit', () => {
   if (report) writeFileSync(report, JSON.stringify(tally));
 });
 
-export interface TestOptions {
+interface TestOptions {
   /** Limit of one test. */
   readonly timeoutMs?: number;
   /** A reason not to run it; empty or undefined: run. */
   readonly skip?: string | undefined;
 }
 
-export interface Suite {
+interface Suite {
   (name: string, body: () => void | Promise<void>, options?: TestOptions): void;
   run(): void;
 }

@@ -34,16 +34,16 @@ export function failure(error: StatusError): Status {
 }
 
 /** "deployments.apps", "pods". */
-export function groupResource(definition: ResourceDefinition): string {
+function groupResource(definition: ResourceDefinition): string {
   return definition.group ? `${definition.resource}.${definition.group}` : definition.resource;
 }
 
 /** "Deployment.apps", "Pod". */
-export function groupKind(definition: ResourceDefinition): string {
+function groupKind(definition: ResourceDefinition): string {
   return definition.group ? `${definition.kind}.${definition.group}` : definition.kind;
 }
 
-export function detailsOf(definition: ResourceDefinition, name: string): Record<string, unknown> {
+function detailsOf(definition: ResourceDefinition, name: string): Record<string, unknown> {
   return {
     ...(name ? { name } : {}),
     ...(definition.group ? { group: definition.group } : {}),

@@ -7,7 +7,7 @@ import { applyKeys, isAtomicObject, isPrimitiveSet } from './patch/list-keys.ts'
 export type FieldPath = readonly string[];
 
 /** Leaves of an object by their path, joined with the separator. */
-export type Fields = Map<string, unknown>;
+type Fields = Map<string, unknown>;
 
 const separator = '\n';
 

@@ -8,7 +8,7 @@ import type { Storage, StoredChange } from './storage.ts';
 import type { DeleteOptions } from './types.ts';
 
 /** What garbage collection needs of the write path. */
-export interface GarbageWriter {
+interface GarbageWriter {
   delete(definition: ResourceDefinition, object: KubeObject, options: DeleteOptions): void;
   update(definition: ResourceDefinition, object: KubeObject): void;
   /** Takes it out of the store without further ado. */
@@ -20,7 +20,7 @@ interface Located {
   object: KubeObject;
 }
 
-export interface GarbageCollector {
+interface GarbageCollector {
   /** To be called with every change, in order. */
   follow(change: StoredChange): void;
   /** Deletes an object none of whose owners exists. */

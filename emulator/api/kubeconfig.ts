@@ -1,7 +1,7 @@
 // The administrator's way in, as kubectl and every client read it (JSON is YAML, too).
 // https although all is on loopback: clients of Kubernetes send a token over nothing else.
 
-export interface KubeconfigContent {
+interface KubeconfigContent {
   /** "http://127.0.0.1:PORT" or https: the same port speaks both. */
   readonly url: string;
   readonly token: string;

@@ -14,7 +14,7 @@ export interface SelectorRequirement {
   readonly values?: readonly string[];
 }
 
-export type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string>>;
 
 /** Nothing is selected by an absent selector, everything by an empty one. */
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {

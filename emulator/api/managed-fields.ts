@@ -23,7 +23,7 @@ interface Entry {
 }
 
 /** managedFields as parsed: the manager's entry and its paths. */
-export interface Owner {
+interface Owner {
   entry: Entry;
   paths: Set<string>;
 }

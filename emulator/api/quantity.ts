@@ -1,7 +1,7 @@
 // Resource quantities ("500m", "1Gi"): parsing and the canonical form that the API server stores.
 // Source: apimachinery/pkg/api/resource/quantity.go.
 
-export interface Quantity {
+interface Quantity {
   /** Value × 10⁹, rounded up as Kubernetes does below 1n. */
   readonly nano: bigint;
   readonly format: 'BinarySI' | 'DecimalSI' | 'DecimalExponent';

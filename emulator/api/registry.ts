@@ -8,7 +8,7 @@ import { StatusError } from './types.ts';
 import type { Capabilities } from './validation/unsupported.ts';
 import { createWrites, type UpdateOptions, type Writes } from './writes.ts';
 
-export interface RegistryOptions {
+interface RegistryOptions {
   /** Milliseconds since the epoch. */
   now: () => number;
   /** [0, 1): names and uids. */

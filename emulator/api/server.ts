@@ -13,7 +13,7 @@ import { sendError } from './http/responses.ts';
 import { route } from './http/route.ts';
 import type { ApiRegistry } from './registry.ts';
 
-export interface ApiServerOptions extends KubeletHooks {
+interface ApiServerOptions extends KubeletHooks {
   registry: ApiRegistry;
   /** Who may come in; default: whoever has the token that listen() returns. */
   access?: Access;
@@ -23,7 +23,7 @@ export interface ApiServerOptions extends KubeletHooks {
   version?: string;
 }
 
-export interface ListeningApiServer {
+interface ListeningApiServer {
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
   /** Of the administrator: requests without it (or a service account's) get 401. */
@@ -32,7 +32,7 @@ export interface ListeningApiServer {
   close(): Promise<void>;
 }
 
-export interface ApiServer {
+interface ApiServer {
   /** Port 0: any free one. The host stays on loopback. */
   listen(port?: number, host?: string): Promise<ListeningApiServer>;
 }

@@ -30,7 +30,7 @@ import type {
 } from '@kubernetes/client-node';
 
 /** A client-node type as it is in JSON. */
-export type Wire<T> = T extends Date
+type Wire<T> = T extends Date
   ? string
   : T extends (infer U)[]
     ? Wire<U>[]

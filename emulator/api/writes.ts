@@ -46,7 +46,7 @@ export interface Writes {
   collectOrphan(definition: ResourceDefinition, object: KubeObject): void;
 }
 
-export interface WriteContext {
+interface WriteContext {
   /** Milliseconds since the epoch. */
   now: () => number;
   /** [0, 1). */

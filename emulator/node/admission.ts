@@ -3,7 +3,7 @@
 import type { Pod } from '../api/types.ts';
 import { containersOf, TOKEN_FOLDER } from './volumes.ts';
 
-export interface Refusal {
+interface Refusal {
   readonly reason: string;
   readonly message: string;
 }

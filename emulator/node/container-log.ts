@@ -1,6 +1,6 @@
 // What a container wrote: the newest lines in a bounded ring, and whoever follows it.
 
-export interface LogLine {
+interface LogLine {
   readonly wallMs: number;
   /** Without the line end. */
   readonly text: string;

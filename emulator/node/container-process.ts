@@ -17,7 +17,7 @@ export interface Launch {
   readonly place: Place | undefined;
 }
 
-export interface Exit {
+interface Exit {
   readonly exitCode: number;
   /** Wall clock, ms. */
   readonly finishedAtMs: number;
@@ -141,13 +141,13 @@ export class ContainerProcess {
   }
 }
 
-export interface ExecPipes {
+interface ExecPipes {
   readonly stdin?: Readable | undefined;
   readonly stdout?: Writable;
   readonly stderr?: Writable;
 }
 
-export interface Exec {
+interface Exec {
   readonly ended: Promise<number>;
   /** Kills the command but not what it started: an exec probe that timed out ends only with its last child. */
   killFirst(): void;

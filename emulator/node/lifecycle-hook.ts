@@ -5,7 +5,7 @@ import type { NodeContext } from './node-context.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 import { type Container, callHook } from './probe.ts';
 
-export type Hook = NonNullable<NonNullable<Container['lifecycle']>['preStop']>;
+type Hook = NonNullable<NonNullable<Container['lifecycle']>['preStop']>;
 
 /**
  * Runs a hook to its end. Rejects when it failed: an exec that exits non-zero or is killed with its container, an

@@ -18,7 +18,7 @@ export const defaultNodes: readonly NodePlan[] = [
 export const emulatedVersion = 'v1.34.4';
 const MOST_PODS = '110';
 
-export interface NodeFacts {
+interface NodeFacts {
   readonly plan: NodePlan;
   readonly address: string;
   readonly podRange: string;

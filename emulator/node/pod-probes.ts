@@ -10,7 +10,7 @@ import { type ContainerStatus, isTerminalPhase, type PodStatus, sidecarsOf } fro
 import { type Container, type Probe, type ProbeOutcome, probeHttp, probeTcp } from './probe.ts';
 import { type ProbeKind, type ProbeResult, ProbeWorker } from './probe-worker.ts';
 
-export interface PodProbesOptions {
+interface PodProbesOptions {
   readonly node: NodeContext;
   readonly pod: () => Pod;
   readonly runtime: PodRuntime;

@@ -16,7 +16,7 @@ export interface StartFailure {
   readonly message: string | undefined;
 }
 
-export interface StatusInput {
+interface StatusInput {
   readonly pod: Pod;
   readonly snapshot: RuntimeSnapshot;
   /** The status that this kubelet decided last, or the API's. */

@@ -34,7 +34,7 @@ const stretch = (random: () => number) => 1 + JITTER * random();
 const LEAST_GRACE_SECONDS = 2;
 const DEFAULT_GRACE_SECONDS = 30;
 
-export interface PodWorkerOptions {
+interface PodWorkerOptions {
   readonly node: NodeContext;
   readonly statuses: StatusWriter;
   /** Waits for a relist that began after this time (monotonic, ms) and returns what it saw of the pod. */

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
-export type Claim = { readonly free: true } | { readonly free: false; readonly owner: string };
+type Claim = { readonly free: true } | { readonly free: false; readonly owner: string };
 
 /** Whether a pod with this address could listen on the port, and if not, by whom it is taken. */
 export async function claimOf(address: string, port: number): Promise<Claim> {
@@ -28,7 +28,7 @@ export function freePort(address: string): Promise<number> {
 }
 
 /** "python3 (pid 812)"; undefined where /proc does not say, as for processes of other users. */
-export function ownerOf(port: number): string | undefined {
+function ownerOf(port: number): string | undefined {
   const inodes = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeners(file, port)));
   if (inodes.size === 0) return undefined;
   for (const pid of listed('/proc').filter((name) => /^\d+$/.test(name))) {

@@ -18,7 +18,7 @@ export interface ProbedContainer {
   readonly startedAtMs: number;
 }
 
-export interface ProbeWorkerOptions {
+interface ProbeWorkerOptions {
   readonly kind: ProbeKind;
   readonly probe: Probe;
   readonly clock: Clock;

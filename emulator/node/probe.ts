@@ -6,7 +6,7 @@ import type { Pod } from '../api/types.ts';
 
 export type Container = NonNullable<Pod['spec']>['containers'][number];
 export type Probe = NonNullable<Container['readinessProbe']>;
-export type HttpGet = NonNullable<Probe['httpGet']>;
+type HttpGet = NonNullable<Probe['httpGet']>;
 
 export interface ProbeOutcome {
   readonly success: boolean;
@@ -15,9 +15,9 @@ export interface ProbeOutcome {
 }
 
 /** Where a pod's port can be reached: its own address and port, or a stand-in where pods have no own address. */
-export type Reach = (port: number) => { readonly host: string; readonly port: number };
+type Reach = (port: number) => { readonly host: string; readonly port: number };
 
-export interface ProbeTarget {
+interface ProbeTarget {
   readonly podIP: string;
   readonly container: Container;
   readonly reach: Reach;
@@ -164,7 +164,7 @@ const shown = (url: URL): string =>
   `${url.protocol}//${url.hostname}:${url.port}${url.pathname}${url.search}`;
 
 /** A port by number or by the name that the container gives it. */
-export function portNumber(container: Container, port: string | number): number | undefined {
+function portNumber(container: Container, port: string | number): number | undefined {
   if (typeof port === 'number') return port;
   if (/^\d+$/.test(port)) return Number(port);
   return container.ports?.find((candidate) => candidate.name === port)?.containerPort;

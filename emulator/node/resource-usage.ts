@@ -43,7 +43,7 @@ const LEAST_FRESH_AGE = 2 / 3;
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
 
-export interface MetricsOptions {
+interface MetricsOptions {
   readonly clock: Clock;
   readonly resolutionMs: number;
   readonly nodes: readonly string[];
@@ -154,7 +154,7 @@ export class Metrics {
 }
 
 /** CPU time and resident memory per process group; processes that have ended are counted by their parents. */
-export function measureGroups(groups: ReadonlySet<number>): ReadonlyMap<number, Usage> {
+function measureGroups(groups: ReadonlySet<number>): ReadonlyMap<number, Usage> {
   const usages = new Map<number, { cpuMs: number; memoryBytes: number }>();
   for (const { group, cpuMs, memoryBytes } of listProcesses(groups)) {
     if (!groups.has(group)) continue;

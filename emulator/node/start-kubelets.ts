@@ -14,7 +14,7 @@ import { type NodePlan, nodeDraft } from './node-object.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
 import { SilentAddresses } from './silent-addresses.ts';
 
-export interface KubeletsOptions {
+interface KubeletsOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   /** 0 to 1. */

@@ -4,7 +4,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Endpoint } from './service-table.ts';
 
-export interface FrontPort {
+interface FrontPort {
   /** Where it listens. */
   readonly address: string;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface FrontPort {
   readonly sticky: boolean;
 }
 
-export interface FrontsOptions {
+interface FrontsOptions {
   readonly random: () => number;
   readonly reach: (endpoint: Endpoint) => Endpoint;
   /** A port on which it may not listen, with the reason: said once. */

@@ -2,7 +2,7 @@
 // own; connections are sent to a pod before they are made, so what a pod answers is what the client sees.
 import type { Endpoint, ServicePort } from './service-table.ts';
 
-export interface RulesPlace {
+interface RulesPlace {
   /** Of the node's table. */
   readonly name: string;
   /** Whose connections follow this node's rules: addresses or ranges "a-b". */

@@ -8,7 +8,7 @@ import { type ServicePort, serviceTable } from './service-table.ts';
 /** minSyncPeriod of kube-proxy in iptables mode. */
 const MIN_SYNC_MS = 1000;
 
-export interface NodeProxyOptions {
+interface NodeProxyOptions {
   readonly node: string;
   readonly registry: Registry;
   readonly clock: Clock;

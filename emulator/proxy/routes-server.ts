@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Endpoint, ServicePort } from './service-table.ts';
 
-export interface RoutesServerOptions {
+interface RoutesServerOptions {
   readonly random: () => number;
   /** The first one is also reached at 127.0.0.1. */
   readonly nodes: readonly { readonly name: string; readonly address: string }[];

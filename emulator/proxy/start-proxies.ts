@@ -10,7 +10,7 @@ import { NodeProxy } from './node-proxy.ts';
 import { RoutesServer } from './routes-server.ts';
 import type { Endpoint, ServicePort } from './service-table.ts';
 
-export interface ProxiesOptions {
+interface ProxiesOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: () => number;

@@ -58,7 +58,7 @@ export interface CheckReport {
 }
 
 /** Objects of one call at most: each is held with what it says, and the largest repositories have a tenth. */
-export const OBJECT_LIMIT = 10_000;
+const OBJECT_LIMIT = 10_000;
 
 /** Minor version of Kubernetes 1.x that is assumed when none is named: the one that the embedded cluster emulates. */
 export const defaultKubernetesMinor = 34;

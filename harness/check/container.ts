@@ -35,7 +35,7 @@ export function declaredPorts(container: Container): readonly Fields[] {
 }
 
 /** Command and arguments as one list of words; the image's own where the manifest says none. */
-export function commandOf({ value }: Container): readonly string[] {
+function commandOf({ value }: Container): readonly string[] {
   return [...list(value.command), ...list(value.args)].map(String);
 }
 

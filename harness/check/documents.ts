@@ -131,7 +131,7 @@ interface Parsed {
 }
 
 /** As kubectl reads: of two keys of one name the last one counts. */
-export const parseOptions = { prettyErrors: false, merge: true, uniqueKeys: false } as const;
+const parseOptions = { prettyErrors: false, merge: true, uniqueKeys: false } as const;
 
 function parsed(text: string): Parsed {
   const lines = new LineCounter();
@@ -208,7 +208,7 @@ export function placeIn(source: SourceDocument, path: FieldPath, want: 'key' | '
   return placeAt(source, offset);
 }
 
-export function placeAt(source: SourceDocument, offset: number): Place {
+function placeAt(source: SourceDocument, offset: number): Place {
   const { line, col } = source.lines.linePos(offset);
   return { line: source.firstLine + line, column: col };
 }

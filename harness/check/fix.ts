@@ -1,7 +1,7 @@
 // `rollproof check --fix`: fixes made one after the other, each looked at again before the next.
 import { type CheckedFinding, type CheckReport, checkManifests, type ManifestText } from './check.ts';
 
-export interface FixedFiles {
+interface FixedFiles {
   /** Files whose text has changed. */
   readonly texts: readonly ManifestText[];
   readonly fixed: readonly CheckedFinding[];

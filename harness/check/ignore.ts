@@ -5,7 +5,7 @@ import { notMeasurable } from './measured.ts';
 import { nameOf, type SourceObject } from './objects.ts';
 import type { CheckInput, Draft, Rule } from './rule.ts';
 
-export const ignoreAnnotation = 'rollproof.dev/ignore';
+const ignoreAnnotation = 'rollproof.dev/ignore';
 
 /** On the object, or on its pod template. `*` ignores every rule. */
 export function ignores(object: SourceObject, rule: string): boolean {

@@ -3,7 +3,7 @@ import type { FieldPath } from '../model/yaml-path.ts';
 import { type Fields, fields } from './fields.ts';
 import type { SourceObject } from './objects.ts';
 
-export interface PodTemplate {
+interface PodTemplate {
   readonly path: FieldPath;
   readonly labels: Fields;
   readonly annotations: Fields;

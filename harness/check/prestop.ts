@@ -4,7 +4,7 @@ import type { Container } from './container.ts';
 import { type Fields, fields } from './fields.ts';
 import { withoutBash, withoutShell } from './image.ts';
 
-export interface PreStop extends PreStopHook {
+interface PreStop extends PreStopHook {
   readonly hook: Fields;
 }
 

@@ -4,7 +4,7 @@ import type { Container } from './container.ts';
 import { type Fields, fields, has, integer, list, text } from './fields.ts';
 
 export const probeKinds = ['readinessProbe', 'livenessProbe', 'startupProbe'] as const;
-export type ProbeKind = (typeof probeKinds)[number];
+type ProbeKind = (typeof probeKinds)[number];
 
 export interface Probe {
   readonly handler: Fields;

@@ -1,7 +1,7 @@
 // API versions that Kubernetes no longer serves, and what took their place. Source: kubernetes.io, "Deprecated API
 // Migration Guide". Minor versions of 1.x.
 
-export interface RemovedApi {
+interface RemovedApi {
   readonly removedInMinor: number;
   /** Undefined: nothing took its place. */
   readonly replacement: string | undefined;

@@ -3,7 +3,7 @@ import type { Finding, JoinedFinding, Severity } from '../model/finding.ts';
 import type { CheckedFinding, CheckReport, ManifestText } from './check.ts';
 import { rules } from './rules/index.ts';
 
-export interface SarifTool {
+interface SarifTool {
   readonly name: string;
   readonly version: string;
 }

@@ -128,7 +128,7 @@ export function servicePortsOf(service: SourceObject): readonly Fields[] {
   return list(fields(service.value.spec).ports).map(fields);
 }
 
-export function isNodeLocal(service: SourceObject): boolean {
+function isNodeLocal(service: SourceObject): boolean {
   const spec = fields(service.value.spec);
   return spec.internalTrafficPolicy === 'Local' || spec.externalTrafficPolicy === 'Local';
 }

@@ -55,7 +55,7 @@ export function workloadsOf(objects: readonly SourceObject[], related: Related):
     .map((object) => workloadOf(object, related));
 }
 
-export function isWorkload(object: SourceObject): boolean {
+function isWorkload(object: SourceObject): boolean {
   return groups[object.kind]?.includes(groupOf(object)) === true;
 }
 
@@ -116,7 +116,7 @@ function replicasOf(spec: Fields, autoscaler: SourceObject | undefined): number 
   return has(spec.replicas) ? integer(spec.replicas) : 1;
 }
 
-export interface RollingUpdate extends FencePosts {
+interface RollingUpdate extends FencePosts {
   readonly surgeWritten: unknown;
   readonly unavailableWritten: unknown;
   /** Where the two figures stand. */

@@ -17,7 +17,7 @@ interface NodeList {
   }[];
 }
 
-export interface NodeState {
+interface NodeState {
   readonly name: string;
   readonly role: 'control-plane' | 'worker';
   readonly ready: boolean;

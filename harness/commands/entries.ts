@@ -7,7 +7,7 @@ import { type Entry, type EntryKind, entryKinds } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
 import type { ExperimentKey } from '../run/experiment/index.ts';
 
-export interface ChosenEntries {
+interface ChosenEntries {
   /** One experiment for each. */
   readonly paths: readonly ExperimentKey['path'][];
   /** Side by side in each of them; empty: the path alone. */

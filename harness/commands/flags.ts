@@ -143,7 +143,7 @@ export function list(text: string): string[] {
   return [...new Set(parts)];
 }
 
-export function rate(text: string): number {
+function rate(text: string): number {
   const value = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && value >= rateBounds.least && value <= rateBounds.most) return value;
   throw new InvalidArgumentError(`It must be a number from ${rateBounds.least} to ${rateBounds.most}.`);

@@ -4,7 +4,7 @@ import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { UsageError } from '../model/errors.ts';
 
-export interface WrittenMessage {
+interface WrittenMessage {
   /** "package.Service/Method". */
   readonly method: string;
   /** A .proto file, or a FileDescriptorSet as protoc --descriptor_set_out writes it. */

@@ -21,7 +21,7 @@ import {
 import { droppedFields, type Problem, problemsOf } from './sentence.ts';
 
 /** Names looked for in the working directory when no file is given. */
-export const configurationFiles = ['rollproof.yaml', 'rollproof.yml', 'rollproof.json'] as const;
+const configurationFiles = ['rollproof.yaml', 'rollproof.yml', 'rollproof.json'] as const;
 const SIZE_LIMIT_BYTES = 1_000_000;
 const PROBLEMS_SHOWN = 10;
 

@@ -1,7 +1,7 @@
 // Flags override the configuration: field by field, a flag that was not given leaves the field alone.
 import type { Configuration } from './load.ts';
 
-export type Overrides<T> = T extends readonly unknown[]
+type Overrides<T> = T extends readonly unknown[]
   ? T
   : T extends object
     ? { readonly [K in keyof T]?: Overrides<T[K]> | undefined }

@@ -2,7 +2,7 @@
 import type { Document, LineCounter } from 'yaml';
 import { type FieldPath, followPath } from '../model/yaml-path.ts';
 
-export interface Place {
+interface Place {
   readonly line: number;
   readonly column: number;
 }

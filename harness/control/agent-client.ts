@@ -47,7 +47,7 @@ export interface AgentClient {
 }
 
 /** One request to an agent, over any transport. */
-export type Send = (
+type Send = (
   method: string,
   path: string,
   body: unknown,

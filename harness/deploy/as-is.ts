@@ -4,7 +4,7 @@ import type { Manifest } from '../model/manifest.ts';
 import type { AppliedSubstitution } from './definition.ts';
 import { fateOf } from './fates.ts';
 
-export interface AsIs {
+interface AsIs {
   readonly manifests: readonly Manifest[];
   readonly substitutions: readonly AppliedSubstitution[];
 }

@@ -14,7 +14,7 @@ export const phasePort = 7070;
 /** Of the load agents' Job and Service. */
 export const agentName = 'rollproof-agent';
 export const controlName = 'rollproof-control';
-export const nodePortName = 'rollproof-node-port';
+const nodePortName = 'rollproof-node-port';
 /** The load agent ends when nobody has asked it for this long: its harness was killed. */
 export const AGENT_IDLE_LIMIT_MS = 60_000;
 /** A Job that has ended stays this long, for who wants to know why. */

@@ -6,7 +6,7 @@ import { createObjectClient } from '../kube/objects.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 
-export interface Belongings {
+interface Belongings {
   /** Creates through it are marked; everything else is the client's own. */
   marking(kube: Kube): Kube;
   /** What is created from now on goes when this object does. */

@@ -48,7 +48,7 @@ export interface AppliedSubstitution {
   readonly after: readonly Manifest[];
 }
 
-export interface PodSpec {
+interface PodSpec {
   containers: Container[];
   nodeSelector?: Record<string, string>;
   tolerations?: unknown[];
@@ -61,7 +61,7 @@ export interface Container {
   ports?: { containerPort: number; name?: string }[];
   [field: string]: unknown;
 }
-export interface PodTemplate {
+interface PodTemplate {
   metadata?: { labels?: Record<string, string>; [field: string]: unknown };
   spec: PodSpec;
 }

@@ -176,7 +176,7 @@ const DEEPEST = 4;
 const FILES_MOST = 500;
 
 /** What a folder has to offer: files that hold Kubernetes objects, and folders within that a tool makes objects of. */
-export interface Within {
+interface Within {
   readonly files: readonly string[];
   readonly kustomizations: readonly string[];
   readonly charts: readonly string[];

@@ -16,10 +16,7 @@ interface ServicePort {
 }
 
 /** What a target is called in its manifests, and how clients ask it. */
-export type TargetNames = Omit<
-  TargetConfiguration,
-  'manifests' | 'kustomize' | 'helm' | 'from' | 'namespace'
->;
+type TargetNames = Omit<TargetConfiguration, 'manifests' | 'kustomize' | 'helm' | 'from' | 'namespace'>;
 
 /** Reads the target's source. Throws UsageError when it cannot be had, or when names and manifests do not fit. */
 export async function foreignTarget(

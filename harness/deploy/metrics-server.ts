@@ -11,7 +11,7 @@ const metricsApi = '/apis/metrics.k8s.io/v1beta1';
 const READY_LIMIT_MS = 120_000;
 const POLL_MS = 500;
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** How often metrics-server asks the kubelets; at least 10 s. */
   readonly resolutionSeconds: number;
   readonly signal: AbortSignal;

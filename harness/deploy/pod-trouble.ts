@@ -42,7 +42,7 @@ export interface ObservedPod {
   };
 }
 
-export interface Trouble {
+interface Trouble {
   /** What stays the same when a pod is replaced by another one with the same trouble. */
   readonly kind: string;
   readonly words: string;

@@ -5,7 +5,7 @@ import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type OwnPods, type OwnProgram, ownPrograms } from '../model/own-pods.ts';
 
-export const programsName = 'rollproof-programs';
+const programsName = 'rollproof-programs';
 const FOLDER = '/rollproof';
 /** Kubernetes takes this much in one ConfigMap, bytes of all values (validation.MaxSecretSize; the same for both). */
 export const CONFIG_MAP_LIMIT_BYTES = 1024 * 1024;

@@ -65,7 +65,7 @@ export function substitutionsOf(
 }
 
 /** What runs beside somebody's manifests; `objects` are shown where they concern their pods. */
-export interface AddedByUs {
+interface AddedByUs {
   readonly because: string;
   readonly objects: readonly Manifest[];
 }

@@ -27,7 +27,7 @@ export type RunCommand = (
   options: CommandOptions,
 ) => Promise<CommandOutput>;
 
-export type CommandEnd = 'not-found' | 'timeout' | number | NodeJS.Signals;
+type CommandEnd = 'not-found' | 'timeout' | number | NodeJS.Signals;
 
 export class CommandError extends FaultError {
   readonly end: CommandEnd;

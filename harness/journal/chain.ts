@@ -2,9 +2,9 @@
 // from the lines that are left. Works on bytes: what a decoder would repair is a change, too.
 import { noSeal, sealOf, unsealed } from '../model/seal.ts';
 
-export type ChainBreakKind = 'changed' | 'removed' | 'moved' | 'added' | 'truncated';
+type ChainBreakKind = 'changed' | 'removed' | 'moved' | 'added' | 'truncated';
 
-export interface ChainBreak {
+interface ChainBreak {
   readonly kind: ChainBreakKind;
   /** 1-based. */
   readonly line: number;
@@ -12,7 +12,7 @@ export interface ChainBreak {
   readonly text: string;
 }
 
-export interface Chain {
+interface Chain {
   /** Lines of the file. */
   readonly lines: number;
   /** Lines that carry a seal. 0: written by a version that did not seal, or stripped. */

@@ -48,7 +48,7 @@ export async function readJournal(
   return reader.finish();
 }
 
-export interface JournalReader {
+interface JournalReader {
   add(line: string): void;
   /** Throws when the journal is not whole. */
   finish(): Journal;

@@ -176,7 +176,7 @@ function workloadStates(journal: Journal, clocks: Clocks): WorkloadState[] {
   return states;
 }
 
-export const wantedBy = (facts: WorkloadFacts): number =>
+const wantedBy = (facts: WorkloadFacts): number =>
   facts.kind === 'DaemonSet' ? facts.desired : facts.specReplicas;
 
 /** One entry per change; changes at the same time are folded into one. */

@@ -84,7 +84,7 @@ export interface Stream {
 }
 
 /** The stream that loads the control target is the one with this id. */
-export const CONTROL_STREAM = 'control';
+const CONTROL_STREAM = 'control';
 
 export function sumStreams(journal: Journal, clocks: Clocks, witness: Witness): readonly Stream[] {
   const addresses = agentAddresses(journal);

@@ -53,7 +53,7 @@ export function isExistential(claim: ClaimDefinition): boolean {
   );
 }
 
-export const isLossMeasure = (measure: string): boolean =>
+const isLossMeasure = (measure: string): boolean =>
   /^(lost(:|$|Share|WithoutRaces)|cause:|races$|windows$)/.test(measure);
 
 function combine(claim: ClaimDefinition, evaluations: readonly Evaluation[]): Result {

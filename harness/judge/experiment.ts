@@ -16,7 +16,7 @@ import { remediesOf } from './remedies/index.ts';
 import { judgeValidity } from './validity.ts';
 import { judgeEpisode } from './watched.ts';
 
-export interface JudgeOptions {
+interface JudgeOptions {
   /** File name of the journal, relative to the results. Default: the name it was read under. */
   readonly journalName?: string;
   /**

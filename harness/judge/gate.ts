@@ -9,7 +9,7 @@ import { compareRuns } from './compare.ts';
 import { summarizeRun } from './summarize.ts';
 
 /** The section `gate` of the configuration. */
-export interface GateRules {
+interface GateRules {
   /** Most lost requests per lane, in each experiment of the gated variants. */
   readonly maxLost?: ByLine<number> | undefined;
   readonly maxOutageMs?: number | undefined;

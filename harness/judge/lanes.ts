@@ -10,7 +10,7 @@ import type { Way } from './causes/through.ts';
 import { lossRate } from './statistics.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
-export interface JudgedLane {
+interface JudgedLane {
   readonly result: LaneResult;
   /** The last attempt that was surely routed to a pod that had stopped, by pod, ms. */
   readonly lastRouted: ReadonlyMap<string, number>;

@@ -18,7 +18,7 @@ import { queueMeasures } from './queue.ts';
 export type Measure = number | string;
 export type Measures = Record<string, Measure>;
 
-export interface MeasureContext {
+interface MeasureContext {
   readonly journal: Journal;
   readonly clocks: Clocks;
   readonly scene: Scene;

@@ -15,7 +15,7 @@ export interface RunJournal {
   readonly name: string;
 }
 
-export interface JudgeRunOptions {
+interface JudgeRunOptions {
   /** `unneeded` and `not-run` are not good enough: exit code 2. */
   readonly strict?: boolean;
   readonly ignoreRouteKnowledge?: boolean;

@@ -19,7 +19,7 @@ import { costOfSafety } from './cost.ts';
 import { judgeDirect } from './direct.ts';
 import { judgeWatched } from './watched.ts';
 
-export interface ScenarioFaults {
+interface ScenarioFaults {
   /** The cluster cannot run it; the reason. */
   readonly notRun?: string;
   /** Experiments that left no journal, each with the reason. */
@@ -298,7 +298,7 @@ function proof(all: readonly ClaimResult[], experiments: readonly ExperimentResu
 }
 
 /** "baseline lost 320 of 6,000 (new) and 76 of 6,000 (kept); hardened lost 0 of 6,000 (new, at most 0.05 %) …": valid runs, if there is one. */
-export function lossesOf(experiments: readonly ExperimentResult[]): string {
+function lossesOf(experiments: readonly ExperimentResult[]): string {
   const variants = [...new Set(experiments.map((experiment) => experiment.variant))];
   const told = variants.length <= MOST_VARIANTS_TOLD ? variants : ends(experiments);
   const texts = told.map((variant) => {

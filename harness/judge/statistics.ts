@@ -1,6 +1,6 @@
 // What a count of losses says about the rate of losses.
 
-export interface LossRate {
+interface LossRate {
   readonly share: number;
   readonly low95: number;
   readonly high95: number;

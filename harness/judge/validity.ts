@@ -8,19 +8,19 @@ import type { LaneResult } from '../model/results.ts';
 import { at } from '../words/figures.ts';
 
 /** A quarter of the gap between two windows: sent later than that, load comes in bursts that hide short outages; ms. */
-export const SEND_LAG_P99_LIMIT_MS = 250;
+const SEND_LAG_P99_LIMIT_MS = 250;
 /** The agent was stalled for as long as a gap between two windows, ms. */
-export const SEND_LAG_MAX_LIMIT_MS = 1000;
+const SEND_LAG_MAX_LIMIT_MS = 1000;
 /** Share of the schedule that may be shed (outside loss windows) or stopped by this machine's own limits. */
-export const SHED_LIMIT = 0.001;
+const SHED_LIMIT = 0.001;
 /** Order of facts and attempts is not told apart any more above this, ms. */
-export const CLOCK_ERROR_LIMIT_MS = 100;
+const CLOCK_ERROR_LIMIT_MS = 100;
 /** Share of the control target's attempts that may be lost by the harness's own noise. */
-export const NOISE_LIMIT = 0.005;
+const NOISE_LIMIT = 0.005;
 /** Control losses this close to a window are inside it, ms. */
 const NOISE_MS = 100;
 
-export interface Validity {
+interface Validity {
   readonly status: 'complete' | 'faulted' | 'interrupted';
   readonly invalid: readonly string[];
   /** Complete, not valid, and only for reasons that another run need not have. */

@@ -16,7 +16,7 @@ export interface Identity {
   readonly agent: https.Agent | undefined;
 }
 
-export interface Credentials {
+interface Credentials {
   current(): Promise<Identity>;
   /** Of an identity that the server did not take (401): asks anew, once for all who were refused with it. */
   renewed(refused: Identity): Promise<Identity>;

@@ -14,7 +14,7 @@ export interface LoginPlugin {
   readonly provideClusterInfo?: boolean;
 }
 
-export interface Login {
+interface Login {
   readonly token: string | undefined;
   /** PEM. */
   readonly certificate: string | undefined;

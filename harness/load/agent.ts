@@ -19,7 +19,7 @@ import { Routes } from './routes.ts';
 import { SourcePorts } from './source-ports.ts';
 import { Spool } from './spool.ts';
 
-export interface AgentOptions {
+interface AgentOptions {
   /** 0: a free port. */
   readonly port: number;
   readonly phasePort: number;
@@ -32,7 +32,7 @@ export interface AgentOptions {
   readonly random?: () => number;
 }
 
-export interface RunningAgent {
+interface RunningAgent {
   readonly port: number;
   readonly phasePort: number;
   /** Since the last request to the control server, ms. */

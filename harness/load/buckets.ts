@@ -1,7 +1,7 @@
 // Counts per 100 ms of due time, as increments since they were last taken: what a frame carries.
 import { type Bucket, type Outcome, outcomes } from '../model/load.ts';
 
-export const bucketMs = 100;
+const bucketMs = 100;
 
 interface Counts {
   readonly i: number;

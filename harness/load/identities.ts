@@ -3,7 +3,7 @@
 import { isLost, type Outcome, outcomes, type StreamEnd } from '../model/load.ts';
 import type { Identity } from './engine.ts';
 
-export interface Counted {
+interface Counted {
   readonly end: StreamEnd;
   /** Sums over everything that frames carried. */
   readonly carried: {

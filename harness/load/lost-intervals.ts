@@ -7,7 +7,7 @@ const ANSWERED = 1;
 const LOST = 2;
 /** Neither lost nor answered: this machine's own limits, or an interrupt. */
 const NEUTRAL = 3;
-export type AttemptEnd = 'answered' | 'lost' | 'neutral';
+type AttemptEnd = 'answered' | 'lost' | 'neutral';
 const stateOf = { answered: ANSWERED, lost: LOST, neutral: NEUTRAL } as const;
 
 export class LostIntervals {

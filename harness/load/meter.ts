@@ -30,7 +30,7 @@ export interface MeterOptions {
 }
 
 /** Totals so far, for people who watch. */
-export interface LiveFigures {
+interface LiveFigures {
   readonly attempts: number;
   readonly lost: number;
   readonly shed: number;
@@ -40,7 +40,7 @@ export interface LiveFigures {
 }
 
 /** The lag of the sends since it was last asked. */
-export interface LagFigures {
+interface LagFigures {
   readonly p99Ms: number;
   readonly maxMs: number;
 }

@@ -2,7 +2,7 @@
 // reaches k, so that arrivals are evenly spaced at a constant rate and follow steps and ramps without jumps.
 import type { RateProfile } from '../model/load.ts';
 
-export interface PacerOptions {
+interface PacerOptions {
   readonly profile: RateProfile;
   /** No arrival is due at or after this time, ms. */
   readonly maxDurationMs: number;

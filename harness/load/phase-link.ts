@@ -27,7 +27,7 @@ const lineLimitBytes = 4096;
 const waitingLimit = 10_000;
 
 /** A phase with its time on the process's clock (ms), not yet on that of a load. */
-export interface StampedPhase extends Omit<TargetPhase, 'tMs'> {
+interface StampedPhase extends Omit<TargetPhase, 'tMs'> {
   readonly atMs: number;
 }
 

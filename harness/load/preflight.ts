@@ -7,7 +7,7 @@ import { untilDone, WaitError, waitFor } from '../kube/wait.ts';
 import type { StreamPlan } from '../model/load.ts';
 import type { Route } from './engine.ts';
 
-export interface PreflightOptions {
+interface PreflightOptions {
   readonly limitMs: number;
   /** Picks an endpoint for a connection: "none" when the service has none, undefined for the URL's own host. */
   readonly route: () => Route | 'none' | undefined;

@@ -10,7 +10,7 @@ export type ParseProblem =
   | 'HEAD_TOO_LARGE';
 
 /** Same limit as autocannon's own parser; far above what servers send, and a bound on what a hostile one can. */
-export const headLimitBytes = 80 * 1024;
+const headLimitBytes = 80 * 1024;
 
 const STATUS_LINE = 0;
 const HEADER_LINE = 1;

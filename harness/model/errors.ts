@@ -11,7 +11,7 @@ export const exitCode = {
 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
-export const exitPrecedence: readonly ExitCode[] = [130, 4, 3, 1, 2, 0];
+const exitPrecedence: readonly ExitCode[] = [130, 4, 3, 1, 2, 0];
 
 /** The exit code of a command whose parts ended with these codes. Empty: 0. */
 export function combineExitCodes(codes: readonly ExitCode[]): ExitCode {

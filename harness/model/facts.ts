@@ -1,7 +1,7 @@
 // Kubernetes objects reduced to what is recorded and judged: small, stable, free of secrets (no environment values).
 import { z } from 'zod';
 
-export const containerFactsSchema = z.object({
+const containerFactsSchema = z.object({
   name: z.string(),
   image: z.string(),
   ready: z.boolean(),
@@ -19,7 +19,7 @@ export const containerFactsSchema = z.object({
   stopSignal: z.string().optional(),
   last: z.object({ reason: z.string().optional(), exitCode: z.number().int().optional() }).optional(),
 });
-export const conditionFactsSchema = z.object({
+const conditionFactsSchema = z.object({
   type: z.string(),
   status: z.string(),
   reason: z.string().optional(),
@@ -46,7 +46,7 @@ export const podFactsSchema = z.object({
 });
 export type PodFacts = z.infer<typeof podFactsSchema>;
 
-export const endpointFactsSchema = z.object({
+const endpointFactsSchema = z.object({
   ip: z.string(),
   pod: z.string().optional(),
   node: z.string().optional(),
@@ -100,7 +100,7 @@ export const replicaSetFactsSchema = z.object({
 });
 export type ReplicaSetFacts = z.infer<typeof replicaSetFactsSchema>;
 
-export const daemonSetFactsSchema = z.object({
+const daemonSetFactsSchema = z.object({
   kind: z.literal('DaemonSet'),
   ...workload,
   desired: count,
@@ -110,7 +110,7 @@ export const daemonSetFactsSchema = z.object({
 });
 export type DaemonSetFacts = z.infer<typeof daemonSetFactsSchema>;
 
-export const statefulSetFactsSchema = z.object({
+const statefulSetFactsSchema = z.object({
   kind: z.literal('StatefulSet'),
   ...workload,
   specReplicas: count,
@@ -127,13 +127,13 @@ export const statefulSetFactsSchema = z.object({
 export type StatefulSetFacts = z.infer<typeof statefulSetFactsSchema>;
 /** What a rollout is read from. */
 export type WorkloadFacts = DeploymentFacts | DaemonSetFacts | StatefulSetFacts;
-export const workloadKinds = ['Deployment', 'DaemonSet', 'StatefulSet'] as const;
-export type WorkloadKind = (typeof workloadKinds)[number];
+const workloadKinds = ['Deployment', 'DaemonSet', 'StatefulSet'] as const;
+type WorkloadKind = (typeof workloadKinds)[number];
 /** Of a target's kind; a Deployment for kinds that have no facts of their own. */
 export const factsKindOf = (kind: string): WorkloadKind =>
   workloadKinds.find((one) => one === kind) ?? 'Deployment';
 
-export const autoscalerFactsSchema = z.object({
+const autoscalerFactsSchema = z.object({
   kind: z.literal('HorizontalPodAutoscaler'),
   min: count,
   max: count,
@@ -144,7 +144,7 @@ export const autoscalerFactsSchema = z.object({
   targetUtilization: z.number().optional(),
   conditions: z.array(conditionFactsSchema),
 });
-export const eventFactsSchema = z.object({
+const eventFactsSchema = z.object({
   kind: z.literal('Event'),
   type: z.string(),
   reason: z.string(),
@@ -153,12 +153,12 @@ export const eventFactsSchema = z.object({
   involvedKind: z.string(),
   involvedName: z.string(),
 });
-export const nodeFactsSchema = z.object({
+const nodeFactsSchema = z.object({
   kind: z.literal('Node'),
   ready: z.boolean(),
   unschedulable: z.boolean(),
 });
-export const budgetFactsSchema = z.object({
+const budgetFactsSchema = z.object({
   kind: z.literal('PodDisruptionBudget'),
   allowed: count,
   currentHealthy: count,

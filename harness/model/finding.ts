@@ -24,7 +24,7 @@ export const findingSchema = z.object({
 });
 export type Finding = z.infer<typeof findingSchema>;
 
-export const evidences = ['confirmed', 'not-confirmed', 'not-measured'] as const;
+const evidences = ['confirmed', 'not-confirmed', 'not-measured'] as const;
 export type Evidence = (typeof evidences)[number];
 
 /** A finding beside what was measured. */

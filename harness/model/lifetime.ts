@@ -3,7 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import { FaultError, InterruptedError, messageOf } from './errors.ts';
 
-export interface LifetimeOptions {
+interface LifetimeOptions {
   /** Its abort ends this one, too, with the same reason. */
   readonly parent?: AbortSignal | undefined;
   /** How long work may take to heed the abort, ms. What takes longer is given up, and finds everything refused. */
@@ -18,7 +18,7 @@ export interface Trouble {
   readonly why: string;
 }
 
-export type Undo = (signal: AbortSignal) => Promise<void> | void;
+type Undo = (signal: AbortSignal) => Promise<void> | void;
 
 export class Lifetime implements AsyncDisposable {
   readonly #controller = new AbortController();

@@ -4,7 +4,7 @@
 const quick =
   /^(echo|printf|cd|export|set|source|\.|mkdir|cp|mv|rm|ln|chmod|chown|touch|cat|test|\[|sleep|true|umask|ulimit|\w+=\S*)\b/;
 
-export interface BehindShell {
+interface BehindShell {
   /** The command that runs while the shell waits for it. */
   readonly running: string;
   readonly last: string;

@@ -85,7 +85,7 @@ export const isShell = (program: string): boolean =>
   /^((\/usr)?(\/local)?\/bin\/)?(sh|bash|ash|dash|zsh|ksh)$/.test(program);
 
 /** The words that a shell would get, or the command itself; undefined: a shell without -c. */
-export function scriptOf(command: readonly string[]): string | undefined {
+function scriptOf(command: readonly string[]): string | undefined {
   const [program = '', ...rest] = command;
   if (!program) return undefined;
   if (!isShell(program)) return command.join(' ');

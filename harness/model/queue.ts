@@ -21,7 +21,7 @@ export const queueCountersSchema = z.object({
 export type QueueCounters = z.infer<typeof queueCountersSchema>;
 
 /** Rates are means over this long: at 30 items per second one item more or less is 2 % of it. */
-export const RATE_WINDOW_MS = 2000;
+const RATE_WINDOW_MS = 2000;
 
 /**
  * Items processed per second over the last {@link RATE_WINDOW_MS}, for each reading that has one that old; undefined for

@@ -299,7 +299,7 @@ const loadsSchema = z.array(laneLoadSchema).superRefine((loads, context) => {
 });
 
 /** How an installed controller runs. */
-export const entryControllerSchema = z.object({
+const entryControllerSchema = z.object({
   replicas: z.number().int().min(1).max(10).default(2),
   /** Flags beside ours. */
   args: z.array(z.string()).default([]),
@@ -311,7 +311,7 @@ export const entryControllerSchema = z.object({
  * A variant of one scenario alone: the same question of another target, or of other steps. It stands in `variants` by
  * its name; the fields that it has replace the scenario's.
  */
-export const caseSchema = z.object({
+const caseSchema = z.object({
   title: z.string(),
   settings: z.array(z.string()).default([]),
   /** The two that a reader should compare. */

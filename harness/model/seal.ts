@@ -11,7 +11,7 @@ const FIELD = ',"seal":"';
 const TAIL_CHARACTERS = FIELD.length + 64 + 2;
 const tail = /,"seal":"([0-9a-f]{64})"\}$/;
 
-export interface Unsealed {
+interface Unsealed {
   /** The line without its seal: what the record was before it was sealed. */
   readonly text: string;
   readonly seal: string;

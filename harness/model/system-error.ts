@@ -48,7 +48,7 @@ const start = (what: string, path: string | undefined): string =>
   [what, path].filter(Boolean).join(' ') + (what || path ? ': ' : '');
 
 /** "; 12 MB of 30 GB free at /": of the nearest folder that exists. */
-export function freeAt(path: string): string {
+function freeAt(path: string): string {
   for (let folder = path; ; folder = dirname(folder)) {
     try {
       const { bavail, blocks, bsize } = statfsSync(folder);

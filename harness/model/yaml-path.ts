@@ -14,7 +14,7 @@ import {
 export type FieldPath = readonly PropertyKey[];
 
 /** One step of a path: what holds it, its pair (in a map) and its value. */
-export interface PathStep {
+interface PathStep {
   readonly holder: Node;
   readonly pair?: Pair<Node, Node | null>;
   readonly value: Node | null;

@@ -11,7 +11,7 @@ import type { JournalWriter } from './journal-writer.ts';
 import { reduceObject } from './reduce.ts';
 import { type RunningWatch, startWatch } from './watch.ts';
 
-export interface EntryPods {
+interface EntryPods {
   /** Name of the entry. */
   readonly entry: string;
   /** NAMESPACE/NAME of the Service in front of them. */
@@ -22,7 +22,7 @@ export interface EntryPods {
   readonly format: AccessFormat | undefined;
 }
 
-export interface FollowedEntry {
+interface FollowedEntry {
   /** Reads what was written since, and ends. */
   stop(): Promise<void>;
 }

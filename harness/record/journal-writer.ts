@@ -21,7 +21,7 @@ export interface JournalWriter {
   end(end: Pick<RecordOf<'end'>, 'status' | 'reason' | 'harness'>): Promise<void>;
 }
 
-export interface JournalWriterOptions {
+interface JournalWriterOptions {
   /** Bounds the file (default 64 MiB); what comes after is left out and `end` says `truncated`. */
   readonly maxBytes?: number;
   readonly clock?: () => number;

@@ -41,12 +41,12 @@ const watched: readonly Watched[] = [
 ];
 
 /** Others use the namespace, too: only what carries the run's label is recorded, and events about these names. */
-export interface SharedNamespace {
+interface SharedNamespace {
   readonly runId: string;
   readonly names: readonly string[];
 }
 
-export interface RecorderOptions {
+interface RecorderOptions {
   /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
   readonly workload?: string;
   readonly shared?: SharedNamespace | undefined;

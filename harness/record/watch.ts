@@ -5,9 +5,9 @@ import type { Kube } from '../kube/client.ts';
 import { messageOf } from '../model/errors.ts';
 import type { ApiObject } from './reduce.ts';
 
-export type WatchEvent = 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED';
+type WatchEvent = 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED';
 
-export interface WatchSink {
+interface WatchSink {
   event(type: WatchEvent, object: ApiObject): void;
   /** The stream was interrupted. `lost`: states between may be missing (the list was read anew). */
   gap(lost: boolean, reason: string, forMs: number): void;

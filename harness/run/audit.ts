@@ -10,7 +10,7 @@ import { type RunSeal, type SealedReport, sealFile } from '../model/run-seal.ts'
 import { judgedFolder, readFacts } from './judge-folder.ts';
 import { evidenceIn, gateFile, readSeal, runFile, sealedFile, toolText } from './seal-run.ts';
 
-export const auditFindingKinds = [
+const auditFindingKinds = [
   'changed',
   'removed',
   'moved',
@@ -22,7 +22,7 @@ export const auditFindingKinds = [
   'unsealed',
   'not-checked',
 ] as const;
-export type AuditFindingKind = (typeof auditFindingKinds)[number];
+type AuditFindingKind = (typeof auditFindingKinds)[number];
 
 export interface AuditFinding {
   readonly kind: AuditFindingKind;

@@ -10,7 +10,7 @@ import { FaultError, UsageError } from '../model/errors.ts';
 
 export type ClusterChoice = 'auto' | 'kind' | 'embedded' | 'context';
 
-export interface ChosenCluster {
+interface ChosenCluster {
   readonly provider: ClusterProvider;
   /** One sentence for the first line: which cluster and why. */
   readonly why: string;

@@ -11,7 +11,7 @@ import { type Judged, judgeFolder, writeEarlier } from './judge-folder.ts';
 import { sendOtlp } from './otlp/send.ts';
 import { runFile } from './seal-run.ts';
 
-export interface Concluding {
+interface Concluding {
   readonly facts: RunFacts;
   readonly keeping: Keeping | undefined;
   /** Base address of a collector. */

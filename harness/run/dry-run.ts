@@ -20,7 +20,7 @@ import { imagesUsed } from './selection.ts';
 import { defaultPreStopSeconds } from './session.ts';
 import { measurable } from './variants-not-run.ts';
 
-export interface DryRunRequest {
+interface DryRunRequest {
   readonly configuration: Configuration;
   readonly foreign: TargetDefinition | undefined;
   readonly keys: readonly ExperimentKey[];

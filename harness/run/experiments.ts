@@ -40,7 +40,7 @@ export interface RunExperiments {
   readonly loadMs: number;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** The journal that stands for an experiment already. */
   readonly reuse?: (key: ExperimentKey) => string | undefined;
   /** Not side by side, also where the cluster would allow it. */

@@ -53,7 +53,7 @@ export function appendHistory(file: string, runs: readonly RunSummary[], now: Ru
   return page;
 }
 
-export const trendPage = (file: string): string => `${file.replace(/\.[^./\\]+$/, '')}.html`;
+const trendPage = (file: string): string => `${file.replace(/\.[^./\\]+$/, '')}.html`;
 
 /** What a run that died while it appended has left: not a run's line, and the next one must not be glued to it. */
 function removeCutOffLine(file: string): void {

@@ -12,7 +12,7 @@ import { namesOfImage } from '../model/image-name.ts';
 import type { OwnPods } from '../model/own-pods.ts';
 import { packageRoot } from './tool-version.ts';
 
-export interface OwnImages {
+interface OwnImages {
   /** How our pods run. */
   readonly pods: OwnPods;
   /** The built-in target by the names that steps use. */

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { InterruptedError } from '../model/errors.ts';
 
-export interface Interrupt extends Disposable {
+interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
 
@@ -35,7 +35,7 @@ export function onInterrupt(say: (text: string) => void): Interrupt {
   };
 }
 
-export interface OrderlyInterrupt extends Interrupt {
+interface OrderlyInterrupt extends Interrupt {
   /** Aborted by the first signal: what goes on is to come to its end in order. `signal` is aborted by the second. */
   readonly stopping: AbortSignal;
 }

@@ -31,7 +31,7 @@ export interface Judged {
   readonly exitCode: ExitCode;
 }
 
-export interface JudgeFolderOptions {
+interface JudgeFolderOptions {
   readonly formats?: readonly ReportFormat[];
   readonly strict?: boolean;
   readonly ignoreRouteKnowledge?: boolean;

@@ -22,7 +22,7 @@ interface SetAside extends Disturbed {
   readonly file: string;
 }
 
-export interface MeasuringAgain {
+interface MeasuringAgain {
   /** How many times at most. */
   readonly times: number;
   readonly out: string;

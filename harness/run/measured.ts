@@ -9,7 +9,7 @@ import { removeAll, runExperiments } from './experiments.ts';
 import { measureAgain } from './measure-again.ts';
 import type { TimedProgress } from './session.ts';
 
-export interface Measured {
+interface Measured {
   readonly key: ExperimentKey;
   /** Undefined: it was not measured well enough. */
   readonly result: ExperimentResult | undefined;
@@ -17,7 +17,7 @@ export interface Measured {
   readonly journal: string;
 }
 
-export interface Measuring {
+interface Measuring {
   readonly out: string;
   readonly progress: TimedProgress;
   /** Names the command in messages. */

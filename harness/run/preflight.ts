@@ -6,7 +6,7 @@ import { FaultError } from '../model/errors.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { size, systemFault } from '../model/system-error.ts';
 
-export interface Machine {
+interface Machine {
   /** Undefined where the system does not say. */
   readonly openFiles: number | undefined;
   readonly freeMemoryBytes: number;
@@ -41,10 +41,7 @@ function checkTemporary(folder: string): void {
 }
 
 /** A sentence about what is too little; undefined when all is well. `agentFiles`: of a load agent on this machine. */
-export function tooLittle(
-  { openFiles, freeMemoryBytes }: Machine,
-  agentFilesNeeded: number,
-): string | undefined {
+function tooLittle({ openFiles, freeMemoryBytes }: Machine, agentFilesNeeded: number): string | undefined {
   const files = Math.max(HARNESS_FILES, agentFilesNeeded);
   if (openFiles !== undefined && openFiles < files) {
     return `This shell allows ${openFiles} open files, and the run needs ${files}. Raise the limit (ulimit -n 4096) and start again.`;
@@ -56,7 +53,7 @@ export function tooLittle(
 }
 
 /** Where the agent is a process of this machine it inherits the limit: one connection of the load is one file. */
-export function agentFiles(scenarios: readonly Scenario[]): number {
+function agentFiles(scenarios: readonly Scenario[]): number {
   const ofScenario = ({ load }: Scenario) =>
     load.reduce((sum, lane) => sum + (lane.connections || slotsOf(lane)), 0);
   return 64 + Math.max(0, ...scenarios.map(ofScenario));

@@ -25,7 +25,7 @@ export interface Selection {
   readonly keys: readonly ExperimentKey[];
 }
 
-export interface SelectionRequest {
+interface SelectionRequest {
   readonly profile: Profile;
   /** Ids from the command line; empty: the configuration's, else the profile's. */
   readonly scenarios: readonly string[];

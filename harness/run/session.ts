@@ -27,7 +27,7 @@ import { targetDigest } from './same-measurement.ts';
 import { imagesRun, imagesUsed, literalImages } from './selection.ts';
 import { toolVersion } from './tool-version.ts';
 
-export interface SessionRequest {
+interface SessionRequest {
   readonly configuration: Configuration;
   /** Undefined: the built-in target. */
   readonly foreign: TargetDefinition | undefined;

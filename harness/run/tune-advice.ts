@@ -5,7 +5,7 @@ import type { ExperimentResult } from '../model/results.ts';
 export const MARGIN_MS = 250;
 /** A sleep was long enough to measure with when the last new connection came this long before its end. */
 const SPARE_MS = 1000;
-export const DEFAULT_GRACE_SECONDS = 30;
+const DEFAULT_GRACE_SECONDS = 30;
 
 export interface Routing {
   /** Longest time from a pod's deletion to the last new connection that was routed to it. */

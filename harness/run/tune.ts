@@ -54,7 +54,7 @@ const FIRST_SECONDS = 8;
 const confirming = ['readinessProbe', 'preStop', 'gracePeriod', 'surge'];
 const measuring = [...confirming, 'gracefulShutdown'];
 
-export interface TuneRequest {
+interface TuneRequest {
   readonly scenario: Scenario;
   /** Folder for the journals; it is there. */
   readonly out: string;
@@ -72,7 +72,7 @@ export interface TuneRequest {
   readonly tryWithoutRouting?: boolean;
 }
 
-export interface TuneAnswer {
+interface TuneAnswer {
   readonly tuned: Tuned;
   readonly code: ExitCode;
   readonly problems: readonly string[];

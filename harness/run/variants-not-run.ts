@@ -9,7 +9,7 @@ import { appliedTo, refusedByCheck, type VariantContext } from './own-check.ts';
 
 type NotRun = NonNullable<RunFacts['variantsNotRun']>[number];
 
-export interface Measurable {
+interface Measurable {
   readonly keys: readonly ExperimentKey[];
   /** Said once for each scenario and variant. */
   readonly notRun: readonly NotRun[];

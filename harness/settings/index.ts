@@ -10,7 +10,7 @@ export { targetGracefulEnv } from './graceful-shutdown.ts';
 export { settingNamed, settings } from './registry.ts';
 export { ablation, asIs, baseline, hardened, variantNamed } from './variants.ts';
 
-export interface AppliedVariant {
+interface AppliedVariant {
   readonly manifests: readonly Manifest[];
   /** Settings that are in effect and changed something, in the order in which they were applied. */
   readonly applied: readonly string[];

@@ -3,7 +3,7 @@
 import type { Kube } from '../kube/client.ts';
 import type { StepContext } from './context.ts';
 
-export interface Undoable<T> {
+interface Undoable<T> {
   /** "uncordon node worker-2": for "Could not …". */
   readonly undo: string;
   readonly act: () => Promise<T>;

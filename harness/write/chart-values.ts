@@ -22,7 +22,7 @@ interface Wanted {
   readonly given: unknown;
 }
 
-export interface ChartProbe {
+interface ChartProbe {
   /** Renders with one more file of values behind the others; throws UsageError when the chart refuses them. */
   readonly render: (valuesFile: string | undefined) => Promise<readonly ReadManifest[]>;
   /** The chart's own values, and the text of its templates as far as it is at hand. */
@@ -31,7 +31,7 @@ export interface ChartProbe {
   readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
 }
 
-export interface ChartValues {
+interface ChartValues {
   /** Undefined: the chart offers none of the fields. */
   readonly values: Fields | undefined;
   /** `spec.strategy` …: fields that no value leads to. */

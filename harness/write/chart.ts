@@ -14,10 +14,10 @@ import { findValues } from './chart-values.ts';
 import { strategicPatch } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
-export const valuesName = 'values-rollproof.yaml';
-export const postRenderFolder = 'rollproof-post-render';
+const valuesName = 'values-rollproof.yaml';
+const postRenderFolder = 'rollproof-post-render';
 
-export interface ChartContext {
+interface ChartContext {
   at(path: FieldPath): string;
   readonly signal: AbortSignal;
   readonly workload: { readonly kind: string; readonly name: string; readonly container: string };

@@ -9,7 +9,7 @@ import type { Manifest } from '../model/manifest.ts';
 import { changesBetween } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
-export interface ManifestFile {
+interface ManifestFile {
   readonly file: string;
   readonly text: string;
 }

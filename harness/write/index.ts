@@ -16,7 +16,7 @@ import type { Apply, FileChange, WritePlan } from './plan.ts';
 
 export type { WritePlan } from './plan.ts';
 
-export interface WriteContext extends SourceContext {
+interface WriteContext extends SourceContext {
   readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
 }
 

@@ -22,8 +22,8 @@ import { mergeManifest } from '../model/merge-manifest.ts';
 import { changesBetween, sameMeaning, strategicPatch } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
-export const patchName = 'rollproof-settings.yaml';
-export const objectsName = 'rollproof-objects.yaml';
+const patchName = 'rollproof-settings.yaml';
+const objectsName = 'rollproof-objects.yaml';
 const operationsName = 'rollproof-settings-operations.yaml';
 
 interface Kustomization {

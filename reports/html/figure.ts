@@ -7,7 +7,7 @@ import { lineWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import type { LaneSeries, NodeLane, PodLane, QueuePoint, Timeline } from './types.ts';
 
-export interface FigureOptions {
+interface FigureOptions {
   readonly id: string;
   readonly title: string;
   /** The same for all figures that stand under one another. */
@@ -61,7 +61,7 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
 }
 
 /** The figure in words, for those who cannot see it. */
-export function describe(timeline: Timeline): string {
+function describe(timeline: Timeline): string {
   const parts = [`Time line from 0 to ${at(timeline.toMs)} after the load’s start.`];
   const acted = timeline.steps.filter((step) => !step.aside);
   if (acted.length > 0) {
@@ -176,7 +176,7 @@ function axis(rows: Rows, toMs: number): void {
 }
 
 /** A round distance of ticks: about ten of them on the whole. */
-export function tickMs(spanMs: number): number {
+function tickMs(spanMs: number): number {
   for (let scale = 1; ; scale *= 10) {
     for (const step of [1, 2, 5]) if (step * scale * 12 >= spanMs) return Math.max(1, step * scale);
   }

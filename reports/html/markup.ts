@@ -22,7 +22,7 @@ export function trusted(text: string): Markup {
   return new Markup(text);
 }
 
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -15,7 +15,7 @@ import { answerPanel, type ScenarioInput, scenarioBody, scenarioEvidence, verdic
 import { findingsTable, table } from './tables.ts';
 import type { JournalView } from './types.ts';
 
-export interface HtmlInput {
+interface HtmlInput {
   readonly results: Results;
   /** By the journal's file name as in the results. One that is missing costs the report only its time line. */
   readonly journals: ReadonlyMap<string, JournalView>;

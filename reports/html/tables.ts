@@ -495,7 +495,7 @@ function momentLink(key: string, line: LineId, { startMs, endMs }: LossWindow): 
 export const windowSentences = (windows: readonly LossWindow[], line: LineId): Markup =>
   html`${windows.map((window) => html`<div class="command say"><code>${windowSentence(window, line)}</code></div>`)}`;
 
-export function outcomeList(outcomes: LaneResult['outcomes']): string {
+function outcomeList(outcomes: LaneResult['outcomes']): string {
   return lostOutcomes
     .filter((outcome) => outcomes[outcome])
     .map((outcome) => `${count(outcomes[outcome]!)} ${outcomeWords[outcome]}`)
@@ -535,7 +535,7 @@ function factText({ text, tMs, pod }: Fact): Content {
 const firstMs = (facts: readonly Fact[]): number =>
   Math.min(Infinity, ...facts.map((fact) => fact.tMs ?? Infinity));
 
-export function lineLink(line: number, key: string, view: JournalView | undefined): Content {
+function lineLink(line: number, key: string, view: JournalView | undefined): Content {
   return view && line in view.cited
     ? html`<a class="line" href="#${idOf(key, 'line', line)}">line ${line}</a>`
     : html`<span class="quiet">line ${line}</span>`;

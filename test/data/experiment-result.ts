@@ -21,7 +21,7 @@ export interface ExperimentSaid {
 export const hardenedSettings = ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge'];
 const percentiles = { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 };
 
-export function laneResult(said: number | LaneSaid): LaneResult {
+function laneResult(said: number | LaneSaid): LaneResult {
   const { lost, attempts = 6000, cause = 'routed-before-listening', outageMs = lost * 5 } =
     typeof said === 'number' ? { lost: said } : said;
   const outcomes = lost > 0 ? { ok: attempts - lost, refused: lost } : { ok: attempts };

@@ -81,9 +81,9 @@ export interface BuilderOptions {
   readonly lostFrames?: { readonly fromSeq: number; readonly toSeq: number };
 }
 
-export type EndpointWord = 'ready' | 'unready' | 'terminating' | 'stopped';
+type EndpointWord = 'ready' | 'unready' | 'terminating' | 'stopped';
 
-export interface PodOptions {
+interface PodOptions {
   readonly role?: string;
   readonly node?: string;
   readonly ip?: string;
@@ -94,7 +94,7 @@ export interface PodOptions {
   readonly second?: { readonly name: string; readonly laterMs: number };
 }
 
-export interface PodBuilder {
+interface PodBuilder {
   readonly name: string;
   created(atMs: number): PodBuilder;
   running(atMs: number): PodBuilder;

@@ -6,11 +6,11 @@ import { scenarioSchema } from '../../harness/model/scenario.ts';
 import type { JournalWriter } from '../../harness/record/journal-writer.ts';
 import type { EpisodeBegin } from '../../harness/run/watch/episodes.ts';
 
-export const RATE = 20;
+const RATE = 20;
 const SPACING_MS = 1000 / RATE;
 const FRAME_MS = 200;
 /** Of the harness's clock when the load began. */
-export const OFFSET_MS = 1234.5;
+const OFFSET_MS = 1234.5;
 
 export interface LongLoad {
   readonly streams: readonly { readonly id: string; readonly lost?: (dueMs: number) => boolean }[];

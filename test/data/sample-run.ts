@@ -25,7 +25,7 @@ import type {
 } from '../../harness/model/results.ts';
 import { scenarioSchema } from '../../harness/model/scenario.ts';
 
-export interface SampleOptions {
+interface SampleOptions {
   readonly emulated?: boolean;
   readonly repeats?: number;
   readonly verdict?: Verdict;
@@ -45,7 +45,7 @@ const loadStartT = 1500;
 const stepMs = 2000;
 const ratePerSecond = 200;
 
-export function sampleCluster(emulated = false): ClusterInfo {
+function sampleCluster(emulated = false): ClusterInfo {
   return emulated
     ? {
         name: 'embedded',

@@ -17,7 +17,7 @@ export interface Exchange {
   rst(): void;
 }
 
-export interface FaultServerOptions {
+interface FaultServerOptions {
   /** Fault for the request with this number (from 0), or for a connection with this number. */
   readonly plan: (number: number) => FaultName;
   /** Fault for a connection when it is accepted; undefined: none. */

@@ -20,9 +20,9 @@ export interface H2Fault {
   act(stream: number, peer: Peer): void;
 }
 
-export const headers = (stream: number, fields: [string, string][], flags = 0): Buffer =>
+const headers = (stream: number, fields: [string, string][], flags = 0): Buffer =>
   frame(frameType.headers, flag.endHeaders | flags, stream, encodeHeaders(fields));
-export const data = (stream: number, bytes: Buffer | string, flags = 0): Buffer =>
+const data = (stream: number, bytes: Buffer | string, flags = 0): Buffer =>
   frame(frameType.data, flags, stream, Buffer.from(bytes));
 const u32 = (...numbers: number[]): Buffer => {
   const bytes = Buffer.alloc(numbers.length * 4);

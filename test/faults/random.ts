@@ -1,6 +1,6 @@
 // A small seeded generator (mulberry32), so that a random mix can be run again by its seed.
 
-export interface Random {
+interface Random {
   /** 0 to below 1. */
   next(): number;
   pick<T>(items: readonly T[]): T;

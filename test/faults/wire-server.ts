@@ -10,7 +10,7 @@ export interface Peer {
   readonly open: boolean;
 }
 
-export interface WireServer {
+interface WireServer {
   readonly port: number;
   readonly connections: number;
   close(): Promise<void>;

@@ -20,7 +20,7 @@ export const noBrowser = executablePath
   ? undefined
   : 'no Chromium: install it (apt-get install chromium) or name one in ROLLPROOF_CHROMIUM';
 
-export interface OpenPage {
+interface OpenPage {
   readonly page: Page;
   /** Requests other than the file itself, and what the console or the page complained about. */
   readonly requests: readonly string[];

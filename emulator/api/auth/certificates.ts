@@ -7,7 +7,7 @@ export interface Certificate {
   readonly cert: string;
 }
 
-export interface Authority extends Certificate {
+interface Authority extends Certificate {
   issue(options: {
     readonly hosts: readonly string[];
     readonly addresses?: readonly string[];

@@ -33,7 +33,7 @@ import {
   defaultStatefulSet,
 } from './workloads.ts';
 
-export interface Allocation {
+interface Allocation {
   /** An unused cluster IP for a Service. */
   clusterIP(): string;
   /** A node port that no Service has. */

@@ -18,7 +18,7 @@ const logProtocols = ['binary.k8s.io', 'base64.binary.k8s.io'];
 const protocols = [...execProtocols, ...logProtocols];
 const isBase64 = (socket: WebSocket): boolean => socket.protocol.startsWith('base64.');
 
-export interface ExecServer {
+interface ExecServer {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   close(): void;
 }

@@ -39,7 +39,7 @@ export function listResource(exchange: Exchange, stored: ResourceDefinition): vo
 }
 
 /** @param resource Whose table columns are used. */
-export function sendList(
+function sendList(
   exchange: Exchange,
   objects: readonly KubeObject[],
   metadata: Record<string, unknown>,

@@ -7,7 +7,7 @@ const handshake = 22;
 /** A connection that says nothing is nobody's. */
 const firstByteLimitMs = 30_000;
 
-export interface Listener {
+interface Listener {
   readonly server: Server;
   /** Ends every connection. */
   closeAll(): void;

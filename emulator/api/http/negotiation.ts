@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { protobufType } from '../protobuf/encode.ts';
 
-export type Representation = 'object' | 'table' | 'metadata';
+type Representation = 'object' | 'table' | 'metadata';
 
-export interface Wanted {
+interface Wanted {
   representation: Representation;
   media: 'json' | 'protobuf';
 }

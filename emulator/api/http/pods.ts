@@ -130,7 +130,7 @@ export async function handleServiceProxy(exchange: Exchange): Promise<void> {
   );
 }
 
-export function findPod({ context, namespace }: Exchange, name: string): Pod {
+function findPod({ context, namespace }: Exchange, name: string): Pod {
   const pod = context.registry.get('pods', namespace, name);
   if (!pod) throw notFound(definitionOf('pods'), name);
   return pod;

@@ -11,7 +11,7 @@ const unsentLimitBytes = 4 * 1024 * 1024;
 /** How long an ended watch may take to be read to its end. */
 const flushLimitMs = 5000;
 
-export interface WatchStream {
+interface WatchStream {
   /** Does nothing once the watch has ended. */
   send(type: string, object: JsonObject): void;
   /** All that a watch starts with has been sent. */

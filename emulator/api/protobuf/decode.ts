@@ -50,7 +50,7 @@ function decodeUnknown(bytes: Buffer): JsonObject {
 }
 
 /** @param name See messages.json. Fields that the table lacks are newer than v1.34: left out, as the real server does. */
-export function decodeMessage(bytes: Uint8Array, name: string): JsonObject {
+function decodeMessage(bytes: Uint8Array, name: string): JsonObject {
   const { byNumber } = messageOf(name);
   const reader = protobuf.Reader.create(bytes);
   const result: JsonObject = {};

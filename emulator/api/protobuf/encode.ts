@@ -31,7 +31,7 @@ export function encodeWatchEvent(type: string, object: Buffer): Buffer {
   return Buffer.concat([length, event]);
 }
 
-export function encodeMessage(object: JsonObject, name: string): Uint8Array {
+function encodeMessage(object: JsonObject, name: string): Uint8Array {
   const writer = protobuf.Writer.create();
   for (const field of messageOf(name).fields) writeField(writer, field, object);
   return writer.finish();

@@ -15,7 +15,7 @@ export interface Field {
   readonly type: string;
 }
 
-export interface Message {
+interface Message {
   readonly fields: readonly Field[];
   readonly byNumber: ReadonlyMap<number, Field>;
 }

@@ -4,7 +4,7 @@ import { isObject, type JsonObject, timestamp } from '../objects.ts';
 import { parseQuantity } from '../quantity.ts';
 import { schema } from './schema.ts';
 
-export interface Decoded {
+interface Decoded {
   object: JsonObject;
   /** `unknown field "spec.replica"`, one per field. */
   unknownFields: string[];

@@ -27,7 +27,7 @@ import {
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
-export interface TableOptions {
+interface TableOptions {
   nowMs: number;
   includeObject: IncludeObject;
   /** Only the first table of a watch repeats the columns. */

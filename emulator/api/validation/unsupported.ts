@@ -10,7 +10,7 @@ export interface Capabilities {
   readonly volumes: boolean;
 }
 
-export const noCapabilities: Capabilities = { volumes: false };
+const noCapabilities: Capabilities = { volumes: false };
 
 export function refuseUnsupported(
   errors: FieldErrors,

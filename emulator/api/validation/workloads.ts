@@ -8,7 +8,7 @@ import { atMost100Percent, intOrPercent, isZero, nonNegative } from './numbers.t
 import { validatePodSpec } from './pod-spec.ts';
 import { validateLabelSelector, validateLabels } from './selectors.ts';
 
-export type Template = {
+type Template = {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
   spec?: Pod['spec'];
 };
@@ -136,11 +136,11 @@ function fixedTemplate(template: Template) {
   return { spec };
 }
 
-export function immutable(errors: FieldErrors, field: string, value: unknown, before: unknown): void {
+function immutable(errors: FieldErrors, field: string, value: unknown, before: unknown): void {
   if (!equalObjects(value, before)) errors.invalid(field, value, 'field is immutable');
 }
 
-export function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
+function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
   return Object.keys(matchLabels ?? {}).length === 0 && !matchExpressions?.length;
 }
 
@@ -185,7 +185,7 @@ export function mismatch(errors: FieldErrors, labels: Record<string, string> | u
   errors.invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
 }
 
-export function validateTemplate(errors: FieldErrors, template: Template | undefined): void {
+function validateTemplate(errors: FieldErrors, template: Template | undefined): void {
   validateLabels(errors, 'spec.template.labels', template?.metadata?.labels);
   validateAnnotations(errors, 'spec.template.annotations', template?.metadata?.annotations);
   if (template?.spec) validatePodSpec(errors, 'spec.template.spec', template.spec);

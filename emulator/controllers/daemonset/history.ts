@@ -8,7 +8,7 @@ import { hashLabel } from './rolling.ts';
 export type Revision = Kinds['controllerrevisions'];
 
 /** The present template as a patch that restores it. */
-export function revisionData(daemonSet: DaemonSet): { spec: { template: object } } {
+function revisionData(daemonSet: DaemonSet): { spec: { template: object } } {
   // Fields in order: clients compare it with the template by its bytes (pkg/controller/daemon/update.go, Match).
   return inFieldOrder({ spec: { template: { ...daemonSet.spec?.template, $patch: 'replace' } } });
 }

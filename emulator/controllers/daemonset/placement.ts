@@ -19,7 +19,7 @@ const networkToleration: Toleration = {
   effect: 'NoSchedule',
 };
 
-export interface Placement {
+interface Placement {
   readonly shouldRun: boolean;
   /** A pod that is there may stay: NoSchedule taints keep only new ones out. */
   readonly shouldContinue: boolean;

@@ -32,7 +32,7 @@ export function allowsSurge(daemonSet: DaemonSet): boolean {
   return limitsOf(daemonSet, 1).surge > 0;
 }
 
-export interface UpdateStep {
+interface UpdateStep {
   readonly remove: readonly Pod[];
   /** Nodes that get a second, new pod. */
   readonly createOn: readonly string[];

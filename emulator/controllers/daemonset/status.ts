@@ -4,7 +4,7 @@ import { isAvailable, isReady } from '../runtime/pods.ts';
 import { placementOn } from './placement.ts';
 import { isUpdated } from './rolling.ts';
 
-export type DaemonSetStatus = NonNullable<DaemonSet['status']>;
+type DaemonSetStatus = NonNullable<DaemonSet['status']>;
 
 /** Per node the oldest pod counts; one that terminates counts like any other. */
 export function daemonSetStatus(

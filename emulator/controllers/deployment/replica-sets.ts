@@ -17,7 +17,7 @@ export function totalOf(
   return sum(replicaSets, (replicaSet) => replicaSet.status?.[counter] ?? 0);
 }
 
-export function sum<T>(items: readonly T[], count: (item: T) => number): number {
+function sum<T>(items: readonly T[], count: (item: T) => number): number {
   return items.reduce((total, item) => total + count(item), 0);
 }
 

@@ -9,7 +9,7 @@ export type BudgetStatus = NonNullable<DisruptionBudget['status']>;
 /** An evicted pod that is not being deleted after this long is counted as healthy again. */
 export const deletionTimeoutMs = 2 * 60_000;
 
-export interface BudgetInput {
+interface BudgetInput {
   readonly budget: DisruptionBudget;
   /** Those that its selector matches, terminating ones included. */
   readonly pods: readonly Pod[];

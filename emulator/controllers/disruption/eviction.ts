@@ -10,7 +10,7 @@ import { type BudgetStatus, withDisruptionAllowed } from './budget.ts';
 /** More evicted pods than this, not yet seen as deleted by the controller, and no further one may go. */
 const maxDisruptedPods = 2000;
 
-export type EvictionDecision =
+type EvictionDecision =
   /** No budget is concerned. */
   | { readonly allow: true; readonly budget: undefined; readonly budgetStatus: undefined }
   /** The budget pays for it: its status is to be written first. */

@@ -120,7 +120,7 @@ const ourName = 'endpoint-controller';
 const isOurs = ({ metadata }: Endpoints) => metadata.labels?.[ourLabel] === ourName;
 
 /** One subset per set of ports, addresses in order. */
-export function subsetsOf(slices: readonly EndpointSlice[]): Subsets {
+function subsetsOf(slices: readonly EndpointSlice[]): Subsets {
   return slices.flatMap((slice): Subsets => {
     const addresses = (ready: boolean) =>
       (slice.endpoints ?? [])

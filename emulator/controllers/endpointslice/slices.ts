@@ -12,9 +12,9 @@ const headlessLabel = 'service.kubernetes.io/headless';
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** kube-controller-manager --max-endpoints-per-slice. */
-export const maxEndpointsPerSlice = 100;
+const maxEndpointsPerSlice = 100;
 
-export interface SliceChanges {
+interface SliceChanges {
   readonly create: Draft<'endpointslices'>[];
   readonly update: EndpointSlice[];
   readonly remove: EndpointSlice[];

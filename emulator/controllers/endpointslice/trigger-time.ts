@@ -3,7 +3,7 @@
 import type { Pod, Service } from '../../api/types.ts';
 import { conditionOf } from '../runtime/pods.ts';
 
-export interface TriggerTimes {
+interface TriggerTimes {
   /** RFC 3339 of the oldest change since the last call for this Service; undefined: nothing that has a time. */
   changedAt(key: string, service: Service, pods: readonly Pod[]): string | undefined;
   forget(key: string): void;

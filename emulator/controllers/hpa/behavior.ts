@@ -3,7 +3,7 @@
 import type { Autoscaler } from '../../api/types.ts';
 
 type Behavior = NonNullable<NonNullable<Autoscaler['spec']>['behavior']>;
-export type ScalingRules = NonNullable<Behavior['scaleUp']>;
+type ScalingRules = NonNullable<Behavior['scaleUp']>;
 
 interface Timed {
   readonly atMs: number;
@@ -23,7 +23,7 @@ export interface History {
   scaledDown: ScaleEvent[];
 }
 
-export interface Limits {
+interface Limits {
   readonly min: number;
   readonly max: number;
 }

@@ -13,10 +13,10 @@ import {
 } from './replica-calculator.ts';
 
 type AutoscalerSpec = NonNullable<Autoscaler['spec']>;
-export type MetricSpec = NonNullable<AutoscalerSpec['metrics']>[number];
+type MetricSpec = NonNullable<AutoscalerSpec['metrics']>[number];
 export type MetricStatus = NonNullable<NonNullable<Autoscaler['status']>['currentMetrics']>[number];
 
-export interface MetricInput {
+interface MetricInput {
   readonly current: number;
   readonly pods: readonly Pod[];
   readonly usage: readonly PodUsage[];

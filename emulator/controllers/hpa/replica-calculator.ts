@@ -35,7 +35,7 @@ export interface Proposal {
   readonly averageMilli: number;
 }
 
-export interface PodGroups {
+interface PodGroups {
   readonly readyCount: number;
   /** Their metrics do not count yet. */
   readonly unready: readonly string[];

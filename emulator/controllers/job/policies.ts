@@ -13,7 +13,7 @@ export function failureCountOf({ metadata }: Pod): number {
   return Number(metadata.annotations?.[failureCountKey] ?? 0);
 }
 
-export interface Verdict {
+interface Verdict {
   readonly action: string;
   /** Why the Job fails, for FailJob. */
   readonly message: string;

@@ -1,7 +1,7 @@
 // Creating many in batches of 1, 2, 4 …, so that a template that cannot be created fails once, not hundreds of times.
 // Source: slowStartBatch in pkg/controller/replicaset/replica_set.go.
 
-export interface SlowStartResult {
+interface SlowStartResult {
   readonly succeeded: number;
   /** The first failure of the batch that ended it. */
   readonly error: unknown;

@@ -32,7 +32,7 @@ export interface Client {
   event(involved: Involved, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   readonly registry: Registry;
   readonly clock: StoppableClock;
   readonly random: () => number;

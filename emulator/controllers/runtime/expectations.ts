@@ -1,7 +1,7 @@
 // What a controller has asked for and not yet seen in its cache; while something is outstanding it does not act again.
 // Source: pkg/controller/controller_utils.go (UIDTrackingControllerExpectations).
 
-export interface Expectations {
+interface Expectations {
   /** Sets the number of creations awaited for an owner. */
   expectCreations(owner: string, count: number): void;
   expectDeletions(owner: string, podUids: readonly string[]): void;

@@ -27,7 +27,7 @@ export function controllerReference(owner: Owner): OwnerReference {
   };
 }
 
-export interface Claims<T> {
+interface Claims<T> {
   /** Owned, with labels that match. */
   readonly owned: T[];
   /** Without a controller, with labels that match: to be adopted. */

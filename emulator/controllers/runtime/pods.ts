@@ -1,7 +1,7 @@
 // What controllers ask of a pod: is it ready, available, active, terminal. Source: pkg/api/v1/pod/util.go.
 import type { Pod } from '../../api/types.ts';
 
-export type PodCondition = NonNullable<NonNullable<Pod['status']>['conditions']>[number];
+type PodCondition = NonNullable<NonNullable<Pod['status']>['conditions']>[number];
 
 export function conditionOf(pod: Pod, type: string): PodCondition | undefined {
   return pod.status?.conditions?.find((condition) => condition.type === type);

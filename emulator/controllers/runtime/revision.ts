@@ -21,7 +21,7 @@ export function revisionDraft(
   } as Draft<'controllerrevisions'>;
 }
 
-export interface RevisionOf {
+interface RevisionOf {
   readonly hash: string;
   /** The label that carries the hash: each of the two controllers has its own. */
   readonly label: string;

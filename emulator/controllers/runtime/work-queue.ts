@@ -9,7 +9,7 @@ export interface WorkQueue {
   addRateLimited(key: string): void;
 }
 
-export interface WorkQueueOptions {
+interface WorkQueueOptions {
   readonly clock: StoppableClock;
   /** Syncs at a time, of different keys. */
   readonly workers: number;

@@ -97,7 +97,7 @@ export function totalScores(
  * are available: …": the reasons counted and sorted as text; then what preemption found, which never finds victims here:
  * all pods have the same priority.
  */
-export function unschedulableMessage(refusals: readonly Refusal[]): string {
+function unschedulableMessage(refusals: readonly Refusal[]): string {
   const reasons = refusals.flatMap((refusal) => refusal.reasons);
   const preemption = refusals.map(({ resolvable }) =>
     resolvable ? 'No preemption victims found for incoming pod' : 'Preemption is not helpful for scheduling',

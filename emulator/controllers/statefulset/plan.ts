@@ -10,7 +10,7 @@ export type PodStep =
   | { readonly type: 'delete'; readonly pod: Pod }
   | { readonly type: 'repair'; readonly pod: Pod; readonly change: (draft: Pod) => void };
 
-export interface Situation {
+interface Situation {
   readonly set: StatefulSet;
   readonly pods: readonly Pod[];
   readonly current: Revision;

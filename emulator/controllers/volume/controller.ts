@@ -12,7 +12,7 @@ type Volume = Kinds['persistentvolumes'];
 
 export const localProvisioner = 'rollproof.dev/local-path';
 /** Below it each volume has a folder of its own; the kubelet makes it. */
-export const volumesRoot = '/var/lib/rollproof/volumes';
+const volumesRoot = '/var/lib/rollproof/volumes';
 
 export function startVolumeController(context: ControllerContext): void {
   const { informers, registry } = context;

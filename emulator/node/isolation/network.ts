@@ -19,7 +19,7 @@ const ROUTER_END = 2;
 const MACHINE_END = 3;
 const PROGRAM_LIMIT_MS = 10_000;
 
-export interface NetworkOptions {
+interface NetworkOptions {
   readonly programs: Programs;
   readonly watchdog: Watchdog;
   readonly nodes: number;

@@ -22,7 +22,7 @@ for (let i = 0; i < count; i++) {
 process.on('disconnect', () => process.exit(0));
 `;
 
-export interface RouterSockets {
+interface RouterSockets {
   readonly udp: UdpSocket;
   /** The first one is on port 6443. */
   readonly tcp: readonly Server[];

@@ -6,7 +6,7 @@ import { type CheckInput, type Rule, severityFor } from '../rule.ts';
 import type { Workload } from '../workload.ts';
 
 /** Behind a Service, with more than one pod: a drain could take all of them at once. */
-export function replicated({ kind, traffic, replicas }: Workload): boolean {
+function replicated({ kind, traffic, replicas }: Workload): boolean {
   return (
     (kind === 'Deployment' || kind === 'StatefulSet' || kind === 'Rollout') &&
     traffic.kind === 'service' &&

@@ -100,7 +100,7 @@ export function lingers(container: Container, workload: Workload, related: Relat
 }
 
 /** The hook, and room for it in the grace period. */
-export function preStopChanges(
+function preStopChanges(
   workload: Workload,
   container: Container,
   kubernetesMinor: number,

@@ -17,7 +17,7 @@ export const surgeBlockedByAntiAffinity: Rule = {
   measured: rolloutStuck,
 };
 
-export interface SelfAvoidance {
+interface SelfAvoidance {
   readonly path: FieldPath;
   readonly topologyKey: string;
 }

@@ -3,7 +3,7 @@ import { parse, stringify } from 'yaml';
 import { UsageError } from '../../model/errors.ts';
 import type { ProxyMode } from '../../model/proxy-mode.ts';
 
-export interface ClusterShape {
+interface ClusterShape {
   readonly token: string;
   /** The control plane alone. */
   readonly oneNode: boolean;

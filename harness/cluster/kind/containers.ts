@@ -7,7 +7,7 @@ const LIMIT_MS = 20_000;
 /** kind puts this label on every node container. */
 const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
 
-export interface NodeContainer {
+interface NodeContainer {
   readonly name: string;
   readonly running: boolean;
   readonly mounts: readonly string[];

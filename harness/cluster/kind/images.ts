@@ -8,7 +8,7 @@ import type { CreateOptions, ImageRequest } from '../provider.ts';
 const LOAD_LIMIT_MS = 240_000;
 const LIMIT_MS = 30_000;
 
-export interface ImageTarget {
+interface ImageTarget {
   readonly cluster: string;
   readonly nodes: readonly string[];
   /** For build contexts and kind's archives; it goes with the cluster. */

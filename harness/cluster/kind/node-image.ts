@@ -1,7 +1,7 @@
 // Which image the nodes run: the one that is named, else the newest that is present, else kind's own default.
 import { CommandError, type RunCommand } from '../../exec/command.ts';
 
-export interface NodeImage {
+interface NodeImage {
   /** undefined: kind's default, which it pulls. */
   readonly name: string | undefined;
   readonly present: boolean;

@@ -5,7 +5,7 @@ import type { RunCommand } from '../../exec/command.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { ProxyMode } from '../../model/proxy-mode.ts';
 
-export interface ProxyGuard {
+interface ProxyGuard {
   /** Aborted when the caller's is, or when kube-proxy was seen to fail. */
   readonly signal: AbortSignal;
   /** Why; undefined: it was not seen to fail. */

@@ -2,7 +2,7 @@
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 
-export interface FoundController {
+interface FoundController {
   /** Of the IngressClass or GatewayClass. */
   readonly class: string;
   readonly controller: string;

@@ -4,7 +4,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { type Identity, labelsOf } from '../assemble.ts';
 import { className, entryName, gatewayController } from './traefik.ts';
 
-export interface RouteTo {
+interface RouteTo {
   readonly service: { readonly name: string; readonly port: number };
   /** IngressClass or GatewayClass; undefined: what the objects themselves say, or the cluster's default. */
   readonly class: string | undefined;

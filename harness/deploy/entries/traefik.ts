@@ -15,7 +15,7 @@ const pingPort = 8080;
 export const ingressController = 'traefik.io/ingress-controller';
 export const gatewayController = 'traefik.io/gateway-controller';
 
-export interface TraefikOptions {
+interface TraefikOptions {
   readonly replicas: number;
   /** Flags beside ours, and fields of the pod's spec and of its container: what a scenario is about. */
   readonly args: readonly string[];

@@ -22,5 +22,3 @@ export function firstBroken(journal: Journal): Broken | undefined {
   ];
   return all.sort((a, b) => a.line - b.line)[0];
 }
-
-export type { Broken } from './broken.ts';

@@ -23,7 +23,7 @@ import { decideThrough, type Way } from './through.ts';
 /** Facts listed per cause and window; what is more says the same of other pods. */
 const MAX_FACTS = 24;
 
-export interface Attribution {
+interface Attribution {
   readonly windows: readonly LossWindow[];
   /** The last attempt that was surely routed to a pod that had stopped, by pod, ms. */
   readonly lastRouted: ReadonlyMap<string, number>;

@@ -10,7 +10,7 @@ import type { Journal } from '../../journal/read.ts';
 import type { AnswerSpan, PlacedFailure, Stream } from '../../journal/streams.ts';
 
 /** From a change of an object to its watch event, at most, ms (measured: 7 to 116 ms for most). */
-export const WATCH_LATENCY_MS = 100;
+const WATCH_LATENCY_MS = 100;
 /** A phase cannot be stamped early; this much is rounding. */
 export const PHASE_EARLY_MS = 5;
 

@@ -38,7 +38,7 @@ export interface Way {
 }
 
 /** A proxy keeps a list of its own: it hears of a change by a watch and may gather changes for seconds (Traefik: 2 s). */
-export const PROXY_LAG_MS = 2500;
+const PROXY_LAG_MS = 2500;
 /** Losses of both lines this close are of the same moment. */
 const SAME_MOMENT_MS = 1000;
 /** An answer within this time was not waited for: nothing timed out. */

@@ -1,6 +1,6 @@
 // Messages of gRPC in the data of an HTTP/2 stream: a flag, a length, bytes. Only the first bytes of a message are kept.
 
-export type MessageProblem = 'COMPRESSED_MESSAGE' | 'BAD_MESSAGE_FLAG' | 'MESSAGE_TOO_LARGE';
+type MessageProblem = 'COMPRESSED_MESSAGE' | 'BAD_MESSAGE_FLAG' | 'MESSAGE_TOO_LARGE';
 
 /** As most gRPC libraries' own limit on what they receive. */
 const messageLimitBytes = 4 * 1024 * 1024;

@@ -10,7 +10,7 @@ import { ownHeaders } from './http2.ts';
 import type { Destination } from './wire.ts';
 
 /** By number (google.rpc.Code). */
-export const grpcStatusNames = [
+const grpcStatusNames = [
   'OK',
   'CANCELLED',
   'UNKNOWN',

@@ -31,7 +31,7 @@ export interface ChannelUser {
   broke(outcome: Outcome, code: string): void;
 }
 
-export type OpenChannel = (to: Destination, user: ChannelUser, lastNumber: number | undefined) => Channel;
+type OpenChannel = (to: Destination, user: ChannelUser, lastNumber: number | undefined) => Channel;
 
 /** How the conversation of one attempt goes on when its channel says something; undefined: it goes on. */
 export interface Conversation {

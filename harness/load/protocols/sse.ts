@@ -9,7 +9,7 @@ import { type Channel, type ChannelUser, type Conversation, SingleEngine } from 
 import { Destination, Wire, type WireUser } from './wire.ts';
 
 /** What our own target calls the last event of a stream that it ends before it is whole. */
-export const endedEarly = 'end';
+const endedEarly = 'end';
 
 export class EventStreamEngine extends SingleEngine {
   constructor(owner: EngineOwner) {

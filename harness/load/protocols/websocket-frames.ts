@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 
-export type FrameProblem =
+type FrameProblem =
   | 'RESERVED_BITS'
   | 'UNKNOWN_OPCODE'
   | 'MASKED_FRAME'
@@ -13,7 +13,7 @@ export type FrameProblem =
   | 'INVALID_UTF8'
   | 'MESSAGE_TOO_LARGE';
 
-export interface FrameEvents {
+interface FrameEvents {
   /** A whole message; its first bytes as Latin-1. */
   message(start: string): void;
   ping(data: Buffer): void;

@@ -38,7 +38,7 @@ export interface OpenEntry {
 export const standingOf = ({ kind, from }: Entry): Standing =>
   kind === 'outside' ? 'outside' : kind === 'url' && from === 'here' ? 'here' : 'inside';
 
-export interface InstalledEntry {
+interface InstalledEntry {
   /** Of the controller's pods. */
   readonly replicas: number;
   readonly service: Manifest | undefined;

@@ -31,7 +31,7 @@ export interface Firing {
   end(signal: AbortSignal): Promise<void>;
 }
 
-export interface FireRequest {
+interface FireRequest {
   readonly clients: readonly AgentClient[];
   /** One for each client. */
   readonly plans: readonly AgentPlan[];

@@ -25,10 +25,9 @@ import { scenarioDriver } from './scenario-driver.ts';
 import { measureUnderLoad, refuseFaults } from './under-load.ts';
 import { startWitness } from './witness.ts';
 
-export type { ExperimentOutcome, PreparedExperiment, ProgressEvent, RunContext } from './context.ts';
+export type { ExperimentOutcome, PreparedExperiment, RunContext } from './context.ts';
 export type { Driver, Scene } from './driver.ts';
 export { type ExperimentKey, experimentName } from './key.ts';
-export { agentNodeOf } from './node.ts';
 export { prepareExperiment } from './prepare.ts';
 
 /** Fires, drives, waits, records. Never throws for what goes wrong in the experiment: the outcome says it. */

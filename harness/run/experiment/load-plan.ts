@@ -19,7 +19,7 @@ const preflightMs = 10_000;
 /** Spare slots above rate × timeout: arrivals come at whole ticks, not evenly to the microsecond. */
 const spareSlots = 20;
 
-export interface Addresses {
+interface Addresses {
   /** host:port of the target's Service and of the control target's. */
   readonly target: string;
   readonly control: string | undefined;
@@ -27,7 +27,7 @@ export interface Addresses {
   readonly entries?: readonly PlannedEntry[];
 }
 
-export interface PlannedEntry {
+interface PlannedEntry {
   readonly measured: { readonly name: string; readonly kind: EntryKind };
   /** Scheme, host and port; of kind `url` with its path. */
   readonly base: string;

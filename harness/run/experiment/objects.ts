@@ -25,13 +25,13 @@ import type { RunContext } from './context.ts';
 import { type ExperimentKey, experimentName, labelValue, namespaceOf } from './key.ts';
 
 /** What a run gives to the objects of its experiments. */
-export type ObjectsContext = Pick<RunContext, 'runId' | 'target' | 'own' | 'preStopSeconds'> & {
+type ObjectsContext = Pick<RunContext, 'runId' | 'target' | 'own' | 'preStopSeconds'> & {
   readonly kubernetesVersion: string;
   /** One that exists; undefined: the experiment makes its own. */
   readonly namespace: string | undefined;
 };
 
-export interface ExperimentPlace {
+interface ExperimentPlace {
   readonly agents: Placement;
   readonly wanted: AgentsWanted;
   /** For scenarios that want all pods of the target on one; undefined: whichever the scheduler finds. */

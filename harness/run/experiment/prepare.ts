@@ -40,7 +40,7 @@ import { agentNodeOf, agentPlacement, agentsEndWithin, workerOf } from './node.t
 import { experimentObjects } from './objects.ts';
 
 /** What an experiment deploys belongs to `life`: at its end the namespace goes, and whatever is not in it. */
-export interface DeployInto {
+interface DeployInto {
   readonly life: Lifetime;
   removeNamespace(namespace: string): Promise<void> | void;
 }

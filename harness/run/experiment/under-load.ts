@@ -13,7 +13,7 @@ import type { Driver, Scene } from './driver.ts';
 import { changeRate, type Firing, loadOf, warmUp } from './fire.ts';
 import { quietTail } from './tail.ts';
 
-export interface UnderLoad {
+interface UnderLoad {
   readonly kube: Kube;
   readonly clients: readonly AgentClient[];
   /** One for each client. */

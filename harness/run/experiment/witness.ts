@@ -29,7 +29,7 @@ const FLUSH_MS = 500;
 const CLOCK_EVERY_FLUSHES = 20;
 const CLOCK_LIMIT_MS = 3000;
 
-export interface WitnessOptions {
+interface WitnessOptions {
   readonly cluster: RunningCluster;
   /** On which the agents' connections are sent to a pod. */
   readonly nodes: readonly string[];

@@ -28,7 +28,7 @@ import { candidateSeconds, routingOf } from '../tune-advice.ts';
 import { explore, figuresOf, isBetter, isEnough, lostInAll, ranked, type SetFigures } from './sets.ts';
 import { type Hardened, hardenedText } from './text.ts';
 
-export interface HardenRequest {
+interface HardenRequest {
   readonly loaded: LoadedConfiguration;
   readonly foreign: TargetDefinition;
   /** Where the target is described, for reading it again. */

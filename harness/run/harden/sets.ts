@@ -59,14 +59,14 @@ export function isBetter(set: SetFigures, than: SetFigures): boolean {
 }
 
 /** Seconds that a rollout takes, and seconds of pods beside the wanted ones: one weighs as much as the other. */
-export const costOf = ({ rolloutMs, extraPodSeconds }: SetFigures): number =>
+const costOf = ({ rolloutMs, extraPodSeconds }: SetFigures): number =>
   rolloutMs === null ? Number.POSITIVE_INFINITY : rolloutMs / 1000 + extraPodSeconds;
 
 /** Smallest first; of the same size the cheapest first. */
 export const ranked = (sets: readonly SetFigures[]): SetFigures[] =>
   sets.toSorted((a, b) => a.settings.length - b.settings.length || costOf(a) - costOf(b));
 
-export interface Explored {
+interface Explored {
   /** Everything that was measured, in that order. */
   readonly tried: readonly SetFigures[];
   readonly enough: readonly SetFigures[];

@@ -18,7 +18,7 @@ export interface WatchEnd {
   readonly stopping: AbortSignal;
 }
 
-export interface WatchDriverOptions {
+interface WatchDriverOptions {
   readonly namespace: string;
   readonly services: readonly WatchedService[];
   readonly episodes: Episodes;

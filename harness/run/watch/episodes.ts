@@ -44,7 +44,7 @@ export interface EndedEpisode extends EpisodeBegin {
   readonly unsettled: readonly string[];
 }
 
-export interface EpisodeOptions {
+interface EpisodeOptions {
   readonly services: readonly CutService[];
   /** Of the control target: it is in every journal. */
   readonly control: CutStream;

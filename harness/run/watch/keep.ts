@@ -24,7 +24,7 @@ export function keepChanges(results: Results, keeping: Keeping, out: string): Co
   return { ...concluded, lines: [...concluded.lines, kept] };
 }
 
-export function changesOf(results: Results): readonly Results[] {
+function changesOf(results: Results): readonly Results[] {
   const all = results.scenarios.flatMap((scenario) =>
     scenario.experiments.flatMap((experiment) => (experiment.episode ? [{ scenario, experiment }] : [])),
   );

@@ -46,7 +46,7 @@ export function watchObjects(identity: Identity, own: OwnPods): readonly Manifes
   return [job, ...programs, ...controlTarget(identity, own, 'with-agents')];
 }
 
-export interface PlacedWatch {
+interface PlacedWatch {
   readonly agent: PreparedAgent;
   readonly agentNode: string;
   /** host:port */

@@ -70,7 +70,7 @@ function streamsOf(service: WatchedService, asking: Asking, several: boolean): A
   }));
 }
 
-export const scenarioIdOf = (service: string): string => `watch-${service.replaceAll('.', '-')}`;
+const scenarioIdOf = (service: string): string => `watch-${service.replaceAll('.', '-')}`;
 
 /** What stands for a Service in results: no steps of ours, no claims; its episodes are its experiments. */
 export function watchScenario(
@@ -99,7 +99,7 @@ export function watchScenario(
   });
 }
 
-export interface WatchFacts {
+interface WatchFacts {
   readonly tool: HeaderRecord['tool'];
   readonly runId: string;
   readonly cluster: ClusterInfo;

@@ -46,7 +46,7 @@ import { type Remedy, remedyOf } from './remedy.ts';
 import { readService, type ServiceWanted, type WatchedService } from './services.ts';
 import { takeOf } from './take.ts';
 
-export interface WatchRequest {
+interface WatchRequest {
   readonly configuration: Configuration;
   readonly namespace: string;
   readonly agentNamespace: string;

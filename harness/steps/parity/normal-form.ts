@@ -23,7 +23,7 @@ interface ManagedFields {
   fieldsV1?: unknown;
 }
 
-export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 const hashLabel = 'pod-template-hash';
 /** RFC 3339, with or without an offset: the API server's times, and kubectl's local ones. */

@@ -26,7 +26,7 @@ interface HostPort {
 
 const anyAddress = '0.0.0.0';
 
-export function hostPortsOf(pod: Pod): HostPort[] {
+function hostPortsOf(pod: Pod): HostPort[] {
   const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
   return [...(pod.spec?.containers ?? []), ...sidecars].flatMap((container) =>
     (container.ports ?? [])

@@ -6,7 +6,7 @@ import { isNodeEvent, normalize, type Plugin, refuse } from './plugin.ts';
 export type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number];
 export type Toleration = NonNullable<NonNullable<Pod['spec']>['tolerations']>[number];
 
-export const unschedulableTaint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
+const unschedulableTaint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 
 /** Cordoned nodes, unless the pod tolerates the taint that goes with it. */
 export const nodeUnschedulable: Plugin = {

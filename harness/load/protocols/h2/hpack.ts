@@ -60,7 +60,7 @@ function buildTree(): Int16Array {
 const listLimitBytes = 64 * 1024;
 const entryOverheadBytes = 32;
 
-export type HeaderProblem = 'COMPRESSION_ERROR' | 'HEADERS_TOO_LARGE';
+type HeaderProblem = 'COMPRESSION_ERROR' | 'HEADERS_TOO_LARGE';
 
 export class HpackDecoder {
   /** Newest first would shift on every entry: newest last. */
