@@ -19,19 +19,28 @@ export async function runProgram(program: Command, register: (program: Command) 
   } catch (error) {
     process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
   }
-  endSoon(program.opts<{ debug?: boolean }>().debug === true);
+  endSoon();
 }
 
 /** What was started has ended by now; what has not is a fault of ours, and nobody should wait for it. */
 const LINGER_MS = 2_000;
 
-/** Ends the process also where a handle was left open. Pods of the embedded cluster end with it. */
-function endSoon(debug: boolean): void {
+/** Ends the process also where a handle was left open, and says so. Pods of the embedded cluster end with it. */
+function endSoon(): void {
   // Does not keep the process alive itself: it acts only where something else does.
   setTimeout(() => {
-    if (debug) process.stderr.write(`still open: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.stderr.write(
+      `rollproof: something was still open ${LINGER_MS / 1000} s after the end (${openInWords()}), and is closed now. This is a fault of rollproof itself; what is said above holds. Please report it with the command.\n`,
+    );
     process.exit();
   }, LINGER_MS).unref();
+}
+
+/** "TCPSocketWrap, 2 Timeout", as Node.js calls them. */
+function openInWords(): string {
+  const counts = new Map<string, number>();
+  for (const name of process.getActiveResourcesInfo()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => (count > 1 ? `${count} ${name}` : name)).join(', ');
 }
 
 /**
