@@ -1,7 +1,7 @@
 // The control channel to a load agent: by the API server's pod proxy, the same way on every cluster.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type Answer, toApiError } from '../kube/api-error.ts';
+import { type Answer, AWAY_AFTER_MS, awayInWords, NoAnswerError, toApiError } from '../kube/api-error.ts';
 import { type Kube, podProxyPath } from '../kube/client.ts';
 import { FaultError, messageOf } from '../model/errors.ts';
 import {
@@ -69,8 +69,9 @@ const AGAIN = { tries: 4, limitMs: 3_500 };
 const ONCE = { tries: 1, limitMs: ORDER_LIMIT_MS };
 
 /**
- * A control channel. One that hangs has failed after four tries, 15 s. `explain` says what became of an agent that does
- * not answer, where that can be found out.
+ * A control channel. One that hangs has failed after four tries, 15 s; where the API server itself does not answer, who
+ * may ask again does so until it counts as away. `explain` says what became of an agent that does not answer, where that
+ * can be found out.
  */
 export function createAgentClient(
   name: string,
@@ -86,8 +87,8 @@ export function createAgentClient(
     { tries, limitMs } = method === 'GET' ? AGAIN : ONCE,
   ): Promise<T> {
     let last: unknown;
-    for (let attempt = 1; attempt <= tries; attempt++) {
-      if (attempt > 1) await sleep(100 * attempt, undefined, { ...(signal && { signal }) });
+    for (let attempt = 1; ; attempt++) {
+      if (attempt > 1) await sleep(Math.min(100 * attempt, 1000), undefined, { ...(signal && { signal }) });
       try {
         const answer = await send(method, path, body, { timeoutMs: limitMs, signal });
         if (answer.status < 200 || answer.status > 299) throw refused(answer);
@@ -96,19 +97,21 @@ export function createAgentClient(
         signal?.throwIfAborted();
         last = error;
       }
+      if (attempt < tries) continue;
+      // What the agent itself says is wrong is the reason; only of one that says nothing its pod is asked.
+      const became = last instanceof AgentRefusal ? undefined : await explained();
+      signal?.throwIfAborted();
+      // An API server that restarts comes back: whoever may ask again does so until it counts as away.
+      if (tries > 1 && became instanceof NoAnswerError && became.silentMs <= AWAY_AFTER_MS) continue;
+      throw new AgentError(`Load agent ${name}: ${whatIsWrong(became, last, `${method} ${path}`)}`, {
+        cause: last,
+        ended: typeof became === 'string' && !became.startsWith(stillRuns),
+      });
     }
-    // What the agent itself says is wrong is the reason; only of one that says nothing its pod is asked.
-    const became = last instanceof AgentRefusal ? undefined : await explain().catch(() => undefined);
-    signal?.throwIfAborted();
-    throw new AgentError(
-      became
-        ? `Load agent ${name}: ${became}`
-        : last instanceof AgentRefusal
-          ? `Load agent ${name}: ${last.message}`
-          : `Load agent ${name}: ${method} ${path} failed: ${messageOf(last)}`,
-      { cause: last, ended: became !== undefined && !became.startsWith(stillRuns) },
-    );
   }
+
+  /** In words, or why it cannot be told. */
+  const explained = (): Promise<unknown> => explain().catch((error: unknown) => error);
   return {
     name,
     prepare: (plan, signal) => ask(undefined, 'POST', '/prepare', signal, plan),
@@ -131,6 +134,13 @@ export function createAgentClient(
       return best;
     },
   };
+}
+
+function whatIsWrong(became: unknown, last: unknown, request: string): string {
+  if (typeof became === 'string') return became;
+  if (last instanceof AgentRefusal) return last.message;
+  const away = awayInWords(became) ?? awayInWords(last);
+  return away === undefined ? `${request} failed: ${messageOf(last)}` : `it cannot be asked: ${away}.`;
 }
 
 /** An answer of the agent's own, with what it refuses; `method` and `path` say nothing to who reads it. */

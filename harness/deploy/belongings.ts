@@ -1,8 +1,9 @@
 // What one experiment creates in a namespace of somebody's cluster: marked as it is created, by whoever creates it, and
 // removed again. Everything belongs to the load agents' Job, so that it also goes when nobody is left to remove it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kube } from '../kube/client.ts';
+import type { Kube, RequestOptions } from '../kube/client.ts';
 import { createObjectClient } from '../kube/objects.ts';
+import { untilDone, waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 
@@ -36,6 +37,7 @@ const sweptPaths = [
 /** These go with their owners; they are waited for. */
 const waitedPaths = ['/apis/apps/v1/namespaces/NS/replicasets', '/api/v1/namespaces/NS/pods'];
 const POLL_MS = 250;
+const ASK_LIMIT_MS = 4000;
 
 export function belongingsIn({
   namespace,
@@ -106,16 +108,22 @@ export function belongingsIn({
       const refused: string[] = [];
       for (const { what, uid, path } of created.toReversed()) {
         const body = { propagationPolicy: 'Background', preconditions: { uid } };
-        const answer = await kube.raw('DELETE', path, { body });
+        const answer = await answered(`${what} to be deleted`, limitMs, (options) =>
+          kube.raw('DELETE', path, { body, ...options }),
+        );
         // 404: gone already; 409: another object has its name by now.
         if (answer.status > 299 && answer.status !== 404 && answer.status !== 409)
           refused.push(`${what} (${answer.status}: ${answer.text.slice(0, 200)})`);
       }
-      let left = await leftOver(kube);
+      const leftNow = () =>
+        answered(`namespace ${namespace} to be looked through`, limitMs, (options) =>
+          leftOver(kube, options),
+        );
+      let left = await leftNow();
       while (left.length > 0 && performance.now() < deadline) {
-        await Promise.all(left.map((path) => deleteAt(kube, path)));
+        await Promise.allSettled(left.map((path) => deleteAt(kube, path)));
         await sleep(POLL_MS);
-        left = await leftOver(kube);
+        left = await leftNow();
       }
       if (left.length > 0 || refused.length > 0) {
         const names = [...refused, ...left.map((path) => path.split('/').slice(-2).join(' '))];
@@ -127,12 +135,12 @@ export function belongingsIn({
   };
 
   /** Paths of what is still there and carries our labels. */
-  async function leftOver(kube: Kube): Promise<string[]> {
+  async function leftOver(kube: Kube, options: Asking): Promise<string[]> {
     const query = { labelSelector: `${label.run}=${runId},${label.experiment}=${experiment}` };
     const lists = await Promise.all(
       [...sweptPaths, ...waitedPaths].map(async (pattern) => {
         const path = pattern.replace('NS', namespace);
-        const answer = await kube.raw('GET', path, { query });
+        const answer = await kube.raw('GET', path, { query, ...options });
         if (answer.status !== 200) return [];
         const { items } = JSON.parse(answer.text) as { items: { metadata: { name: string } }[] };
         return items.map(({ metadata }) => `${path}/${metadata.name}`);
@@ -141,6 +149,14 @@ export function belongingsIn({
     return lists.flat();
   }
 }
+
+type Asking = Required<Pick<RequestOptions, 'signal' | 'timeoutMs'>>;
+
+/** Asked again while the API server restarts, until it counts as away. */
+const answered = <T>(what: string, limitMs: number, ask: (options: Asking) => Promise<T>): Promise<T> =>
+  waitFor({ what, limitMs, signal: untilDone, everyMs: POLL_MS, lookLimitMs: limitMs }, async (signal) => ({
+    met: await ask({ signal, timeoutMs: ASK_LIMIT_MS }),
+  }));
 
 async function deleteAt(kube: Kube, path: string): Promise<void> {
   if (path.includes('/replicasets/')) return;

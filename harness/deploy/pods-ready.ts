@@ -30,6 +30,8 @@ const WORK_ASKED_AFTER_MS = 5000;
 /** A controller needs a moment to create its pods; then its events are asked for what keeps it from that. */
 const REFUSAL_AFTER_MS = 1000;
 const LOG_LIMIT_MS = 3000;
+/** Below what a look may take: an API server that is away is told from one that is slow. */
+const ASK_LIMIT_MS = 4000;
 
 export interface PodsReadyOptions {
   /** How long a trouble that does not pass by itself must last. */
@@ -71,6 +73,7 @@ export async function podsReady(
       {
         query: { labelSelector },
         signal: lookSignal,
+        timeoutMs: ASK_LIMIT_MS,
       },
     );
     end = await hopeless?.(items, lookSignal);

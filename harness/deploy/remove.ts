@@ -6,6 +6,9 @@ import { untilDone, waitFor } from '../kube/wait.ts';
 import { FaultError, messageOf } from '../model/errors.ts';
 import { label } from '../model/manifest.ts';
 
+/** Below what a look may take: an API server that is away is told from one that is slow. */
+const ASK_LIMIT_MS = 4000;
+
 /**
  * Deletes namespaces of ours and waits until they are gone. Pods are deleted with a grace of one second first: what
  * they serve is no longer of interest. Only a namespace that carries the run's label is touched. Every namespace is
@@ -37,11 +40,11 @@ async function removeNamespace(
   enough: 'gone' | 'accepted',
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}`;
-  const hint = `Look with: kubectl get all -n ${namespace}`;
+  const hint = `Look with: kubectl get all -n ${namespace}; what is left there goes with: kubectl delete namespace ${namespace}`;
   let deleted = false;
   const limits = { limitMs, signal: until, everyMs: 200 };
   await waitFor({ what: `namespace ${namespace} to be gone`, ...limits, hint }, async (signal) => {
-    const found = await kube.raw('GET', path, { signal });
+    const found = await kube.raw('GET', path, { signal, timeoutMs: ASK_LIMIT_MS });
     if (found.status === 404) return { met: undefined };
     const { metadata, status } = objectIn<Labelled>(found);
     if (!deleted) {

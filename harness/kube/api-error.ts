@@ -1,4 +1,5 @@
-// What the API server answers when it refuses, and how to read it.
+// What the API server answers when it refuses, and how to read it; and that it does not answer at all.
+import { FaultError } from '../model/errors.ts';
 
 export interface Answer {
   readonly status: number;
@@ -16,6 +17,28 @@ export class ApiError extends Error {
     this.reason = reason;
   }
 }
+
+/** No answer at all: nobody listens, the connection broke, or the limit passed. */
+export class NoAnswerError extends FaultError {
+  /** Since the last answer to anybody who shares the connection, ms. */
+  readonly silentMs: number;
+  /** "connect ECONNREFUSED 127.0.0.1:6443" */
+  readonly why: string;
+  constructor(request: string, why: string, silentMs: number, options?: ErrorOptions) {
+    super(`API server: ${request}: ${why}.`, options);
+    this.why = why;
+    this.silentMs = silentMs;
+  }
+}
+
+/** One that restarts is back sooner; what has not answered for so long is away, and nobody waits on for it. */
+export const AWAY_AFTER_MS = 20_000;
+
+/** "the API server has not answered for 21 s (connect ECONNREFUSED …)"; undefined: it answers, or is to be asked again. */
+export const awayInWords = (error: unknown): string | undefined =>
+  error instanceof NoAnswerError && error.silentMs > AWAY_AFTER_MS
+    ? `the API server has not answered for ${Math.round(error.silentMs / 1000)} s (${error.why})`
+    : undefined;
 
 export function toApiError(answer: Answer): ApiError {
   try {

@@ -5,7 +5,7 @@ import https from 'node:https';
 import { createInterface } from 'node:readline';
 import { KubeConfig } from '@kubernetes/client-node';
 import { FaultError } from '../model/errors.ts';
-import { type Answer, toApiError } from './api-error.ts';
+import { type Answer, NoAnswerError, toApiError } from './api-error.ts';
 import { credentialsOf, type Identity } from './credentials.ts';
 import { createObjectClient, type ObjectClient } from './objects.ts';
 
@@ -33,7 +33,7 @@ export interface Kube {
   readonly config: KubeConfig;
   readonly objects: ObjectClient;
   /**
-   * A request to an API path; any status is an answer. Throws FaultError when there is no answer at all, and the
+   * A request to an API path; any status is an answer. Throws NoAnswerError when there is no answer at all, and the
    * signal's reason when it is aborted. A 401 renews the credentials and asks once more.
    */
   raw(method: string, path: string, options?: RequestOptions): Promise<Answer>;
@@ -41,7 +41,7 @@ export interface Kube {
   json<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
   /**
    * One watch connection, a line at a time. Resolves when the server ends it; rejects with ApiError when it refuses, with
-   * FaultError when the connection breaks, with the signal's reason when it is aborted.
+   * NoAnswerError when the connection breaks, with the signal's reason when it is aborted.
    */
   watch<T>(path: string, options: WatchOptions, line: (line: WatchLine<T>) => void): Promise<void>;
   /** The same client, each of whose requests also ends with this signal. Closing it closes nothing. */
@@ -117,6 +117,8 @@ class Connections {
   readonly #requests = new Map<Identity['tls'], http.Agent>();
   /** A watch holds its connection for minutes: however many there are, requests do not wait for them. */
   readonly #watches = new Map<Identity['tls'], http.Agent>();
+  /** When the first request was made that nobody answered, after the last answer. */
+  #silentSince: number | undefined;
 
   constructor(base: URL) {
     this.#base = base;
@@ -135,6 +137,7 @@ class Connections {
 
   #exchange(identity: Identity, method: string, path: string, options: RequestOptions): Promise<Answer> {
     const { signal, timeoutMs: limitMs = LIMIT_MS } = options;
+    const askedAt = performance.now();
     return new Promise((resolve, reject) => {
       const request = this.#request(identity, this.#requests, method, path, options);
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${limitMs} ms`)), limitMs);
@@ -145,11 +148,12 @@ class Connections {
             ? signal.reason
             : isStale(request, error) && method === 'GET'
               ? new StaleConnection()
-              : noAnswer(method, path, error),
+              : this.#noAnswer(method, path, error, askedAt),
         );
       };
       request.on('error', fail);
       request.on('response', (response) => {
+        this.#silentSince = undefined;
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', fail);
@@ -177,7 +181,8 @@ class Connections {
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
       const fail = (error: Error) => {
         clearTimeout(timer);
-        reject(signal.aborted ? signal.reason : noAnswer('WATCH', path, error));
+        // It was answered when it began: silent from now on.
+        reject(signal.aborted ? signal.reason : this.#noAnswer('WATCH', path, error, performance.now()));
       };
       request.on('error', fail);
       request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
@@ -249,6 +254,12 @@ class Connections {
     return agent;
   }
 
+  #noAnswer(method: string, path: string, error: Error, askedAt: number): NoAnswerError {
+    this.#silentSince ??= askedAt;
+    const silentMs = performance.now() - this.#silentSince;
+    return new NoAnswerError(`${method} ${path}`, error.message, silentMs, { cause: error });
+  }
+
   close(): void {
     for (const agent of [...this.#requests.values(), ...this.#watches.values()]) agent.destroy();
   }
@@ -258,9 +269,6 @@ class StaleConnection extends Error {}
 
 const isStale = (request: http.ClientRequest, error: Error): boolean =>
   request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-
-const noAnswer = (method: string, path: string, error: Error): FaultError =>
-  new FaultError(`API server: ${method} ${path}: ${error.message}.`, { cause: error });
 
 /** undefined: cut off by the end of the stream. */
 function readLine<T>(text: string): WatchLine<T> | undefined {

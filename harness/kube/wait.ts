@@ -1,8 +1,8 @@
 // The one way to wait: look, and look again, until what is waited for is there. A look that fails is "not yet" unless it
-// can never succeed. Whoever waits gives a limit and a signal, and learns what was seen last.
+// can never succeed, or the API server has been away for too long. Whoever waits gives a limit and a signal, and learns what was seen last.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultError, InterruptedError, messageOf, UsageError } from '../model/errors.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, awayInWords } from './api-error.ts';
 
 export interface Waiting {
   /** Ends "Waited 120 s for …": "3 pods with role target in NS to be Ready". */
@@ -57,14 +57,10 @@ export async function waitFor<T>(
       failure = undefined;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof HopelessError) {
-        throw new WaitError(
-          `Waited for ${what}: ${sentence(error.message)}${hintOf(waiting)}`,
-          error.message,
-          {
-            cause: error,
-          },
-        );
+      const hopeless = error instanceof HopelessError ? error.message : awayInWords(error);
+      if (hopeless !== undefined) {
+        const text = `Waited for ${what}: ${sentence(hopeless)}${hintOf(waiting)}`;
+        throw new WaitError(text, hopeless, { cause: error });
       }
       if (final(error)) throw error instanceof ApiError ? refused(waiting, error) : error;
       failure = error;

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import { type AgentClient, AgentError, createAgentClient } from '../../harness/control/agent-client.ts';
 import { type FrameSink, framePuller } from '../../harness/control/frame-puller.ts';
+import { AWAY_AFTER_MS, NoAnswerError } from '../../harness/kube/api-error.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { suite } from '../suite.ts';
 
@@ -29,6 +30,44 @@ test('frames are taken once, in order, until the agent has ended', async () => {
   await pull(client, { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() });
   assert.equal(seen, [1, 2, 3]);
   assert.equal(asked, ['/frames?after=0', '/frames?after=2']);
+});
+
+test('while the API server restarts the agent is asked again; one that is away is named', async () => {
+  let silentMs = 0;
+  let backAfter = 8;
+  let asked = 0;
+  const away = () => new NoAnswerError('GET /proxy', 'connect ECONNREFUSED', silentMs);
+  const client = createAgentClient(
+    'agent',
+    async () => {
+      if (++asked <= backAfter) throw away();
+      return { status: 200, text: JSON.stringify({ frames: [frame(1)], state: 'ended', nextSeq: 2 }) };
+    },
+    async () => {
+      throw away();
+    },
+  );
+  const seen: number[] = [];
+  const sink = {
+    frame: (_: string, one: { seq: number }) => void seen.push(one.seq),
+    gap: () => assert.unreachable(),
+  };
+  await pull(client, sink);
+  assert.equal([seen, asked], [[1], 9]);
+  asked = 0;
+  backAfter = Number.POSITIVE_INFINITY;
+  silentMs = AWAY_AFTER_MS + 500;
+  try {
+    await pull(client, sink);
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, AgentError);
+    assert.is(
+      (error as AgentError).message,
+      'Load agent agent: it cannot be asked: the API server has not answered for 21 s (connect ECONNREFUSED).',
+    );
+    assert.is((error as AgentError).ended, false);
+  }
 });
 
 test('a missing number is a gap', async () => {

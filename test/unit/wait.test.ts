@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { ApiError } from '../../harness/kube/api-error.ts';
+import { ApiError, AWAY_AFTER_MS, NoAnswerError } from '../../harness/kube/api-error.ts';
 import { HopelessError, type Look, untilDone, type Waiting, waitFor } from '../../harness/kube/wait.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
@@ -51,6 +51,17 @@ test('a look that fails is not yet', async () => {
     assert.is(await waitFor(waiting(), look), 'there');
     assert.is(made(), 3, error.message);
   }
+});
+
+test('an API server that restarts is waited for; one that is away ends the wait', async () => {
+  const silent = (ms: number) => new NoAnswerError('GET /x', 'connect ECONNREFUSED', ms);
+  assert.is(await waitFor(waiting(), looks<string>(silent(AWAY_AFTER_MS), { met: 'there' }).look), 'there');
+  const { look, made } = looks<string>({ seen: 'nothing' }, silent(AWAY_AFTER_MS + 1000), { met: 'there' });
+  assert.is(
+    (await failure(waitFor(waiting(), look))).message,
+    'Waited for Deployment web to be there: the API server has not answered for 21 s (connect ECONNREFUSED).',
+  );
+  assert.is(made(), 2);
 });
 
 test('a failure that stands ends the wait at once', async () => {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AgentClient, AgentError, fireTogether } from '../../control/agent-client.ts';
 import { type FramePuller, framePuller } from '../../control/frame-puller.ts';
+import { NoAnswerError } from '../../kube/api-error.ts';
 import { FaultError, InterruptedError, messageOf } from '../../model/errors.ts';
 import { type Lifetime, withinLimit } from '../../model/lifetime.ts';
 import { type ByLine, type LineId, linesNamed } from '../../model/line.ts';
@@ -44,7 +45,7 @@ interface FireRequest {
 
 /** Beyond what an attempt may take: how long an agent that was told to stop may need to say so. */
 const DRAIN_LIMIT_MS = 15_000;
-/** What an end that was not planned waits for: Ctrl-C is pressed again after a few seconds, and a dead agent says nothing. */
+/** What an end that was not planned waits for: Ctrl-C is pressed again after a few seconds, and who is dead says nothing. */
 const ABANDON_LIMIT_MS = { interrupted: 800, silent: 2_000, otherwise: DRAIN_LIMIT_MS };
 
 export const loadOf = (request: FireRequest): Firing => new Load(request);
@@ -170,7 +171,7 @@ class Load implements Firing {
     const limitMs =
       why instanceof InterruptedError
         ? ABANDON_LIMIT_MS.interrupted
-        : why instanceof AgentError
+        : why instanceof AgentError || why instanceof NoAnswerError
           ? ABANDON_LIMIT_MS.silent
           : ABANDON_LIMIT_MS.otherwise;
     try {

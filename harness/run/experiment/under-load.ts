@@ -34,7 +34,8 @@ interface UnderLoad {
   onFiring(firing: Firing): void;
 }
 
-const WATCHES_LIMIT_MS = 2000;
+/** A watch that was cut off tries again within 2 s (record/watch.ts). */
+const WATCHES_LIMIT_MS = 5000;
 
 /** Resolves when all has ended in order; what the watches missed is in the recorder's `faults`. */
 export async function measureUnderLoad(measurement: UnderLoad, driver: Driver): Promise<Recorder> {
