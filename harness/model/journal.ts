@@ -135,6 +135,16 @@ export const witnessRecordSchema = z.object({
   ),
 });
 
+/** In the order in which they come. */
+export const milestoneNames = [
+  'ready-for-load',
+  'change-began',
+  'steps-done',
+  'rollout-complete',
+  'no-terminating',
+  'quiet',
+] as const;
+
 export const journalRecordSchema = z.discriminatedUnion('type', [
   headerRecordSchema,
   /** agent's clock (ms since its load start) = t − offsetMs; both known to ± errorMs. */
@@ -194,14 +204,7 @@ export const journalRecordSchema = z.discriminatedUnion('type', [
     type: z.literal('milestone'),
     t,
     /** `change-began`: of an episode, which somebody else made. */
-    name: z.enum([
-      'ready-for-load',
-      'change-began',
-      'steps-done',
-      'rollout-complete',
-      'no-terminating',
-      'quiet',
-    ]),
+    name: z.enum(milestoneNames),
     detail: z.string().optional(),
   }),
   /** A line of the access log of an entry's pod: an answer that is no success, or a request that was sent again. */

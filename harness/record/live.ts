@@ -1,24 +1,10 @@
 // The experiment's present state, kept from the same watch events that are recorded, for steps that wait.
 import { FaultError } from '../model/errors.ts';
 import type { Facts, FactsKind, PodFacts } from '../model/facts.ts';
-import type { Role } from '../model/manifest.ts';
+import type { ObservedState } from '../model/observed-state.ts';
 
-export interface LiveState {
+export interface LiveState extends ObservedState {
   update(event: string, name: string, facts: Facts): void;
-  all<K extends FactsKind>(kind: K): ReadonlyMap<string, Extract<Facts, { kind: K }>>;
-  /** Pods of a role, by name. */
-  pods(role: Role): ReadonlyMap<string, PodFacts>;
-  /**
-   * Waits until `met` returns true, looking after every event. Throws FaultError after `limitMs` with what was waited
-   * for and what was seen last; rejects with the signal's reason when it is aborted.
-   */
-  until(
-    what: string,
-    met: () => boolean,
-    limitMs: number,
-    signal: AbortSignal,
-    seen?: () => string,
-  ): Promise<void>;
 }
 
 export function createLiveState(): LiveState {

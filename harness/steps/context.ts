@@ -1,29 +1,11 @@
 // What a step gets to do its work: the API, the target's names, and the experiment's present state.
 import type { Kube } from '../kube/client.ts';
 import type { Kubectl } from '../kube/kubectl.ts';
-import {
-  type Facts,
-  type FactsKind,
-  factsKindOf,
-  type PodFacts,
-  type WorkloadFacts,
-} from '../model/facts.ts';
+import { factsKindOf, type WorkloadFacts } from '../model/facts.ts';
 import type { LineId } from '../model/line.ts';
-import type { Manifest, Role } from '../model/manifest.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ObservedState } from '../model/observed-state.ts';
 import type { StepInput } from '../model/scenario.ts';
-
-/** The part of the live state (harness/record/live.ts) that steps use; named here so that steps stand alone. */
-export interface ObservedState {
-  all<K extends FactsKind>(kind: K): ReadonlyMap<string, Extract<Facts, { kind: K }>>;
-  pods(role: Role): ReadonlyMap<string, PodFacts>;
-  until(
-    what: string,
-    met: () => boolean,
-    limitMs: number,
-    signal: AbortSignal,
-    seen?: () => string,
-  ): Promise<void>;
-}
 
 export interface StepContext {
   readonly kube: Kube;

@@ -1,7 +1,7 @@
 // Steps, milestones and the load's own events: each in the order of the scenario, and all of them when the experiment
 // says that it is complete.
 import { isDeepStrictEqual } from 'node:util';
-import type { RecordOf } from '../../model/journal.ts';
+import { milestoneNames } from '../../model/journal.ts';
 import type { Journal, Lined } from '../read.ts';
 import type { Broken } from './broken.ts';
 
@@ -39,21 +39,16 @@ function* steps({ header, steps: records, end }: Journal): Generator<Broken> {
   }
 }
 
-const order: readonly RecordOf<'milestone'>['name'][] = [
-  'ready-for-load',
-  'change-began',
-  'steps-done',
-  'rollout-complete',
-  'no-terminating',
-  'quiet',
-];
-
 function* milestones({ header, milestones: records, steps: done, end }: Journal): Generator<Broken> {
   let last = -1;
   for (const { name, line } of records) {
-    const position = order.indexOf(name);
+    const position = milestoneNames.indexOf(name);
     if (position <= last) {
-      yield { line, record: 'milestone', identity: `milestones come in the order ${order.join(', ')}` };
+      yield {
+        line,
+        record: 'milestone',
+        identity: `milestones come in the order ${milestoneNames.join(', ')}`,
+      };
     }
     last = position;
     const lastStep = done.at(-1)?.line ?? 0;
@@ -69,7 +64,7 @@ function* milestones({ header, milestones: records, steps: done, end }: Journal)
     ...(header.scenario.until === 'rollout' ? ['rollout-complete'] : []),
     'no-terminating',
   ] as const;
-  const missing = wanted.find((name) => !passed.has(name as (typeof order)[number]));
+  const missing = wanted.find((name) => !passed.has(name as (typeof milestoneNames)[number]));
   if (missing) {
     yield {
       line: end.line,
