@@ -209,10 +209,14 @@ function suiteSureLines({ cluster, scenarios }: Pick<Results, 'cluster' | 'scena
     ...(again > 0
       ? [{ tone: 'note', text: `${counted(again, 'experiment')} disturbed and measured again` } as const]
       : []),
-    {
-      tone: 'note',
-      text: runs > 1 ? `up to ${runs} runs per variant` : 'one run per variant (use --repeat for more)',
-    },
+    ...(isWatch(experiments)
+      ? []
+      : [
+          {
+            tone: 'note',
+            text: runs > 1 ? `up to ${runs} runs per variant` : 'one run per variant (use --repeat for more)',
+          } as const,
+        ]),
     clusterLine(cluster),
   ];
 }
@@ -391,6 +395,9 @@ const isSaid = (line: string, { verdict, reason, experiments }: ScenarioResult):
     experiments.some(({ episode }) => episode)) &&
   reason.includes(unstopped(line));
 
+const isWatch = (experiments: ScenarioResult['experiments']): boolean =>
+  experiments.some(({ episode }) => episode);
+
 /** What helps against the causes of what was lost in a variant. */
 function remedies(scenario: ScenarioResult, column: Column | undefined): readonly string[] {
   if (!column) return [];
@@ -435,10 +442,10 @@ function sureLines(
         const { clean, runs: n } = cleanRuns(shown, lane);
         lines.push({
           tone: clean === n ? 'good' : 'warn',
-          text: `${lineWords(lane).title}: nothing lost in ${clean} of ${n} runs with ${shown.label}`,
+          text: `${lineWords(lane).title}: nothing lost in ${clean} of ${n} ${isWatch(shown.experiments) ? 'changes' : `runs with ${shown.label}`}`,
         });
       }
-    } else {
+    } else if (!isWatch(shown.experiments)) {
       lines.push({ tone: 'note', text: 'one run per variant (use --repeat for more)' });
     }
     const bounds = lanesOf(scenario)

@@ -66,7 +66,7 @@ export function judgeScenario(
 const patchOf = (watched: WatchedServiceFacts | undefined): string[] =>
   watched?.remedy
     ? [
-        `What it lacks of the recommended settings (${watched.remedy.settings.join(', ')}) is in ${watched.remedy.file}: ${watched.remedy.command}`,
+        `What it lacks of the recommended settings (${watched.remedy.settings.join(', ')}) is in ${watched.remedy.file}: ${watched.remedy.command}${watched.remedy.note ? `. ${watched.remedy.note}` : ''}`,
       ]
     : [];
 

@@ -18,8 +18,10 @@ export function judgeEpisode(journal: Journal, measured: Measured): EpisodeResul
   const facts = factsOf(journal);
   const began = facts.milestones.find(({ name }) => name === 'change-began')?.atMs ?? 0;
   const pods = [...facts.pods.values()];
-  const came = pods.filter(({ changes }) => isAdded(journal, changes[0]?.line)).length;
-  const went = pods.filter(({ deleted }) => deleted).length;
+  // By events: a StatefulSet gives the names of pods that went to those that come.
+  const seen = (event: 'ADDED' | 'DELETED') =>
+    journal.watches.filter((watch) => watch.facts.kind === 'Pod' && watch.event === event).length;
+  const [came, went] = [seen('ADDED'), seen('DELETED')];
   const restarts = pods.reduce((sum, { changes }) => sum + restartsIn(changes), 0);
   const unsettled = facts.notes.find(({ text }) => text.startsWith('The change had not settled'))?.text;
   const lost = linesOf([measured]).reduce((sum, lane) => sum + (measured.lanes[lane]?.lost ?? 0), 0);
@@ -46,9 +48,6 @@ export function judgeEpisode(journal: Journal, measured: Measured): EpisodeResul
   const zero = `Nothing was lost of ${listed(boundsOf([measured]))}.`;
   return changed ? result('clean', zero) : result('nothing-changed', `No pod came or went. ${zero}`);
 }
-
-const isAdded = ({ watches }: Journal, line: number | undefined): boolean =>
-  watches.some((watch) => watch.line === line && watch.event === 'ADDED');
 
 function restartsIn(
   changes: readonly { readonly facts: { containers: { restarts: number }[] } | undefined }[],

@@ -30,7 +30,15 @@ const watchedServiceSchema = z.object({
   /** Of the whole watch, by lane, as the load agent counted. */
   totals: z.record(z.string(), z.object({ attempts: z.number(), lost: z.number() })),
   /** What it lacks of the recommended settings: a patch in a file beside this one, and the command that applies it. */
-  remedy: z.object({ settings: z.array(z.string()), file: z.string(), command: z.string() }).optional(),
+  remedy: z
+    .object({
+      settings: z.array(z.string()),
+      file: z.string(),
+      command: z.string(),
+      /** What else to know before it is applied, a sentence. */
+      note: z.string().optional(),
+    })
+    .optional(),
   /** Why what was measured does not say all, a sentence. */
   trouble: z.string().optional(),
 });

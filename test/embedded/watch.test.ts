@@ -1,30 +1,20 @@
 // `rollproof watch` beside `rollproof cluster up`, the real kubectl making the changes: what it counts, what it says, what
 // it leaves.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { needsLinux } from '../embedded-pods.ts';
-import { type Running, readResults, rollproof, root, startRollproof } from '../rollproof.ts';
+import { bound, lacksForWatch, WatchedCluster } from '../embedded-watch.ts';
+import { readResults, rollproof, startRollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
-const lacking =
-  spawnSync('kubectl', ['version', '--client']).status === 0 ? undefined : 'no "kubectl" on the PATH';
-const skip = needsLinux ?? lacking;
-const test = suite('watch beside an embedded cluster', { timeoutMs: 180_000, ...(skip && { skip }) });
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-watch-'));
-const kubeconfig = join(folder, 'kubeconfig');
-let up: Running | undefined;
-let runs = 0;
-
-test('a cluster is up, with a workload as most people write it', async () => {
-  up = startRollproof(['cluster', 'up', '--kubeconfig', kubeconfig]);
-  for (let tries = 0; !existsSync(kubeconfig) && tries < 600; tries++) await sleep(100);
-  kubectl('apply', '-f', join(root, 'target', 'manifests.yaml'));
-  kubectl('rollout', 'status', 'deployment/target', '--timeout=60s');
+const test = suite('watch beside an embedded cluster', {
+  timeoutMs: 180_000,
+  ...(lacksForWatch && { skip: lacksForWatch }),
 });
+const cluster = new WatchedCluster();
+const { nextFolder, args, kubectl, kubectlCommand, left } = bound(cluster);
+
+test('a cluster is up, with a workload as most people write it', () => cluster.start());
 
 test('around kubectl rollout restart: lost, with causes; its output untouched; nothing is left', async () => {
   const out = nextFolder();
@@ -60,6 +50,8 @@ test('around kubectl rollout restart: lost, with causes; its output untouched; n
     watch: { services: { totals: Record<string, { lost: number }> }[] };
   };
   assert.is(facts.watch.services[0]?.totals.new?.lost, lost);
+  assert.match(stdout, /Seal: [0-9a-f]{64}/);
+  assert.is((await rollproof(['audit', out])).code, 0, 'it is as it was sealed');
   assert.equal(left(), '');
 });
 
@@ -121,47 +113,10 @@ test('the Service is deleted: the watch ends and says so', async () => {
   assert.equal(left(), '');
 });
 
-test('the cluster ends', async () => {
-  up?.child.kill('SIGINT');
-  await up?.ended;
-  rmSync(folder, { recursive: true, force: true });
-});
+test('the cluster ends', () => cluster.end());
 
-if (!skip) {
-  process.on('exit', () => {
-    up?.child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  });
-}
 test.run();
 
-function nextFolder(): string {
-  return join(folder, `run-${++runs}`);
-}
-function args(out: string, more: readonly string[]): string[] {
-  return ['watch', '--kubeconfig', kubeconfig, '--service', 'target', '--out', out, ...more];
-}
 function watch(out: string, more: readonly string[]) {
   return rollproof(args(out, more));
-}
-function kubectlCommand(...words: readonly string[]): string[] {
-  return ['kubectl', '--kubeconfig', kubeconfig, ...words];
-}
-function kubectl(...words: readonly string[]): string {
-  return execFileSync('kubectl', ['--kubeconfig', kubeconfig, ...words], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
-}
-
-/** What carries our label and is not on its way out. */
-function left(): string {
-  return kubectl(
-    'get',
-    'jobs,deployments,services,configmaps,pods',
-    '-l',
-    'app.kubernetes.io/managed-by=rollproof',
-    '-o',
-    'name',
-  ).trim();
 }

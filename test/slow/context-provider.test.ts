@@ -96,6 +96,16 @@ test('what may not be done is said before anything is created, all at once, with
     ],
     [['create namespaces', 'patch nodes'], { namespace: 'team' }, undefined],
     [
+      ['create jobs', 'watch endpointslices'],
+      { namespace: 'team', watch: 'agents', servicesIn: 'team' },
+      'context staging: missing permissions in namespace team: create jobs; watch endpointslices. Apply what `rollproof rbac --watch --namespace team` prints.',
+    ],
+    [
+      ['create jobs', 'watch endpointslices'],
+      { namespace: 'load', watch: 'agents', servicesIn: 'team' },
+      'context staging: missing permissions in namespace load: create jobs, and in namespace team: watch endpointslices. Apply what `rollproof rbac --watch --namespace team --agent-namespace load` prints.',
+    ],
+    [
       ['create ingresses'],
       { kinds: [{ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' }] },
       'context staging: missing permissions: create ingresses. Apply what `rollproof rbac` prints.',

@@ -85,14 +85,47 @@ export async function cleanContext(
 
 /** Throws one sentence with everything that lacks. */
 export async function checkRights(kube: Kube, context: string, wanted: RightsWanted = {}): Promise<Denied> {
-  const { namespace } = wanted;
-  const denied = await deniedRights(kube, rightsNeeded(wanted), namespace);
-  if (denied.required.length > 0) {
+  const denied = await Promise.all(
+    placesOf(wanted).map(async ({ namespace, rights }) => ({
+      namespace,
+      ...(await deniedRights(kube, rights, namespace)),
+    })),
+  );
+  const lacking = denied.filter(({ required }) => required.length > 0);
+  if (lacking.length > 0) {
+    const where = lacking.map(
+      ({ namespace, required }) =>
+        `${namespace === undefined ? '' : ` in namespace ${namespace}`}: ${required.join('; ')}`,
+    );
     throw new FaultError(
-      `context ${context}: missing permissions${namespace === undefined ? '' : ` in namespace ${namespace}`}: ${denied.required.join('; ')}. Apply what \`rollproof rbac${wanted.watch ? ' --watch' : ''}${namespace === undefined ? '' : ` --namespace ${namespace}`}\` prints.`,
+      `context ${context}: missing permissions${where.join(', and')}. Apply what \`rollproof rbac${rbacFlags(wanted)}\` prints.`,
     );
   }
-  return denied;
+  return {
+    required: [],
+    optional: [...new Set(denied.flatMap(({ optional }) => optional))],
+    without: [...new Set(denied.flatMap(({ without }) => without))],
+  };
+}
+
+/** Rights by the namespace that they are needed in; undefined: in namespaces that are still to be made. */
+function placesOf(wanted: RightsWanted) {
+  const { namespace, watch, servicesIn } = wanted;
+  const own = rightsNeeded(wanted);
+  if (watch !== 'agents' || servicesIn === undefined) return [{ namespace, rights: own }];
+  const services = rightsNeeded({ watch: 'services' });
+  return servicesIn === namespace
+    ? [{ namespace, rights: [...own, ...services] }]
+    : [
+        { namespace, rights: own },
+        { namespace: servicesIn, rights: services },
+      ];
+}
+
+function rbacFlags({ namespace, watch, servicesIn = namespace }: RightsWanted): string {
+  if (namespace === undefined) return '';
+  const agents = servicesIn === namespace ? '' : ` --agent-namespace ${namespace}`;
+  return watch ? ` --watch --namespace ${servicesIn}${agents}` : ` --namespace ${namespace}`;
 }
 
 const nothingDenied: Denied = { required: [], optional: [], without: [] };

@@ -21,6 +21,8 @@ export interface RightsWanted {
   readonly kinds?: readonly { readonly apiVersion: string; readonly kind: string }[] | undefined;
   /** A watch: of the namespace where its agents are, or of the one with the Services. */
   readonly watch?: 'agents' | 'services' | undefined;
+  /** Where the Services of a watch are, when those of its agents are asked for: both are asked at once. */
+  readonly servicesIn?: string | undefined;
   /** Nothing is to be created: nothing has to make room. */
   readonly dryRun?: boolean | undefined;
   /** A Secret for the agent's image has to be copied into the new namespaces. */

@@ -1,7 +1,7 @@
 // The whole of `rollproof watch`, flags apart: looks at the Services, says what it will send, puts an agent beside them, and
 // measures what somebody else's change costs. From load to report everything is what `verify` does.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
 import { checkRights, contextProvider } from '../../cluster/context/provider.ts';
 import type { Configuration } from '../../config/load.ts';
@@ -161,13 +161,18 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         kubeconfigFile: configuration.cluster.kubeconfig,
       }),
       mesh: configuration.agent.mesh,
-      wanted: { namespace: agentNamespace, watch: 'agents', dryRun: request.dryRun },
+      wanted: {
+        namespace: agentNamespace,
+        watch: 'agents',
+        servicesIn: namespace,
+        dryRun: request.dryRun,
+      },
     }).create({ progress: say, signal }),
   );
   const kube = await connectKube(cluster.kubeconfig());
   life.defer('close the connections to the API server', () => kube.close());
   const during = kube.during(signal);
-  await checkRights(during, cluster.info.name, { namespace, watch: 'services' });
+  if (request.dryRun) await checkRights(during, cluster.info.name, { namespace, watch: 'services' });
   const services = await Promise.all(
     request.services.map((service) => readService(during, namespace, service)),
   );
@@ -311,7 +316,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         scenario: watchScenario(name, asking, request.limitMs),
         owners: [...owners],
         totals: episodes.totalsOf(name),
-        ...keptRemedy(out, name, remedies.get(name)),
+        ...keptRemedy(out, name, remedies.get(name), request.command),
         ...(trouble !== undefined && { trouble }),
       })),
     },
@@ -442,13 +447,17 @@ async function endOf({ kill, ended }: Through): Promise<void> {
 }
 
 /** In a file beside the reports, so that it can be applied as it is. */
-function keptRemedy(out: string, service: string, remedy: Remedy | undefined) {
+function keptRemedy(out: string, service: string, remedy: Remedy | undefined, around: readonly string[]) {
   if (!remedy) return {};
   const file = `patch-${service}.yaml`;
   writeFileSync(join(out, file), remedy.patch);
   const { settings, command } = remedy;
-  return { remedy: { settings: [...settings], file, command: command.replace('FILE', file) } };
+  const note = basename(around[0] ?? '') === 'helm' ? { note: HELM_NOTE } : {};
+  return { remedy: { settings: [...settings], file, command: command.replace('FILE', file), ...note } };
 }
+
+const HELM_NOTE =
+  'The next helm upgrade may undo a patch: `rollproof harden` with the chart as target finds the values that do the same (docs/harden.md).';
 
 const serviceNamed = (services: readonly WatchedService[], name: string): WatchedService => {
   const found = services.find((service) => service.name === name);
