@@ -3,7 +3,7 @@
 import { entriesOf, entryUrlProblem } from '../config/entries.ts';
 import type { Configuration } from '../config/load.ts';
 import { paths } from '../config/schema.ts';
-import { type Entry, type EntryKind, entryKinds } from '../model/entry.ts';
+import { type Entry, type EntryKind, namedEntryKinds } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
 import type { ExperimentKey } from '../run/experiment/index.ts';
 
@@ -60,10 +60,10 @@ function entryNamed(text: string): Parameters<typeof entriesOf>[0][number] {
     if (problem) throw new UsageError(`--entry ${url.replace(/\/\/[^/]*@/, '//…@')} ${problem}.`);
     return { url, from: here ? 'here' : 'agent' };
   }
-  const found = entryKinds.find((kind) => kind === text);
-  if (found && found !== 'url') return found;
+  const found = namedEntryKinds.find((kind) => kind === text);
+  if (found) return found;
   throw new UsageError(
-    `--entry "${text}" is not known. There are ${entryKinds.filter((kind) => kind !== 'url').join(', ')}, a URL (from a load agent in the cluster) and here:URL (from this machine).`,
+    `--entry "${text}" is not known. There are ${namedEntryKinds.join(', ')}, a URL (from a load agent in the cluster) and here:URL (from this machine).`,
   );
 }
 

@@ -1,11 +1,10 @@
 // What `load.entry` may say: where load comes in.
 import { z } from 'zod';
-import { type Entry, entryKinds, urlOrigins } from '../model/entry.ts';
+import { type Entry, entryKinds, namedEntryKinds, urlOrigins } from '../model/entry.ts';
 import { text } from './texts.ts';
 
 export const installableControllers = ['traefik'] as const;
 
-const namedEntries = ['service', 'node-port', 'outside', 'ingress', 'gateway'] as const;
 const entryUrl = text.superRefine((value, context) => {
   const problem = entryUrlProblem(value);
   if (problem) context.addIssue({ code: 'custom', message: problem });
@@ -24,7 +23,7 @@ export function entryUrlProblem(value: string): string | undefined {
 
 const entrySchema = z.union(
   [
-    z.enum(namedEntries),
+    z.enum(namedEntryKinds),
     z.strictObject({
       url: entryUrl.describe('Any URL that leads to the target.'),
       from: z
@@ -41,7 +40,7 @@ const entrySchema = z.union(
         .describe('What its lines are called. Default: url.'),
     }),
   ],
-  { error: `must be one of ${namedEntries.join(', ')}, or {url, from}` },
+  { error: `must be one of ${namedEntryKinds.join(', ')}, or {url, from}` },
 );
 const MOST_ENTRIES = 6;
 

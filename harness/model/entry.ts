@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 export const entryKinds = ['service', 'node-port', 'outside', 'ingress', 'gateway', 'url'] as const;
 export type EntryKind = (typeof entryKinds)[number];
+/** Those that are asked for by their kind alone; a URL stands for itself. */
+export const namedEntryKinds = entryKinds.filter((kind) => kind !== 'url');
 
 /** From where a URL is fired at: a load agent in the cluster, or a process on the machine that runs the command. */
 export const urlOrigins = ['agent', 'here'] as const;

@@ -226,6 +226,7 @@ const settings: Readonly<Record<string, string>> = {
   streamDrain: 'end open streams in order: GOAWAY, close 1001, end of events',
   connectionAge: 'end connections in order after a while, so that new pods get some',
   surge: 'start the new pod before the old one goes (maxUnavailable 0)',
+  noSurge: 'an old pod goes before the new one starts (maxSurge 0)',
   minReadySeconds: 'a pod counts only when it stayed ready for a while',
   startupProbe: 'slow starts are not killed by liveness',
   gracePeriod: 'enough time to finish after SIGTERM',

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { combineExitCodes, type ExitCode } from '../../harness/model/errors.ts';
 import { isLost, outcomes } from '../../harness/model/load.ts';
+import { causes } from '../../harness/model/results.ts';
 import { defineScenario } from '../../harness/model/scenario.ts';
 import { suite } from '../suite.ts';
 
@@ -38,6 +40,22 @@ test('a scenario with a wrong field is refused with its path', () => {
       }),
     /"steps",\s*0,\s*"replicas"/,
   );
+});
+
+test('the published schema of results names the causes that there are, in each place', () => {
+  const schema = JSON.parse(
+    readFileSync(new URL('../../reports/json/results.schema.json', import.meta.url), 'utf8'),
+  ) as unknown;
+  const places: string[][] = [];
+  const look = (node: unknown) => {
+    if (typeof node !== 'object' || node === null) return;
+    const names = Array.isArray(node) ? node : Object.keys(node);
+    if (names.includes('killed-in-flight')) places.push([...names].sort());
+    for (const child of Object.values(node)) look(child);
+  };
+  look(schema);
+  assert.ok(places.length >= 3, `${places.length} places`);
+  for (const names of places) assert.equal(names, [...causes].sort());
 });
 
 test.run();

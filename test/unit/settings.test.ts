@@ -16,6 +16,7 @@ import {
   targetGracefulEnv,
   variantNamed,
 } from '../../harness/settings/index.ts';
+import { settingMeans } from '../../harness/words/names.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('settings');
@@ -338,6 +339,11 @@ test('a missing workload or container is a sentence', () => {
     applyVariant(ours(), baseline, { ...context, workload: { ...context.workload, ...workload } });
   assert.throws(wrong({ name: 'shop' }), /the manifests hold no Deployment "shop"/);
   assert.throws(wrong({ container: 'app' }), /has no container "app"; it has target/);
+});
+
+test('what each setting means is said to who reads the report', () => {
+  const silent = settings.map(({ name }) => name).filter((name) => settingMeans(name) === undefined);
+  assert.equal(silent, [], 'a line in harness/words/names.ts');
 });
 
 test.run();

@@ -124,6 +124,8 @@ export async function openEntries(
         open.push(at(led.address, led));
         break;
       }
+      default:
+        throw new Error(`no case for an entry of kind ${String(entry.kind satisfies never)}`);
     }
   }
   return open;
