@@ -2,6 +2,7 @@
 import { type ClusterFacts, type EmbeddedOptions, startEmbedded } from './cluster.ts';
 import type { LocalImage } from './node/images.ts';
 
+export { createAuthority } from './api/auth/certificates.ts';
 export { unsupportedIn } from './api/validation/unsupported.ts';
 export type { ClusterFacts } from './cluster.ts';
 export { EmulatorError, EmulatorUsageError } from './errors.ts';

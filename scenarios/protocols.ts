@@ -260,3 +260,138 @@ export const tcpRollout = defineScenario(
   },
   shorter,
 );
+
+const tls = 'Kubernetes documentation: TLS Secrets; RFC 5280: validity';
+/** The name that clients ask for; the Service's address is not in the certificate. */
+const serverName = 'target.test';
+const tlsOfLoad = { ca: '{authority}', serverName };
+const secret = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: `target-tls${name === 'first' ? '' : `-${name}`}` },
+  type: 'kubernetes.io/tls',
+  stringData: { 'tls.crt': `{certificate:${name}}`, 'tls.key': `{key:${name}}` },
+});
+const hardenedSettings = ['readinessProbe', 'preStop', 'gracefulShutdown', 'surge', 'streamDrain'];
+/** The kubelet writes a changed Secret into running pods at its next sync: every minute, and a tenth on top. */
+const secretReachesPodsMs = 80_000;
+
+export const tlsRollout = defineScenario(
+  {
+    id: 'tls-rollout',
+    title: 'TLS in the pod',
+    question:
+      'Does TLS that ends in the pod change what a rollout loses? What does a certificate cost that is replaced while all runs, or one that has expired and comes with the new version?',
+    source: tls,
+    group: 'connections',
+    certificates: {
+      first: { hosts: [serverName], validHours: 24 },
+      renewed: { hosts: [serverName], validHours: 48 },
+      expired: { hosts: [serverName], validHours: -1 },
+    },
+    target: {
+      env: { PROTOCOLS: 'all', TLS_FOLDER: '/tls' },
+      extra: [secret('first'), secret('expired')],
+      patches: [
+        {
+          kind: 'Deployment',
+          patch: {
+            spec: {
+              template: {
+                spec: {
+                  volumes: [{ name: 'tls', secret: { secretName: 'target-tls' } }],
+                  containers: [
+                    { name: 'target', volumeMounts: [{ name: 'tls', mountPath: '/tls', readOnly: true }] },
+                  ],
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+    settings,
+    variants: ['baseline', drained, 'certificate-renewed', 'certificate-expired'],
+    cases: {
+      'certificate-renewed': {
+        title: 'The Secret is updated; no pod is replaced',
+        settings: hardenedSettings,
+        steps: [
+          {
+            step: 'patch',
+            kind: 'Secret',
+            name: 'target-tls',
+            patch: { stringData: secret('renewed').stringData },
+          },
+          { step: 'wait', for: 'time', ms: secretReachesPodsMs },
+        ],
+      },
+      'certificate-expired': {
+        title: 'The new version brings a certificate that has expired',
+        settings: hardenedSettings,
+        // In one rollout, as one change of the template does it.
+        steps: [
+          { step: 'pause' },
+          {
+            step: 'patch',
+            patch: {
+              spec: {
+                template: {
+                  spec: { volumes: [{ name: 'tls', secret: { secretName: 'target-tls-expired' } }] },
+                },
+              },
+            },
+          },
+          { step: 'set-image', image: 'next' },
+          { step: 'resume' },
+          { step: 'wait', for: 'settled', limitMs: 180_000 },
+        ],
+      },
+    },
+    load: [
+      { lane: 'new', tls: tlsOfLoad, rate: { shape: 'constant', ratePerSecond: 50 } },
+      {
+        lane: 'kept',
+        protocol: 'http2',
+        tls: tlsOfLoad,
+        connections: 10,
+        rate: { shape: 'constant', ratePerSecond: 50 },
+      },
+    ],
+    steps: rollout,
+    claims: [
+      loses('http1+tls-new', 'Without the settings, new connections are lost while pods are replaced.', tls),
+      safe('http1+tls-new', 'With the settings, no new connection is lost: TLS changes nothing.', tls),
+      safe('http2+tls-kept', 'With a drain no request of HTTP/2 through TLS is lost.', tls),
+      {
+        id: 'renewed-in-use',
+        text: 'A certificate that is replaced in the Secret reaches pods that run, and new connections are shown it.',
+        source: tls,
+        appliesTo: { variant: 'certificate-renewed', lane: 'http1+tls-new' },
+        that: [{ measure: 'certificates', equals: 2 }],
+      },
+      {
+        id: 'renewed-costs-nothing',
+        text: 'Replacing it costs no request, on new connections and on those that are open.',
+        source: tls,
+        appliesTo: { variant: 'certificate-renewed' },
+        that: [{ measure: 'lost', atMost: 0 }],
+      },
+      {
+        id: 'expired-is-lost',
+        text: 'Probes do not look at certificates: the rollout completes, and new connections are lost.',
+        source: 'Kubernetes documentation: probes skip the verification of certificates',
+        appliesTo: { variant: 'certificate-expired', lane: 'http1+tls-new' },
+        that: [{ measure: 'lost:tls', atLeast: 1 }],
+      },
+      {
+        id: 'expired-is-named',
+        text: 'Each of them is lost for this one reason: the certificate has expired.',
+        source: 'RFC 5280: validity',
+        appliesTo: { variant: 'certificate-expired', lane: 'http1+tls-new' },
+        that: [{ measure: 'tlsReasons', equals: 'CERT_HAS_EXPIRED' }],
+      },
+    ],
+  },
+  shorter,
+);

@@ -9,7 +9,7 @@ import {
   journalSchemaVersion,
   type RecordOf,
 } from '../model/journal.ts';
-import { BUCKET_MS, outcomes, phases, timeLimitMs } from '../model/load.ts';
+import { BUCKET_MS, outcomes, phases, streamEnds, timeLimitMs } from '../model/load.ts';
 import { noSeal, sealOf, unsealed } from '../model/seal.ts';
 import { firstBroken } from './identities/index.ts';
 
@@ -343,7 +343,24 @@ function isSoundDelta(delta: unknown): boolean {
   return (
     isListOf(delta.buckets, isSoundBucket) &&
     isListOf(delta.failures, isSoundFailure) &&
-    isListOf(delta.intervals, isSoundInterval)
+    isListOf(delta.intervals, isSoundInterval) &&
+    (delta.lives === undefined || isListOf(delta.lives, isSoundLife))
+  );
+}
+
+const lifeEnds: ReadonlySet<string> = new Set(streamEnds);
+
+function isSoundLife(life: unknown): boolean {
+  return (
+    isObject(life) &&
+    isCount(life.stream) &&
+    isMs(life.openedMs) &&
+    isMs(life.endedMs) &&
+    lifeEnds.has(life.end as string) &&
+    isText(life.code) &&
+    (life.pod === undefined || isText(life.pod)) &&
+    isCount(life.messages) &&
+    (life.backMs === null || isMs(life.backMs))
   );
 }
 

@@ -12,8 +12,10 @@ import {
   type OutcomeCounts,
   outcomes,
   type Percentiles,
+  type StreamLife,
   type StreamPlan,
 } from '../model/load.ts';
+import { sumOfCounts } from '../model/merge-load.ts';
 import type { Clocks } from './clocks.ts';
 import type { Journal } from './read.ts';
 import type { Asked, Witness } from './witness.ts';
@@ -58,6 +60,8 @@ export interface Stream {
   readonly control: boolean;
   /** It goes through a proxy (an ingress, a gateway, somebody's URL). */
   readonly proxied: boolean;
+  /** Connections, streams or slots of the plan. */
+  readonly connections: number;
   /** Prefix of its request ids; undefined: they have none. */
   readonly requestIds: string | undefined;
   readonly ends: readonly RecordOf<'stream-end'>['end'][];
@@ -68,6 +72,10 @@ export interface Stream {
   readonly outcomes: OutcomeCounts;
   readonly lost: number;
   readonly races: number;
+  /** What its protocol counts beside outcomes, by name. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Of lane `stream`, in order of their ends; each agent numbers its own streams from 0. */
+  readonly lives: readonly StreamLife[];
   readonly failures: readonly PlacedFailure[];
   readonly failuresDropped: number;
   readonly runs: readonly LostRun[];
@@ -142,6 +150,7 @@ function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: 
   const answers = new Map<string, AnswerSpan>();
   const failures: PlacedFailure[] = [];
   const runs: LostRun[] = [];
+  const lives: StreamLife[] = [];
   const endMs = Math.max(0, ...ends.map((record) => clocks.fromAgent(record.agent, record.end.durationMs)));
   for (const { agent, frame, line } of journal.frames) {
     const delta = frame.streams[id];
@@ -180,6 +189,8 @@ function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: 
         line,
       });
     }
+    for (const life of delta.lives ?? [])
+      lives.push({ ...life, openedMs: life.openedMs + shiftMs, endedMs: life.endedMs + shiftMs });
     for (const run of delta.intervals) {
       runs.push({
         agent,
@@ -206,6 +217,7 @@ function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: 
     control: id === CONTROL_STREAM,
     proxied: entry !== undefined && isProxied(entry),
     requestIds,
+    connections: plan.connections,
     ends: ends.map((record) => record.end),
     scheduled,
     attempts: ends.length > 0 ? sum((end) => end.attempts) : framed.sent,
@@ -214,6 +226,8 @@ function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: 
     outcomes: total,
     lost: countLost(total),
     races: sum((end) => end.races),
+    counters: ends.reduce<Record<string, number>>((sum, { end }) => sumOfCounts(sum, end.counters ?? {}), {}),
+    lives: lives.sort((a, b) => a.endedMs - b.endedMs),
     failures,
     failuresDropped: sum((end) => end.failuresDropped),
     runs,

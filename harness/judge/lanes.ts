@@ -3,10 +3,12 @@
 import { addOutcomes, countLost, type Stream } from '../journal/streams.ts';
 import type { Hop } from '../model/entry.ts';
 import { BUCKET_MS, isLost, type Lane, type OutcomeCounts, type Percentiles } from '../model/load.ts';
+import { sumOfCounts } from '../model/merge-load.ts';
 import type { Cause, LaneResult, LossWindow } from '../model/results.ts';
 import { attributeWindows } from './causes/attribute.ts';
 import type { Scene } from './causes/scene.ts';
 import type { Way } from './causes/through.ts';
+import { judgeOpenStreams } from './open-streams.ts';
 import { lossRate } from './statistics.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
@@ -50,9 +52,30 @@ export function judgeLane(
     sendLagMs: worst(streams.map((stream) => stream.sendLagMs)),
     causes: sumCauses(attributed),
     ...(way && { hops: sumHops(attributed), ...way.retries(streams) }),
+    ...countersOf(streams),
+    ...tlsReasonsOf(streams),
+    ...(lane === 'stream' && {
+      openStreams: judgeOpenStreams(
+        sum((stream) => stream.connections),
+        streams.flatMap((stream) => stream.lives),
+      ),
+    }),
     windows: attributed,
   };
   return { result, lastRouted };
+}
+
+/** Of handshakes that failed, as far as failures are listed: how many each reason. */
+function tlsReasonsOf(streams: readonly Stream[]): Pick<LaneResult, 'tlsReasons'> {
+  const reasons: Record<string, number> = {};
+  for (const { outcome, code } of streams.flatMap((stream) => stream.failures))
+    if (outcome === 'tls') reasons[code] = (reasons[code] ?? 0) + 1;
+  return Object.keys(reasons).length > 0 ? { tlsReasons: reasons } : {};
+}
+
+function countersOf(streams: readonly Stream[]): Pick<LaneResult, 'counters'> {
+  const counters = streams.reduce<Record<string, number>>((sum, one) => sumOfCounts(sum, one.counters), {});
+  return Object.keys(counters).length > 0 ? { counters } : {};
 }
 
 /** From the first lost attempt's due time to the last loss's end (a timeout ends later than the next success is due). */

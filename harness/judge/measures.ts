@@ -9,7 +9,7 @@ import type { Stream } from '../journal/streams.ts';
 import type { Witness } from '../journal/witness.ts';
 import { hops } from '../model/entry.ts';
 import { type ByLine, linesOf } from '../model/line.ts';
-import { BUCKET_MS, lostOutcomes } from '../model/load.ts';
+import { BUCKET_MS, certificateCounter, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
 import type { Scene } from './causes/scene.ts';
 import { placementMeasures } from './placement.ts';
@@ -84,6 +84,18 @@ function laneMeasures(result: LaneResult): Found {
   found.repeated = result.deliveries?.repeated;
   found.hidden = result.deliveries?.hidden;
   found.retriedByLog = result.retriedByLog;
+  const { counters = {}, openStreams, tlsReasons } = result;
+  if (tlsReasons) found.tlsReasons = Object.keys(tlsReasons).sort().join(', ');
+  const certificates = Object.keys(counters).filter((name) => name.startsWith(certificateCounter)).length;
+  if (certificates > 0) found.certificates = certificates;
+  for (const name in counters)
+    if (!name.startsWith(certificateCounter)) found[`counter:${name}`] = counters[name];
+  if (openStreams) {
+    found.streamsBackP50Ms = openStreams.back?.p50Ms;
+    found.streamsBackMaxMs = openStreams.back?.maxMs;
+    found.streamsNotBack = openStreams.notBack;
+    found.streamsBackPerSecondMax = openStreams.storm?.perSecond;
+  }
   return found;
 }
 

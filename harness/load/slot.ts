@@ -11,8 +11,9 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import type { Outcome, Phase } from '../model/load.ts';
 import type { Ending, Slot as MeterSlot, Route } from './engine.ts';
 import { decisiveError, outcomeOfError, type SystemError, timeoutCodes } from './outcome.ts';
+import type { CertificatesSeen } from './protocols/tls.ts';
 import type { ResponseParser } from './response-parser.ts';
-import type { SourcePorts } from './source-ports.ts';
+import { isPortTaken, PORTS_TRIED, type SourcePorts } from './source-ports.ts';
 
 /** What a slot needs from its stream, and tells it. */
 export interface SlotOwner {
@@ -20,6 +21,7 @@ export interface SlotOwner {
   readonly host: string;
   readonly port: number;
   readonly tls: ConnectionOptions;
+  readonly certificates: CertificatesSeen;
   readonly keepsConnections: boolean;
   readonly noDelay: boolean;
   readonly head: boolean;
@@ -51,8 +53,6 @@ const ONE_BYTE = Buffer.from(' ');
 const ofSocket = Symbol('slot');
 const freePort = Symbol('free port');
 type SlotSocket = Socket & { [ofSocket]?: Slot | undefined; [freePort]?: (() => void) | undefined };
-/** A port that the kernel does not give (somebody else's, or still resting) is passed over, this often. */
-const PORTS_TRIED = 5;
 
 export class Slot implements MeterSlot {
   deadlineMs = 0;
@@ -211,6 +211,7 @@ export class Slot implements MeterSlot {
 
   ready(): void {
     if (!this.busy) return;
+    if (this.#owner.secure) this.#owner.certificates.saw(this.#socket as Socket as TLSSocket);
     this.#usable = true;
     this.#write();
   }
@@ -313,8 +314,6 @@ export class Slot implements MeterSlot {
     this.#owner.retire(socket);
   }
 }
-
-const isPortTaken = ({ code }: SystemError): boolean => code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL';
 
 function onReady(this: SlotSocket): void {
   this[ofSocket]?.ready();

@@ -4,6 +4,12 @@
 import type { SourcePortRange, StreamPlan } from '../model/load.ts';
 import { Fifo } from './fifo.ts';
 
+/** A port that the kernel does not give (somebody else's, or still resting) is passed over, this often. */
+export const PORTS_TRIED = 5;
+
+export const isPortTaken = ({ code }: { readonly code?: string }): boolean =>
+  code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL';
+
 /**
  * A closed connection holds its port for this long: TIME_WAIT, which the kernel does not shorten (TCP_TIMEWAIT_LEN).
  * Entries of connection tracking rest up to 120 s (nf_conntrack_tcp_timeout_time_wait); a SYN on one that has been

@@ -364,6 +364,9 @@ export const percentilesSchema = z.object({
 });
 export type Percentiles = z.infer<typeof percentilesSchema>;
 
+/** Begins the names of counters that say how many connections were shown a certificate; each has its own. */
+export const certificateCounter = 'certificate ';
+
 /** Totals of one stream when every attempt has ended. */
 export const streamEndSchema = z.object({
   stream: z.string(),

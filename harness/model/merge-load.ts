@@ -63,7 +63,8 @@ function sumOfBuckets(a: Bucket, b: Bucket): Bucket {
   };
 }
 
-function sumOfCounts(
+/** By name. */
+export function sumOfCounts(
   a: Readonly<Record<string, number>>,
   b: Readonly<Record<string, number>>,
 ): Record<string, number> {

@@ -4,7 +4,7 @@ import type { Hop, MeasuredEntry } from './entry.ts';
 import type { JoinedFinding } from './finding.ts';
 import type { ClusterInfo } from './journal.ts';
 import type { ByLine, LineId } from './line.ts';
-import type { OutcomeCounts, Percentiles } from './load.ts';
+import type { OutcomeCounts, Percentiles, StreamLife } from './load.ts';
 import type { Substituted } from './own-target.ts';
 import type { MeasuredAgain, VariantNotRun } from './run.ts';
 import type { RunStanding } from './run-summary.ts';
@@ -158,6 +158,22 @@ export interface LossWindow {
   readonly causes: readonly CauseShare[];
 }
 
+/** How open streams ended, after how long each was back, and how fast all of them came back. Times in ms. */
+export interface OpenStreamsResult {
+  /** That the load kept open. */
+  readonly streams: number;
+  /** Most frequent first; without those that were open at the end of the load. */
+  readonly ends: readonly { readonly how: StreamLife['end']; readonly code: string; readonly count: number }[];
+  /** From the end of a stream until it was open again; null: none was. */
+  readonly back: { readonly p50Ms: number; readonly p90Ms: number; readonly maxMs: number } | null;
+  /** Streams that were not open again before the load ended. */
+  readonly notBack: number;
+  /** Most streams that were opened again within one second, and when it began; null: none was. */
+  readonly storm: { readonly perSecond: number; readonly atMs: number } | null;
+  /** By the pod that it was on ("" where that is not known): streams that ended. */
+  readonly endedByPod: Readonly<Record<string, number>>;
+}
+
 export interface LaneResult {
   readonly scheduled: number;
   readonly attempts: number;
@@ -186,6 +202,12 @@ export interface LaneResult {
   };
   /** Requests that the entry's access log says were sent again and answered as expected. */
   readonly retriedByLog?: number;
+  /** What its protocol counts beside outcomes, by name (docs/protocols.md). */
+  readonly counters?: Readonly<Record<string, number>>;
+  /** Of handshakes that failed, by reason: "CERT_HAS_EXPIRED" … */
+  readonly tlsReasons?: Readonly<Record<string, number>>;
+  /** Of a line of open streams: the lives that ended before the load did. */
+  readonly openStreams?: OpenStreamsResult;
   readonly windows: readonly LossWindow[];
 }
 

@@ -360,6 +360,21 @@ export const scenarioSchema = z.object({
       alone: z.boolean().default(false),
     })
     .default({ nodes: 1, images: [], clusters: [...clusterKinds], metrics: false, alone: false }),
+  /**
+   * Made when it runs, by an authority of that run. Texts of the target, the load and the steps stand for them:
+   * `{authority}`, and of each `{certificate:NAME}` and `{key:NAME}`, all PEM. They are for the built-in target.
+   */
+  certificates: z
+    .record(
+      z.string().regex(/^[a-z][a-z-]*$/),
+      z.object({
+        /** Names of the server. */
+        hosts: z.array(z.string()).min(1),
+        /** From its making; below 0 it has expired. */
+        validHours: z.number().min(-8760).max(8760),
+      }),
+    )
+    .optional(),
   /** Where load comes in, side by side. Default: what the command says, else the Service alone. */
   entries: z.array(entrySchema).max(6).optional(),
   /** The controller that is installed for entries `ingress` and `gateway`, on a cluster of ours. */

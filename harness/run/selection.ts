@@ -223,6 +223,8 @@ export function cannotRun(
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
   if (scenario.entries?.some((entry) => entry.kind === 'gateway') && !gatewayApi)
     return 'It needs the Gateway API, which this cluster lacks (--gateway-api FILE with its standard CRDs).';
+  const withoutVolumes = scenario.certificates && info.notes.find((note) => /volumes are refused/.test(note));
+  if (withoutVolumes) return `Its pods mount a Secret: ${withoutVolumes}`;
   if (needs.metrics && !metrics)
     return 'It needs the metrics API (metrics-server), which this cluster lacks.';
   if (scenario.steps.some((step) => step.step === 'proxy-delay') && !cluster.delayProxy) {

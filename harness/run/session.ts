@@ -1,6 +1,7 @@
 // What every command that runs experiments does around them: cluster up, images there, context made, all ended again.
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { createAuthority } from '../../emulator/index.ts';
 import type { CreateOptions, RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
@@ -160,6 +161,7 @@ async function openSession<T>(
       gatewayClass: configuration.load.gatewayClass,
     },
     preStopSeconds: configuration.preStopSeconds ?? defaultPreStopSeconds,
+    makeAuthority: createAuthority,
     configuration: configuration as unknown as Record<string, unknown>,
     arguments: request.arguments,
     signal,

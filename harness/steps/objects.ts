@@ -14,6 +14,7 @@ const pathOf: Readonly<Record<string, string>> = {
   StatefulSet: '/apis/apps/v1/namespaces/NS/statefulsets',
   Service: '/api/v1/namespaces/NS/services',
   ConfigMap: '/api/v1/namespaces/NS/configmaps',
+  Secret: '/api/v1/namespaces/NS/secrets',
   Pod: '/api/v1/namespaces/NS/pods',
   HorizontalPodAutoscaler: '/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers',
   PodDisruptionBudget: '/apis/policy/v1/namespaces/NS/poddisruptionbudgets',

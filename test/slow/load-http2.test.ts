@@ -88,6 +88,20 @@ test('a server of node:http2: many streams on few connections, bodies both ways'
   assert.is(bytes, 20 * body.length);
 });
 
+test('gRPC: a target that expects a status of HTTP still has calls that end with OK; a number of gRPC counts', async () => {
+  const table: [string, number[], string][] = [
+    ['whole', [204], 'ok'],
+    ['status UNAVAILABLE', [204], 'grpc-status'],
+    ['status UNAVAILABLE', [14], 'ok'],
+  ];
+  for (const [answer, expectStatus, outcome] of table) {
+    const server = await startWireServer(h2Service(grpcFaults, () => answer));
+    const { end } = await fired(server.port, { protocol: 'grpc', expectStatus, timeoutMs: 20_000 });
+    await server.close();
+    assert.equal(end.outcomes, { [outcome]: 5 }, `${answer}, ${expectStatus} expected`);
+  }
+});
+
 test('header blocks: what we write we read, and damaged ones are told', () => {
   const fields: [string, string][] = [
     [':method', 'POST'],

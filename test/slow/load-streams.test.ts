@@ -5,7 +5,9 @@ import { createServer as createHttp2 } from 'node:http2';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import * as assert from 'uvu/assert';
 import { Meter } from '../../harness/load/meter.ts';
+import { SourcePorts } from '../../harness/load/source-ports.ts';
 import {
+  type Failure,
   type StreamEnd,
   type StreamLife,
   type StreamPlan,
@@ -28,11 +30,13 @@ const test = suite('load: streams');
 interface Fired {
   readonly end: StreamEnd;
   readonly codes: string[];
+  readonly failures: readonly Failure[];
   readonly lives: readonly StreamLife[];
 }
 
-async function fired(port: number, plan: Partial<StreamPlan>): Promise<Fired> {
+async function fired(port: number, plan: Partial<StreamPlan>, sourcePorts?: SourcePorts): Promise<Fired> {
   const meter = new Meter({
+    sourcePorts,
     plan: streamPlanSchema.parse({
       id: 'x',
       lane: 'new',
@@ -47,7 +51,7 @@ async function fired(port: number, plan: Partial<StreamPlan>): Promise<Fired> {
   meter.start();
   const end = await meter.ended;
   const { failures, lives = [] } = meter.drain();
-  return { end, codes: failures.map(({ code }) => code), lives };
+  return { end, codes: failures.map(({ code }) => code), lives, failures };
 }
 
 for (const [protocol, lanes, faults, headEnd] of [
@@ -314,6 +318,53 @@ test('each protocol against a server of each other one: named, within the time l
     'sse at mute': 'timeout RESPONSE_TIMEOUT',
     'tcp at mute': 'timeout RESPONSE_TIMEOUT',
   });
+});
+
+test('connections of every protocol come from the ports that they were given; failures name theirs', async () => {
+  const table = [
+    ['http2', 'new'],
+    ['grpc', 'kept'],
+    ['tcp', 'new'],
+    ['websocket', 'new'],
+    ['sse', 'long'],
+    ['websocket', 'stream'],
+    ['grpc', 'stream'],
+  ] as const;
+  for (const [protocol, lane] of table) {
+    const seen: number[] = [];
+    const server = createTcp((socket) => {
+      seen.push(socket.remotePort ?? 0);
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.resetAndDestroy());
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    // Somebody listens on the second one.
+    const taken = createTcp();
+    taken.listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port: second } = taken.address() as AddressInfo;
+    const from = second - 1;
+    const { end, failures } = await fired(
+      (server.address() as AddressInfo).port,
+      { protocol, lane, maxDurationMs: 20, timeoutMs: 20_000 },
+      new SourcePorts({ from, to: from + 400 }),
+    );
+    server.close();
+    taken.close();
+    const what = `${protocol}, lane ${lane}`;
+    assert.is(end.attempts, 10, what);
+    assert.ok(seen.length > 0 && new Set(seen).size === seen.length, what);
+    assert.ok(
+      seen.every((one) => one >= from && one <= from + 400 && one !== second),
+      `${what}: ${seen.join()}`,
+    );
+    assert.is(failures.length, 10, what);
+    for (const { localPort, openedMs, endMs } of failures) {
+      assert.ok(localPort !== undefined && seen.includes(localPort), `${what}: ${localPort}`);
+      assert.ok(openedMs !== undefined && openedMs <= endMs, what);
+    }
+  }
 });
 
 test.run();

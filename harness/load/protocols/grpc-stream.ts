@@ -1,13 +1,13 @@
 // A stream of a gRPC server as a channel: a call whose answer is many messages.
 import type { Outcome, Phase } from '../../model/load.ts';
-import type { Ending, EngineOwner } from '../engine.ts';
+import type { EngineOwner } from '../engine.ts';
 import { grpcRequest, judgeGrpcHead, judgeGrpcStatus } from './grpc.ts';
 import { GrpcMessages } from './grpc-messages.ts';
 import type { H2Connection, H2Headers, H2User } from './h2/connection.ts';
 import { H2Pool } from './h2/slot.ts';
 import type { Channel, ChannelUser } from './single.ts';
 import { cuts } from './sse.ts';
-import type { Destination } from './wire.ts';
+import type { Destination, Wire } from './wire.ts';
 
 /** Statuses by which a server ends a stream in order: all was said, or it goes away and says so. */
 const inOrder: ReadonlySet<string> = new Set(['OK', 'UNAVAILABLE', 'CANCELLED']);
@@ -43,20 +43,13 @@ class GrpcStream implements Channel, H2User {
     connection.request(pool.request, this);
   }
 
-  get number(): number {
-    return this.#connection.wire.number;
-  }
-  get routedTo(): string | undefined {
-    return this.#connection.wire.routedTo;
+  get wire(): Wire {
+    return this.#connection.wire;
   }
   get phase(): Phase {
     if (this.#phase !== 'connect') return this.#phase;
     const { phase } = this.#connection.wire;
     return phase === 'open' ? 'first-byte' : phase;
-  }
-
-  openingExpired(): Ending {
-    return this.#connection.wire.openingExpired();
   }
 
   close(): void {

@@ -35,7 +35,10 @@ export const healthCheck = 'grpc.health.v1.Health/Check';
 
 export class GrpcEngine extends H2Engine {
   constructor(owner: EngineOwner) {
-    super(owner, grpcRequest, (expected) => new UnaryReader(expected));
+    // A target's expected statuses are those of HTTP; what can be a number of gRPC is one.
+    super(owner, grpcRequest, (expected) =>
+      new UnaryReader(expected.filter((status) => status < grpcStatusNames.length)),
+    );
   }
 }
 

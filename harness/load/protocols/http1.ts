@@ -11,7 +11,7 @@ import { ResponseParser } from '../response-parser.ts';
 import { RetiredSockets } from '../retired-sockets.ts';
 import { Slot, type SlotOwner } from '../slot.ts';
 import type { SourcePorts } from '../source-ports.ts';
-import { tlsOptions } from './tls.ts';
+import { CertificatesSeen, tlsOptions } from './tls.ts';
 
 /** autocannon clients behind the slots of lanes `new` and `long`: each costs it memory, and one can serve many slots. */
 const clientsLimit = 50;
@@ -36,6 +36,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
   readonly host: string;
   readonly port: number;
   readonly tls: ConnectionOptions;
+  readonly certificates = new CertificatesSeen();
   readonly keepsConnections: boolean;
   readonly noDelay: boolean;
   readonly head: boolean;
@@ -79,7 +80,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
   }
 
   counters(): Readonly<Record<string, number>> {
-    return {};
+    return this.certificates.counters();
   }
 
   async identities(end: StreamEnd, answered: number): Promise<readonly Identity[]> {

@@ -3,18 +3,15 @@
 import type { Outcome, Phase } from '../../model/load.ts';
 import type { Attempt, Ending, EngineOwner, Identity, Slot, SlotEngine } from '../engine.ts';
 import { timeoutCodes } from '../outcome.ts';
-import type { Destination } from './wire.ts';
+import type { Destination, Wire } from './wire.ts';
 
 /** A stream as its user sees it: one life of one connection. */
 export interface Channel {
-  readonly number: number;
+  readonly wire: Wire;
   readonly bytes: number;
   readonly phase: Phase;
-  readonly routedTo: string | undefined;
   readonly status: number;
   readonly pod: string | undefined;
-  /** How an attempt ends whose time is over while it opens. */
-  openingExpired(): Ending;
   /** `number` comes back with it. Absent where only the server sends. */
   send?(number: number): void;
   /** In order where the protocol has an order; the user hears nothing any more. */
@@ -64,7 +61,7 @@ export class SingleEngine implements SlotEngine {
   fired(): void {}
 
   counters(): Readonly<Record<string, number>> {
-    return {};
+    return this.#to.certificates.counters();
   }
 
   identities(): readonly Identity[] {
@@ -108,13 +105,19 @@ class SingleSlot implements Slot, ChannelUser {
     return this.#channel?.status ?? 0;
   }
   get connection(): number {
-    return this.#channel?.number ?? 0;
+    return this.#channel?.wire.number ?? 0;
   }
   get pod(): string | undefined {
     return this.#channel?.pod;
   }
   get routedTo(): string | undefined {
-    return this.#channel?.routedTo;
+    return this.#channel?.wire.routedTo;
+  }
+  get localPort(): number | undefined {
+    return this.#channel?.wire.localPort;
+  }
+  get openedMs(): number {
+    return this.#channel?.wire.openedMs ?? this.startMs;
   }
 
   fire(sequence: number, dueMs: number, startMs: number): void {
@@ -129,7 +132,7 @@ class SingleSlot implements Slot, ChannelUser {
     const { phase } = this;
     const ending: Ending =
       phase === 'connect' || phase === 'tls'
-        ? (this.#channel?.openingExpired() ?? { outcome: 'timeout', code: 'CONNECT_TIMEOUT' })
+        ? (this.#channel?.wire.openingExpired() ?? { outcome: 'timeout', code: 'CONNECT_TIMEOUT' })
         : { outcome: 'timeout', code: timeoutCodes[phase] };
     this.#channel?.close();
     return ending;

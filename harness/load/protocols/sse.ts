@@ -6,7 +6,7 @@ import { outcomeOfStatus } from '../outcome.ts';
 import { ResponseParser } from '../response-parser.ts';
 import { EventParser } from './event-parser.ts';
 import { type Channel, type ChannelUser, type Conversation, SingleEngine } from './single.ts';
-import { Destination, Wire, type WireUser } from './wire.ts';
+import { Destination, phaseOn, Wire, type WireUser } from './wire.ts';
 
 /** What our own target calls the last event of a stream that it ends before it is whole. */
 const endedEarly = 'end';
@@ -54,14 +54,13 @@ export const hasHeader = (headers: Readonly<Record<string, string>>, wanted: str
   Object.keys(headers).some((name) => name.toLowerCase() === wanted);
 
 class EventStream implements Channel, WireUser {
-  readonly #wire: Wire;
+  readonly wire: Wire;
   readonly #user: ChannelUser;
   readonly #request: Buffer;
   readonly #parser: ResponseParser;
   readonly #events: EventParser;
   readonly #expected: readonly number[];
   #contentType = '';
-  #sent = false;
   #open = false;
   #over = false;
 
@@ -84,17 +83,11 @@ class EventStream implements Channel, WireUser {
     this.#events = new EventParser(() => {
       if (!this.#over && this.#events.type !== endedEarly) user.message(this.#events.number);
     });
-    this.#wire = new Wire(to, this);
+    this.wire = new Wire(to, this);
   }
 
-  get number(): number {
-    return this.#wire.number;
-  }
   get bytes(): number {
-    return this.#wire.bytes;
-  }
-  get routedTo(): string | undefined {
-    return this.#wire.routedTo;
+    return this.wire.bytes;
   }
   get status(): number {
     return this.#parser.status;
@@ -103,23 +96,16 @@ class EventStream implements Channel, WireUser {
     return this.#parser.pod;
   }
   get phase(): Phase {
-    if (!this.#sent) return this.#wire.phase === 'open' ? 'first-byte' : this.#wire.phase;
-    if (this.#parser.inBody) return 'body';
-    return this.#wire.bytes > 0 ? 'headers' : 'first-byte';
-  }
-
-  openingExpired(): Ending {
-    return this.#wire.openingExpired();
+    return phaseOn(this.wire, this.#parser.inBody);
   }
 
   close(): void {
     this.#over = true;
-    this.#wire.destroy();
+    this.wire.destroy();
   }
 
   opened(): void {
-    this.#sent = true;
-    this.#wire.write(this.#request);
+    this.wire.write(this.#request);
   }
 
   read(buffer: Buffer, length: number): void {

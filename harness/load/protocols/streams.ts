@@ -53,7 +53,8 @@ export class OpenStreams implements StreamEngine {
   }
 
   counters(): Readonly<Record<string, number>> {
-    return { ...this.#shared.counts, ...this.#shared.pool?.counters() };
+    const { counts, pool, certificates } = this.#shared;
+    return { ...counts, ...(pool ? pool.counters() : certificates.counters()) };
   }
 
   identities(): readonly Identity[] {
@@ -80,6 +81,7 @@ export class OpenStreams implements StreamEngine {
 /** What all streams of the lane have in common. */
 class Shared {
   readonly owner: EngineOwner;
+  readonly certificates: Destination['certificates'];
   readonly expect: Expect;
   readonly lateMs: number;
   readonly lives: StreamLife[] = [];
@@ -102,6 +104,7 @@ class Shared {
 
   constructor(owner: EngineOwner, to: Destination, expect: Expect, lateMs: number) {
     this.owner = owner;
+    this.certificates = to.certificates;
     this.expect = expect;
     this.lateMs = lateMs;
     const { protocol } = owner.plan;
@@ -139,6 +142,8 @@ class Message implements Beginning {
   pod: string | undefined = undefined;
   answeredBefore: string | undefined = undefined;
   routedTo: string | undefined = undefined;
+  localPort: number | undefined = undefined;
+  openedMs = 0;
   /** Echo: on its way to the server. */
   sent = false;
   /** Echo: by which it comes back. */
@@ -243,7 +248,7 @@ class OpenStream implements ChannelUser {
       const { phase } = channel;
       const ending: Ending =
         phase === 'connect' || phase === 'tls'
-          ? channel.openingExpired()
+          ? channel.wire.openingExpired()
           : { outcome: 'timeout', code: phase === 'headers' ? 'HEADERS_TIMEOUT' : 'RESPONSE_TIMEOUT' };
       this.#shared.counts.openFailures++;
       this.#drop();
@@ -442,14 +447,17 @@ class OpenStream implements ChannelUser {
   /** What is known of the connection when a message begins or ends. */
   #describe(message: Message, channel: Channel | undefined, messages: number): void {
     if (!channel) return;
-    message.connection = channel.number;
+    const { wire } = channel;
+    message.connection = wire.number;
+    message.localPort = wire.localPort;
+    message.openedMs = wire.openedMs;
     message.nth = messages + 1;
     message.phase = channel.phase;
     message.reused = messages > 0;
     message.bytes = 0;
     message.status = channel.status;
     message.pod = channel.pod;
-    message.routedTo = channel.routedTo;
+    message.routedTo = wire.routedTo;
   }
 
   #endLife(end: StreamLife['end'], code: string): void {

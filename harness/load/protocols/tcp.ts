@@ -31,7 +31,7 @@ export class TcpEngine implements SlotEngine {
   fired(): void {}
 
   counters(): Readonly<Record<string, number>> {
-    return {};
+    return this.#to.certificates.counters();
   }
 
   identities(): readonly Identity[] {
@@ -66,6 +66,8 @@ class TcpSlot implements Slot, WireUser {
   readonly #sentText: string;
   readonly #keeps: boolean;
   #wire: Wire | undefined;
+  /** Stays after its end, for what it knows. */
+  #last: Wire | undefined;
   #busy = false;
   #sent = false;
   #came = '';
@@ -83,6 +85,12 @@ class TcpSlot implements Slot, WireUser {
     return this.#sent ? (this.bytes > 0 ? 'body' : 'first-byte') : this.#lastPhase;
   }
   #lastPhase: Phase = 'connect';
+  get localPort(): number | undefined {
+    return this.#last?.localPort;
+  }
+  get openedMs(): number {
+    return this.#last?.openedMs ?? this.startMs;
+  }
 
   fire(sequence: number, dueMs: number, startMs: number): void {
     this.sequence = sequence;
@@ -107,6 +115,7 @@ class TcpSlot implements Slot, WireUser {
     this.#wire = wire;
     this.connection = wire.number;
     this.routedTo = wire.routedTo;
+    this.#last = wire;
   }
 
   expire(): Ending {

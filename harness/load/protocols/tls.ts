@@ -1,8 +1,8 @@
 // TLS of a stream of load: what is asked of the server's certificate, and what a refusal means in plain words.
 import { isIP } from 'node:net';
-import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import { type ConnectionOptions, createSecureContext, type TLSSocket } from 'node:tls';
 import { UsageError } from '../../model/errors.ts';
-import type { StreamPlan } from '../../model/load.ts';
+import { certificateCounter, type StreamPlan } from '../../model/load.ts';
 
 /** Options for tls.connect. Throws a UsageError when a certificate or key of the plan cannot be used. */
 export function tlsOptions(plan: StreamPlan, host: string, alpn?: readonly string[]): ConnectionOptions {
@@ -36,3 +36,37 @@ function contextOf({ tls }: StreamPlan): ConnectionOptions | undefined {
     );
   }
 }
+
+/** More certificates than a rollout shows; connections beyond are counted together. */
+const certificatesMost = 20;
+
+/** How many connections were shown which certificate: whether a new one is in use, and from when to when not yet. */
+export class CertificatesSeen {
+  readonly #connections = new Map<string, { name: string; count: number }>();
+
+  /** The handshake is done. */
+  saw(socket: TLSSocket): void {
+    const certificate = socket.getPeerX509Certificate();
+    if (!certificate) return;
+    const { fingerprint256 } = certificate;
+    const known = this.#connections.get(fingerprint256);
+    if (known) known.count++;
+    else if (this.#connections.size < certificatesMost)
+      this.#connections.set(fingerprint256, { name: nameOf(certificate), count: 1 });
+    else {
+      const others = this.#connections.get('') ?? { name: `${certificateCounter}others`, count: 0 };
+      others.count++;
+      this.#connections.set('', others);
+    }
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#connections.values()].map(({ name, count }) => [name, count]));
+  }
+}
+
+const nameOf = ({ fingerprint256, validTo }: { fingerprint256: string; validTo: string }): string => {
+  const until = new Date(validTo);
+  const said = Number.isNaN(until.getTime()) ? validTo : until.toISOString().slice(0, 19);
+  return `${certificateCounter}${fingerprint256.replaceAll(':', '').slice(0, 8).toLowerCase()} (valid until ${said}Z)`;
+};

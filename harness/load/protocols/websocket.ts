@@ -8,7 +8,7 @@ import { ResponseParser } from '../response-parser.ts';
 import { type Channel, type ChannelUser, type Conversation, SingleEngine } from './single.ts';
 import { cuts, hasHeader } from './sse.ts';
 import { closeFrame, pongFrame, textFrame, WebSocketFrames } from './websocket-frames.ts';
-import { Destination, Wire, type WireUser } from './wire.ts';
+import { Destination, phaseOn, Wire, type WireUser } from './wire.ts';
 
 export class WebSocketEngine extends SingleEngine {
   constructor(owner: EngineOwner) {
@@ -38,7 +38,7 @@ const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const inOrder: ReadonlySet<number> = new Set([1000, 1001, 1005, 1012, 1013]);
 
 class WebSocketChannel implements Channel, WireUser {
-  readonly #wire: Wire;
+  readonly wire: Wire;
   readonly #to: Destination;
   readonly #user: ChannelUser;
   readonly #headers: Readonly<Record<string, string>>;
@@ -48,7 +48,6 @@ class WebSocketChannel implements Channel, WireUser {
   readonly #key = randomBytes(16).toString('base64');
   #accept = '';
   #extensions = '';
-  #sent = false;
   #open = false;
   #over = false;
 
@@ -73,20 +72,14 @@ class WebSocketChannel implements Channel, WireUser {
       message: (start) => {
         if (!this.#over) user.message(numberOf(start));
       },
-      ping: (data) => this.#wire.write(pongFrame(data)),
+      ping: (data) => this.wire.write(pongFrame(data)),
       close: (code) => this.#closed(code),
     });
-    this.#wire = new Wire(to, this);
+    this.wire = new Wire(to, this);
   }
 
-  get number(): number {
-    return this.#wire.number;
-  }
   get bytes(): number {
-    return this.#wire.bytes;
-  }
-  get routedTo(): string | undefined {
-    return this.#wire.routedTo;
+    return this.wire.bytes;
   }
   get status(): number {
     return this.#parser.status;
@@ -95,28 +88,21 @@ class WebSocketChannel implements Channel, WireUser {
     return this.#parser.pod;
   }
   get phase(): Phase {
-    if (!this.#sent) return this.#wire.phase === 'open' ? 'first-byte' : this.#wire.phase;
-    if (this.#open) return 'body';
-    return this.#wire.bytes > 0 ? 'headers' : 'first-byte';
-  }
-
-  openingExpired(): Ending {
-    return this.#wire.openingExpired();
+    return phaseOn(this.wire, this.#open);
   }
 
   send(number: number): void {
-    this.#wire.write(textFrame(`${number} ${this.#text}`));
+    this.wire.write(textFrame(`${number} ${this.#text}`));
   }
 
   close(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#open) this.#wire.end(closeFrame(1000));
-    else this.#wire.destroy();
+    if (this.#open) this.wire.end(closeFrame(1000));
+    else this.wire.destroy();
   }
 
   opened(): void {
-    this.#sent = true;
     const head = [
       `GET ${this.#to.path} HTTP/1.1`,
       ...(hasHeader(this.#headers, 'host') ? [] : [`Host: ${this.#to.authority}`]),
@@ -128,7 +114,7 @@ class WebSocketChannel implements Channel, WireUser {
       '',
       '',
     ];
-    this.#wire.write(Buffer.from(head.join('\r\n'), 'latin1'));
+    this.wire.write(Buffer.from(head.join('\r\n'), 'latin1'));
   }
 
   read(buffer: Buffer, length: number): void {
@@ -141,7 +127,7 @@ class WebSocketChannel implements Channel, WireUser {
     }
     const problem = this.#frames.read(buffer, at, length);
     if (problem && !this.#over) {
-      this.#wire.write(
+      this.wire.write(
         closeFrame(problem === 'INVALID_UTF8' ? 1007 : problem === 'MESSAGE_TOO_LARGE' ? 1009 : 1002),
       );
       this.#broke('protocol', problem);
@@ -169,14 +155,14 @@ class WebSocketChannel implements Channel, WireUser {
   #closed(code: number): void {
     if (this.#over) return;
     this.#over = true;
-    this.#wire.end(closeFrame(code === 1005 ? undefined : code));
+    this.wire.end(closeFrame(code === 1005 ? undefined : code));
     if (inOrder.has(code)) this.#user.ended(String(code), undefined);
     else this.#user.broke('stream-cut', String(code));
   }
 
   #broke(outcome: Outcome, code: string): void {
     this.#over = true;
-    this.#wire.destroy();
+    this.wire.destroy();
     this.#user.broke(outcome, code);
   }
 }

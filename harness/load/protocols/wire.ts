@@ -1,10 +1,11 @@
 // One connection of any protocol but HTTP/1.1: TCP, then TLS where the URL says so. Tells exactly once how it ended.
 import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import type { Outcome } from '../../model/load.ts';
+import type { Outcome, Phase } from '../../model/load.ts';
 import type { Ending, EngineOwner, Route } from '../engine.ts';
 import { decisiveError, outcomeOfError, type SystemError } from '../outcome.ts';
-import { tlsOptions } from './tls.ts';
+import { isPortTaken, PORTS_TRIED } from '../source-ports.ts';
+import { CertificatesSeen, tlsOptions } from './tls.ts';
 
 /** Where a stream's connections go. */
 export class Destination {
@@ -16,6 +17,8 @@ export class Destination {
   /** host:port as a request names it. */
   readonly authority: string;
   readonly tls: ConnectionOptions;
+  /** What the server showed, connection by connection. */
+  readonly certificates = new CertificatesSeen();
   readonly owner: EngineOwner;
   /** All connections read into it: what is read is used before the next read. */
   readonly readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
@@ -42,6 +45,13 @@ export interface WireUser {
   broke(outcome: Outcome, code: string): void;
 }
 
+/** How far a request and its answer are that a connection carries alone. */
+export function phaseOn({ phase, bytes }: Wire, inBody: boolean): Phase {
+  if (phase !== 'open') return phase;
+  if (inBody) return 'body';
+  return bytes > 0 ? 'headers' : 'first-byte';
+}
+
 /** Nobody listens on TCP port 1 (tcpmux, unused): the kernel refuses, as kube-proxy's REJECT rule does. */
 const refusing: Route = { host: '127.0.0.1', port: 1 };
 const EMPTY = Buffer.alloc(0);
@@ -56,11 +66,16 @@ export class Wire {
   /** Number of the connection in the stream of load. */
   readonly number: number;
   readonly routedTo: string | undefined;
+  /** The connection's own port where it was bound to one, and when it was begun, ms since the start of the load. */
+  localPort: number | undefined = undefined;
+  readonly openedMs: number;
   /** The name of the host is being looked up. */
   resolving = false;
   readonly #to: Destination;
   #user: WireUser | undefined;
   #socket: Socket | undefined;
+  /** Tries another port of its own, as long as there are tries. */
+  #otherPort: (() => void) | undefined;
 
   constructor(to: Destination, user: WireUser) {
     this.#to = to;
@@ -70,9 +85,20 @@ export class Wire {
     const route = owner.route();
     this.routedTo = route?.pod;
     const { host, port } = route ?? (route === null ? refusing : to);
+    this.openedMs = owner.now();
+    this.#connect(host, port, PORTS_TRIED);
+  }
+
+  #connect(host: string, port: number, tries: number): void {
+    const to = this.#to;
+    const { owner } = to;
+    const destination = `${host}:${port}`;
+    const localPort = owner.sourcePorts?.take(destination);
+    this.localPort = localPort;
     const options: TcpNetConnectOpts = {
       host,
       port,
+      ...(localPort !== undefined && { localPort }),
       allowHalfOpen: true,
       noDelay: true,
       ...(isIP(host) === 0 && {
@@ -87,29 +113,43 @@ export class Wire {
       onread: {
         buffer: to.readBuffer,
         callback: (length: number): boolean => {
+          if (this.#socket !== socket) return true;
           this.bytes += length;
           this.#user?.read(to.readBuffer, length);
           return true;
         },
       },
     };
+    const release = () => {
+      if (localPort !== undefined) owner.sourcePorts?.release(destination, localPort);
+    };
+    let socket: Socket;
     try {
-      this.#socket = to.secure ? this.#connectTls(options) : connectTcp(options);
+      socket = to.secure ? this.#connectTls(options) : connectTcp(options);
     } catch (error) {
       // Only an option that Node refuses gets here (a port out of range, for example).
+      release();
       setImmediate(() => this.#failed(error as SystemError));
       return;
     }
-    const socket = this.#socket;
+    this.#socket = socket;
+    this.#otherPort =
+      localPort !== undefined && tries > 1 ? () => this.#connect(host, port, tries - 1) : undefined;
     socket.on(to.secure ? 'secureConnect' : 'connect', () => {
       if (!this.#user) return;
       this.phase = 'open';
+      if (to.secure) to.certificates.saw(socket as TLSSocket);
       this.#user.opened();
     });
     socket.on('end', () => this.#ended());
     // Stays for the socket's whole life: an error of a socket that was given up is nobody's.
-    socket.on('error', (error: SystemError) => this.#failed(error));
-    socket.on('close', () => this.#broke('closed', 'CLOSE'));
+    socket.on('error', (error: SystemError) => {
+      if (this.#socket === socket) this.#failed(error);
+    });
+    socket.on('close', () => {
+      release();
+      if (this.#socket === socket) this.#broke('closed', 'CLOSE');
+    });
   }
 
   /** The protocol that TLS agreed on; undefined: none. */
@@ -184,6 +224,14 @@ export class Wire {
   #failed(any: SystemError): void {
     if (!this.#user) return;
     const error = decisiveError(any);
+    const otherPort = this.#otherPort;
+    this.#otherPort = undefined;
+    if (otherPort && this.phase === 'connect' && isPortTaken(error)) {
+      // Nothing has left yet: another port, and it is the same connection.
+      this.#socket?.destroy();
+      otherPort();
+      return;
+    }
     const connected = this.phase !== 'connect';
     // A RST behind a completed handshake that we had no time to see: the kernel reports it as a failed connect.
     if (!connected && error.code === 'ECONNRESET') this.phase = this.#to.secure ? 'tls' : 'open';

@@ -8,6 +8,8 @@ import type { HeaderRecord } from '../../model/journal.ts';
 import type { ByLine } from '../../model/line.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
+import type { Scenario } from '../../model/scenario.ts';
+import type { MakeAuthority } from './certificates.ts';
 import type { OpenEntry, Standing } from './entries.ts';
 import type { K6Means } from './k6-program.ts';
 import type { ExperimentKey } from './key.ts';
@@ -34,6 +36,8 @@ export interface RunContext {
     readonly gatewayClass?: string | undefined;
   };
   readonly preStopSeconds: number;
+  /** For scenarios with certificates. */
+  readonly makeAuthority: MakeAuthority;
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
   readonly signal: AbortSignal;
@@ -55,6 +59,8 @@ export interface ProgressEvent {
 /** An experiment whose target, control target and agents can serve; nothing fires yet. */
 export interface PreparedExperiment {
   readonly key: ExperimentKey;
+  /** The key's scenario with its certificates in place: what is deployed, fired and done. Never recorded. */
+  readonly filled: Scenario;
   readonly identity: Identity;
   /** The run's; on a cluster of somebody's it marks what is created through it. */
   readonly kube: Kube;

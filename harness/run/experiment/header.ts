@@ -20,7 +20,7 @@ export function planOf(
   { split, parts }: PreparedAgent,
 ): AgentPlan {
   const plan = loadPlan(
-    prepared.key.scenario,
+    prepared.filled,
     run.target,
     { ...prepared.addresses, entries: prepared.entries },
     run.runId,

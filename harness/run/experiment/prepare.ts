@@ -32,6 +32,7 @@ import {
   servingContainer,
 } from './address.ts';
 import { agentsReady, preparedAgents, startHere, startOutside } from './agents.ts';
+import { withCertificates } from './certificates.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
 import { installController, openEntries, type Standing, standingOf } from './entries.ts';
 import { withoutSecrets } from './header.ts';
@@ -62,13 +63,14 @@ export async function prepareExperiment(
     entries.length > 0 ? entries.map(standingOf) : [key.path === 'outside' ? 'outside' : 'inside'],
   );
   const agentsInside = standings.has('inside') ? key.agents : 1;
+  const filled = withCertificates(key.scenario, given.makeAuthority);
   given.progress({
     experiment: experimentName(key),
     doing: 'deploying target, control target and load agent',
   });
   const objects = experimentObjects(
     { ...given, kubernetesVersion: cluster.info.kubernetesVersion, namespace: cluster.namespace },
-    key,
+    { ...key, scenario: filled },
     {
       agents: agentPlacement(cluster),
       wanted: {
@@ -183,6 +185,7 @@ export async function prepareExperiment(
   }
   return {
     key,
+    filled,
     identity,
     kube: marking,
     shared: objects.namespace

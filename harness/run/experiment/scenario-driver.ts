@@ -22,7 +22,7 @@ export function scenarioDriver(run: RunContext, prepared: PreparedExperiment): D
         scene.say(describeStep(step));
         scene.journal.write({ type: 'step', index, event: 'begin', step });
         try {
-          const detail = await runStep(step, context);
+          const detail = await runStep(prepared.filled.steps[index] ?? step, context);
           scene.journal.write({ type: 'step', index, event: 'end', step, detail });
           if (!passive.has(step.step) && detail.refused !== true) await seenByWatch(context);
         } catch (error) {

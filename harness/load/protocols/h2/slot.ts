@@ -60,7 +60,11 @@ export class H2Pool implements H2Owner {
   }
 
   counters(): Readonly<Record<string, number>> {
-    return { goaways: this.goaways, goawaysHonoured: this.goawaysHonoured };
+    return {
+      goaways: this.goaways,
+      goawaysHonoured: this.goawaysHonoured,
+      ...this.to.certificates.counters(),
+    };
   }
 
   close(): void {
@@ -112,6 +116,12 @@ export class H2Slot implements Slot, H2User {
 
   get routedTo(): string | undefined {
     return this.#connection?.wire.routedTo;
+  }
+  get localPort(): number | undefined {
+    return this.#connection?.wire.localPort;
+  }
+  get openedMs(): number {
+    return this.#connection?.wire.openedMs ?? this.startMs;
   }
 
   fire(sequence: number, dueMs: number, startMs: number): void {
