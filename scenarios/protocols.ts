@@ -92,6 +92,21 @@ export const grpcScaleUp = defineScenario(
     claims: [
       safe('grpc-kept', 'New pods cost no call.', http2, 'only:readinessProbe'),
       {
+        id: 'pinned',
+        text: 'While clients keep their connections, pods that come get no call at all.',
+        source: http2,
+        appliesTo: { variant: 'only:readinessProbe', lane: 'grpc-kept' },
+        that: [{ measure: 'newPodsShare', atMost: 0 }],
+      },
+      {
+        id: 'age-moves-calls',
+        // An even share is two thirds; twelve connections that choose by chance come near it.
+        text: 'With a connection age they get a good part of the calls.',
+        source: 'gRPC: maxConnectionAge',
+        appliesTo: { variant: 'readinessProbe+streamDrain+connectionAge', lane: 'grpc-kept' },
+        that: [{ measure: 'newPodsShare', atLeast: 0.25 }],
+      },
+      {
         id: 'age-costs-nothing',
         text: 'Connections that are ended in order for their age cost no call.',
         source: http2,

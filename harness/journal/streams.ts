@@ -52,6 +52,8 @@ export interface AnswerSpan {
   firstMs: number;
   lastMs: number;
   answers: number;
+  /** By second since the load's start (by due time); seconds without one have no entry. */
+  readonly perSecond: Map<number, number>;
 }
 
 export interface Stream {
@@ -168,11 +170,19 @@ function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: 
         const count = bucket.pods[pod] ?? 0;
         const fromMs = bucket.i * BUCKET_MS + shiftMs;
         const span = answers.get(pod);
-        if (!span) answers.set(pod, { firstMs: fromMs, lastMs: fromMs + BUCKET_MS, answers: count });
+        const second = Math.max(0, Math.floor(fromMs / 1000));
+        if (!span)
+          answers.set(pod, {
+            firstMs: fromMs,
+            lastMs: fromMs + BUCKET_MS,
+            answers: count,
+            perSecond: new Map([[second, count]]),
+          });
         else {
           span.firstMs = Math.min(span.firstMs, fromMs);
           span.lastMs = Math.max(span.lastMs, fromMs + BUCKET_MS);
           span.answers += count;
+          span.perSecond.set(second, (span.perSecond.get(second) ?? 0) + count);
         }
       }
     }

@@ -37,7 +37,14 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
     const ofLine = target.filter((stream) => stream.id === line);
     const [first] = ofLine;
     if (!first) continue;
-    const judged = judgeLane(first.lane, ofLine, header.agents, scene, wayOf(facts, scene, line));
+    const judged = judgeLane(
+      first.lane,
+      ofLine,
+      header.agents,
+      scene,
+      facts.steps[0]?.atMs ?? 0,
+      wayOf(facts, scene, line),
+    );
     results[line] = judged.result;
     if (line === 'new') lastRouted = judged.lastRouted;
   }

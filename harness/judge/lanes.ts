@@ -9,6 +9,7 @@ import { attributeWindows } from './causes/attribute.ts';
 import type { Scene } from './causes/scene.ts';
 import type { Way } from './causes/through.ts';
 import { judgeOpenStreams } from './open-streams.ts';
+import { judgePodShares } from './pod-shares.ts';
 import { lossRate } from './statistics.ts';
 import { longestOutage, lossWindows, type Window } from './windows.ts';
 
@@ -24,6 +25,8 @@ export function judgeLane(
   streams: readonly Stream[],
   agents: number,
   scene: Scene,
+  /** When the first step began. */
+  changeMs: number,
   way?: Way,
 ): JudgedLane {
   const outcomes: OutcomeCounts = {};
@@ -53,6 +56,7 @@ export function judgeLane(
     causes: sumCauses(attributed),
     ...(way && { hops: sumHops(attributed), ...way.retries(streams) }),
     ...countersOf(streams),
+    ...podSharesOf(lane, streams, changeMs),
     ...tlsReasonsOf(streams),
     ...(lane === 'stream' && {
       openStreams: judgeOpenStreams(
@@ -71,6 +75,15 @@ function tlsReasonsOf(streams: readonly Stream[]): Pick<LaneResult, 'tlsReasons'
   for (const { outcome, code } of streams.flatMap((stream) => stream.failures))
     if (outcome === 'tls') reasons[code] = (reasons[code] ?? 0) + 1;
   return Object.keys(reasons).length > 0 ? { tlsReasons: reasons } : {};
+}
+
+function podSharesOf(
+  lane: Lane,
+  streams: readonly Stream[],
+  changeMs: number,
+): Pick<LaneResult, 'podShares'> {
+  const podShares = lane === 'kept' || lane === 'stream' ? judgePodShares(streams, changeMs) : undefined;
+  return podShares ? { podShares } : {};
 }
 
 function countersOf(streams: readonly Stream[]): Pick<LaneResult, 'counters'> {

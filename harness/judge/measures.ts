@@ -63,7 +63,7 @@ const round = (value: number) => Math.round(value * 1000) / 1000;
 
 function laneMeasures(result: LaneResult): Found {
   const measured = result.attempts - (result.outcomes.aborted ?? 0) - (result.outcomes.local ?? 0);
-  const found: Record<string, Measure | undefined> = {
+  const found: Record<string, Measure | null | undefined> = {
     lost: result.lost,
     attempts: result.attempts,
     races: result.races,
@@ -90,6 +90,8 @@ function laneMeasures(result: LaneResult): Found {
   if (certificates > 0) found.certificates = certificates;
   for (const name in counters)
     if (!name.startsWith(certificateCounter)) found[`counter:${name}`] = counters[name];
+  found.newPodsShare = result.podShares?.cameEndShare;
+  found.newPodsShareAfterMs = result.podShares?.cameEnoughMs;
   if (openStreams) {
     found.streamsBackP50Ms = openStreams.back?.p50Ms;
     found.streamsBackMaxMs = openStreams.back?.maxMs;

@@ -158,12 +158,31 @@ export interface LossWindow {
   readonly causes: readonly CauseShare[];
 }
 
+/** Which pod answered how much of a line whose clients keep their connections. Shares 0 to 1, of the last 3 s. */
+export interface PodSharesResult {
+  /** In order of their first answer; `came`: that was after the first step began. */
+  readonly pods: readonly {
+    readonly pod: string;
+    readonly answers: number;
+    readonly came: boolean;
+    readonly endShare: number;
+  }[];
+  /** Of all pods that came. */
+  readonly cameEndShare: number;
+  /** From the first step until they had at least half of an even share of two seconds; null: never, or none came. */
+  readonly cameEnoughMs: number | null;
+}
+
 /** How open streams ended, after how long each was back, and how fast all of them came back. Times in ms. */
 export interface OpenStreamsResult {
   /** That the load kept open. */
   readonly streams: number;
   /** Most frequent first; without those that were open at the end of the load. */
-  readonly ends: readonly { readonly how: StreamLife['end']; readonly code: string; readonly count: number }[];
+  readonly ends: readonly {
+    readonly how: StreamLife['end'];
+    readonly code: string;
+    readonly count: number;
+  }[];
   /** From the end of a stream until it was open again; null: none was. */
   readonly back: { readonly p50Ms: number; readonly p90Ms: number; readonly maxMs: number } | null;
   /** Streams that were not open again before the load ended. */
@@ -206,6 +225,8 @@ export interface LaneResult {
   readonly counters?: Readonly<Record<string, number>>;
   /** Of handshakes that failed, by reason: "CERT_HAS_EXPIRED" … */
   readonly tlsReasons?: Readonly<Record<string, number>>;
+  /** Of lanes kept and stream, where answers say which pod they are from. */
+  readonly podShares?: PodSharesResult;
   /** Of a line of open streams: the lives that ended before the load did. */
   readonly openStreams?: OpenStreamsResult;
   readonly windows: readonly LossWindow[];

@@ -1,7 +1,7 @@
 // What verdicts, causes, outcomes, lanes and settings are called in plain words, in every report.
 import { type Hop, hops } from '../model/entry.ts';
 import { type LineId, parseLineId, serviceEntry } from '../model/line.ts';
-import type { Lane, Outcome, Protocol } from '../model/load.ts';
+import type { Lane, Outcome, Protocol, StreamLife } from '../model/load.ts';
 import type { Cause, LaneResult, Verdict } from '../model/results.ts';
 import { count } from './figures.ts';
 
@@ -181,6 +181,15 @@ export const counterWords: Readonly<Record<string, string>> = {
   messagesRepeated: 'messages twice',
   messagesUnexpected: 'messages extra',
   livesDropped: 'lives unlisted',
+};
+
+/** How open streams end. */
+export const streamEndWords: Record<StreamLife['end'], string> = {
+  cut: 'cut',
+  ended: 'ended in order',
+  silent: 'silent',
+  protocol: 'broken',
+  held: 'open to the end',
 };
 
 const laneWords: Record<Lane, { readonly title: string; readonly means: string }> = {

@@ -5,7 +5,15 @@ import { lostOutcomes } from '../../harness/model/load.ts';
 import { at, clip, count, counted, duration, listed } from '../../harness/words/figures.ts';
 import { lineWords, outcomeWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import type { LaneSeries, NodeLane, PodLane, QueuePoint, Timeline } from './types.ts';
+import type {
+  LaneSeries,
+  NodeLane,
+  PodLane,
+  PodShares,
+  QueuePoint,
+  StreamComings,
+  Timeline,
+} from './types.ts';
 
 interface FigureOptions {
   readonly id: string;
@@ -21,6 +29,8 @@ const height = {
   label: 17,
   lane: 54,
   slowest: 24,
+  shares: 64,
+  comings: 30,
   ready: 34,
   queue: 44,
   node: 26,
@@ -37,11 +47,14 @@ export function figureOf(timeline: Timeline, options: FigureOptions): Markup {
   const lanes = timeline.lanes.filter((lane) => !lane.control || lane.totals.lost > 0);
   for (const lane of lanes) laneRow(rows, lane);
   for (const lane of lanes.filter((series) => !series.control)) slowestRow(rows, lane);
+  for (const { stream, comings } of lanes) if (comings) comingsRow(rows, stream, comings);
+  for (const { stream, shares } of lanes) if (shares) sharesRow(rows, stream, shares);
+  const colours = coloursOf(lanes);
   if (timeline.ready.length > 0) readyRow(rows, timeline);
   if (timeline.queue.length > 0) queueRow(rows, timeline.queue);
   // On one node there is nothing to compare.
   if (timeline.nodes.length > 1) nodeRows(rows, timeline.nodes);
-  for (const pod of timeline.pods) podRow(rows, pod, lanes);
+  for (const pod of timeline.pods) podRow(rows, pod, lanes, colours.get(pod.name));
   if (timeline.events.length > 0) eventRow(rows, timeline);
   marksBehind(rows, timeline, toMs);
   if (timeline.toMs < toMs * 0.97) {
@@ -75,6 +88,16 @@ function describe(timeline: Timeline): string {
         : `Lane ${lane.stream} lost ${count(lane.totals.lost)} between ${at(Math.min(...lossy) * lane.bucketMs)} and ${at((Math.max(...lossy) + 1) * lane.bucketMs)}.`,
     );
   }
+  for (const { stream, comings } of timeline.lanes)
+    if (comings)
+      parts.push(
+        `Of ${count(comings.streams)} streams of ${stream} at most ${count(Math.max(0, ...comings.back))} were opened again in one second.`,
+      );
+  for (const { stream, shares } of timeline.lanes)
+    if (shares)
+      parts.push(
+        `Answers of ${stream} by pod: ${listed(shares.pods.map(({ name, answers }) => `${podLabel(name)} ${count(answers.reduce((sum, one) => sum + one, 0))}`))}.`,
+      );
   const fullest = timeline.queue.toSorted((a, b) => b.backlog - a.backlog)[0];
   if (fullest) {
     parts.push(`Of the queue’s items at most ${count(fullest.backlog)} waited, at ${at(fullest.atMs)}.`);
@@ -328,6 +351,66 @@ function slowestRow(rows: Rows, lane: LaneSeries): void {
   rows.line('slowest', d);
 }
 
+/** As many colours as pods can be told apart by; after the last the first comes again. */
+const shareColours = 8;
+
+/** The same colour in every row of shares and beside the pod's own. */
+function coloursOf(lanes: readonly LaneSeries[]): ReadonlyMap<string, number> {
+  const names = new Set(lanes.flatMap(({ shares }) => shares?.pods.map(({ name }) => name) ?? []));
+  return new Map([...names].map((name, i) => [name, i % shareColours]));
+}
+
+/** Whose the answers were, as shares of each moment: the first pods at the bottom, those that came later above them. */
+function sharesRow(rows: Rows, stream: string, { bucketMs, pods }: PodShares): void {
+  const top = rows.add(
+    height.shares + height.gap,
+    html`<b>share per pod</b><small>of the answers of ${stream}; colours stand beside the pods</small>`,
+    '',
+  );
+  const bottom = top + height.shares;
+  const totals = (pods[0]?.answers ?? []).map((_, i) =>
+    pods.reduce((sum, { answers }) => sum + (answers[i] ?? 0), 0),
+  );
+  const below = totals.map(() => 0);
+  for (const [index, { answers }] of pods.entries()) {
+    rows.boxes(
+      `s-${index % shareColours}`,
+      runs(answers, bucketMs, (value, i) => {
+        const h = totals[i] ? (value / totals[i]) * height.shares : 0;
+        below[i] = (below[i] ?? 0) + h;
+        return [bottom - (below[i] ?? 0), h];
+      }),
+    );
+  }
+  rows.line('base', `M0 ${bottom}H${rows.endMs}`);
+}
+
+/** Streams that ended, and above them those that were opened again, second by second, on one scale. */
+function comingsRow(rows: Rows, stream: string, { streams, ended, back }: StreamComings): void {
+  const most = Math.max(1, ...ended, ...back);
+  const top = rows.add(
+    2 * height.comings + height.gap,
+    html`<b>streams of ${stream}</b><small><i class="swatch c-back" aria-hidden="true"></i>opened again, at most ${count(Math.max(0, ...back))}/s of ${count(streams)}</small><small><i class="swatch c-ended" aria-hidden="true"></i>ended, at most ${count(Math.max(0, ...ended))}/s</small>`,
+    '',
+  );
+  const middle = top + height.comings;
+  const scale = (height.comings - 4) / most;
+  const bars = (values: readonly number[], place: (h: number) => number) =>
+    values.flatMap((value, i) => {
+      const h = Math.max(2, value * scale);
+      return value > 0 ? [[i * 1000, (i + 1) * 1000, place(h), h] as const] : [];
+    });
+  rows.boxes(
+    'c-back',
+    bars(back, (h) => middle - h),
+  );
+  rows.boxes(
+    'c-ended',
+    bars(ended, () => middle + 1),
+  );
+  rows.line('base', `M0 ${middle}H${rows.endMs}`);
+}
+
 function readyRow(rows: Rows, timeline: Timeline): void {
   const lowest = Math.min(...timeline.ready.map((point) => point.ready));
   const most = Math.max(1, ...timeline.ready.map((point) => Math.max(point.ready, point.wanted ?? 0)));
@@ -421,12 +504,12 @@ function nodeRows(rows: Rows, nodes: readonly NodeLane[]): void {
   }
 }
 
-function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[]): void {
+function podRow(rows: Rows, pod: PodLane, lanes: readonly LaneSeries[], colour: number | undefined): void {
   const version = pod.image && clip(pod.image.split(/[:@]/).at(-1)!, 10);
   const facts = [version, pod.node, pod.restarts > 0 ? counted(pod.restarts, 'restart') : undefined];
   const top = rows.add(
     height.pod,
-    html`<span class="pod" title="${pod.name}">${podLabel(pod.name)}</span><small>${facts.filter(Boolean).join(' · ')}</small>`,
+    html`<span class="pod" title="${pod.name}">${colour !== undefined && html`<i class="swatch s-${colour}" aria-hidden="true"></i>`}${podLabel(pod.name)}</span><small>${facts.filter(Boolean).join(' · ')}</small>`,
     `tl-pod gen-${pod.generation % 2}`,
   );
   for (const state of ['pending', 'starting', 'not-ready', 'ready', 'terminating'] as const) {

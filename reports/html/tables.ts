@@ -37,6 +37,7 @@ import {
   worst,
 } from '../comparison.ts';
 import { type Content, html, idOf, type Markup } from './markup.ts';
+import { protocolRows } from './protocol-rows.ts';
 import type { JournalView, LaneSeries, Timeline } from './types.ts';
 
 interface TableOptions {
@@ -119,6 +120,7 @@ ${row('Time from first to last loss', ...cells((result) => (result.lost > 0 ? du
 ${row('Main cause', ...cells((result) => mainCause(result)))}
 ${present.some((result) => result.shed > 0) && row('Not sent: no free connection', ...cells((result) => count(result.shed)))}
 ${row('Answer time, median / 99 %', ...cells((result) => `${duration(result.latencyMs.p50)} / ${duration(result.latencyMs.p99)}`))}
+${protocolRows(results, row)}
 </tbody>`;
 }
 

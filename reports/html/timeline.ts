@@ -28,6 +28,7 @@ import {
   limits,
   type PhaseMark,
   type PodLane,
+  type PodShares,
   type PodState,
   type QueuePoint,
   type ReadyPoint,
@@ -214,6 +215,9 @@ class LaneCollector {
       lost: Map<Outcome, Map<number, number>>;
       failures: FailureRow[];
       failuresSeen: number;
+      pods: Map<string, number[]>;
+      ended: number[];
+      back: number[];
     }
   >();
 
@@ -234,7 +238,17 @@ class LaneCollector {
   add(stream: string, delta: StreamDelta, shiftMs: number, line: number): void {
     let known = this.#streams.get(stream);
     if (!known) {
-      known = { ok: [], shed: [], slowestMs: [], lost: new Map(), failures: [], failuresSeen: 0 };
+      known = {
+        ok: [],
+        shed: [],
+        slowestMs: [],
+        lost: new Map(),
+        failures: [],
+        failuresSeen: 0,
+        pods: new Map(),
+        ended: [],
+        back: [],
+      };
       this.#streams.set(stream, known);
     }
     const shift = Math.round(shiftMs / BUCKET_MS);
@@ -242,6 +256,11 @@ class LaneCollector {
       const i = Math.max(0, bucket.i + shift);
       known.shed[i] = (known.shed[i] ?? 0) + bucket.shed;
       known.slowestMs[i] = Math.max(known.slowestMs[i] ?? 0, bucket.maxMs);
+      for (const pod in bucket.pods) {
+        const answers = known.pods.get(pod) ?? [];
+        known.pods.set(pod, answers);
+        answers[i] = (answers[i] ?? 0) + (bucket.pods[pod] ?? 0);
+      }
       for (const outcome of outcomes) {
         const n = bucket.outcomes[outcome];
         if (!n) continue;
@@ -251,6 +270,15 @@ class LaneCollector {
           known.lost.set(outcome, perBucket.set(i, (perBucket.get(i) ?? 0) + n));
         }
       }
+    }
+    for (const { end, endedMs, backMs } of delta.lives ?? []) {
+      if (end === 'held') continue;
+      const add = (into: number[], ms: number) => {
+        const second = Math.max(0, Math.floor((ms + shiftMs) / 1000));
+        into[second] = (into[second] ?? 0) + 1;
+      };
+      add(known.ended, endedMs);
+      if (backMs !== null) add(known.back, endedMs + backMs);
     }
     for (const failure of delta.failures) {
       if (!isLost(failure.outcome)) continue;
@@ -298,6 +326,8 @@ class LaneCollector {
         }
         const failures = counts.failures.toSorted((a, b) => a.dueMs - b.dueMs).slice(0, limits.failures);
         const plan = this.#plans.get(stream);
+        const keeps = plan?.lane === 'kept' || plan?.lane === 'stream';
+        const seconds = Math.ceil(toMs / 1000);
         return {
           stream,
           lane: plan?.lane ?? laneOfName(stream),
@@ -310,10 +340,37 @@ class LaneCollector {
           totals: { ok: total(counts.ok), lost: lostTotal, shed: total(counts.shed) },
           failures,
           failuresOmitted: counts.failuresSeen - failures.length,
+          ...(keeps && counts.pods.size > 1 && { shares: sharesOf(counts.pods, toMs) }),
+          ...(plan?.lane === 'stream' &&
+            counts.ended.length > 0 &&
+            seconds <= limits.buckets && {
+              comings: {
+                streams: plan.connections,
+                ended: merge(counts.ended, 1, seconds, (a, b) => a + b),
+                back: merge(counts.back, 1, seconds, (a, b) => a + b),
+              },
+            }),
         };
       });
   }
 }
+
+/** Of the pods that answered most, where there are too many. */
+function sharesOf(pods: ReadonlyMap<string, readonly number[]>, toMs: number): PodShares {
+  // Half a second at least: in less the luck of single calls is drawn.
+  const factor = Math.max(5, niceFactor(Math.ceil(toMs / BUCKET_MS) / limits.shares));
+  const size = Math.ceil(toMs / BUCKET_MS / factor);
+  const shown = [...pods]
+    .toSorted(([, a], [, b]) => total(b) - total(a))
+    .slice(0, limits.sharePods)
+    .toSorted(([, a], [, b]) => firstOf(a) - firstOf(b));
+  return {
+    bucketMs: BUCKET_MS * factor,
+    pods: shown.map(([name, answers]) => ({ name, answers: merge(answers, factor, size, (a, b) => a + b) })),
+  };
+}
+
+const firstOf = (answers: readonly (number | undefined)[]): number => answers.findIndex((one) => one);
 
 const laneOfName = (stream: string): Lane => parseLineId(stream)?.kind ?? 'new';
 

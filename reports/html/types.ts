@@ -104,6 +104,24 @@ export interface LaneSeries {
   /** Lost attempts one by one, in order of due time, at most {@link limits.failures}. */
   readonly failures: readonly FailureRow[];
   readonly failuresOmitted: number;
+  /** Lanes whose clients keep their connections, where answers say which pod they are from: whose they were. */
+  readonly shares?: PodShares;
+  /** Lane stream: how many streams ended, and were opened again. */
+  readonly comings?: StreamComings;
+}
+
+/** Answers by pod in equal buckets from 0 on, by due time. */
+export interface PodShares {
+  readonly bucketMs: number;
+  /** In order of first answers. */
+  readonly pods: readonly { readonly name: string; readonly answers: readonly number[] }[];
+}
+
+/** Streams that ended and that were opened again, per second from 0 on. */
+export interface StreamComings {
+  readonly streams: number;
+  readonly ended: readonly number[];
+  readonly back: readonly number[];
 }
 
 export interface FailureRow {
@@ -187,6 +205,8 @@ export const limits = {
   pods: 60,
   events: 120,
   failures: 400,
+  shares: 120,
+  sharePods: 24,
   spansPerPod: 60,
   nodes: 12,
   countsPerNode: 200,

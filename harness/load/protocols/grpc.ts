@@ -36,8 +36,10 @@ export const healthCheck = 'grpc.health.v1.Health/Check';
 export class GrpcEngine extends H2Engine {
   constructor(owner: EngineOwner) {
     // A target's expected statuses are those of HTTP; what can be a number of gRPC is one.
-    super(owner, grpcRequest, (expected) =>
-      new UnaryReader(expected.filter((status) => status < grpcStatusNames.length)),
+    super(
+      owner,
+      grpcRequest,
+      (expected) => new UnaryReader(expected.filter((status) => status < grpcStatusNames.length)),
     );
   }
 }
