@@ -26,8 +26,11 @@ const safe = (line: string, text: string, source: string, variant = drained): Cl
   source,
   appliesTo: { variant, lane: line },
   that: [{ measure: 'lost', atMost: 0 }],
-  role: variant === drained ? 'hardened-safe' : 'fact',
+  role: variant === drained || variant === drainedGrpc ? 'hardened-safe' : 'fact',
 });
+
+/** An app that speaks gRPC is asked by gRPC. */
+const drainedGrpc = 'grpcProbe+preStop+gracefulShutdown+surge+streamDrain';
 
 const http2 = 'RFC 9113, section 6.8: GOAWAY';
 const websocket = 'RFC 6455, section 7.4.1: close code 1001';
@@ -43,8 +46,8 @@ export const grpcRollout = defineScenario(
     source: http2,
     group: 'connections',
     target: { ...target, workMs: 50 },
-    settings,
-    variants,
+    settings: settings.map((name) => (name === 'readinessProbe' ? 'grpcProbe' : name)),
+    variants: ['baseline', drainedGrpc],
     load: [
       { lane: 'kept', protocol: 'grpc', connections: 10, rate: { shape: 'constant', ratePerSecond: 100 } },
       { lane: 'stream', protocol: 'grpc', connections: 20, intervalMs: 500 },
@@ -52,11 +55,12 @@ export const grpcRollout = defineScenario(
     steps: rollout,
     claims: [
       loses('grpc-kept', 'Without the settings, calls are cut with the pods that they are pinned to.', http2),
-      safe('grpc-kept', 'With a drain (GOAWAY, then waiting) no call is lost.', http2),
+      safe('grpc-kept', 'With a drain (GOAWAY, then waiting) no call is lost.', http2, drainedGrpc),
       safe(
         'grpc-stream',
         'Streams that end with a status are opened again without a missing message.',
         http2,
+        drainedGrpc,
       ),
       {
         id: 'baseline-cuts-streams',

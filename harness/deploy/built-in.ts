@@ -36,6 +36,8 @@ export function builtInTarget(
 
 /** Longer than a rollout's step, shorter than an experiment. */
 const appSwitches = {
+  // It answers the health service where it speaks gRPC.
+  grpcProbe: { PROTOCOLS: 'all' },
   streamDrain: { STREAM_DRAIN: 'on' },
   connectionAge: { CONNECTION_AGE_MS: '5000', CONNECTION_AGE_GRACE_MS: '5000' },
 };

@@ -8,7 +8,7 @@ export const readinessProbe: Setting = {
   why: 'Without it a pod counts as ready when its process has started: the Service routes to it before it listens, and connections are refused.',
   changes: 'manifest',
   appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
-  conflictsWith: [],
+  conflictsWith: ['grpcProbe'],
   apply: (manifests, context) => {
     // A probe of the author's knows the app better than ours does.
     if (servingContainer(findWorkload(manifests, context), context).readinessProbe)

@@ -4,6 +4,7 @@ import type { Setting } from '../model/setting.ts';
 import { connectionAge } from './connection-age.ts';
 import { gracePeriod } from './grace-period.ts';
 import { gracefulShutdown } from './graceful-shutdown.ts';
+import { grpcProbe } from './grpc-probe.ts';
 import { minReadySeconds } from './min-ready-seconds.ts';
 import { noSurge } from './no-surge.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
@@ -16,6 +17,7 @@ import { topologySpread } from './topology-spread.ts';
 
 export const settings: readonly Setting[] = [
   readinessProbe,
+  grpcProbe,
   startupProbe,
   preStop,
   gracefulShutdown,

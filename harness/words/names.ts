@@ -230,6 +230,7 @@ export function lineWords(id: LineId): { readonly title: string; readonly means:
 /** Settings that the project ships; any other is called by its name. */
 const settings: Readonly<Record<string, string>> = {
   readinessProbe: 'no traffic before the app answers',
+  grpcProbe: 'no traffic before the gRPC health service answers SERVING',
   preStop: 'wait until no node routes here any more, then stop',
   gracefulShutdown: 'after SIGTERM go on serving, ask clients to leave, then close',
   streamDrain: 'end open streams in order: GOAWAY, close 1001, end of events',

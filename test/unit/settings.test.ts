@@ -109,6 +109,7 @@ test('each setting alone changes this in our Deployment, and nothing else', () =
     'gracefulShutdown',
     'streamDrain',
     'connectionAge',
+    'grpcProbe',
     'podDisruptionBudget',
   ];
   assert.equal(
@@ -129,6 +130,24 @@ test('gracefulShutdown sets the switch and keeps the rest of the environment', (
       ['ON_TERM', 'graceful'],
     ],
   );
+});
+
+test('grpcProbe asks the health service on the port that others name; our target speaks gRPC with it', () => {
+  const own = { ...context, appSwitches: { grpcProbe: { PROTOCOLS: 'all' } } };
+  const container = containerOf(apply(ours(), ['grpcProbe'], own)[1]);
+  assert.equal(container.readinessProbe, { grpc: { port: 8080 }, periodSeconds: 1, failureThreshold: 3 });
+  assert.equal(container.env.at(-1), { name: 'PROTOCOLS', value: 'all' });
+  assert.equal(
+    apply(apply(ours(), ['grpcProbe'], own), ['grpcProbe'], own),
+    apply(ours(), ['grpcProbe'], own),
+  );
+  const outcome = (where: SettingContext) => settingNamed('grpcProbe').apply(ours(), where);
+  assert.match(JSON.stringify(outcome({ ...context, kubernetesVersion: 'v1.23.0' })), /"cannot":.*v1.24/);
+  assert.match(
+    JSON.stringify(outcome({ ...context, health: { port: 'grpc', path: '/' } })),
+    /"cannot":.*named grpc/,
+  );
+  assert.throws(() => variantNamed('hardened+grpcProbe'), /readinessProbe/);
 });
 
 test('what else the app can do is switched on by its environment, and taken away again; a foreign app has none', () => {
