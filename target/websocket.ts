@@ -1,5 +1,6 @@
-// WebSocket by hand: every message comes back as it came; while stopping, close 1001 with a reason. With
-// ?push=MS a message comes by itself that often.
+// WebSocket by hand: every message comes back as it came; while stopping, close 1001 with a reason, right behind the next
+// answer: a message that crosses a close frame cannot be answered any more (RFC 6455, section 5.5.1). With ?push=MS a message
+// comes by itself that often.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,7 +9,10 @@ import { everyInterval, type Streams } from './streams.ts';
 
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const GOING_AWAY = 1001;
+/** A stream on which nothing is answered meanwhile is closed all the same. */
+const QUIET_LIMIT_MS = 2000;
 const CLOSE_LIMIT_MS = 2000;
+const FINAL = 0x80;
 const MESSAGE_LIMIT = 1024 * 1024;
 
 export function serveWebSocket(
@@ -28,21 +32,16 @@ export function serveWebSocket(
       `x-rollproof-pod: ${config.podName}\r\nx-rollproof-version: ${config.version}\r\n\r\n`,
   );
   let rest: Buffer = Buffer.alloc(0);
+  let leaving = false;
   let closing = false;
   const pushMs = Number(new URLSearchParams((request.url ?? '').split('?', 2)[1]).get('push') ?? 0);
   const stopPush =
-    pushMs > 0 ? everyInterval(pushMs, 0, (number) => send(1, Buffer.from(`{"n":${number}}`))) : () => {};
+    pushMs > 0 ? everyInterval(pushMs, 0, (number) => answer(1, Buffer.from(`{"n":${number}}`))) : () => {};
   const gone = streams.add({
     end() {
-      if (closing) return;
-      closing = true;
-      stopPush();
-      const reason = Buffer.from('going away');
-      const data = Buffer.alloc(2 + reason.length);
-      data.writeUInt16BE(GOING_AWAY);
-      reason.copy(data, 2);
-      send(8, data);
-      setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS).unref();
+      if (leaving) return;
+      leaving = true;
+      setTimeout(close, QUIET_LIMIT_MS).unref();
     },
   });
   socket.on('error', () => {});
@@ -61,13 +60,30 @@ export function serveWebSocket(
         return;
       }
       if (frame.opcode === 9) send(10, frame.data);
-      // Also what was on its way when we said that we go.
-      else if (frame.opcode < 3) send(frame.opcode, frame.data, frame.flags);
+      else if (frame.opcode < 3) answer(frame.opcode, frame.data, frame.flags);
     }
     if (rest.length > MESSAGE_LIMIT) socket.destroy();
   });
 
-  function send(opcode: number, data: Buffer, flags = 0x80): void {
+  function answer(opcode: number, data: Buffer, flags?: number): void {
+    if (closing) return;
+    send(opcode, data, flags);
+    if (leaving && (flags ?? FINAL) & FINAL) close();
+  }
+
+  function close(): void {
+    if (closing) return;
+    closing = true;
+    stopPush();
+    const reason = Buffer.from('going away');
+    const data = Buffer.alloc(2 + reason.length);
+    data.writeUInt16BE(GOING_AWAY);
+    reason.copy(data, 2);
+    send(8, data);
+    setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS).unref();
+  }
+
+  function send(opcode: number, data: Buffer, flags = FINAL): void {
     if (!socket.writable) return;
     const { length } = data;
     const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
