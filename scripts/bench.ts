@@ -11,8 +11,12 @@ import { runToExit } from '../harness/exec/command.ts';
 import { startProgram } from '../harness/exec/program.ts';
 import { bundle } from '../harness/load/bundle.ts';
 import { selfTimes } from './bench/profile.ts';
+import type { ProtocolPorts } from './bench/protocol-server.ts';
 import { type Case, type Figures, otherTools, ownTools, runPinned, type Tool } from './bench/tools.ts';
 import { parseCommandLine } from './command-line.ts';
+
+const groupNames = ['kept', 'new', 'open', 'http2', 'grpc', 'websocket'] as const;
+type Group = (typeof groupNames)[number];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const command = parseCommandLine(
@@ -20,10 +24,8 @@ const command = parseCommandLine(
     .description('the speed of the load beside raw autocannon, wrk, hey and k6')
     .option('--seconds <n>', 'length of each measurement', atLeastASecond, 4)
     .option('--repeats <n>', 'measurements of each; the median counts', wholeNumber(1, 100), 3)
-    .option('--only <groups>', 'of kept, new and open, separated by commas', chosenGroups, [
-      'kept',
-      'new',
-      'open',
+    .option('--only <groups>', `of ${groupNames.join(', ')}, separated by commas`, chosenGroups, [
+      ...groupNames,
     ])
     .option('--out <file>', 'where the figures go as JSON', 'out/bench.json')
     .option('--profile <folder>', 'also profile the meter, and put the profile there'),
@@ -68,7 +70,42 @@ const openNew: Case = {
   connections: 100,
   durationMs,
 };
+const multiplexed = {
+  lane: 'kept',
+  ratePerSecond: 0,
+  connections: 10,
+  streamsPerConnection: 10,
+  durationMs,
+} as const;
+const http2: Case = {
+  ...multiplexed,
+  name: 'HTTP/2, closed loop, 10 connections × 10 streams, without TLS',
+  protocol: 'http2',
+};
+const http2Tls: Case = {
+  ...multiplexed,
+  name: 'HTTP/2, closed loop, 10 connections × 10 streams, through TLS',
+  protocol: 'http2',
+  ca: '',
+};
+const grpc: Case = {
+  ...multiplexed,
+  name: 'gRPC unary, closed loop, 10 connections × 10 calls',
+  protocol: 'grpc',
+};
+const webSocket: Case = {
+  name: 'WebSocket, 2,000 streams, a message per second each',
+  lane: 'stream',
+  ratePerSecond: 2000,
+  connections: 2000,
+  protocol: 'websocket',
+  // Opening them is not what is measured.
+  durationMs: Math.max(durationMs, 15_000),
+};
 const groups: Readonly<Record<Group, readonly Case[]>> = {
+  http2: [http2, http2Tls],
+  grpc: [grpc],
+  websocket: [webSocket],
   kept: [closedKept],
   new: [closedNew],
   open: [openKept, openNew],
@@ -84,32 +121,42 @@ if (!pinning)
   );
 
 const generator = await bundle(join(here, 'bench', 'generator.ts'));
-const [serverProgram, ...serverArguments] = [
-  ...(pinning ? ['taskset', '-c', String(serverCore)] : []),
-  process.execPath,
-  await bundle(join(here, 'bench', 'server.ts')),
-];
-let onPort = (_: string) => {};
-const port = new Promise<string>((resolve) => {
-  onPort = resolve;
-});
-const server = startProgram(serverProgram as string, serverArguments, {
-  onLine: (line) => onPort(line.trim()),
-});
-process.once('exit', () => server.kill('SIGKILL'));
-const ended = server.ended.then(({ how, stderr }): never => {
-  throw new Error(`bench: the server ${how}: ${stderr}`);
-});
-ended.catch(() => {});
-const url = `http://127.0.0.1:${await Promise.race([port, ended])}/`;
+const server = await serverOf('server.ts');
+const url = `http://127.0.0.1:${server.said}/`;
+const protocols = cases.some(({ protocol }) => protocol) ? await serverOf('protocol-server.ts') : undefined;
+const ports = protocols && (JSON.parse(protocols.said) as ProtocolPorts);
+
+function urlOf({ protocol, ca }: Case): string {
+  if (!ports || !protocol) return url;
+  if (ca !== undefined) return `https://127.0.0.1:${ports.tls}/`;
+  return `http://127.0.0.1:${protocol === 'websocket' ? ports.webSocket : ports.plain}/`;
+}
+
+/** Starts one of the servers on its core; `said` is its first line. */
+async function serverOf(file: string) {
+  const [program = '', ...args] = [
+    ...(pinning ? ['taskset', '-c', String(serverCore)] : []),
+    process.execPath,
+    await bundle(join(here, 'bench', file)),
+  ];
+  let onSaid = (_: string) => {};
+  const said = new Promise<string>((resolve) => {
+    onSaid = resolve;
+  });
+  const running = startProgram(program, args, { onLine: (line) => onSaid(line.trim()) });
+  process.once('exit', () => running.kill('SIGKILL'));
+  const ended = running.ended.then(({ how, stderr }): never => {
+    throw new Error(`bench: the server ${how}: ${stderr}`);
+  });
+  ended.catch(() => {});
+  return { said: await Promise.race([said, ended]), stop: () => running.stop(undefined, STOP_LIMIT_MS) };
+}
 
 const present: Tool[] = [];
 for (const tool of otherTools) if (await isThere(tool.name, ['--help'])) present.push(tool);
 const missing = otherTools.filter((tool) => !present.includes(tool)).map(({ name }) => name);
 const tools = [...ownTools(generator), ...present];
 if (missing.length > 0) process.stdout.write(`Not on the PATH, so not compared: ${missing.join(', ')}.\n`);
-
-type Group = 'kept' | 'new' | 'open';
 
 /** Whether it can be started at all; what it answers is its own affair. */
 async function isThere(program: string, args: readonly string[]): Promise<boolean> {
@@ -123,8 +170,9 @@ async function isThere(program: string, args: readonly string[]): Promise<boolea
 
 function chosenGroups(text: string): Group[] {
   return list(text).map((name) => {
-    if (name === 'kept' || name === 'new' || name === 'open') return name;
-    throw new InvalidArgumentError(`There is no "${name}"; there are kept, new and open.`);
+    const found = groupNames.find((group) => group === name);
+    if (found) return found;
+    throw new InvalidArgumentError(`There is no "${name}"; there are ${groupNames.join(', ')}.`);
   });
 }
 
@@ -143,15 +191,16 @@ interface Row {
 }
 
 const report: { case: Case; rows: Row[] }[] = [];
-for (const one of cases) {
+for (const given of cases) {
+  const one = given.ca === undefined ? given : { ...given, ca: ports?.ca ?? '' };
   const runs = new Map<Tool, Figures[]>();
   // In turn, not one tool after the other: neighbours' noise then falls on all.
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const tool of tools) {
-      const command = tool.command(one, url);
+      const command = tool.command(one, urlOf(one));
       if (!command) continue;
-      const { output, cpuSeconds } = await runPinned(command, generatorCore, durationMs * 3 + 30_000);
-      const figures = tool.read(output, one, durationMs / 1000, cpuSeconds);
+      const { output, cpuSeconds } = await runPinned(command, generatorCore, one.durationMs * 3 + 30_000);
+      const figures = tool.read(output, one, one.durationMs / 1000, cpuSeconds);
       runs.set(tool, [...(runs.get(tool) ?? []), figures]);
     }
   }
@@ -160,7 +209,8 @@ for (const one of cases) {
   process.stdout.write(table(one, rows));
 }
 if (values.profile) await profile(values.profile);
-await server.stop(undefined, STOP_LIMIT_MS);
+await server.stop();
+await protocols?.stop();
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,
@@ -177,7 +227,9 @@ function median(all: readonly Figures[]): Figures {
 }
 
 function table(one: Case, rows: readonly Row[]): string {
-  const raw = rows.find((row) => row.tool === 'autocannon')?.figures;
+  // Of other protocols autocannon knows nothing: there k6 is what the others are set against.
+  const base = one.protocol ? 'k6' : 'autocannon';
+  const raw = rows.find((row) => row.tool === base)?.figures;
   const lines = rows.map(({ tool, figures }) => {
     const ratio = raw ? `${(figures.requestsPerSecond / raw.requestsPerSecond).toFixed(2)}` : '-';
     const perCore = figures.cpuMicrosPerRequest > 0 ? 1e6 / figures.cpuMicrosPerRequest : 0;
@@ -191,10 +243,10 @@ function table(one: Case, rows: readonly Row[]): string {
       (figures.p99Ms === undefined ? '-' : figures.p99Ms.toFixed(1)).padStart(8),
       (figures.sendLagP99Ms === undefined ? '-' : figures.sendLagP99Ms.toFixed(2)).padStart(10),
       String(figures.failed).padStart(7),
+      (figures.rssMb === undefined ? '-' : figures.rssMb.toFixed(0)).padStart(7),
     ].join(' ');
   });
-  const header =
-    'generator      req/s  vs. raw  cpu µs/req  req/cpu-second  of a core  p99 ms  lag p99 ms  failed';
+  const header = `generator      req/s  vs. ${one.protocol ? ' k6' : 'raw'}  cpu µs/req  req/cpu-second  of a core  p99 ms  lag p99 ms  failed  RSS MB`;
   return `\n${one.name}\n${header}\n${lines.join('\n')}\n`;
 }
 

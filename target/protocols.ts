@@ -9,7 +9,7 @@ import {
   type ServerHttp2Session,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { createSecureContext, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { TargetConfig } from './config.ts';
 import { answerGrpc, isGrpc } from './grpc.ts';
 import { Streams } from './streams.ts';
@@ -25,6 +25,8 @@ type Wrapped = Socket & { accepted?: Socket };
 /** The connection as it was accepted: through TLS a request's socket is another one. */
 export const acceptedAs = (socket: Socket): Socket => (socket as Wrapped).accepted ?? socket;
 
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
 interface Serving {
   healthy(): boolean;
   /** A request of HTTP/2 that is no gRPC: as the one of HTTP/1.1. */
@@ -36,6 +38,9 @@ export class Protocols {
   private readonly config: TargetConfig;
   private readonly http: HttpServer;
   private readonly http2 = createHttp2Server();
+  private readonly tls = createTlsServer({ ALPNProtocols: ['h2', 'http/1.1'] });
+  /** Accepted, their handshakes under way, by peer: TLS makes another socket of each. */
+  private readonly greeting = new Map<string, Socket>();
   private readonly sessions = new Map<ServerHttp2Session, Socket>();
   /** Of the session that is being made. */
   private opening: Socket | undefined;
@@ -52,6 +57,15 @@ export class Protocols {
     });
     this.http2.on('session', (session) => this.watch(session));
     this.http2.on('sessionError', () => {});
+    // Nothing is read before it is known who reads: node:http2 takes the handle itself.
+    this.tls.on('secureConnection', (secure: Wrapped & TLSSocket) => {
+      secure.accepted = this.greeting.get(peerOf(secure));
+      this.greeting.delete(peerOf(secure));
+      secure.on('error', () => {});
+      if (secure.alpnProtocol === 'h2') this.openHttp2(secure);
+      else secure.once('data', (first: Buffer) => this.hand(secure, first));
+    });
+    this.tls.on('tlsClientError', () => {});
     http.on('upgrade', (request: IncomingMessage, socket: Socket) => {
       serveWebSocket(config, request, socket, this.streams);
     });
@@ -81,27 +95,27 @@ export class Protocols {
     return this.sessions.size === 0 && this.streams.open === 0 && this.lines.size === 0;
   }
 
-  private acceptTls(socket: Socket, first: Buffer): void {
-    socket.pause();
-    socket.unshift(first);
+  private acceptTls(socket: Socket, hello: Buffer): void {
     const folder = this.config.tlsFolder as string;
     try {
       // Read for each connection: a Secret's update is in the files soon after it was made.
-      const secureContext = createSecureContext({
+      this.tls.setSecureContext({
         cert: readFileSync(`${folder}/tls.crt`),
         key: readFileSync(`${folder}/tls.key`),
       });
-      const secure = new TLSSocket(socket, {
-        isServer: true,
-        secureContext,
-        ALPNProtocols: ['h2', 'http/1.1'],
-      });
-      secure.on('error', () => socket.destroy());
-      secure.once('data', (data: Buffer) => this.hand(secure, data));
     } catch (error) {
       process.stderr.write(`target: no certificate: ${(error as Error).message}\n`);
       socket.destroy();
+      return;
     }
+    socket.pause();
+    socket.unshift(hello);
+    const peer = peerOf(socket);
+    this.greeting.set(peer, socket);
+    socket.on('close', () => {
+      if (this.greeting.get(peer) === socket) this.greeting.delete(peer);
+    });
+    this.tls.emit('connection', socket);
   }
 
   private hand(socket: Socket, first: Buffer): void {
@@ -109,15 +123,19 @@ export class Protocols {
     if (text === HTTP2_PREFACE) {
       socket.pause();
       socket.unshift(first);
-      this.opening = socket;
-      this.http2.emit('connection', socket);
-      this.opening = undefined;
+      this.openHttp2(socket);
     } else if (HTTP1.test(text)) {
       socket.pause();
       socket.unshift(first);
       this.http.emit('connection', socket);
       socket.resume();
     } else this.echo(socket, first);
+  }
+
+  private openHttp2(socket: Socket): void {
+    this.opening = socket;
+    this.http2.emit('connection', socket);
+    this.opening = undefined;
   }
 
   /** Lines come back; our own client's carries the pod's name. While stopping each connection ends behind its next line. */

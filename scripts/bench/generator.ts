@@ -7,7 +7,11 @@ import { streamPlanSchema } from '../../harness/model/load.ts';
 export interface GeneratorRun {
   readonly generator: 'autocannon' | 'meter';
   readonly url: string;
-  readonly lane: 'new' | 'kept';
+  readonly lane: 'new' | 'kept' | 'stream';
+  readonly protocol?: 'http2' | 'grpc' | 'websocket';
+  readonly streamsPerConnection?: number;
+  /** Certificate of the authority, for https. */
+  readonly ca?: string;
   /** 0: closed loop. */
   readonly ratePerSecond: number;
   readonly connections: number;
@@ -49,6 +53,9 @@ async function metered(): Promise<Omit<GeneratorFigures, 'cpuSeconds' | 'rssMb'>
       id: run.lane,
       lane: run.lane,
       url: run.url,
+      ...(run.protocol && { protocol: run.protocol }),
+      ...(run.streamsPerConnection && { streamsPerConnection: run.streamsPerConnection }),
+      ...(run.ca !== undefined && { tls: { ca: run.ca } }),
       rate: { shape: 'constant', ratePerSecond: run.ratePerSecond },
       connections: run.connections,
       timeoutMs: 3000,

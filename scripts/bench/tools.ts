@@ -1,11 +1,19 @@
 // The generators that are compared: how each is started for a case, and what its output says.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runCommand } from '../../harness/exec/command.ts';
 import type { GeneratorFigures } from './generator.ts';
 
 export interface Case {
   readonly name: string;
-  readonly lane: 'new' | 'kept';
+  readonly lane: 'new' | 'kept' | 'stream';
+  /** Absent: HTTP/1.1. */
+  readonly protocol?: 'http2' | 'grpc' | 'websocket';
+  /** HTTP/2 and gRPC: requests at a time on a connection. */
+  readonly streamsPerConnection?: number;
+  /** Certificate of the authority, for https. */
+  readonly ca?: string;
   /** 0: closed loop. */
   readonly ratePerSecond: number;
   readonly connections: number;
@@ -21,6 +29,7 @@ export interface Figures {
   readonly failed: number;
   readonly p99Ms?: number;
   readonly sendLagP99Ms?: number;
+  readonly rssMb?: number;
 }
 
 export interface Tool {
@@ -35,7 +44,7 @@ export function ownTools(generator: string): readonly Tool[] {
     name,
     command: (one, url) =>
       // autocannon's own way of a connection per request counts nothing (docs/load.md).
-      name === 'autocannon' && one.lane === 'new'
+      name === 'autocannon' && (one.lane === 'new' || one.protocol)
         ? undefined
         : [process.execPath, generator, JSON.stringify({ generator: name, url, ...one })],
     read(output) {
@@ -44,6 +53,7 @@ export function ownTools(generator: string): readonly Tool[] {
         ...perRequest(figures.requests, figures.seconds, figures.cpuSeconds),
         failed: figures.failed,
         p99Ms: figures.latencyMs.p99,
+        rssMb: figures.rssMb,
         ...(figures.sendLagMs && { sendLagP99Ms: figures.sendLagMs.p99 }),
       };
     },
@@ -56,7 +66,7 @@ export const otherTools: readonly Tool[] = [
   {
     name: 'wrk',
     command: (one, url) =>
-      one.ratePerSecond > 0
+      one.ratePerSecond > 0 || one.protocol
         ? undefined
         : [
             'wrk',
@@ -72,7 +82,7 @@ export const otherTools: readonly Tool[] = [
   {
     name: 'hey',
     command: (one, url) =>
-      one.ratePerSecond > 0
+      one.ratePerSecond > 0 || one.protocol
         ? undefined
         : [
             'hey',
@@ -89,18 +99,43 @@ export const otherTools: readonly Tool[] = [
       counted(/\[200\]\s+(\d+) responses/.exec(output)?.[1], 0, seconds, cpuSeconds),
   },
   {
+    name: 'h2load',
+    command: (one, url) =>
+      one.protocol === 'http2'
+        ? [
+            'h2load',
+            '-t1',
+            `-c${one.connections}`,
+            `-m${one.streamsPerConnection ?? 1}`,
+            `-D${Math.round(one.durationMs / 1000)}s`,
+            url,
+          ]
+        : undefined,
+    read: (output, _one, seconds, cpuSeconds) =>
+      counted(
+        /(\d+) succeeded/.exec(output)?.[1],
+        Number(/(\d+) failed/.exec(output)?.[1] ?? 0),
+        seconds,
+        cpuSeconds,
+      ),
+  },
+  {
     name: 'k6',
-    command: (one, url) => [
-      'k6',
-      'run',
-      '--quiet',
-      '--no-usage-report',
-      '--address',
-      '127.0.0.1:0',
-      '-e',
-      `CASE=${JSON.stringify({ ...one, url })}`,
-      '-',
-    ],
+    // It speaks HTTP/2 through TLS only, and of WebSocket nothing is compared.
+    command: (one, url) =>
+      one.protocol === 'websocket' || (one.protocol === 'http2' && !one.ca)
+        ? undefined
+        : [
+            'k6',
+            'run',
+            '--quiet',
+            '--no-usage-report',
+            '--address',
+            '127.0.0.1:0',
+            '-e',
+            `CASE=${JSON.stringify({ ...one, url, ...(one.protocol === 'grpc' && protoOf()) })}`,
+            '-',
+          ],
     read: (output, _one, seconds, cpuSeconds) => {
       const { requests, failed } = JSON.parse(output.slice(output.lastIndexOf('{"requests"'))) as {
         requests: number;
@@ -111,17 +146,56 @@ export const otherTools: readonly Tool[] = [
   },
 ];
 
+/** k6 loads descriptors from files only. */
+function protoOf(): { readonly protoFolder: string; readonly proto: string } {
+  const protoFolder = mkdtempSync(join(tmpdir(), 'rollproof-bench-'));
+  process.once('exit', () => rmSync(protoFolder, { recursive: true, force: true }));
+  const proto = 'health.proto';
+  writeFileSync(
+    join(protoFolder, proto),
+    'syntax = "proto3"; package grpc.health.v1; message HealthCheckRequest { string service = 1; } ' +
+      'message HealthCheckResponse { int32 status = 1; } ' +
+      'service Health { rpc Check(HealthCheckRequest) returns (HealthCheckResponse); }',
+  );
+  return { protoFolder, proto };
+}
+
 /** k6 reads it from standard input. */
 export const k6Script = `
 import http from 'k6/http';
+import grpc from 'k6/net/grpc';
+import { Counter } from 'k6/metrics';
 const one = JSON.parse(__ENV.CASE);
 const load = one.ratePerSecond > 0
   ? { executor: 'constant-arrival-rate', rate: one.ratePerSecond, timeUnit: '1s', duration: one.durationMs + 'ms', preAllocatedVUs: one.connections }
   : { executor: 'constant-vus', vus: one.connections, duration: one.durationMs + 'ms' };
-export const options = { scenarios: { load }, noConnectionReuse: one.lane === 'new', discardResponseBodies: true };
-export default function () { http.get(one.url); }
+const at = one.streamsPerConnection || 1;
+export const options = { scenarios: { load }, noConnectionReuse: one.lane === 'new', discardResponseBodies: true, insecureSkipTLSVerify: true, batch: at, batchPerHost: at };
+const calls = new Counter('calls');
+const bad = new Counter('bad');
+const client = new grpc.Client();
+if (one.proto) client.load([one.protoFolder], one.proto);
+let connected = false;
+async function call() {
+  const { status } = await client.asyncInvoke('grpc.health.v1.Health/Check', {});
+  calls.add(1);
+  if (status !== grpc.StatusOK) bad.add(1);
+}
+export default async function () {
+  if (one.protocol !== 'grpc') {
+    if (at === 1) http.get(one.url);
+    else http.batch(Array.from({ length: at }, () => one.url));
+    return;
+  }
+  if (!connected) client.connect(one.url.split('/')[2], { plaintext: true });
+  connected = true;
+  await Promise.all(Array.from({ length: at }, call));
+}
 export function handleSummary({ metrics }) {
-  return { stdout: JSON.stringify({ requests: metrics.http_reqs.values.count, failed: metrics.http_req_failed.values.passes }) };
+  const count = (name) => (metrics[name] ? metrics[name].values.count : 0);
+  const requests = one.protocol === 'grpc' ? count('calls') : metrics.http_reqs.values.count;
+  const failed = one.protocol === 'grpc' ? count('bad') : metrics.http_req_failed.values.passes;
+  return { stdout: JSON.stringify({ requests, failed }) };
 }
 `;
 

@@ -2,10 +2,15 @@
 // wait, drained in order.
 
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { createAuthority } from '../../emulator/index.ts';
 import { Meter } from '../../harness/load/meter.ts';
 import {
+  certificateCounter,
   type StreamEnd,
   type StreamLife,
   type StreamPlan,
@@ -122,6 +127,58 @@ for (const [drain, expected] of [
     for (const { end } of ends) assert.equal(end.brokenIdentities, []);
   });
 }
+
+test('the same through TLS; a certificate that is replaced is shown to new connections, an expired one is refused by name', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-target-tls-'));
+  const authority = createAuthority();
+  const put = (hours: number) => {
+    const { cert, key } = authority.issue({ hosts: ['web.test'], validToMs: Date.now() + hours * 3_600_000 });
+    writeFileSync(join(folder, 'tls.crt'), cert);
+    writeFileSync(join(folder, 'tls.key'), key);
+  };
+  put(24);
+  const { port, listener } = await target({ TLS_FOLDER: folder });
+  const asked = async (plan: Partial<StreamPlan>) => {
+    const one = meter(port, {
+      url: `https://127.0.0.1:${port}/`,
+      tls: { ca: authority.cert, insecure: false, serverName: 'web.test' },
+      connections: 20,
+      ...plan,
+    });
+    one.start();
+    const end = await one.ended;
+    return { end, failures: one.drain().failures };
+  };
+  try {
+    for (const plan of [
+      { lane: 'new' },
+      { lane: 'kept' },
+      { lane: 'kept', protocol: 'http2' },
+      { lane: 'kept', protocol: 'grpc' },
+      { lane: 'new', protocol: 'websocket' },
+      { lane: 'kept', protocol: 'tcp' },
+    ] as const) {
+      const { end } = await asked(plan);
+      const shown = Object.entries(end.counters ?? {}).filter(([name]) =>
+        name.startsWith(certificateCounter),
+      );
+      assert.equal(end.outcomes, { ok: 10 }, JSON.stringify(plan));
+      assert.is(shown.length, 1, JSON.stringify(plan));
+      assert.is(shown[0]?.[1], end.connectionsOpened, JSON.stringify(plan));
+    }
+    const first = await asked({ lane: 'new' });
+    put(48);
+    const second = await asked({ lane: 'new' });
+    assert.not.equal(Object.keys(first.end.counters ?? {}), Object.keys(second.end.counters ?? {}));
+    put(-1);
+    const third = await asked({ lane: 'new' });
+    assert.equal(third.end.outcomes, { tls: 10 });
+    assert.equal([...new Set(third.failures.map(({ code }) => code))], ['CERT_HAS_EXPIRED']);
+  } finally {
+    rmSync(folder, { recursive: true });
+    await listener.drain();
+  }
+});
 
 test('a connection has its age: GOAWAY, a new connection, and nothing is lost', async () => {
   const { port, listener } = await target({ CONNECTION_AGE_MS: '80', CONNECTION_AGE_GRACE_MS: '500' });
