@@ -286,7 +286,7 @@ export const lostIntervalSchema = z.object({
 export type LostInterval = z.infer<typeof lostIntervalSchema>;
 
 /** How a stream of lane `stream` ended: `held` are those that the end of the load closed. */
-const streamEnds = ['cut', 'ended', 'silent', 'protocol', 'held'] as const;
+export const streamEnds = ['cut', 'ended', 'silent', 'protocol', 'held'] as const;
 
 /** The life of one stream of lane `stream` that has ended. Times in ms of the load's clock. */
 export const streamLifeSchema = z.object({
