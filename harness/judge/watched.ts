@@ -80,9 +80,11 @@ function changesIn({ watches }: Journal): string[] {
   const first = new Map<string, Facts>();
   const last = new Map<string, Facts>();
   const cordoned = new Set<string>();
+  const nodes = new Set<string>();
   for (const { facts, name } of watches) {
     const key = `${facts.kind} ${name}`;
     if (facts.kind === 'Node' && facts.unschedulable) cordoned.add(key);
+    if (facts.kind === 'Pod' && facts.node) nodes.add(`Node ${facts.node}`);
     if (!first.has(key)) first.set(key, facts);
     last.set(key, facts);
   }
@@ -90,7 +92,7 @@ function changesIn({ watches }: Journal): string[] {
     const before = first.get(key);
     // A node may be let in again before the change is over.
     if (now.kind === 'Node' && before?.kind === 'Node')
-      return cordoned.has(key) && !before.unschedulable ? [`${key} was cordoned`] : [];
+      return cordoned.has(key) && nodes.has(key) && !before.unschedulable ? [`${key} was cordoned`] : [];
     if (now.kind === 'HorizontalPodAutoscaler' && before?.kind === 'HorizontalPodAutoscaler')
       return now.desired === before.desired
         ? []
