@@ -11,6 +11,7 @@ import {
   rateBounds,
   tlsOptionsSchema,
 } from '../model/load.ts';
+import { agentResources } from '../model/own-pods.ts';
 import { proxyModes } from '../model/proxy-mode.ts';
 import {
   clusterKinds,
@@ -279,10 +280,22 @@ const loadSchema = z.strictObject({
 const quantity = z
   .union([
     z.number().positive(),
-    z.string().regex(/^\d+(\.\d+)?(m|[kMGTPE]i?|[eE]\d+)?$/, 'a Kubernetes quantity, such as 250m or 128Mi'),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?(m|k|Ki|[MGTPE]i?|[eE]\d+)?$/, 'a Kubernetes quantity, such as 250m or 128Mi'),
   ])
   .transform(String);
 const quantities = z.record(text, quantity);
+
+const scaleOf: Readonly<Record<string, number>> = {
+  m: 1e-3,
+  ...Object.fromEntries([...'kMGTPE'].map((letter, index) => [letter, 1000 ** (index + 1)])),
+  ...Object.fromEntries([...'KMGTPE'].map((letter, index) => [`${letter}i`, 1024 ** (index + 1)])),
+};
+function amountOf(given: string): number {
+  const [, digits = '', unit = ''] = /^([\d.]+)(.*)$/.exec(given) ?? [];
+  return Number(digits) * (/^[eE]\d/.test(unit) ? 10 ** Number(unit.slice(1)) : (scaleOf[unit] ?? 1));
+}
 
 const agentSchema = z.strictObject({
   image: imageName
@@ -314,6 +327,22 @@ const agentSchema = z.strictObject({
     ),
   resources: z
     .strictObject({ requests: quantities.default({}), limits: quantities.default({}) })
+    .superRefine((given, context) => {
+      const requests = { ...agentResources.requests, ...given.requests };
+      const limits = { ...agentResources.limits, ...given.limits };
+      for (const [name, limit] of Object.entries(limits)) {
+        const request = requests[name];
+        if (request === undefined || amountOf(request) <= amountOf(limit)) continue;
+        const own = name in given.requests;
+        context.addIssue({
+          code: 'custom',
+          path: [own ? 'requests' : 'limits', name],
+          message: own
+            ? `is ${request}, more than its limit of ${limit}: raise agent.resources.limits.${name} or ask for less`
+            : `is ${limit}, less than the ${request} that is asked for: lower agent.resources.requests.${name}, too, or raise it`,
+        });
+      }
+    })
     .default({ requests: {}, limits: {} })
     .describe('Cluster "context": requests and limits of the load agent that differ from the default.'),
   nodeSelector: z
@@ -322,13 +351,25 @@ const agentSchema = z.strictObject({
     .describe('Cluster "context": labels of the node for the load agent.'),
   tolerations: z
     .array(
-      z.strictObject({
-        key: text.optional(),
-        operator: z.enum(['Equal', 'Exists']).optional(),
-        value: z.string().optional(),
-        effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
-        tolerationSeconds: z.number().int().nonnegative().optional(),
-      }),
+      z
+        .strictObject({
+          key: text.optional(),
+          operator: z.enum(['Equal', 'Exists']).optional(),
+          value: z.string().optional(),
+          effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
+          tolerationSeconds: z.number().int().nonnegative().optional(),
+        })
+        // What the API server would refuse, once objects are there.
+        .superRefine(({ key, operator = 'Equal', value, effect, tolerationSeconds }, context) => {
+          const issue = (field: string, message: string) =>
+            context.addIssue({ code: 'custom', path: [field], message });
+          if (operator === 'Exists' && value)
+            issue('value', 'cannot stand beside operator Exists; leave it out');
+          if (operator === 'Equal' && key === undefined)
+            issue('key', 'is missing: a toleration without a key needs operator Exists');
+          if (tolerationSeconds !== undefined && effect !== 'NoExecute')
+            issue('tolerationSeconds', 'needs effect NoExecute');
+        }),
     )
     .optional()
     .describe('Cluster "context": taints that the load agent tolerates, as in a pod.'),

@@ -4,7 +4,7 @@ import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
 import { asIs } from './as-is.ts';
-import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { type Container, podTemplateOf, type TargetDefinition } from './definition.ts';
 import type { ReadManifest } from './read-manifests.ts';
 import { refuseUnreachable, refuseUntestable, standstills } from './refusals.ts';
 import { readSource, type SourceContext } from './sources/index.ts';
@@ -103,6 +103,7 @@ export function targetOf(
     );
   }
   const port = servicePort(service, configured, where);
+  refuseUnnamed(configured.health?.port, container, where);
   return {
     builtIn: false,
     manifests,
@@ -125,6 +126,15 @@ export function targetOf(
     gracefulEnv: configured.gracefulEnv,
     adminPort: undefined,
   };
+}
+
+/** A probe at a port that the container does not name would never succeed. */
+function refuseUnnamed(port: number | string | undefined, { name, ports }: Container, where: string): void {
+  const there = (ports ?? []).flatMap((one) => one.name ?? []);
+  if (typeof port !== 'string' || there.includes(port)) return;
+  throw new UsageError(
+    `${where}: target.health.port: container ${name} has no port named "${port}"; it has ${there.join(', ') || 'none with a name'}.`,
+  );
 }
 
 function find(manifests: readonly Manifest[], kind: string, name: string, where: string): Manifest {

@@ -27,7 +27,7 @@ export const readManifests = (paths: readonly string[]): Manifest[] =>
 
 /** The objects of one file, or of the files that lie in a folder. */
 export const readManifestFiles = (path: string): ReadManifest[] =>
-  manifestFilesOf(path).flatMap((file) => readText(file, read(file)));
+  filesOf(path).flatMap((file) => readText(file, read(file)));
 
 export const parseManifests = (file: string, text: string): Manifest[] =>
   readText(file, text).map(({ manifest }) => manifest);
@@ -115,16 +115,21 @@ export const isToolFile = ({ apiVersion }: { apiVersion?: unknown }): boolean =>
   typeof apiVersion === 'string' && apiVersion.startsWith('kustomize.config.k8s.io/');
 
 /** The file itself, or the manifests that lie in a folder. Throws UsageError when there is none. */
+function filesOf(path: string): string[] {
+  const files = manifestFilesOf(path);
+  if (files.length === 0) throw new UsageError(`${path}: has no .yaml, .yml or .json file.`);
+  return files;
+}
+
+/** A file itself, or what lies in a folder. Throws UsageError when neither is there. */
 export function manifestFilesOf(path: string): string[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new UsageError(`${path}: there is no such file or folder.`);
   if (!found.isDirectory()) return [path];
-  const files = readdirSync(path)
+  return readdirSync(path)
     .filter((name) => /\.(ya?ml|json)$/.test(name))
     .sort()
     .map((name) => join(path, name));
-  if (files.length === 0) throw new UsageError(`${path}: has no .yaml, .yml or .json file.`);
-  return files;
 }
 
 function read(file: string): string {

@@ -241,6 +241,28 @@ test('what is wrong is named with line, column, field, what stands there and wha
   for (const [name, text, expected] of table) assert.is(refusal(text, known), expected, name);
 });
 
+test('what the API server would refuse of our own pods is refused before anything is there', () => {
+  const table: [agent: string, expected: RegExp][] = [
+    [
+      'resources: {requests: {cpu: 2}, limits: {cpu: 1}}',
+      /agent\.resources\.requests\.cpu is 2, more than its limit of 1/,
+    ],
+    ['resources: {requests: {memory: 1Gi}}', /requests\.memory is 1Gi, more than its limit of 512Mi/],
+    ['resources: {limits: {cpu: 100m}}', /limits\.cpu is 100m, less than the 250m that is asked for/],
+    ['resources: {limits: {memory: 1ki}}', /must be a Kubernetes quantity/],
+    [
+      'tolerations: [{key: a, operator: Exists, value: b}]',
+      /tolerations\[0\]\.value cannot stand beside operator Exists/,
+    ],
+    ['tolerations: [{effect: NoSchedule}]', /tolerations\[0\]\.key is missing/],
+    [
+      'tolerations: [{key: a, tolerationSeconds: 3}]',
+      /tolerations\[0\]\.tolerationSeconds needs effect NoExecute/,
+    ],
+  ];
+  for (const [agent, expected] of table) assert.match(refusal(`agent: {${agent}}\n`), expected);
+});
+
 test('several problems come in the order of the file, at most ten of them', () => {
   const text = `${target}load: {rate: fast, agents: 0}\nout: 5\n`;
   assert.equal(

@@ -278,6 +278,18 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       /^rollproof\.yaml:1:\d+: target\.manifests\[0\]: \S*web\.yaml: there is no such file or folder\.$/,
     ],
     [
+      'a folder without manifests',
+      { 'k/notes.txt': 'none' },
+      /^rollproof\.yaml:1:\d+: target\.manifests\[0\]: \S*k: has no \.yaml, \.yml or \.json file\.$/,
+      '{manifests: [k], deployment: web}',
+    ],
+    [
+      'a health port that the container does not name',
+      { 'web.yaml': yaml(workload(), service()) },
+      /^rollproof\.yaml:1:\d+: target\.health\.port: container app has no port named "admin"; it has none with a name\.$/,
+      '{manifests: [web.yaml], deployment: web, health: {port: admin}}',
+    ],
+    [
       'no kustomization',
       { 'k/web.yaml': workload() },
       /target\.kustomize: \S*k: has no kustomization\.yaml\.$/,

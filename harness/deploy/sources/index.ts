@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TargetConfiguration } from '../../config/schema.ts';
 import { UsageError } from '../../model/errors.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
-import { isToolFile, type ReadManifest, readManifestFiles } from '../read-manifests.ts';
+import { isToolFile, manifestFilesOf, type ReadManifest, readManifestFiles } from '../read-manifests.ts';
 import { renderChart } from './helm.ts';
 import { buildKustomization, kustomizationIn } from './kustomize.ts';
 import { type LiveSource, readLive } from './live.ts';
@@ -45,6 +45,8 @@ export async function readSource(
 
 function pathOf(path: string, field: () => string): ReadManifest[] {
   if (!existsSync(path)) throw new UsageError(`${field()}: ${path}: there is no such file or folder.`);
+  if (manifestFilesOf(path).length === 0)
+    throw new UsageError(`${field()}: ${path}: has no .yaml, .yml or .json file.`);
   const read = readManifestFiles(path);
   const tool = read.find(({ manifest }) => isToolFile(manifest));
   if (tool)
