@@ -3,7 +3,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TargetConfiguration } from '../config/schema.ts';
-import { findTargets, lookWithin } from '../deploy/find-target.ts';
+import { findTargets, lookWithin, othersThatServe } from '../deploy/find-target.ts';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
 import { isChart, readSource } from '../deploy/sources/index.ts';
 import { kustomizationIn } from '../deploy/sources/kustomize.ts';
@@ -67,6 +67,7 @@ async function init(path: string, flags: InitFlags): Promise<ExitCode> {
     live: { connect: () => connected(flags), copySecrets: false, withoutSecrets: true },
   });
   const found = chosen(read, flags, path);
+  const passedOver = othersThatServe(read);
   const text = configurationText(seenFrom(dirname(flags.out), source), found);
   try {
     writeFileSync(flags.out, text);
@@ -76,7 +77,7 @@ async function init(path: string, flags: InitFlags): Promise<ExitCode> {
   process.stdout.write(
     `${flags.out} written: ${found.kind} ${found.name}, Service ${found.service ?? '(none found)'}.\n`,
   );
-  for (const line of found.missing) process.stdout.write(`  ? ${line}\n`);
+  for (const line of [...found.missing, ...passedOver]) process.stdout.write(`  ? ${line}\n`);
   const config = flags.out === 'rollproof.yaml' ? '' : ` --config ${flags.out}`;
   process.stdout.write(`\nNext: rollproof verify --scenario ${found.scenario}${config}\n`);
   return exitCode.ok;

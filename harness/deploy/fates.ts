@@ -78,6 +78,9 @@ const fates: Readonly<Record<string, Fate>> = {
 export function fateOf({ kind, metadata }: Manifest): Fate {
   const hook = metadata.annotations?.['helm.sh/hook'];
   if (hook) return leftOut(`it is a hook of Helm (${hook})`);
+  const argoHook = metadata.annotations?.['argocd.argoproj.io/hook'];
+  // What belongs to the sync itself is there while it serves.
+  if (argoHook && argoHook !== 'Sync') return leftOut(`it is a hook of Argo CD (${argoHook})`);
   if (Object.hasOwn(fates, kind)) return fates[kind] as Fate;
   return leftOut('it is a kind that Kubernetes itself does not have');
 }

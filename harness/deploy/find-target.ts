@@ -24,6 +24,15 @@ export function findTargets(read: readonly ReadManifest[], unread?: 'Secret'): F
     });
 }
 
+/** Kinds with a pod template that are no target, a sentence each, so that none is passed over in silence. */
+export const othersThatServe = (read: readonly ReadManifest[]): string[] =>
+  read
+    .filter(({ manifest }) => podTemplateOf(manifest) && !kinds.has(manifest.kind) && manifest.kind !== 'Job')
+    .map(
+      ({ manifest, at }) =>
+        `${manifest.kind} ${manifest.metadata.name} (${at()}) has pods, too, and is no kind that rollproof changes.`,
+    );
+
 /** What its pods cannot start without and nothing here makes, a sentence each. */
 function needed(workload: Manifest, manifests: readonly Manifest[], unread: string | undefined): string[] {
   return [...referencesOf(workload), ...claimsOf(workload)]
@@ -88,6 +97,13 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
     );
   if (path === undefined && speaks?.protocol !== 'grpc')
     missing.push('No readiness probe by HTTP says a path that answers; "/" was taken.');
+  if (
+    silentPorts.has(port?.targetPort ?? port?.port) ||
+    /^(tcp|redis|postgres|mysql|mongo|amqp|kafka)\b/.test(port?.name ?? '')
+  )
+    missing.push(
+      `Port ${port?.name ?? port?.port} does not look like one that answers HTTP; load.lanes says what else the load can speak.`,
+    );
   missing.push('Which image comes next is yours to say (target.images.next); until then pods are restarted.');
   return {
     kind: workload.kind,
@@ -108,6 +124,11 @@ function describe(workload: Manifest, manifests: readonly Manifest[], at: string
     missing,
   };
 }
+
+/** Of databases and queues, by the number that each has as its own. */
+const silentPorts: ReadonlySet<unknown> = new Set([
+  1433, 3306, 5432, 5672, 6379, 9042, 9092, 11_211, 26_257, 27_017,
+]);
 
 /** What `verify` would refuse of it. */
 function refusedOf(

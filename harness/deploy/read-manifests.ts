@@ -74,7 +74,17 @@ function expanded(document: Document.Parsed, where: string): unknown {
   }
 }
 
-function objectsOf(value: unknown, path: FieldPath, at: ReadManifest['at']): ReadManifest[] {
+/** `kubectl create` has the API server make a name of it; here it stands once, so that it can be one itself. */
+function named(value: unknown): unknown {
+  const { metadata } = (value ?? {}) as { metadata?: { name?: unknown; generateName?: unknown } | null };
+  if (metadata?.name !== undefined || typeof metadata?.generateName !== 'string') return value;
+  const { generateName, ...rest } = metadata;
+  const name = generateName.replace(/[-.]+$/, '');
+  return name === '' ? value : { ...(value as object), metadata: { ...rest, name } };
+}
+
+function objectsOf(given: unknown, path: FieldPath, at: ReadManifest['at']): ReadManifest[] {
+  const value = named(given);
   const object = value as Partial<Manifest> & { items?: unknown };
   const where = at(path);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

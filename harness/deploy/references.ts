@@ -16,6 +16,7 @@ interface Named {
   optional?: boolean | null;
 }
 interface Volume {
+  name?: string;
   configMap?: Named | null;
   secret?: { secretName?: string | null; optional?: boolean | null } | null;
   persistentVolumeClaim?: { claimName: string } | null;
@@ -71,8 +72,10 @@ export function referencesOf(manifest: Manifest): Reference[] {
 /** PersistentVolumeClaims that the pods mount, without those that a StatefulSet makes. */
 export function claimsOf(manifest: Manifest): Reference[] {
   const [spec, base] = podSpecOf(manifest);
-  return ((spec?.volumes ?? []) as Volume[]).flatMap(({ persistentVolumeClaim }, index) =>
-    persistentVolumeClaim
+  // Its controller puts a claim of its own in place of a volume that has a template's name.
+  const own = claimTemplatesOf(manifest);
+  return ((spec?.volumes ?? []) as Volume[]).flatMap(({ name = '', persistentVolumeClaim }, index) =>
+    persistentVolumeClaim && !own.has(name)
       ? [
           {
             kind: 'PersistentVolumeClaim' as const,
@@ -82,6 +85,15 @@ export function claimsOf(manifest: Manifest): Reference[] {
           },
         ]
       : [],
+  );
+}
+
+function claimTemplatesOf({ kind, spec }: Manifest): ReadonlySet<string> {
+  const { volumeClaimTemplates } = (spec ?? {}) as {
+    volumeClaimTemplates?: { metadata: { name: string } }[] | null;
+  };
+  return new Set(
+    kind === 'StatefulSet' ? (volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name) : [],
   );
 }
 

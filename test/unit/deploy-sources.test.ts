@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfiguration } from '../../harness/config/load.ts';
 import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
-import { findTargets, lookWithin } from '../../harness/deploy/find-target.ts';
+import { findTargets, lookWithin, othersThatServe } from '../../harness/deploy/find-target.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
@@ -639,6 +639,33 @@ test('init says what port and probe tell of the protocol, and what verify would 
   assert.match(refused, /readiness gate "shop\/warm".*--cluster context/);
   assert.match(refused, /Deployment web: is paused/);
   assert.match(refused, /Service web: sends to the port "web", and no container/);
+});
+
+test('what public projects have in their folders: claims by template, generated names, old kinds', () => {
+  const claims = workload(
+    '  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]',
+    '      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]',
+    'StatefulSet',
+  );
+  assert.not.match(
+    findTargets(readText('m', yaml(service(), claims)))[0]?.missing.join() ?? '',
+    /needs? Pers/,
+  );
+  const job =
+    'apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: migrate-}\nspec: {template: {spec: {containers: [{name: m, image: m}]}}}';
+  assert.is(readText('m', job)[0]?.manifest.metadata.name, 'migrate');
+  const old = readText(
+    'm',
+    workload().replace('apps/v1', 'v1').replace('Deployment', 'ReplicationController'),
+  );
+  assert.equal(othersThatServe(old), [
+    'ReplicationController web (m:2) has pods, too, and is no kind that rollproof changes.',
+  ]);
+  const redis = service().replace('targetPort: 8080', 'targetPort: 6379');
+  assert.match(
+    findTargets(readText('m', yaml(redis, workload())))[0]?.missing.join() ?? '',
+    /Port 80 does not look like one that answers HTTP/,
+  );
 });
 
 test('what a pod speaks: by its own first bytes, and by what a proxy said of them', async () => {
