@@ -75,6 +75,21 @@ export const agentAdded = (agentNode: string | undefined): AddedByUs => ({
   objects: [],
 });
 
+/** A Service that keeps a client on its pod sees no more clients than there are load agents. */
+export function stickyAgents(service: Manifest, agents: number): AddedByUs[] {
+  const { sessionAffinity } = (service.spec ?? {}) as { sessionAffinity?: string };
+  if (sessionAffinity !== 'ClientIP') return [];
+  const clients =
+    agents === 1 ? 'The load agent is one client' : `The ${agents} load agents are ${agents} clients`;
+  const pods = agents === 1 ? 'one pod carries the whole load' : `at most ${agents} pods carry the load`;
+  return [
+    {
+      because: `${clients} to Service ${service.metadata.name}, whose sessionAffinity is ClientIP: ${pods} at a time, and losses come in one piece where many users would see a part of them. More load agents (load.agents) are more clients.`,
+      objects: [],
+    },
+  ];
+}
+
 /** Where clients come by a node's port and the Service has none: a second Service for the same pods. */
 export const nodePortAdded = (service: Manifest, port: number): AddedByUs => ({
   because: `Load enters by a port of a node, and Service ${service.metadata.name} has none (type ${(service.spec as { type?: string } | undefined)?.type ?? 'ClusterIP'}): a second Service of type NodePort for the same pods. Its policies are Kubernetes’ defaults.`,

@@ -1,7 +1,7 @@
 // A cluster of somebody's: three namespaces with rules of their own, and a kubeconfig that may do what `rollproof rbac
 // --namespace` printed and nothing else. Nothing is left on it, whatever the way out, also after kill -9.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -124,6 +124,45 @@ test('Ctrl-C while it is deployed: nothing is left', () =>
     assert.is(code, 130, stderr);
     await untilAsBefore(30_000, 'restricted');
   }));
+
+test('pods that cannot start are named within 30 s, and nothing is left of them', async () => {
+  const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
+  const cases: [namespace: string, manifests: string, said: RegExp][] = [
+    [
+      'quota',
+      shop.replace(/image: .*/, 'image: 127.0.0.1:9/none:1'),
+      /container shop: waits \((ImagePullBackOff|ErrImagePull).*127\.0\.0\.1:9\/none:1/,
+    ],
+    [
+      'quota',
+      shop.replace('replicas: 2', 'replicas: 12'),
+      /ReplicaSet shop-\w+ may not create its pods: .*exceeded quota: quota/,
+    ],
+    [
+      'restricted',
+      shop.replace('runAsNonRoot: true', 'runAsNonRoot: false'),
+      /may not create its pods: .*violates PodSecurity "restricted:latest".*runAsNonRoot/,
+    ],
+    [
+      'quota',
+      shop.replace('command: [node', 'command: [sh, -c, "echo no config; exit 3", node'),
+      /container shop: .*exit code 3; it said last: no config/,
+    ],
+  ];
+  for (const [namespace, manifests, said] of cases)
+    await inTemporaryFolder(async (out) => {
+      const config = join(out, 'rollproof.yaml');
+      writeFileSync(join(out, 'shop.yaml'), manifests);
+      writeFileSync(config, 'target: {manifests: [shop.yaml], deployment: shop}\n');
+      const more = ['--scenario', 'restart', '--variants', 'as-is', '--config', config];
+      const { code, stderr, stdout } = await rollproof(verify(namespace, join(out, 'out'), more));
+      assert.is(code, 3, stderr);
+      assert.match(stdout, said);
+      const seconds = Number(/ ([\d.]+) s +Deploy restart\.as-is: done/.exec(stderr)?.[1]);
+      assert.ok(seconds < 30, `${seconds} s\n${stderr}`);
+      await untilAsBefore(30_000, namespace);
+    });
+});
 
 test('rights that lack are named all at once, and nothing is created', async () => {
   const { code, stderr } = await rollproof(verify('plain', 'unused', [], kubeconfigOf('restricted')));

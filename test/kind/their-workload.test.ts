@@ -1,5 +1,5 @@
-// Somebody's workloads on a cluster of somebody's, across namespaces: rights as printed for a live one, a DaemonSet, and an
-// Argo Rollout without its controller.
+// Somebody's workloads on a cluster of somebody's, across namespaces: a live one with the rights as printed and no others,
+// a StatefulSet, a DaemonSet, and an Argo Rollout without its controller.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ const cluster = `rollproof-workloads-${process.pid}`;
 const image = 'node:20-bookworm-slim';
 const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-workloads-'));
 const admin = join(folder, 'admin');
+const account = join(folder, 'account');
 const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
 const secret = 'horse-battery-staple';
 const live = `
@@ -24,7 +25,12 @@ kind: Secret
 metadata: {name: door}
 stringData: {key: ${secret}}
 ---
-${shop.replace('command: [node, /app/server.js]', 'command: [node, /app/server.js]\n          env: [{name: DOOR, valueFrom: {secretKeyRef: {name: door, key: key}}}]')}`;
+${shop
+  .replace("response.end('ok')", `response.writeHead(process.env.DOOR === '${secret}' ? 200 : 500).end()`)
+  .replace(
+    'command: [node, /app/server.js]',
+    'command: [node, /app/server.js]\n          env: [{name: DOOR, valueFrom: {secretKeyRef: {name: door, key: key}}}]',
+  )}`;
 const namespaces = `
 apiVersion: v1
 kind: Namespace
@@ -62,9 +68,37 @@ test(
     assert.match(stdout, /kind: ClusterRole\n/, stderr);
     kubectl(['apply', '-f', '-'], stdout);
     kubectl(['rollout', 'status', '-n', 'shop', 'deployment/shop', '--timeout', '60s']);
+    writeFileSync(account, accountOf(kubectl(['create', 'token', 'rollproof', '--duration', '1h']).trim()));
   },
   { timeoutMs: 600_000 },
 );
+
+test('a live workload is copied with its ConfigMap and its Secret; nothing of the copy is left', () =>
+  inTemporaryFolder(async (out) => {
+    const before = everything();
+    const more = ['--variants', 'as-is', '--copy-secrets'];
+    const ended = await verify(join(folder, 'live.yaml'), out, account, more);
+    const [experiment] = readResults(out).scenarios[0]?.experiments ?? [];
+    assert.is(experiment?.valid, true, ended.stderr + ended.stdout);
+    // It answers 500 without its Secret.
+    const { attempts = 0, outcomes } = experiment?.lanes.new ?? {};
+    assert.ok(attempts > 100 && (outcomes?.ok ?? 0) > attempts / 2, JSON.stringify(outcomes));
+    assert.is(everything(), before);
+  }));
+
+test('a StatefulSet as it is: restarted, rolled back and scaled as kubectl would', () =>
+  inTemporaryFolder(async (out) => {
+    const manifests = shop
+      .replace('kind: Deployment', 'kind: StatefulSet')
+      .replace('replicas: 2', 'replicas: 3');
+    const more = ['--variants', 'as-is', '--scenario', 'restart,rollback,scale-down', '--profile', 'quick'];
+    const ended = await verify(target('statefulSet: shop', manifests), out, admin, more);
+    assert.equal(
+      readResults(out).scenarios.map(({ name, experiments }) => `${name} ${experiments[0]?.valid}`),
+      ['scale-down true', 'rollback true', 'restart true'],
+      ended.stderr + ended.stdout,
+    );
+  }));
 
 test('a DaemonSet as it is, and with what is missing', () =>
   inTemporaryFolder(async (out) => {
@@ -126,8 +160,33 @@ function target(workload: string, manifests: string, name = workload): string {
 const verify = (config: string, out: string, kubeconfig: string, more: readonly string[]): Promise<Ended> =>
   rollproof([
     ...['verify', '--cluster', 'context', '--kubeconfig', kubeconfig, '--config', config, '--out', out],
-    ...['--scenario', 'restart', '--rate', '50', '--measure-again', '0', ...more],
+    ...[
+      '--rate',
+      '50',
+      '--measure-again',
+      '0',
+      ...(more.includes('--scenario') ? [] : ['--scenario', 'restart']),
+    ],
+    ...more,
   ]);
+
+/** A kubeconfig of the ServiceAccount that `rollproof rbac` printed. */
+function accountOf(token: string): string {
+  const config = JSON.parse(kubectl(['config', 'view', '--raw', '-o', 'json'])) as Record<string, unknown>;
+  const [entry] = config.clusters as { name: string }[];
+  return JSON.stringify({
+    ...config,
+    users: [{ name: 'account', user: { token } }],
+    contexts: [{ name: 'theirs', context: { cluster: entry?.name, user: 'account' } }],
+    'current-context': 'theirs',
+  });
+}
+
+function everything(): string {
+  const columns = 'custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name';
+  const kinds = 'all,cm,secret,sa,role,rolebinding,namespace';
+  return kubectl(['get', kinds, '-A', '--no-headers', '-o', columns]).split('\n').sort().join('\n');
+}
 
 function kubectl(args: readonly string[], input?: string): string {
   return execFileSync('kubectl', ['--kubeconfig', admin, ...args], { encoding: 'utf8', input });

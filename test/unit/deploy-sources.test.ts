@@ -15,7 +15,12 @@ import { readManifestFiles, readText } from '../../harness/deploy/read-manifests
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
 import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
-import { agentAdded, nodePortAdded, substitutionsOf } from '../../harness/deploy/substitutions.ts';
+import {
+  agentAdded,
+  nodePortAdded,
+  stickyAgents,
+  substitutionsOf,
+} from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { configurationText } from '../../harness/words/init-configuration.ts';
@@ -639,6 +644,18 @@ test('init says what port and probe tell of the protocol, and what verify would 
   assert.match(refused, /readiness gate "shop\/warm".*--cluster context/);
   assert.match(refused, /Deployment web: is paused/);
   assert.match(refused, /Service web: sends to the port "web", and no container/);
+});
+
+test('a Service that keeps clients on their pods sees as many clients as there are load agents', () => {
+  const of = (fields: string) => readText('m', service(fields))[0]?.manifest as Manifest;
+  assert.equal(stickyAgents(of(''), 1), []);
+  const [one] = stickyAgents(of(', sessionAffinity: ClientIP'), 1);
+  assert.match(
+    one?.because ?? '',
+    /^The load agent is one client to Service web.*one pod carries the whole load/,
+  );
+  const [three] = stickyAgents(of(', sessionAffinity: ClientIP'), 3);
+  assert.match(three?.because ?? '', /^The 3 load agents are 3 clients.*at most 3 pods/);
 });
 
 test('what public projects have in their folders: claims by template, generated names, old kinds', () => {

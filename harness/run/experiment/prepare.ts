@@ -17,7 +17,7 @@ import { checkNeighbours } from '../../deploy/neighbours.ts';
 import { answerLimitMs, type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { copyPullSecret } from '../../deploy/pull-secret.ts';
 import type { Spoken } from '../../deploy/spoken.ts';
-import { agentAdded, nodePortAdded, substitutionsOf } from '../../deploy/substitutions.ts';
+import { agentAdded, nodePortAdded, stickyAgents, substitutionsOf } from '../../deploy/substitutions.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { label, type Manifest, type Role } from '../../model/manifest.ts';
@@ -216,6 +216,7 @@ export async function prepareExperiment(
       (list) => withoutSecrets(list, target),
       [
         agentAdded(agentPods[0]?.node),
+        ...stickyAgents(service, key.agents),
         ...(key.path === 'cluster-ip' || hasNodePort(service)
           ? []
           : [nodePortAdded(service, target.service.port)]),
