@@ -90,7 +90,7 @@ test('a server of node:http2: many streams on few connections, bodies both ways'
 
 test('gRPC: a target that expects a status of HTTP still has calls that end with OK; a number of gRPC counts', async () => {
   const table: [string, number[], string][] = [
-    ['whole', [204], 'ok'],
+    ['status OK', [204], 'ok'],
     ['status UNAVAILABLE', [204], 'grpc-status'],
     ['status UNAVAILABLE', [14], 'ok'],
   ];
