@@ -34,6 +34,8 @@ export interface ClusterFlags {
   readonly seed?: number;
   readonly proxyDelay?: number;
   readonly copySecrets?: boolean;
+  readonly witness?: boolean;
+  readonly witnessImage?: string;
 }
 
 export const clusterOption = (): Option =>
@@ -62,6 +64,11 @@ export const addClusterFlags = (command: Command): Command =>
       'for --cluster context: everything in this one, which exists',
       namespaceName,
     )
+    .option(
+      '--witness',
+      'for --cluster context: a pod with NET_ADMIN in the node’s network reads which pod each connection went to',
+    )
+    .option('--witness-image <image>', 'image with conntrack, bash and grep (default: kube-proxy’s)')
     .option('--copy-secrets', 'target.from: cluster may copy the Secrets that the pods need; never recorded')
     .option('--rate <n>', 'requests per second and lane', rate)
     .option('--proxy-delay <ms>', 'embedded: routing updates lag by this much', wholeNumber(0, 600_000))
@@ -101,6 +108,7 @@ function withFlags(
       ingressClass: flags.ingressClass,
       gatewayClass: flags.gatewayClass,
     },
+    agent: { witness: flags.witness, witnessImage: flags.witnessImage },
     preStopSeconds: flags.preStop,
     cluster: {
       kind: flags.cluster,

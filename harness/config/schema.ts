@@ -377,6 +377,17 @@ const agentSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Cluster "context": let a service mesh put its proxy beside the load agent.'),
+  witness: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Cluster "context": read which pod each connection was sent to from the connection tracking of the load agent’s node, by a pod in the network of the node with the right NET_ADMIN and no other.',
+    ),
+  witnessImage: text
+    .optional()
+    .describe(
+      'Image with conntrack, bash and grep for that pod. Default: the one of kube-proxy, which its node has.',
+    ),
 });
 export type AgentConfiguration = z.output<typeof agentSchema>;
 

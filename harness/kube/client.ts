@@ -44,6 +44,10 @@ export interface Kube {
    * NoAnswerError when the connection breaks, with the signal's reason when it is aborted.
    */
   watch<T>(path: string, options: WatchOptions, line: (line: WatchLine<T>) => void): Promise<void>;
+  /**
+   * An answer that goes on, such as a log that is followed, a line at a time. Resolves and rejects as `watch` does.
+   */
+  lines(path: string, options: WatchOptions, line: (text: string) => void): Promise<void>;
   /** The same client, each of whose requests also ends with this signal. Closing it closes nothing. */
   during(signal: AbortSignal): Kube;
   close(): void;
@@ -87,17 +91,23 @@ export async function connectKube(kubeconfig: string): Promise<Kube> {
       if (answer.status < 200 || answer.status > 299) throw toApiError(answer);
       return JSON.parse(answer.text) as T;
     };
+    const lines: Kube['lines'] = async (path, options, line) => {
+      const answer = await authorized((identity) =>
+        connections.follow(identity, path, { ...options, signal: both(lifetime, options.signal) }, line),
+      );
+      if (answer.status !== 200) throw toApiError(answer);
+    };
     return {
       config,
       objects: createObjectClient(json),
       raw,
       json,
-      async watch(path, options, line) {
-        const answer = await authorized((identity) =>
-          connections.follow(identity, path, { ...options, signal: both(lifetime, options.signal) }, line),
-        );
-        if (answer.status !== 200) throw toApiError(answer);
-      },
+      lines,
+      watch: <T>(path: string, { query, signal }: WatchOptions, line: (line: WatchLine<T>) => void) =>
+        lines(path, { query: { ...query, watch: true }, signal }, (text) => {
+          const read = readLine<T>(text);
+          if (read) line(read);
+        }),
       during: (signal) => kubeDuring(both(lifetime, signal), () => {}),
       close,
     };
@@ -166,23 +176,24 @@ class Connections {
     });
   }
 
-  /** A watch to its end; status 200: it was one. */
-  follow<T>(
+  /** An answer that goes on, to its end; status 200: it was one. */
+  follow(
     identity: Identity,
     path: string,
     { query, signal }: WatchOptions,
-    line: (line: WatchLine<T>) => void,
+    line: (text: string) => void,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const request = this.#request(identity, this.#watches, 'GET', path, {
-        query: { ...query, watch: true },
-        signal,
-      });
+      const request = this.#request(identity, this.#watches, 'GET', path, { query, signal });
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
       const fail = (error: Error) => {
         clearTimeout(timer);
         // It was answered when it began: silent from now on.
-        reject(signal.aborted ? signal.reason : this.#noAnswer('WATCH', path, error, performance.now()));
+        reject(
+          signal.aborted
+            ? signal.reason
+            : this.#noAnswer(query?.watch ? 'WATCH' : 'GET', path, error, performance.now()),
+        );
       };
       request.on('error', fail);
       request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
@@ -204,9 +215,7 @@ class Connections {
         lines.on('error', () => {});
         lines.on('line', (text) => {
           // What is read ahead of an abort is nobody's business any more.
-          if (signal.aborted) return;
-          const read = readLine<T>(text);
-          if (read) line(read);
+          if (!signal.aborted) line(text);
         });
         lines.on('close', () => (response.complete ? resolve({ status, text: '' }) : undefined));
         response.on('close', () => {

@@ -143,7 +143,12 @@ class Agent {
         return;
       case 'GET /clock':
         // Ms since the load's start, the clock of all frames; before the start, ms since the process began.
-        send(response, 200, { nowMs: this.#now(), since: this.#t0 === undefined ? 'process' : 'load' });
+        send(response, 200, {
+          nowMs: this.#now(),
+          since: this.#t0 === undefined ? 'process' : 'load',
+          // The node's: what its kernel stamps is read by it.
+          wallMs: Date.now(),
+        });
         return;
       case 'POST /start':
         await this.#prepare(await jsonBody(request, agentPlanSchema));

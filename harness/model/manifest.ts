@@ -21,4 +21,13 @@ export const label = {
 } as const;
 export const managedBy = 'rollproof';
 /** Values of the role label. `beside`: pods that the target's manifests bring along and that are not under test. */
-export type Role = 'target' | 'entry' | 'beside' | 'control' | 'agent' | 'queue' | 'twin' | 'cross-check';
+export type Role =
+  | 'target'
+  | 'entry'
+  | 'beside'
+  | 'control'
+  | 'agent'
+  | 'queue'
+  | 'twin'
+  | 'cross-check'
+  | 'witness';

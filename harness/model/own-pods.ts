@@ -29,6 +29,11 @@ export interface GuestPods {
   readonly tolerations?: readonly Readonly<Record<string, unknown>>[];
   /** A mesh may put its proxy beside our programs. */
   readonly mesh: boolean;
+  /**
+   * Present: a pod in the network of the load agents' node reads its connection tracking. `image`: one with bash, grep
+   * and conntrack; default: that of the node's kube-proxy.
+   */
+  readonly witness?: { readonly image?: string };
 }
 
 export interface PodResources {

@@ -1,14 +1,17 @@
 // `verify --dry-run`: every object that a run would create, as YAML. Nothing is created, and no cluster is needed; one that
 // exists is asked for its version alone.
 import { stringify } from 'yaml';
+import { conntrackEvents } from '../cluster/conntrack.ts';
 import { contextVersion } from '../cluster/context/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
-import { agentName, nodePortService, phasePort } from '../deploy/assemble.ts';
+import { agentName, type Identity, nodePortService, phasePort } from '../deploy/assemble.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { queueName } from '../deploy/queue.ts';
+import { witnessJob } from '../deploy/witness-pod.ts';
 import type { Manifest } from '../model/manifest.ts';
+import type { OwnPods } from '../model/own-pods.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
 import { type ClusterNeeds, chooseCluster, contextOptions } from './clusters.ts';
 import { hasNodePort } from './experiment/address.ts';
@@ -68,6 +71,7 @@ export async function dryRun(request: DryRunRequest): Promise<string> {
       objects.agentService,
       ...objects.queue,
       ...objects.control,
+      ...witnessOf(own.pods, key, objects.identity),
       ...target,
       ...nodePortOf(key, objects.identity, objects.target, target),
     ];
@@ -122,6 +126,20 @@ function nodePortOf(
     ? []
     : [nodePortService(identity, found, service.port)];
 }
+
+/** Which node, and which addresses, is known only then. */
+const witnessOf = (own: OwnPods, { scenario }: ExperimentKey, identity: Identity): Manifest[] =>
+  own.guest?.witness
+    ? [
+        witnessJob(identity, own, {
+          image: own.guest.witness.image ?? 'IMAGE-OF-KUBE-PROXY',
+          node: undefined,
+          events: conntrackEvents(['ADDRESS-OF-THE-SERVICE:PORT']),
+          deadlineMs: agentsEndWithin(scenario.limitMs),
+          index: 0,
+        }),
+      ]
+    : [];
 
 /** Whoever prints this to a terminal or a log has not asked for the values of Secrets. */
 function yamlOf(manifest: Manifest): string {

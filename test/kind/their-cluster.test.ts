@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
+import { nodeImage } from '../node-image.ts';
 import { inTemporaryFolder, readResults, rollproof, root, startRollproof } from '../rollproof.ts';
 import { interruption, suite } from '../suite.ts';
 
@@ -252,19 +253,6 @@ function kubectl(args: readonly string[], input?: string): string {
 
 function run(command: string, args: readonly string[]): void {
   execFileSync(command, args, { stdio: 'pipe', timeout: 200_000 });
-}
-
-/** The newest one that Docker has: kind's own default may have to be pulled. */
-function nodeImage(): string[] {
-  const names = execFileSync(
-    'docker',
-    ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'],
-    {
-      encoding: 'utf8',
-    },
-  );
-  const [name] = names.split('\n').filter((one) => one && !one.includes('<none>'));
-  return name ? ['--image', name] : [];
 }
 
 function lacking(command: string, args: readonly string[]): string | undefined {

@@ -57,6 +57,9 @@ test('image-change is proven: baseline loses for both classic reasons, hardened 
       );
     }
     assert.ok(readFileSync(join(folder, 'index.html'), 'utf8').includes('Not safe as it is'));
+    // The node's connection tracking was read, and with it how long its routing lagged.
+    const lag = experiment(scenario?.experiments, 'baseline').routing?.[0]?.left;
+    assert.ok(lag && lag.count > 0, 'no pod that left was seen by connection tracking');
   }));
 
 test("anybody's manifests: nginx from one tag to the next, and no secret of theirs in any file", () =>

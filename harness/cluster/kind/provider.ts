@@ -33,6 +33,7 @@ import { delayProxyOn, type ProxyDelay } from './proxy-delay.ts';
 import { guardProxy } from './proxy-mode.ts';
 import { clusterReady } from './readiness.ts';
 import { removeCluster, sweep } from './removal.ts';
+import { readConntrack } from './witness.ts';
 
 export interface KindOptions {
   /** Default "rollproof". */
@@ -395,6 +396,7 @@ class Bringup {
         const node = info.agentNode ?? info.nodes[0]?.name;
         if (delayMs > 0 && node) proxyDelay = await delayProxyOn(node, delayMs, await connect(kubeconfig));
       },
+      witness: (node, request) => readConntrack(node, request),
       outsideAgent: (program) => startOutsideAgent(program, record.token),
       destroy,
       async [Symbol.asyncDispose]() {

@@ -3,6 +3,7 @@ import type { RunningCluster } from '../../cluster/provider.ts';
 import type { AgentClient } from '../../control/agent-client.ts';
 import type { Identity } from '../../deploy/assemble.ts';
 import type { TargetDefinition } from '../../deploy/definition.ts';
+import type { PodReady } from '../../deploy/pods-ready.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { HeaderRecord } from '../../model/journal.ts';
 import type { ByLine } from '../../model/line.ts';
@@ -68,6 +69,8 @@ export interface PreparedExperiment {
   readonly shared: { readonly runId: string; readonly names: readonly string[] } | undefined;
   /** The node that the load agents got. */
   readonly agentNode: string | undefined;
+  /** Their pods in the cluster. */
+  readonly agentPods: readonly PodReady[];
   /** The nodes on which the agents' connections are sent to a pod. */
   readonly routedOn: readonly string[];
   /** The run's, or the scenario's own. */

@@ -27,7 +27,10 @@ export function planOf(
     split,
     parts,
   );
-  return { ...plan, ...(run.cluster.witness && ownPorts(plan, prepared.key.scenario)) };
+  return {
+    ...plan,
+    ...((run.cluster.witness || run.own.guest?.witness) && ownPorts(plan, prepared.key.scenario)),
+  };
 }
 
 export function headerOf(run: RunContext, prepared: PreparedExperiment, plan: AgentPlan): HeaderRecord {

@@ -21,9 +21,11 @@ import { finish, pastLimit } from './finish.ts';
 import type { Firing } from './fire.ts';
 import { headerOf, planOf, wholeStreams } from './header.ts';
 import { experimentName } from './key.ts';
+import { agentsEndWithin } from './node.ts';
 import { scenarioDriver } from './scenario-driver.ts';
 import { measureUnderLoad, refuseFaults } from './under-load.ts';
-import { startWitness } from './witness.ts';
+import { type ReadNode, startWitness } from './witness.ts';
+import { witnessByPod } from './witness-pod.ts';
 
 export type { ExperimentOutcome, PreparedExperiment, RunContext } from './context.ts';
 export type { Driver, Scene } from './driver.ts';
@@ -87,7 +89,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
       async beside() {
         const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
         await startWitness({
-          cluster: run.cluster,
+          read: witnessOf(measurement),
           nodes: prepared.routedOn,
           plans,
           scenario,
@@ -111,6 +113,22 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
     driver,
   );
   refuseFaults(recorder);
+}
+
+/** On a cluster of ours its provider knows how; on somebody's a pod, where it was asked for. */
+function witnessOf({ run, prepared, life }: Measurement): ReadNode | undefined {
+  const { witness } = run.cluster;
+  if (witness) return (node, _, request) => witness(node, request);
+  if (!run.own.guest?.witness) return undefined;
+  const pods = {
+    kube: run.kube,
+    identity: prepared.identity,
+    own: run.own,
+    agents: prepared.agentPods,
+    deadlineMs: agentsEndWithin(prepared.key.scenario.limitMs),
+    signal: life.signal,
+  };
+  return (node, index, request) => witnessByPod(pods, node, index, request);
 }
 
 function recordHeader({ run, prepared, journal }: Measurement, plans: readonly AgentPlan[]): void {

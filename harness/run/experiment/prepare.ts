@@ -192,6 +192,7 @@ export async function prepareExperiment(
       ? undefined
       : { runId: run.runId, names: manifests.map(({ metadata }) => metadata.name) },
     agentNode: agentPods[0]?.node,
+    agentPods,
     routedOn: [...agentPods, ...(entry ? [entry] : [])].map(({ node }) => node),
     target,
     agents: preparedAgents(given.kube, identity, agentPods, outside, here),

@@ -1,6 +1,6 @@
 // The witness of a measurement: connection tracking on the node at which the agents' connections are sent to a pod. Read
 // while the load runs, into the journal; where it cannot be read, a note says so and everything else goes on.
-import type { RunningCluster } from '../../cluster/provider.ts';
+import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
 import { portsMissing } from '../../load/source-ports.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan, SourcePortRange } from '../../model/load.ts';
@@ -29,8 +29,16 @@ const FLUSH_MS = 500;
 const CLOCK_EVERY_FLUSHES = 20;
 const CLOCK_LIMIT_MS = 3000;
 
+/** Reads one node, the `index`-th; see RunningCluster.witness. */
+export type ReadNode = (
+  node: string,
+  index: number,
+  request: WitnessRequest,
+) => Promise<NodeWitness | { readonly cannot: string }>;
+
 interface WitnessOptions {
-  readonly cluster: RunningCluster;
+  /** Undefined: nobody may, or nothing is tracked. */
+  readonly read: ReadNode | undefined;
   /** On which the agents' connections are sent to a pod. */
   readonly nodes: readonly string[];
   readonly plans: readonly AgentPlan[];
@@ -39,16 +47,16 @@ interface WitnessOptions {
   readonly life: Lifetime;
 }
 
-/** Resolves when it is read on every node, or is known not to be. It ends with the lifetime. */
+/** Resolves when it is read on every node, or is known not to be. It ends with the lifetime. Throws what `read` throws. */
 export async function startWitness({
-  cluster,
+  read,
   nodes,
   plans,
   scenario,
   journal,
   life,
 }: WitnessOptions): Promise<void> {
-  if (!cluster.witness) return;
+  if (!read) return;
   const tooFew = plans.map((plan) => whyTooFew(plan, scenario)).find((why) => why !== undefined);
   if (tooFew !== undefined) {
     journal.write({
@@ -60,12 +68,11 @@ export async function startWitness({
   }
   const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => addressOf(url))))];
   await Promise.all(
-    [...new Set(nodes)].map(async (node) => {
+    [...new Set(nodes)].map(async (node, index) => {
       const reader = witnessReader(node, journal);
       let stop: () => Promise<void> = async () => {};
       life.defer(`stop reading connection tracking on ${node}`, () => stop());
-      const running = await cluster.witness?.(node, { addresses, onLine: (line) => reader.line(line) });
-      if (!running) return;
+      const running = await read(node, index, { addresses, onLine: (line) => reader.line(line) });
       if ('cannot' in running) {
         journal.write({ type: 'note', level: 'warning', text: `${running.cannot}.` });
         return;

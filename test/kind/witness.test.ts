@@ -1,0 +1,208 @@
+// The kernel as witness on a cluster of somebody's, with an app that does not speak and both classic gaps at once: whom each
+// connection was sent to is compared with what the node of the pods tracked, which knows no Service, only pods.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { kindProvider } from '../../harness/cluster/kind/provider.ts';
+import { factsOf } from '../../harness/journal/facts.ts';
+import { readJournalFile } from '../../harness/journal/file.ts';
+import { decideCause } from '../../harness/judge/causes/decide.ts';
+import { inferStarts } from '../../harness/judge/causes/infer-starts.ts';
+import { buildScene } from '../../harness/judge/causes/scene.ts';
+import { isLost } from '../../harness/model/load.ts';
+import { nodeImage } from '../node-image.ts';
+import { inTemporaryFolder, readResults, rollproof } from '../rollproof.ts';
+import { suite } from '../suite.ts';
+
+const skip = await kindProvider().unavailable();
+const test = suite('witness on kind', { timeoutMs: 290_000, skip });
+const cluster = `rollproof-witness-${process.pid}`;
+const image = 'node:20-bookworm-slim';
+const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-witness-'));
+const kubeconfig = join(folder, 'kubeconfig');
+const [agents, pods] = [`${cluster}-worker`, `${cluster}-worker2`];
+
+/** Listens 1.5 s after its start, ends at SIGTERM at once. Nothing says when. */
+const app = `
+const server = require("http").createServer((_, res) => res.end("ok"));
+process.on("SIGTERM", () => process.exit(0));
+setTimeout(() => server.listen(8080), 1500);
+`;
+const manifests = `
+apiVersion: v1
+kind: Service
+metadata: {name: quiet}
+spec:
+  selector: {app: quiet}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: quiet}
+spec:
+  replicas: 3
+  strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}
+  selector: {matchLabels: {app: quiet}}
+  template:
+    metadata: {labels: {app: quiet}}
+    spec:
+      nodeSelector: {kubernetes.io/hostname: ${pods}}
+      containers:
+        - name: app
+          image: ${image}
+          command: [node, -e, ${JSON.stringify(app)}]
+          ports: [{containerPort: 8080}]
+`;
+const configuration = `
+target: {manifests: [k8s.yaml], deployment: quiet, service: quiet}
+agent: {witness: true, nodeSelector: {kubernetes.io/hostname: ${agents}}}
+load: {rate: 100}
+scenarios: [restart]
+`;
+
+interface SentTo {
+  readonly port: number;
+  readonly from: string;
+  readonly ip: string;
+  readonly atMs: number;
+  accepted: boolean;
+}
+
+test('a cluster made by hand', () => {
+  const config = join(folder, 'kind.yaml');
+  const nodes = 'nodes: [{role: control-plane}, {role: worker}, {role: worker}]';
+  writeFileSync(config, `kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n${nodes}\n`);
+  const named = ['--name', cluster];
+  const wait = ['--wait', '120s', ...nodeImage()];
+  execFileSync(
+    'kind',
+    ['create', 'cluster', ...named, '--config', config, '--kubeconfig', kubeconfig, ...wait],
+    {
+      stdio: 'ignore',
+    },
+  );
+  execFileSync('kind', ['load', 'docker-image', image, ...named], { stdio: 'ignore' });
+});
+
+test('two gaps at once of an app that does not speak: pod and cause of each lost attempt, against the other end', () =>
+  inTemporaryFolder(async (given) => {
+    const input = join(given, 'in');
+    mkdirSync(input);
+    writeFileSync(join(input, 'k8s.yaml'), manifests);
+    writeFileSync(join(input, 'rollproof.yaml'), configuration);
+    const out = join(given, 'out');
+    const other = otherEnd();
+    const where = ['--cluster', 'context', '--kubeconfig', kubeconfig];
+    const what = ['--config', join(input, 'rollproof.yaml'), '--variants', 'as-is', '--measure-again', '1'];
+    const { stdout, stderr } = await rollproof(['verify', ...where, ...what, '--out', out]).finally(() =>
+      other.stop(),
+    );
+    const results = readResults(out);
+    const experiment = results.scenarios[0]?.experiments[0];
+    assert.ok(experiment?.valid, `${experiment?.invalid.join()}\n${stdout}\n${stderr}`);
+    const journal = await readJournalFile(join(out, experiment.journal));
+    const facts = factsOf(journal);
+    const target = facts.streams.filter((stream) => !stream.control);
+
+    // Every connection that was opened has an entry, and none has two.
+    const opened = target.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end.connectionsOpened, 0);
+    const address = new URL(journal.header.plan.streams[0]?.url ?? '').host;
+    const tracked = facts.witness.connections.filter(({ to }) => to === `${address}:80`);
+    const lost = target.flatMap(({ failures }) => failures.filter(({ outcome }) => isLost(outcome)));
+    const nobody = lost.filter(({ asked }) => asked === 'nobody').length;
+    assert.is(tracked.length + nobody, opened, 'connections in the kernel and connections of the agent');
+    assert.ok(lost.length > 50, `only ${lost.length} lost`);
+    assert.is(
+      lost.filter(({ asked, pod }) => asked === undefined && pod === undefined).length,
+      0,
+      'without a pod',
+    );
+
+    const scene = inferStarts(buildScene(facts, false), facts.streams);
+    const ips = new Map<string, string>();
+    for (const pod of facts.pods.values())
+      for (const { facts: now } of pod.changes) if (now?.ip) ips.set(pod.name, now.ip);
+    let compared = 0;
+    let right = 0;
+    let wrongAndSure = 0;
+    const wrong: string[] = [];
+    for (const failure of lost) {
+      if (failure.asked === undefined || failure.asked === 'nobody' || failure.reused) continue;
+      const { asked } = failure;
+      const there = other.sent.filter(({ port, from }) => port === failure.localPort && from === asked.from);
+      if (there.length === 0) continue;
+      compared++;
+      const ip = ips.get(failure.pod ?? '') ?? '';
+      const [first] = there as [SentTo];
+      const mine = other.sent.filter((one) => one.ip === first.ip);
+      const accepted = mine.filter((one) => one.accepted).map(({ atMs }) => atMs);
+      const truth = accepted.some((atMs) => atMs < first.atMs)
+        ? 'routed-after-stop'
+        : 'routed-before-listening';
+      const [share] = decideCause(failure, scene);
+      const causeRight = failure.outcome !== 'refused' || share?.cause === truth;
+      if (first.ip === ip && causeRight) right++;
+      else {
+        wrong.push(
+          `${failure.outcome} ${failure.pod} (${ip}, truly ${first.ip}): ${share?.cause}, truly ${truth}`,
+        );
+        if (share?.confidence === 'high') wrongAndSure++;
+      }
+    }
+    process.stdout.write(
+      `witness: ${opened} connections, ${lost.length} lost, ${compared} compared with the other end, ${right} right\n`,
+    );
+    process.stdout.write(`witness: ${JSON.stringify(experiment.routing)}\n`);
+    process.stdout.write(`witness: ${JSON.stringify(experiment.lanes.new?.causes)}\n`);
+    assert.ok(compared > 50, `only ${compared} compared`);
+    assert.ok(right / compared >= 0.99, wrong.slice(0, 5).join('\n'));
+    assert.is(wrongAndSure, 0);
+    const causes = experiment.lanes.new?.causes ?? {};
+    assert.ok((causes['routed-before-listening'] ?? 0) > 10, JSON.stringify(causes));
+    assert.ok((causes['routed-after-stop'] ?? 0) > 0, JSON.stringify(causes));
+    const listens = experiment.listens ?? [];
+    assert.ok(
+      listens.some(({ fromMs }) => fromMs !== undefined) && listens.some(({ toMs }) => toMs !== undefined),
+    );
+  }));
+
+test('in the end the cluster is taken away', () => {
+  execFileSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.run();
+
+/** Connections to port 8080 of pods, as their node tracks them. */
+function otherEnd(): { readonly sent: readonly SentTo[]; stop(): void } {
+  const sent: SentTo[] = [];
+  const open = new Map<string, SentTo>();
+  const events = ['-E', '-p', 'tcp', '--dport', '8080', '-o', 'timestamp,id', '--buffer-size', '8388608'];
+  const child = spawn('docker', ['exec', pods, 'conntrack', ...events], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let rest = '';
+  child.stdout.on('data', (chunk) => {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) note(line);
+  });
+  const note = (line: string) => {
+    const found = /^\[([\d.]+)\]\s+\[(\w+)\].*? src=(\S+) dst=(\S+) sport=(\d+) dport=8080 .* id=(\d+)/.exec(
+      line,
+    );
+    if (!found) return;
+    const [, seconds, event, from = '', ip = '', port, id] = found;
+    if (event === 'NEW') {
+      const one: SentTo = { port: Number(port), from, ip, atMs: Number(seconds) * 1000, accepted: false };
+      sent.push(one);
+      open.set(String(id), one);
+    } else if (line.includes('SYN_RECV')) {
+      const one = open.get(String(id));
+      if (one) one.accepted = true;
+    }
+  };
+  return { sent, stop: () => void child.kill('SIGKILL') };
+}
