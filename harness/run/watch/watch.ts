@@ -104,7 +104,12 @@ export async function watchRun(request: WatchRequest): Promise<number> {
   }
   const troubles = (await life.end()).map(({ what, why }) => `Could not ${what}: ${why}`);
   for (const trouble of troubles) progress.note(trouble);
-  if (!result) throw failure;
+  if (!result) {
+    // Ctrl-C reaches our children, too: what then fails before there is a load is no fault.
+    if (!interrupt.stopping.aborted || !(failure instanceof FaultError)) throw failure;
+    progress.note(`It was stopped before anything was measured (${failure.message}).`);
+    return exitCode.interrupted;
+  }
   if (!result.value) return exitCode.ok;
   const own = await conclude(request, result.value, { out, progress, keeping });
   return codeOf(
