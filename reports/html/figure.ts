@@ -364,7 +364,7 @@ function coloursOf(lanes: readonly LaneSeries[]): ReadonlyMap<string, number> {
 function sharesRow(rows: Rows, stream: string, { bucketMs, pods }: PodShares): void {
   const top = rows.add(
     height.shares + height.gap,
-    html`<b>share per pod</b><small>of the answers of ${stream}; colours stand beside the pods</small>`,
+    html`<b>share per pod</b><small>${stream}</small><small>colours as at the pods</small>`,
     '',
   );
   const bottom = top + height.shares;
@@ -390,7 +390,7 @@ function comingsRow(rows: Rows, stream: string, { streams, ended, back }: Stream
   const most = Math.max(1, ...ended, ...back);
   const top = rows.add(
     2 * height.comings + height.gap,
-    html`<b>streams of ${stream}</b><small><i class="swatch c-back" aria-hidden="true"></i>opened again, at most ${count(Math.max(0, ...back))}/s of ${count(streams)}</small><small><i class="swatch c-ended" aria-hidden="true"></i>ended, at most ${count(Math.max(0, ...ended))}/s</small>`,
+    html`<b>${count(streams)} streams</b><small title="${stream}"><i class="swatch c-back" aria-hidden="true"></i>back: up to ${count(Math.max(0, ...back))}/s</small><small><i class="swatch c-ended" aria-hidden="true"></i>ended: up to ${count(Math.max(0, ...ended))}/s</small>`,
     '',
   );
   const middle = top + height.comings;

@@ -37,7 +37,7 @@ ${counts('messagesUnexpected') && row(indent('messages that nobody owed'), ...ce
 ${counts('openFailures') && row(indent('openings that failed'), ...cells(counter('openFailures')))}`
   }
 ${counts('goaways') && row('GOAWAY came / of these without a loss', ...cells((result) => `${counter('goaways')(result)} / ${counter('goawaysHonoured')(result)}`))}
-${present.some(({ podShares }) => podShares?.pods.some(({ came }) => came)) && row('Share of pods that came, at the end', ...cells(shareText))}
+${present.some(staysBeside) && row('Share of pods that came, at the end', ...cells(shareText))}
 ${present.some(({ tlsReasons }) => tlsReasons) && row('Handshakes failed because of', ...cells(reasonsText))}
 ${present.some((result) => certificatesOf(result).length > 0) && row('Certificates shown to connections', ...cells(certificatesText))}`;
 }
@@ -62,11 +62,16 @@ function stormText({ storm, streams }: OpenStreamsResult): Content {
   return html`${count(storm.perSecond)} <small>of ${count(streams)} streams, from ${at(storm.atMs)} on</small>`;
 }
 
+/** Where old and new pods serve side by side to the end, as after a scale-up: else all answers are of the new ones. */
+const staysBeside = ({ podShares }: LaneResult): boolean =>
+  (podShares?.pods ?? []).some(({ came, endShare }) => !came && endShare > 0) &&
+  (podShares?.pods ?? []).some(({ came }) => came);
+
 function shareText({ podShares }: LaneResult): Content {
   if (!podShares) return '–';
   const { pods, cameEndShare, cameEnoughMs } = podShares;
   const came = pods.filter((pod) => pod.came);
-  if (came.length === 0) return 'no pod that came was asked';
+  if (came.length === 0) return html`0 % <small>no call went to a pod that came</small>`;
   const answering = pods.filter(({ endShare }) => endShare > 0).length;
   const stay = came.filter(({ endShare }) => endShare > 0).length;
   const even = answering > 0 ? stay / answering : 0;
