@@ -393,6 +393,10 @@ function planOf(address: string, flags: LoadFlags): StreamPlan {
       : flags.rate;
   const inFlight = Math.max(100, Math.ceil((ratePerSecond * flags.timeout) / 1000) + 20);
   const tls = tlsOf(flags);
+  if (tls && spoken === 'http1' && url.startsWith('http:'))
+    throw new UsageError(
+      `load: --ca, --cert, --key and --server-name are for TLS, and "${address}" goes without it. Write https:// in place of http://.`,
+    );
   return streamPlanSchema.parse({
     id: kind,
     lane: kind,
