@@ -325,6 +325,65 @@ test('each protocol against a server of each other one: named, within the time l
   });
 });
 
+/** Lets the first bytes through only; `sent` says how many there would have been. */
+function only(bytes: number, peer: Peer): Peer & { readonly sent: () => number } {
+  let sent = 0;
+  return {
+    get open() {
+      return peer.open;
+    },
+    write(data) {
+      const part = Buffer.from(data).subarray(0, Math.max(0, bytes - sent));
+      sent += Buffer.byteLength(data);
+      if (part.length > 0) peer.write(part);
+    },
+    fin: () => peer.fin(),
+    rst: () => peer.rst(),
+    sent: () => sent,
+  };
+}
+
+for (const how of ['fin', 'rst'] as const) {
+  test(`${how.toUpperCase()} behind each byte of an answer: not one is counted as anything else`, async () => {
+    const wrong: string[] = [];
+    for (const [protocol, lane, fault, end, head] of [
+      ['websocket', 'new', webSocketFaults.echo, '\r\n\r\n', 129],
+      ['sse', 'long', eventFaults.whole, '\r\n\r\n', 80],
+      ['tcp', 'new', tcpFaults.echo, '\n', Number.POSITIVE_INFINITY],
+    ] as const) {
+      let whole = 0;
+      let inHead = 0;
+      const server = await startWireServer((peer, number) => {
+        const cut = only(number, peer);
+        let first = true;
+        return (bytes) => {
+          if (!first || !bytes.includes(end)) return;
+          first = false;
+          (fault as LineFault).act(cut, bytes.toString('latin1'), '');
+          whole = cut.sent();
+          if (number < Math.min(head, whole)) inHead++;
+          if (number < whole) cut[how]();
+        };
+      });
+      // As many connections as the answer has bytes.
+      const length = protocol === 'websocket' ? head + 4 : protocol === 'sse' ? 135 : 10;
+      const { end: told } = await fired(server.port, {
+        protocol,
+        lane,
+        connections: length,
+        maxDurationMs: length * 2,
+        timeoutMs: 20_000,
+      });
+      await server.close();
+      const before = how === 'fin' ? 'closed' : 'reset';
+      const counted = [told.outcomes[before] ?? 0, told.outcomes['stream-cut'] ?? 0];
+      if (whole !== length || counted[0] !== inHead || counted[0] + (counted[1] ?? 0) !== length)
+        wrong.push(`${protocol}: ${JSON.stringify(told.outcomes)}, ${inHead} in the head of ${whole} bytes`);
+    }
+    assert.equal(wrong, []);
+  });
+}
+
 test('connections of every protocol come from the ports that they were given; failures name theirs', async () => {
   const table = [
     ['http2', 'new'],
