@@ -68,6 +68,7 @@ function caseLines(one: Case, scenario: ScenarioResult, timeMs: number): readonl
 function casesOf(scenario: ScenarioResult): readonly Case[] {
   const claims = [
     ...directCases(scenario),
+    ...changeCases(scenario),
     ...scenario.claims.map((claim) => claimCase(claim, scenario)),
     ...(scenario.variantsNotRun ?? []).map(({ variant, reason }): Case => {
       const message = `variant ${variant} was ${reason}`;
@@ -105,6 +106,28 @@ function directCases({ direct }: ScenarioResult): readonly Case[] {
       detail: direct.reason,
     },
   ];
+}
+
+/** What others changed while it was watched: each change loses nothing, or fails. */
+function changeCases({ experiments }: ScenarioResult): readonly Case[] {
+  const kinds = {
+    clean: 'passed',
+    lost: 'failed',
+    'nothing-changed': 'skipped',
+    inconclusive: 'skipped',
+  } as const;
+  return experiments.flatMap(({ episode }) =>
+    episode
+      ? [
+          {
+            name: `change ${episode.number}: ${episode.changes[0] ?? episode.trigger}`,
+            kind: kinds[episode.verdict],
+            message: `${episode.verdict}: ${episode.reason}`,
+            detail: episode.reason,
+          },
+        ]
+      : [],
+  );
 }
 
 function claimCase(claim: ClaimResult, scenario: ScenarioResult): Case {

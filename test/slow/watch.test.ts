@@ -5,13 +5,15 @@ import { judgeRun } from '../../harness/judge/run.ts';
 import { judgeWatched } from '../../harness/judge/watched.ts';
 import type { Kube } from '../../harness/kube/client.ts';
 import type { Facts } from '../../harness/model/facts.ts';
-import type { EpisodeResult, ExperimentResult } from '../../harness/model/results.ts';
+import type { EpisodeResult, ExperimentResult, Results } from '../../harness/model/results.ts';
 import type { RunFacts } from '../../harness/model/run.ts';
 import { type Asking, cutServices, watchPlan, watchScenario } from '../../harness/run/watch/plan.ts';
 import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { readService, type WatchedService } from '../../harness/run/watch/services.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
 import { signOf } from '../../harness/run/watch/trigger.ts';
+import { renderJunit } from '../../reports/junit.ts';
+import { type ExperimentSaid, runResults } from '../data/experiment-result.ts';
 import { podFacts, sliceFacts } from '../data/long-load.ts';
 import { suite } from '../suite.ts';
 
@@ -215,6 +217,32 @@ test('of several changes one that lost decides, then one that is not known', () 
   assert.is(of('clean', 'inconclusive'), 'inconclusive');
   assert.is(of('clean', 'nothing-changed'), 'clean');
   assert.is(of(), 'nothing-changed');
+});
+
+test('JUnit: a case per change; one that lost fails, one without evidence is skipped', () => {
+  const verdicts = ['clean', 'lost', 'inconclusive'] as const;
+  const said: ExperimentSaid[] = verdicts.map((verdict) => ({
+    variant: 'watched',
+    lanes: { new: verdict === 'lost' ? 3 : 0 },
+  }));
+  const results = runResults(said, { verdict: 'lost' });
+  const [scenario] = results.scenarios;
+  const experiments = scenario?.experiments.map((experiment, index) => ({
+    ...experiment,
+    episode: {
+      number: index + 1,
+      verdict: verdicts[index],
+      reason: 'Why.',
+      changes: [],
+      trigger: 'pod a was created',
+    },
+  }));
+  const xml = renderJunit({
+    ...results,
+    scenarios: [{ ...scenario, claims: [], experiments }],
+  } as unknown as Results);
+  assert.match(xml, 'tests="3" failures="1" errors="0" skipped="1"');
+  assert.match(xml, /name="change 2: pod a was created"[^>]*>\s*<failure/);
 });
 
 test('what the live workload lacks is a patch for kubectl', () => {
