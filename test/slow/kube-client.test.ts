@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { ApiError } from '../../harness/kube/api-error.ts';
+import { belongingsIn } from '../../harness/deploy/belongings.ts';
+import { removeNamespaces } from '../../harness/deploy/remove.ts';
+import { ApiError, AWAY_AFTER_MS, NoAnswerError } from '../../harness/kube/api-error.ts';
 import { connectKube, type Kube } from '../../harness/kube/client.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
@@ -254,6 +256,57 @@ test('every request has a limit, and ends with its own signal and with the one i
     });
   }));
 const untilTheEnd = new AbortController().signal;
+
+test('how long nobody has answered is known, over all requests; an answer begins it anew', () =>
+  withServer(async (world) => {
+    let away = true;
+    world.handle = (_, response) => {
+      if (away) response.destroy();
+      return away;
+    };
+    await withKube(world.kubeconfig({}), async (kube) => {
+      const silentMs = async (path: string) => {
+        const error = await failure(kube.raw('GET', path));
+        assert.instance(error, NoAnswerError);
+        return (error as NoAnswerError).silentMs;
+      };
+      await silentMs('/one');
+      await sleep(200);
+      assert.ok((await silentMs('/other')) >= 200);
+      away = false;
+      await kube.raw('GET', '/one');
+      away = true;
+      assert.ok((await silentMs('/one')) < 200);
+    });
+  }));
+
+test(
+  'an API server that is away ends a removal soon, and what is left is named',
+  () =>
+    withServer(async (world) => {
+      world.handle = (_, response) => {
+        response.destroy();
+        return true;
+      };
+      await withKube(world.kubeconfig({}), async (kube) => {
+        const from = performance.now();
+        const limitMs = 90_000;
+        const place = { namespace: 'shop', runId: 'r', experiment: 'e' };
+        const [namespace, belongings] = await Promise.all([
+          failure(removeNamespaces(kube, ['rollproof-r-e'], 'r', limitMs)),
+          failure(belongingsIn(place).remove(kube, limitMs)),
+        ]);
+        const tookMs = performance.now() - from;
+        const silence = /the API server has not answered for 2\d s \(socket hang up\)/;
+        assert.match(namespace.message, /^Waited for namespace rollproof-r-e to be gone: /);
+        assert.match(namespace.message, /kubectl delete namespace rollproof-r-e/);
+        assert.match(belongings.message, /^Waited for namespace shop to be looked through: /);
+        for (const { message } of [namespace, belongings]) assert.match(message, silence);
+        assert.ok(tookMs > AWAY_AFTER_MS && tookMs < AWAY_AFTER_MS + 8000, `${tookMs} ms`);
+      });
+    }),
+  { timeoutMs: 60_000 },
+);
 
 test('an answer that never ends is cut off by the limit', () =>
   withServer(async (world) => {
