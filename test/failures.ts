@@ -24,7 +24,7 @@ export interface Row {
   readonly withinMs: number;
 }
 
-interface Outcome extends Ended {
+export interface Outcome extends Ended {
   readonly tookMs: number;
   readonly processesLeft: readonly number[];
   readonly foldersLeft: readonly string[];
