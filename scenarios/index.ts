@@ -30,7 +30,6 @@ import {
   grpcScaleUp,
   http2Goaway,
   tcpRollout,
-  tlsRollout,
   websocketRollout,
 } from './protocols.ts';
 import { rollback, rollbackToRevision } from './rollback.ts';
@@ -88,5 +87,4 @@ export const scenarios: readonly ScenarioDefinition[] = [
   websocketRollout,
   eventStreamRollout,
   tcpRollout,
-  tlsRollout,
 ];
