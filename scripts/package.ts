@@ -145,9 +145,11 @@ function krewManifest(archives: readonly Archive[], url: string): string {
   });
 }
 
-const run = (
+function run(
   program: string,
   args: readonly string[],
   cwd: string,
   env: Record<string, string> = {},
-): string => runSync(program, args, { cwd, env, limitMs: STEP_LIMIT_MS }).stdout;
+): string {
+  return runSync(program, args, { cwd, env, limitMs: STEP_LIMIT_MS }).stdout;
+}

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { readJournal } from '../../harness/journal/read.ts';
 import type { Results } from '../../harness/model/results.ts';
+import { nodeImage } from '../node-image.ts';
 import { readResults, rollproof, root, startRollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
@@ -153,21 +154,24 @@ test('the cluster is removed', () => removed(), { timeoutMs: 120_000 });
 if (!skip) process.on('exit', removed);
 test.run();
 
-/** Around a command; the servers' counts must be what it counted. */
+/**
+ * Around a command. What the servers received must be what was counted: each answered request once, none that was never
+ * connected. Of a request that was cut nobody but the server knows whether it was read, so those may be on either side.
+ */
 async function watched(services: readonly string[], command: readonly string[]) {
-  const received = tally();
+  const earlier = tally();
   const out = nextFolder();
   const ended = await rollproof(args(out, services, ['--', ...command]), env);
   const text = `${ended.stdout}\n${ended.stderr}`;
   const now = tally();
   for (const service of services) {
-    const { asked, unreached } = await countsOf(out, service);
+    const { asked, cut, unconnected } = await countsOf(out, service);
+    const received = (now[`${service} received`] ?? 0) - (earlier[`${service} received`] ?? 0);
     // Before the load each lane asks once whether there is an answer.
-    assert.is(
-      (now[`${service} received`] ?? 0) - (received[`${service} received`] ?? 0),
-      asked - unreached + lanes.length,
-      `${service}: the servers counted something else than ${asked} - ${unreached} + ${lanes.length}\n${text}`,
-    );
+    const most = asked - unconnected + lanes.length;
+    const counts = `${service}: ${received} received; ${asked} attempts, ${unconnected} never connected, ${cut} cut`;
+    process.stdout.write(`${counts}\n`);
+    assert.ok(received >= most - cut && received <= most, `${counts}\n${text}`);
   }
   return { results: readResults(out), code: ended.code, text };
 }
@@ -182,8 +186,11 @@ interface RunFile {
   };
 }
 
-/** Attempts of the whole load, and those that no server can have received: not connected, or crossed by the end of the connection. */
-async function countsOf(out: string, service: string): Promise<{ asked: number; unreached: number }> {
+/** Attempts of the whole load, those that were never connected, and those that were cut after that. */
+async function countsOf(
+  out: string,
+  service: string,
+): Promise<{ asked: number; unconnected: number; cut: number }> {
   const { watch, journals } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as RunFile;
   const totals = watch.services.find(({ name }) => name === service)?.totals ?? {};
   const read = await Promise.all(
@@ -200,9 +207,11 @@ async function countsOf(out: string, service: string): Promise<{ asked: number; 
     lanes.reduce((sum, lane) => sum + (totals[lane]?.lost ?? 0), 0),
     'every loss of the load is in a change',
   );
+  const unconnected = failures.filter(({ phase }) => phase === 'connect').length;
   return {
     asked: lanes.reduce((sum, lane) => sum + (totals[lane]?.attempts ?? 0), 0),
-    unreached: failures.filter(({ phase, race }) => phase === 'connect' || race).length,
+    unconnected,
+    cut: failures.length - unconnected,
   };
 }
 
@@ -243,15 +252,6 @@ function removed(): void {
 
 function run(command: string, words: readonly string[]): void {
   execFileSync(command, words, { stdio: 'pipe', timeout: 200_000 });
-}
-
-/** The newest one that Docker has: kind's own default may have to be pulled. */
-function nodeImage(): string[] {
-  const words = ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'];
-  const [name] = execFileSync('docker', words, { encoding: 'utf8' })
-    .split('\n')
-    .filter((one) => one && !one.includes('<none>'));
-  return name ? ['--image', name] : [];
 }
 
 function lacking(command: string): string | undefined {

@@ -37,7 +37,11 @@ const wrong: [string, string[], RegExp][] = [
     ['--no-such-flag'],
     /unknown option '--no-such-flag'/,
   ]),
-  ['bench', ['--only', 'kept,odd'], /^bench: .* There is no "odd"; there are kept, new and open\./],
+  [
+    'bench',
+    ['--only', 'kept,odd'],
+    /^bench: .* There is no "odd"; there are kept, new, open, http2, grpc, websocket\./,
+  ],
   ['conform', ['--jobs', '99', 'x'], /^conform: .* It must be a whole number from 1 to 16\./],
   ['conform', [nowhere], /^conform: there is no file /],
   ['scenarios', [nowhere], /^scenarios: .*results\.json is not there/],
