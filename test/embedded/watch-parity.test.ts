@@ -11,7 +11,9 @@ import { readResults, rollproof, root, startRollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const changes = Number(process.env.ROLLPROOF_WATCH_CHANGES ?? 0);
-const lacks = lacksForWatch ?? (changes > 0 ? undefined : 'a comparison that is made on request: ROLLPROOF_WATCH_CHANGES=20');
+const lacks =
+  lacksForWatch ??
+  (changes > 0 ? undefined : 'a comparison that is made on request: ROLLPROOF_WATCH_CHANGES=20');
 const test = suite('watch and verify agree', {
   timeoutMs: 60_000 + changes * 20_000,
   ...(lacks && { skip: lacks }),
