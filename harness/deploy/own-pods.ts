@@ -1,6 +1,6 @@
 // What all pods of ours have in common: the program and the image that runs it, what Pod Security "restricted" wants,
 // where they go, and what keeps meshes and autoscalers off them. Pure.
-import { label } from '../model/manifest.ts';
+import { label, type Role } from '../model/manifest.ts';
 import {
   agentResources,
   type OwnPods,
@@ -146,9 +146,16 @@ export const pinnedTo = (node: string) => ({
   tolerations: [{ operator: 'Exists' }],
 });
 
-/** By these labels the load agents of one experiment are found, also beside those of another run in one namespace. */
-export const agentLabels = (identity: { readonly runId: string; readonly experiment: string }) => ({
-  [label.role]: 'agent',
-  [label.run]: identity.runId,
-  [label.experiment]: identity.experiment,
+interface OwnExperiment {
+  readonly runId: string;
+  readonly experiment: string;
+}
+
+/** By these labels the pods of one experiment are found, also beside those of another run in one namespace. */
+export const podLabels = (role: Role, { runId, experiment }: OwnExperiment) => ({
+  [label.role]: role,
+  [label.run]: runId,
+  [label.experiment]: experiment,
 });
+
+export const agentLabels = (identity: OwnExperiment) => podLabels('agent', identity);

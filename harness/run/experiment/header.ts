@@ -9,7 +9,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
 import type { PreparedAgent, PreparedExperiment, RunContext } from './context.ts';
 import { loadPlan } from './load-plan.ts';
-import { ownPorts } from './witness.ts';
+import { isWitnessed, ownPorts } from './witness.ts';
 
 export const withoutSecrets = (manifests: readonly Manifest[], target: TargetDefinition): Manifest[] =>
   manifests.map((manifest) => redactManifest(manifest, target.builtIn || target.published !== undefined));
@@ -29,7 +29,7 @@ export function planOf(
   );
   return {
     ...plan,
-    ...((run.cluster.witness || run.own.guest?.witness) && ownPorts(plan, prepared.key.scenario)),
+    ...(isWitnessed(run) && ownPorts(plan, prepared.key.scenario)),
   };
 }
 

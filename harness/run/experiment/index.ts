@@ -24,7 +24,7 @@ import { experimentName } from './key.ts';
 import { agentsEndWithin } from './node.ts';
 import { scenarioDriver } from './scenario-driver.ts';
 import { measureUnderLoad, refuseFaults } from './under-load.ts';
-import { type ReadNode, startWitness } from './witness.ts';
+import { isWitnessed, type ReadNode, startWitness } from './witness.ts';
 import { witnessByPod } from './witness-pod.ts';
 
 export type { ExperimentOutcome, PreparedExperiment, RunContext } from './context.ts';
@@ -117,9 +117,9 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
 
 /** On a cluster of ours its provider knows how; on somebody's a pod, where it was asked for. */
 function witnessOf({ run, prepared, life }: Measurement): ReadNode | undefined {
+  if (!isWitnessed(run)) return undefined;
   const { witness } = run.cluster;
   if (witness) return (node, _, request) => witness(node, request);
-  if (!run.own.guest?.witness) return undefined;
   const pods = {
     kube: run.kube,
     identity: prepared.identity,

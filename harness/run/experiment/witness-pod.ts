@@ -3,14 +3,14 @@
 import { conntrackEvents } from '../../cluster/conntrack.ts';
 import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
 import { createObjects } from '../../deploy/apply.ts';
-import { agentPort, type Identity, labelsOf } from '../../deploy/assemble.ts';
+import { agentPort, type Identity } from '../../deploy/assemble.ts';
+import { podLabels } from '../../deploy/own-pods.ts';
 import { type PodReady, podsReady } from '../../deploy/pods-ready.ts';
 import { witnessJob, witnessName, witnessReads } from '../../deploy/witness-pod.ts';
 import { apiStatus } from '../../kube/api-error.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import { untilDone } from '../../kube/wait.ts';
 import { FaultError, messageOf } from '../../model/errors.ts';
-import { label } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
 
 interface WitnessPods {
@@ -86,16 +86,7 @@ async function read(
 const jobsPath = (namespace: string) => `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
 async function podOf({ kube, identity, signal }: WitnessPods, node: string, index: number): Promise<string> {
-  const {
-    [label.role]: role,
-    [label.run]: run,
-    [label.experiment]: experiment,
-  } = labelsOf('witness', identity);
-  const labels = {
-    [label.role]: role as string,
-    [label.run]: run as string,
-    [label.experiment]: experiment as string,
-  };
+  const labels = podLabels('witness', identity);
   const found = await podsReady(kube, identity.namespace, labels, index + 1, READY_LIMIT_MS, signal, {
     troubleLimitMs: TROUBLE_LIMIT_MS,
   });

@@ -7,6 +7,7 @@ import type { AgentPlan, SourcePortRange } from '../../model/load.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import { type WitnessReader, witnessReader } from '../../record/witness.ts';
+import type { RunContext } from './context.ts';
 import { highestRate } from './load-plan.ts';
 
 /** All that anybody but root may use: the agent's network namespace is its own. */
@@ -28,6 +29,10 @@ const whyTooFew = ({ streams }: AgentPlan, scenario: Scenario): string | undefin
 const FLUSH_MS = 500;
 const CLOCK_EVERY_FLUSHES = 20;
 const CLOCK_LIMIT_MS = 3000;
+
+/** Connection tracking is read in this run: on a cluster of ours that has it, on somebody's where it was asked for. */
+export const isWitnessed = ({ cluster, own }: Pick<RunContext, 'cluster' | 'own'>): boolean =>
+  cluster.witness !== undefined || own.guest?.witness !== undefined;
 
 /** Reads one node, the `index`-th; see RunningCluster.witness. */
 export type ReadNode = (
