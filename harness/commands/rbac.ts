@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { scenarios } from '../../scenarios/index.ts';
 import { rbacText, watchRbacText } from '../cluster/context/rbac-text.ts';
 import { UsageError } from '../model/errors.ts';
+import { witnessWanted } from '../run/images.ts';
 import { configured, namespaceName } from './flags.ts';
 import { configuredTarget, liveKinds } from './target.ts';
 
@@ -13,6 +14,8 @@ interface RbacFlags {
   readonly accountNamespace: string;
   readonly watch?: boolean;
   readonly agentNamespace?: string;
+  readonly witness?: boolean;
+  readonly witnessImage?: string;
 }
 
 export function registerRbac(program: Command): void {
@@ -34,6 +37,8 @@ export function registerRbac(program: Command): void {
     )
     .option('--watch', 'what `watch` needs instead, in the namespace of the Services')
     .option('--agent-namespace <name>', 'with --watch: where the load agent runs', namespaceName)
+    .option('--witness', 'with --watch: connection tracking is to be read, too')
+    .option('--witness-image <image>', 'with --witness: by this image, so kube-proxy’s is not looked up')
     .action(async (flags: RbacFlags) => {
       process.stdout.write(await rbacFor(flags));
     });
@@ -44,13 +49,18 @@ async function rbacFor(flags: RbacFlags): Promise<string> {
     const { namespace } = flags;
     if (namespace === undefined)
       throw new UsageError('--watch: name the namespace of the Services with --namespace.');
-    return watchRbacText({ namespace, agentNamespace: flags.agentNamespace ?? namespace }, flags.name);
+    const { agent } = configurationOf(flags).configuration;
+    return watchRbacText(
+      { namespace, agentNamespace: flags.agentNamespace ?? namespace, witness: witnessWanted(agent) },
+      flags.name,
+    );
   }
   if (flags.agentNamespace !== undefined) throw new UsageError('--agent-namespace: it goes with --watch.');
-  const loaded = configured(
-    flags,
-    scenarios.map(({ id }) => id),
-  );
+  if (flags.witness || flags.witnessImage !== undefined)
+    throw new UsageError(
+      '--witness, --witness-image: they go with --watch; `verify` needs no more rights for it.',
+    );
+  const loaded = configurationOf(flags);
   const { configuration } = loaded;
   const live = configuration.target?.from === 'cluster';
   return rbacText(
@@ -62,3 +72,13 @@ async function rbacFor(flags: RbacFlags): Promise<string> {
     flags,
   );
 }
+
+const configurationOf = ({ config, witness, witnessImage }: RbacFlags) =>
+  configured(
+    {
+      ...(config !== undefined && { config }),
+      ...(witness !== undefined && { witness }),
+      ...(witnessImage !== undefined && { witnessImage }),
+    },
+    scenarios.map(({ id }) => id),
+  );

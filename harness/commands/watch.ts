@@ -8,7 +8,8 @@ import { LONGEST_MS } from '../run/watch/plan.ts';
 import { watchRun } from '../run/watch/watch.ts';
 import { type ClusterFlags, configured, httpUrl, list, namespaceName, wholeNumber } from './flags.ts';
 
-interface WatchFlags extends Pick<ClusterFlags, 'config' | 'context' | 'kubeconfig'> {
+interface WatchFlags
+  extends Pick<ClusterFlags, 'config' | 'context' | 'kubeconfig' | 'witness' | 'witnessImage'> {
   readonly namespace: string;
   readonly agentNamespace?: string;
   readonly service: readonly string[];
@@ -72,6 +73,11 @@ export function registerWatch(program: Command): void {
       'send figures and time line to an OpenTelemetry collector, too (OTLP/HTTP)',
       httpUrl,
     )
+    .option(
+      '--witness',
+      'a pod with NET_ADMIN in the network of the agent’s node reads which pod each connection went to',
+    )
+    .option('--witness-image <image>', 'image with conntrack, bash and grep (default: kube-proxy’s)')
     .option('--dry-run', 'print every object that would be created, and create nothing')
     .action(async (command: string[], flags: WatchFlags) => {
       process.exitCode = await watchRun(requestOf(command, flags, process.argv.slice(2)));
@@ -129,8 +135,10 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
   };
 }
 
-const contextOf = ({ context, kubeconfig }: WatchFlags) => ({
+const contextOf = ({ context, kubeconfig, witness, witnessImage }: WatchFlags) => ({
   cluster: 'context' as const,
+  ...(witness !== undefined && { witness }),
+  ...(witnessImage !== undefined && { witnessImage }),
   ...(context !== undefined && { context }),
   ...(kubeconfig !== undefined && { kubeconfig }),
 });

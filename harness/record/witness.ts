@@ -43,6 +43,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
   let dirty: Connection[] = [];
   let lost = false;
   let said = false;
+  let gone = false;
   let questions = 0;
   const asked = new Map<string, number>();
   /** Node time − harness time, ms; the best that is not old. */
@@ -133,7 +134,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
       ask(question);
     },
     flush() {
-      if (!clock) return;
+      // A record would say that it was read until then.
+      if (!clock || gone) return;
       const now = journal.nowMs();
       for (const [id, { beganT }] of open) {
         if (now - beganT < FORGET_MS) break;
@@ -146,6 +148,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     },
     broken(why) {
       lost = true;
+      this.flush();
+      gone = true;
       note(`Connection tracking on node ${node} ${why}: from then on it is not known which pods were asked.`);
     },
   };

@@ -131,3 +131,12 @@ export function neededRequests(
   ]);
   return [...own.requests.filter((request) => names.has(request.name)), ...foreign.map((name) => ({ name }))];
 }
+
+/** How connection tracking is to be read on a cluster of somebody's; undefined: not at all. */
+export function witnessWanted({
+  witness,
+  witnessImage,
+}: AgentConfiguration): 'named-image' | 'kube-proxy' | undefined {
+  if (!witness) return undefined;
+  return witnessImage === undefined ? 'kube-proxy' : 'named-image';
+}

@@ -13,7 +13,12 @@ const FRAME_MS = 200;
 const OFFSET_MS = 1234.5;
 
 export interface LongLoad {
-  readonly streams: readonly { readonly id: string; readonly lost?: (dueMs: number) => boolean }[];
+  readonly streams: readonly {
+    readonly id: string;
+    readonly lost?: (dueMs: number) => boolean;
+    /** What else its failures say. */
+    readonly failing?: (dueMs: number) => Partial<Failure>;
+  }[];
   readonly untilMs: number;
   /** What happens meanwhile, by the load's clock. */
   readonly happens?: readonly (readonly [atMs: number, act: (t: number) => void])[];
@@ -54,7 +59,7 @@ export function fireLong(
 }
 
 function deltaOf(
-  { id, lost = () => false }: LongLoad['streams'][number],
+  { id, lost = () => false, failing = () => ({}) }: LongLoad['streams'][number],
   fromMs: number,
   toMs: number,
   open: Map<string, { startMs: number; lost: number }>,
@@ -64,12 +69,12 @@ function deltaOf(
     const bucket = { i, sent: 0, shed: 0, outcomes: {} as Record<string, number>, maxMs: 0 };
     for (let dueMs = i * 100; dueMs < (i + 1) * 100; dueMs += SPACING_MS) {
       bucket.sent++;
-      const outcome = lost(dueMs) ? 'refused' : 'ok';
+      const outcome = lost(dueMs) ? (failing(dueMs).outcome ?? 'refused') : 'ok';
       bucket.outcomes[outcome] = (bucket.outcomes[outcome] ?? 0) + 1;
       const run = open.get(id);
-      if (outcome === 'refused') {
+      if (outcome !== 'ok') {
         open.set(id, { startMs: run?.startMs ?? dueMs, lost: (run?.lost ?? 0) + 1 });
-        delta.failures.push(failure(dueMs));
+        delta.failures.push({ ...failure(dueMs), ...failing(dueMs) });
       } else {
         bucket.maxMs = 1;
         if (run) delta.intervals.push({ ...run, endMs: dueMs } satisfies LostInterval);

@@ -30,8 +30,8 @@ test('24 hours, a change every quarter of an hour: bounded memory, a bounded jou
     };
   };
   const episodes = new Episodes({
-    services: [{ name: 'web', streams: [{ id: 'web:new', as: 'new', lane: 'new' }] }],
-    control: { id: 'control', as: 'control', lane: 'new' },
+    services: [{ name: 'web', streams: [{ id: 'web:new', as: 'new', lane: 'new', address: '10.0.0.1:80' }] }],
+    control: { id: 'control', as: 'control', lane: 'new', address: '10.0.0.9:80' },
     timeoutMs: 3000,
     limitMs: 1_800_000,
     tailMs: 3000,

@@ -1,10 +1,14 @@
 // What a watch asks, takes, refuses and concludes, without a cluster.
 import * as assert from 'uvu/assert';
+import { parseAllDocuments } from 'yaml';
 import { watchRbacText } from '../../harness/cluster/context/rbac-text.ts';
+import { rightsNeeded } from '../../harness/cluster/context/rights.ts';
 import { judgeRun } from '../../harness/judge/run.ts';
 import { judgeWatched } from '../../harness/judge/watched.ts';
 import type { Kube } from '../../harness/kube/client.ts';
 import type { Facts } from '../../harness/model/facts.ts';
+import type { ClusterInfo } from '../../harness/model/journal.ts';
+import type { OwnPods } from '../../harness/model/own-pods.ts';
 import type { EpisodeResult, ExperimentResult, Results } from '../../harness/model/results.ts';
 import type { RunFacts } from '../../harness/model/run.ts';
 import { type Asking, cutServices, watchPlan, watchScenario } from '../../harness/run/watch/plan.ts';
@@ -12,6 +16,7 @@ import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { readService, type WatchedService } from '../../harness/run/watch/services.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
 import { signOf } from '../../harness/run/watch/trigger.ts';
+import { refuseEmulated, witnessObjects } from '../../harness/run/watch/witness.ts';
 import { renderJunit } from '../../reports/junit.ts';
 import { type ExperimentSaid, runResults } from '../data/experiment-result.ts';
 import { podFacts, sliceFacts } from '../data/long-load.ts';
@@ -58,7 +63,9 @@ test('each Service has streams of its own in the plan, and the control target on
   const plan = watchPlan([service, { ...service, name: 'api' }], asking, {
     runId: 'r',
     control: '10.0.0.1:80',
+    witnessed: false,
   });
+  assert.is(plan.sourcePorts, undefined);
   assert.equal(
     plan.streams.map(({ id }) => id),
     ['web:new', 'web:kept', 'api:new', 'api:kept', 'control'],
@@ -285,6 +292,54 @@ test('rights: in the namespace of the Services nothing may be changed', () => {
   assert.not.match(shop.split('kind: RoleBinding')[0] ?? '', /create|delete|patch|update/);
   assert.not.match(text, 'ClusterRole');
   assert.not.match(text, 'secrets');
+  assert.not.match(text, 'kube-system');
+});
+
+test('rights for --witness: the pod’s log must be read, and kube-proxy’s image unless one is named', () => {
+  const rights = (witness: 'kube-proxy' | 'named-image') => {
+    const text = watchRbacText({ namespace: 'shop', agentNamespace: 'tools', witness }, 'rollproof');
+    return parseAllDocuments(text).map((document) => document.toJSON());
+  };
+  const rolesIn = (witness: 'kube-proxy' | 'named-image') =>
+    rights(witness).flatMap(({ kind, metadata }) => (kind === 'Role' ? [metadata.namespace] : []));
+  assert.equal(rolesIn('kube-proxy'), ['tools', 'shop', 'kube-system']);
+  assert.equal(rolesIn('named-image'), ['tools', 'shop']);
+  const proxy = rights('kube-proxy').find(
+    ({ kind, metadata }) => kind === 'Role' && metadata.namespace === 'kube-system',
+  );
+  assert.equal(proxy.rules, [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }]);
+  const log = rightsNeeded({ watch: 'agents', witness: 'named-image' }).filter(({ resources }) =>
+    resources.includes('pods/log'),
+  );
+  assert.equal(
+    log.map(({ without }) => without),
+    [undefined],
+  );
+});
+
+test('--witness: the agent chooses its ports, one pod more is printed, and an emulated cluster is refused', () => {
+  const fired = { runId: 'r', control: '10.0.0.1:80', witnessed: true };
+  assert.equal(watchPlan([service], asking, fired).sourcePorts, { from: 1024, to: 65_535 });
+  const identity = { namespace: 'shop', runId: 'dry-run', experiment: 'watch' };
+  const own = (witness?: { image?: string }): OwnPods => ({
+    containers: true,
+    images: { agent: 'node:22', target: 'node:22' },
+    node: 'node',
+    guest: { resources: { requests: {}, limits: {} }, mesh: false, ...(witness && { witness }) },
+  });
+  assert.equal(witnessObjects(identity, own(), [service]), []);
+  const [job] = witnessObjects(identity, own({ image: 'mine:1' }), [service]);
+  const text = JSON.stringify(job);
+  assert.match(text, /"image":"mine:1"/);
+  assert.ok(text.replaceAll('\\', '').includes('dst=10.0.0.9 sport'), 'the address of the Service');
+  assert.match(text, /"activeDeadlineSeconds":87000/);
+  const cluster = { emulated: true } as ClusterInfo;
+  assert.throws(
+    () => refuseEmulated({ witness: true }, cluster),
+    /an emulated cluster has no connection tracking/,
+  );
+  refuseEmulated({ witness: false }, cluster);
+  refuseEmulated({ witness: true }, { ...cluster, emulated: false });
 });
 
 test.run();

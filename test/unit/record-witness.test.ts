@@ -136,4 +136,20 @@ test('before the node’s clock is known nothing is taken', () => {
   assert.equal(records, []);
 });
 
+test('what has broken off says of no later moment that all of it is known', () => {
+  const { reader, at, event, witness, notes } = reading();
+  at(1000);
+  event(900, '[NEW]', 2001, '10.244.1.7', 1);
+  reader.broken('ended');
+  at(1500);
+  reader.flush();
+  at(2000);
+  reader.flush();
+  assert.equal(
+    witness().map(({ t, lost, connections }) => [t, lost, connections.length]),
+    [[1000, true, 1]],
+  );
+  assert.is(notes().length, 1);
+});
+
 test.run();

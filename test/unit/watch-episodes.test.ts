@@ -3,9 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { factsOf } from '../../harness/journal/facts.ts';
 import { readJournalFile } from '../../harness/journal/file.ts';
+import type { Journal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import type { Facts } from '../../harness/model/facts.ts';
+import type { RecordOf } from '../../harness/model/journal.ts';
 import { createJournalWriter } from '../../harness/record/journal-writer.ts';
 import { Episodes } from '../../harness/run/watch/episodes.ts';
 import { unsettled } from '../../harness/run/watch/settled.ts';
@@ -14,25 +17,33 @@ import { suite } from '../suite.ts';
 
 const test = suite('watch: episodes');
 
+const SERVICE = '10.0.0.1:80';
+const CONTROL = '10.0.0.9:80';
+
 /** Pods web-a and web-b run; what `happens` changes them. */
 async function watched({
   untilMs,
   lost,
+  failing,
   happens = [],
   services = ['web'],
 }: {
   readonly untilMs: number;
   readonly lost?: (dueMs: number) => boolean;
-  readonly happens?: readonly (readonly [number, (see: See) => void])[];
+  readonly failing?: LongLoad['streams'][number]['failing'];
+  readonly happens?: readonly (readonly [number, (see: See, hear: Hear) => void])[];
   readonly services?: readonly string[];
 }) {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-test-watch-'));
   try {
     let now = 0;
     const files: string[] = [];
-    const control = { id: 'control', as: 'control', lane: 'new' as const };
+    const control = { id: 'control', as: 'control', lane: 'new' as const, address: CONTROL };
     const episodes = new Episodes({
-      services: services.map((name) => ({ name, streams: [{ id: `${name}:new`, as: 'new', lane: 'new' }] })),
+      services: services.map((name) => ({
+        name,
+        streams: [{ id: `${name}:new`, as: 'new', lane: 'new', address: SERVICE }],
+      })),
       control,
       timeoutMs: 3000,
       limitMs: 60_000,
@@ -48,17 +59,35 @@ async function watched({
     });
     const see: See = (event, name, facts) =>
       episodes.write({ type: 'watch', event, namespace: 'shop', name, uid: `uid-${name}`, facts });
+    const hear = (t: number, ...connections: Parameters<Hear>) =>
+      episodes.write({
+        type: 'witness',
+        node: 'n1',
+        by: 'events',
+        lost: false,
+        errorMs: 1,
+        sinceT: t - 100,
+        from: ['10.9.9.9'],
+        to: [SERVICE, CONTROL, '10.0.0.77:80'],
+        pods: ['10.1.0.1:8080', '10.1.0.2:8080'],
+        connections,
+      });
     for (const service of services) {
       for (const pod of ['a', 'b']) see('EXISTING', `${service}-${pod}`, podFacts(service));
       see('EXISTING', `${service}-x`, sliceFacts(service, [`${service}-a`, `${service}-b`]));
     }
     const load: LongLoad = {
       streams: [
-        ...services.map((name) => ({ id: `${name}:new`, ...(name === 'web' && lost && { lost }) })),
+        ...services.map((name) => ({
+          id: `${name}:new`,
+          ...(name === 'web' && lost && { lost, ...(failing && { failing }) }),
+        })),
         { id: 'control' },
       ],
       untilMs,
-      happens: happens.map(([atMs, act]) => [atMs, () => act(see)] as const),
+      happens: happens.map(
+        ([atMs, act]) => [atMs, (t: number) => act(see, (...told) => hear(t, ...told))] as const,
+      ),
     };
     fireLong(
       episodes,
@@ -74,7 +103,15 @@ async function watched({
     rmSync(folder, { recursive: true, force: true });
   }
 }
+/** Connections of the 100 ms before: [port, from, to, pod, began, answer, answeredMs]. */
+type Hear = (...connections: RecordOf<'witness'>['connections']) => void;
 type See = (event: 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED', name: string, facts: Facts) => void;
+
+/** Undefined: the node's word is not there. */
+const connectionsOf = (journal: Journal | undefined): [port: number, to: string, t: number][] =>
+  (journal?.witness ?? []).flatMap(({ sinceT, to, connections }) =>
+    connections.map(([port, , address, , began]) => [port, to[address] ?? '', Math.round(sinceT + began)]),
+  );
 
 /** web-a is replaced by web-c from `atMs` on, in four seconds. */
 const replaced = (atMs: number, service = 'web'): (readonly [number, (see: See) => void])[] => [
@@ -134,6 +171,52 @@ test('losses are those of the time in which they were due, and none is counted t
   assert.equal(
     episodes.ended.map(({ trigger }) => trigger),
     ['pod web-c was created', 'a request was lost'],
+  );
+});
+
+test('the kernel’s word: of the addresses and the time of the change, and of an older connection that the change ended', async () => {
+  const [web, control, another] = [0, 1, 2];
+  const { journals, results } = await watched({
+    untilMs: 40_000,
+    lost: (dueMs) => dueMs >= 21_000 && dueMs < 21_100,
+    // The first on a kept connection of 5 s, the second on a new one that was refused.
+    failing: (dueMs) =>
+      dueMs === 21_000
+        ? {
+            localPort: 2001,
+            openedMs: 4950,
+            nth: 2,
+            reused: true,
+            race: true,
+            outcome: 'reset',
+            phase: 'headers',
+          }
+        : { localPort: 2005, openedMs: dueMs },
+    happens: [
+      [5000, (_, hear) => hear([2001, 0, web, 0, 50, 1, 0.4])],
+      // On both sides of the beginning, 14 s of the load.
+      [14_050, (_, hear) => hear([2002, 0, web, 0, 10, 1, 0.4], [2003, 0, web, 1, 90, 1, 0.4])],
+      [20_000, (_, hear) => hear([2004, 0, another, 0, 50, 1, 0.4], [2006, 0, control, 1, 60, 1, 0.4])],
+      ...replaced(20_030),
+      [21_100, (_, hear) => hear([2005, 0, web, 1, 50, 2, 0.4])],
+    ],
+  });
+  const [journal] = journals;
+  assert.equal(results[0]?.invalid, []);
+  const began = (loadMs: number) => loadMs - 14_000 + 20;
+  assert.equal(connectionsOf(journal), [
+    [2003, SERVICE, began(14_040)],
+    [2006, CONTROL, began(19_960)],
+    [2005, SERVICE, began(21_050)],
+    [2001, SERVICE, 0],
+  ]);
+  const failures = factsOf(journal as Journal).streams.find(({ id }) => id === 'new')?.failures ?? [];
+  assert.equal(
+    failures.map(({ pod, podKnownBy }) => [pod, podKnownBy]),
+    [
+      ['10.1.0.1', 'kernel'],
+      ['10.1.0.2', 'kernel'],
+    ],
   );
 });
 

@@ -9,7 +9,8 @@ import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider
 import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { removeAbandoned, untilFree } from './leftovers.ts';
 import { type Denied, deniedRights } from './permissions.ts';
-import { type RightsWanted, rightsNeeded } from './rights.ts';
+import { watchFlags } from './rbac-text.ts';
+import { type RightsWanted, rightsNeeded, watchPlaces } from './rights.ts';
 
 export interface ContextOptions {
   /** Default: the kubeconfig's current one. */
@@ -110,22 +111,16 @@ export async function checkRights(kube: Kube, context: string, wanted: RightsWan
 
 /** Rights by the namespace that they are needed in; undefined: in namespaces that are still to be made. */
 function placesOf(wanted: RightsWanted) {
-  const { namespace, watch, servicesIn } = wanted;
-  const own = rightsNeeded(wanted);
-  if (watch !== 'agents' || servicesIn === undefined) return [{ namespace, rights: own }];
-  const services = rightsNeeded({ watch: 'services' });
-  return servicesIn === namespace
-    ? [{ namespace, rights: [...own, ...services] }]
-    : [
-        { namespace, rights: own },
-        { namespace: servicesIn, rights: services },
-      ];
+  const { namespace, watch, servicesIn, witness } = wanted;
+  if (watch !== 'agents' || servicesIn === undefined || namespace === undefined)
+    return [{ namespace, rights: rightsNeeded(wanted) }];
+  return watchPlaces({ namespace: servicesIn, agentNamespace: namespace, witness });
 }
 
-function rbacFlags({ namespace, watch, servicesIn = namespace }: RightsWanted): string {
+function rbacFlags({ namespace, watch, servicesIn = namespace, witness }: RightsWanted): string {
   if (namespace === undefined) return '';
-  const agents = servicesIn === namespace ? '' : ` --agent-namespace ${namespace}`;
-  return watch ? ` --watch --namespace ${servicesIn}${agents}` : ` --namespace ${namespace}`;
+  if (!watch || servicesIn === undefined) return ` --namespace ${namespace}`;
+  return watchFlags({ namespace: servicesIn, agentNamespace: namespace, witness });
 }
 
 const nothingDenied: Denied = { required: [], optional: [], without: [] };

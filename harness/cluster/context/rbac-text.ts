@@ -1,5 +1,5 @@
 // The RBAC objects for the rights of a run, as YAML with a comment per rule. Pure.
-import { type Right, type RightsWanted, rightsNeeded } from './rights.ts';
+import { type Right, type RightsWanted, rightsNeeded, watchPlaces } from './rights.ts';
 
 interface RbacNames {
   /** Of the ServiceAccount, the role and the binding. */
@@ -8,15 +8,28 @@ interface RbacNames {
   readonly accountNamespace: string;
 }
 
+interface WatchRights {
+  /** Of the Services. */
+  readonly namespace: string;
+  readonly agentNamespace: string;
+  readonly witness?: RightsWanted['witness'];
+}
+
+/** Of `rollproof rbac`, with a space before them. */
+export function watchFlags({ namespace, agentNamespace, witness }: WatchRights): string {
+  const agents = agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`;
+  return ` --watch --namespace ${namespace}${agents}${witnessFlags(witness)}`;
+}
+
+const witnessFlags = (witness: RightsWanted['witness']): string =>
+  witness === undefined ? '' : witness === 'kube-proxy' ? ' --witness' : ' --witness --witness-image IMAGE';
+
 /**
- * For a watch: a Role in the namespace of the Services, and one in that of the agents, which may be the same. The account
- * stands where the agents are.
+ * For a watch: a Role in the namespace of the Services, one in that of the agents, which may be the same, and one in
+ * kube-system where the image of kube-proxy has to be looked up. The account stands where the agents are.
  */
-export function watchRbacText(
-  { namespace, agentNamespace }: { readonly namespace: string; readonly agentNamespace: string },
-  name: string,
-): string {
-  const flags = `--watch --namespace ${namespace}${agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`}`;
+export function watchRbacText(wanted: WatchRights, name: string): string {
+  const { namespace, agentNamespace, witness } = wanted;
   const role = (where: string, rights: readonly Right[]) => [
     '---',
     ...objectLines('Role', name, where),
@@ -25,10 +38,8 @@ export function watchRbacText(
     '---',
     ...bindingLines('Role', 'RoleBinding', name, where, agentNamespace),
   ];
-  const agents = rightsNeeded({ watch: 'agents' });
-  const services = rightsNeeded({ watch: 'services' });
   return [
-    `# What \`rollproof watch -n ${namespace}${agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`}\` needs, and no more. Printed by \`rollproof rbac ${flags}\`;`,
+    `# What \`rollproof watch -n ${namespace}${agentNamespace === namespace ? '' : ` --agent-namespace ${agentNamespace}`}${witnessFlags(witness)}\` needs, and no more. Printed by \`rollproof rbac${watchFlags(wanted)}\`;`,
     '# apply it with kubectl apply -f. For a user or a group, change the subjects of the bindings.',
     '# Services, pods and what owns them are read; nothing is changed or deleted but what has the label of the run.',
     'apiVersion: v1',
@@ -36,9 +47,7 @@ export function watchRbacText(
     'metadata:',
     `  name: ${name}`,
     `  namespace: ${agentNamespace}`,
-    ...(agentNamespace === namespace
-      ? role(namespace, [...agents, ...services])
-      : [...role(agentNamespace, agents), ...role(namespace, services)]),
+    ...watchPlaces(wanted).flatMap(({ namespace: where, rights }) => role(where, rights)),
     '',
   ].join('\n');
 }

@@ -23,6 +23,8 @@ export interface RightsWanted {
   readonly watch?: 'agents' | 'services' | undefined;
   /** Where the Services of a watch are, when those of its agents are asked for: both are asked at once. */
   readonly servicesIn?: string | undefined;
+  /** A watch: connection tracking is to be read, by a pod with an image that is named, or with kube-proxy's. */
+  readonly witness?: 'named-image' | 'kube-proxy' | undefined;
   /** Nothing is to be created: nothing has to make room. */
   readonly dryRun?: boolean | undefined;
   /** A Secret for the agent's image has to be copied into the new namespaces. */
@@ -170,6 +172,43 @@ const forServices: readonly Right[] = [
   },
 ];
 
+/** In place of the one with the same resources in `forAgents`. */
+const forWitness: Right = {
+  group: '',
+  resources: ['pods/log'],
+  verbs: ['get'],
+  why: 'What the pod says that reads connection tracking (--witness); the last words of a pod.',
+};
+
+/** In kube-system. */
+const forProxyImage: readonly Right[] = [
+  {
+    group: '',
+    resources: ['pods'],
+    verbs: ['list'],
+    why: 'The image of kube-proxy, with which connection tracking is read; not needed with --witness-image.',
+  },
+];
+
+/** Rights of a watch by the namespace in which they are needed, each namespace once. */
+export function watchPlaces({
+  namespace,
+  agentNamespace,
+  witness,
+}: {
+  readonly namespace: string;
+  readonly agentNamespace: string;
+  readonly witness?: RightsWanted['witness'];
+}): readonly { readonly namespace: string; readonly rights: readonly Right[] }[] {
+  const places = new Map<string, readonly Right[]>();
+  const add = (where: string, rights: readonly Right[]) =>
+    places.set(where, [...(places.get(where) ?? []), ...rights]);
+  add(agentNamespace, rightsNeeded({ watch: 'agents', witness }));
+  add(namespace, forServices);
+  if (witness === 'kube-proxy') add('kube-system', forProxyImage);
+  return [...places].map(([where, rights]) => ({ namespace: where, rights }));
+}
+
 const inNewNamespaces: readonly Right[] = [
   {
     group: '',
@@ -204,8 +243,13 @@ const inNewNamespaces: readonly Right[] = [
 ];
 
 /** In the order in which they are printed. */
-export function rightsNeeded({ namespace, kinds = [], copiesSecret, watch }: RightsWanted): readonly Right[] {
-  if (watch) return watch === 'agents' ? forAgents : forServices;
+export function rightsNeeded(wanted: RightsWanted): readonly Right[] {
+  const { namespace, kinds = [], copiesSecret, watch, witness } = wanted;
+  if (watch === 'services') return forServices;
+  if (watch === 'agents')
+    return witness
+      ? forAgents.map((right) => (right.resources.includes('pods/log') ? forWitness : right))
+      : forAgents;
   const base = namespace === undefined ? [...inNewNamespaces, ...inNamespace] : inNamespace;
   const has = (group: string, resource: string, verb: string) =>
     base.some((one) => one.group === group && one.resources.includes(resource) && one.verbs.includes(verb));

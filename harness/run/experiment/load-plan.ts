@@ -171,7 +171,7 @@ function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): n
 export const slots = (ratePerSecond: number, timeoutMs: number): number =>
   Math.ceil((ratePerSecond * timeoutMs) / 1000) + spareSlots;
 
-export function highestRate(profile: RateProfile, scenario: Scenario): number {
+export function highestRate(profile: RateProfile, scenario: Pick<Scenario, 'steps'>): number {
   const steps = scenario.steps.flatMap((step) => (step.step === 'load-rate' ? [step.ratePerSecond] : []));
   switch (profile.shape) {
     case 'constant':

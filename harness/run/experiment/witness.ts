@@ -13,11 +13,14 @@ import { highestRate } from './load-plan.ts';
 /** All that anybody but root may use: the agent's network namespace is its own. */
 const agentPorts: SourcePortRange = { from: 1024, to: 65_535 };
 
+/** What may raise the rate. */
+type Changing = Pick<Scenario, 'steps'>;
+
 /** The ports that an agent binds its connections to; none where they do not suffice: then the kernel chooses. */
-export const ownPorts = (plan: AgentPlan, scenario: Scenario): Pick<AgentPlan, 'sourcePorts'> =>
+export const ownPorts = (plan: AgentPlan, scenario: Changing): Pick<AgentPlan, 'sourcePorts'> =>
   whyTooFew(plan, scenario) === undefined ? { sourcePorts: agentPorts } : {};
 
-const whyTooFew = ({ streams }: AgentPlan, scenario: Scenario): string | undefined =>
+const whyTooFew = ({ streams }: AgentPlan, scenario: Changing): string | undefined =>
   portsMissing(
     streams.map((stream) => ({
       ...stream,
@@ -47,7 +50,7 @@ interface WitnessOptions {
   /** On which the agents' connections are sent to a pod. */
   readonly nodes: readonly string[];
   readonly plans: readonly AgentPlan[];
-  readonly scenario: Scenario;
+  readonly scenario: Changing;
   readonly journal: JournalWriter;
   readonly life: Lifetime;
 }
@@ -121,7 +124,8 @@ async function untilKnown(
   reader.flush();
 }
 
-function addressOf(url: string): string {
+/** host:port, as clients ask for it. */
+export function addressOf(url: string): string {
   const { hostname, port, protocol } = new URL(url);
   return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
 }

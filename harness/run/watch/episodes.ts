@@ -6,6 +6,7 @@ import type { HeaderRecord, JournalRecord, RecordOf } from '../../model/journal.
 import {
   type AgentHealth,
   BUCKET_MS,
+  type Failure,
   type Frame,
   type Lane,
   type OutcomeCounts,
@@ -16,12 +17,15 @@ import type { JournalWriter } from '../../record/journal-writer.ts';
 import { isBehind, type Objects, unsettled } from './settled.ts';
 import { lagOf, lostOf, StreamWindow } from './stream-window.ts';
 import { signOf } from './trigger.ts';
+import { AskedBefore, cutWitness, type Older, olderRecords } from './witness-window.ts';
 
 /** A stream of the load, and what it is called in the journals of its Service. */
 export interface CutStream {
   readonly id: string;
   readonly as: string;
   readonly lane: Lane;
+  /** host:port, as the load asks for it. */
+  readonly address: string;
 }
 
 export interface CutService {
@@ -71,7 +75,7 @@ const GRID_MS = 1000;
 /** A journal begins a moment before its load does. */
 const PAD_MS = 20;
 
-type Kept = Extract<JournalRecord, { type: 'watch' | 'frame' | 'watch-gap' | 'note' }>;
+type Kept = Extract<JournalRecord, { type: 'watch' | 'frame' | 'watch-gap' | 'note' | 'witness' }>;
 type Clock = Pick<RecordOf<'clock'>, 'agent' | 'offsetMs' | 'errorMs'>;
 
 export class Episodes implements JournalWriter {
@@ -93,6 +97,8 @@ export class Episodes implements JournalWriter {
   readonly #endings: Promise<void>[] = [];
   readonly #counts = new Map<string, OutcomeCounts>();
   #agentClock: Clock | undefined;
+  /** Undefined: connection tracking is not read. */
+  #asked: AskedBefore | undefined;
   #firing = false;
   #count = 0;
 
@@ -151,14 +157,23 @@ export class Episodes implements JournalWriter {
       case 'stream-end':
         this.totals.set(record.end.stream, record.end);
         break;
+      case 'witness':
+        this.#asked ??= new AskedBefore();
+        this.#asked.take(record);
+        this.#record(record);
+        break;
       case 'note':
       case 'watch-gap':
-        this.#keep(record);
-        for (const episode of this.#open.values()) episode.record(record);
+        this.#record(record);
         break;
       default:
         break;
     }
+  }
+
+  #record(record: Exclude<Kept, { type: 'watch' | 'frame' }>): void {
+    this.#keep(record);
+    for (const episode of this.#open.values()) episode.record(record);
   }
 
   /** What has not settled ends as it is. */
@@ -194,7 +209,7 @@ export class Episodes implements JournalWriter {
       const lost = lastLoss(record.frame, streams);
       if (episode) {
         if (lost !== undefined && !episode.lostAt(record.t, lost)) episode.next ??= aLoss;
-        episode.frame(record);
+        episode.frame(record, this.#asked);
         this.#look(episode, record);
       } else if (lost !== undefined) this.#begin(name, aLoss, record.t);
       else if (first) {
@@ -250,7 +265,7 @@ export class Episodes implements JournalWriter {
     for (const record of since) {
       if (record.t >= t) episode.mark('change-began', t);
       if (record.type === 'frame') {
-        episode.frame(record);
+        episode.frame(record, this.#asked);
         const lost = lastLoss(record.frame, episode.streams.slice(0, -1));
         if (lost !== undefined && lost >= episode.begin.fromLoadMs) episode.lostAt(record.t, lost);
       } else if (record.type !== 'watch' || concerns(record, episode.service, this.#now))
@@ -342,6 +357,9 @@ class Episode {
   closesAtMs: number | undefined;
   readonly #journal: JournalWriter;
   readonly #windows: ReadonlyMap<string, StreamWindow>;
+  readonly #addresses: ReadonlySet<string>;
+  /** Connections that failed and are older than it, by address and port. */
+  readonly #older = new Map<string, Older>();
   readonly #marked = new Set<string>();
   readonly #present = new Set<string>();
   readonly #lag: Pick<AgentHealth, 'sendLagP99Ms' | 'sendLagMaxMs'>[] = [];
@@ -370,6 +388,7 @@ class Episode {
     this.#windows = new Map(
       streams.map(({ id, as, lane }) => [id, new StreamWindow({ id: as, lane }, begin.fromLoadMs)]),
     );
+    this.#addresses = new Set(streams.map(({ address }) => address));
     this.#journal = options.open(begin, () => this.#lastT);
     this.#journal.write(options.headerOf(begin));
   }
@@ -443,6 +462,9 @@ class Episode {
       case 'watch':
         this.#watch(record);
         break;
+      case 'witness':
+        this.#put(cutWitness(record, this.fromT, this.#addresses), record.t);
+        break;
       case 'watch-gap':
         this.#put({ ...record, fromT: Math.max(0, record.fromT - this.fromT) }, record.t);
         break;
@@ -480,7 +502,7 @@ class Episode {
     this.#put({ type: 'milestone', t: 0, name }, t);
   }
 
-  frame({ t, agent, frame }: RecordOf<'frame'>): void {
+  frame({ t, agent, frame }: RecordOf<'frame'>, asked: AskedBefore | undefined): void {
     const { fromLoadMs } = this.begin;
     this.#atMs = frame.atMs;
     if (frame.atMs <= fromLoadMs) return;
@@ -491,14 +513,22 @@ class Episode {
       phases: frame.phases.map((phase) => ({ ...phase, tMs: rounded(phase.tMs - fromLoadMs) })),
       ...(frame.health && { health: frame.health }),
     };
-    for (const { id, as } of this.streams) {
+    for (const { id, as, address } of this.streams) {
       const delta = frame.streams[id];
       const window = this.#windows.get(id);
-      if (delta && window) cut.streams[as] = window.take(delta);
+      if (!delta || !window) continue;
+      cut.streams[as] = window.take(delta);
+      for (const failure of asked ? delta.failures : []) this.#remember(failure, address, asked, t);
     }
     if (frame.health) this.#lag.push(frame.health);
     this.#frame = cut;
     this.#put({ type: 'frame', t: 0, agent, frame: cut }, t);
+  }
+
+  #remember(failure: Failure, address: string, asked: AskedBefore | undefined, nowT: number): void {
+    const { offsetMs = 0 } = this.#clock ?? {};
+    const older = asked?.older(failure, address, { fromT: this.fromT, nowT, offsetMs });
+    if (older) this.#older.set(`${address} ${older.port}`, older);
   }
 
   async finish(end: Parameters<JournalWriter['end']>[0], left: readonly string[]): Promise<void> {
@@ -524,6 +554,7 @@ class Episode {
       };
       this.#put({ type: 'frame', t: 0, agent, frame }, t);
     }
+    for (const record of olderRecords([...this.#older.values()], t)) this.#put(record, t);
     this.#put({ type: 'load', t: 0, agent, event: 'stopping' }, t);
     const lag = lagOf(this.#lag);
     for (const { id } of this.streams) {

@@ -10,7 +10,7 @@ import {
   ownPort,
 } from '../../deploy/assemble.ts';
 import { belongingsIn } from '../../deploy/belongings.ts';
-import { podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
+import { type PodReady, podsAnswer, podsReady } from '../../deploy/pods-ready.ts';
 import { programsManifest } from '../../deploy/programs.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
@@ -34,11 +34,14 @@ export const emulatedPods = ({ node }: AgentConfiguration): OwnPods => ({
   node,
 });
 
+/** The longest that anything of ours may run, ms. */
+export const ENDS_WITHIN_MS = LONGEST_MS + BESIDE_MS;
+
 /** In the order in which they are created. */
 export function watchObjects(identity: Identity, own: OwnPods): readonly Manifest[] {
   const job = agentJob(identity, own, 'with-agents', {
     count: 1,
-    deadlineMs: LONGEST_MS + BESIDE_MS,
+    deadlineMs: ENDS_WITHIN_MS,
     idleLimitMs: IDLE_LIMIT_MS,
   });
   const metadata = { namespace: identity.namespace, labels: labelsOf('agent', identity) };
@@ -46,9 +49,11 @@ export function watchObjects(identity: Identity, own: OwnPods): readonly Manifes
   return [job, ...programs, ...controlTarget(identity, own, 'with-agents')];
 }
 
-interface PlacedWatch {
+export interface PlacedWatch {
   readonly agent: PreparedAgent;
-  readonly agentNode: string;
+  readonly agentPods: readonly PodReady[];
+  /** Marks what is created through it as ours: it is removed with all else. */
+  readonly marking: Kube;
   /** host:port */
   readonly control: string;
 }
@@ -82,7 +87,8 @@ export async function placeWatch(
   const [agent] = preparedAgents(kube, identity, agents, []);
   return {
     agent: agent as PreparedAgent,
-    agentNode: agents[0]?.node ?? '',
+    agentPods: agents,
+    marking,
     control: `${clusterIpOf(control)}:80`,
   };
 }

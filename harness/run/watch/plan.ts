@@ -8,6 +8,7 @@ import { type Scenario, scenarioSchema } from '../../model/scenario.ts';
 import { watchedName } from '../../model/setting.ts';
 import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
 import { controlStream, controlTrickle, slots } from '../experiment/load-plan.ts';
+import { ownPorts } from '../experiment/witness.ts';
 import type { CutService, CutStream, EpisodeBegin } from './episodes.ts';
 import type { WatchedService } from './services.ts';
 
@@ -29,26 +30,54 @@ export const LONGEST_MS = 86_400_000;
 /** A Service that answers does so at once; one that does not is said within this time, ms. */
 const PREFLIGHT_MS = 10_000;
 
-export const cutControl: CutStream = { id: controlStream, as: controlStream, lane: 'new' };
+/** `address`: host:port. */
+export const cutControl = (address: string): CutStream => ({
+  id: controlStream,
+  as: controlStream,
+  lane: 'new',
+  address,
+});
+
+export const addressOf = ({ clusterIp, port }: Pick<WatchedService, 'clusterIp' | 'port'>): string =>
+  `${clusterIp}:${port}`;
 
 export const cutServices = (services: readonly WatchedService[], { lanes }: Asking): CutService[] =>
-  services.map(({ name }) => ({
-    name,
-    streams: lanes.map((lane) => ({ id: lineId({ kind: lane, service: name }), as: lane, lane })),
+  services.map((service) => ({
+    name: service.name,
+    streams: lanes.map((lane) => ({
+      id: lineId({ kind: lane, service: service.name }),
+      as: lane,
+      lane,
+      address: addressOf(service),
+    })),
   }));
 
-export function watchPlan(
-  services: readonly WatchedService[],
-  asking: Asking,
-  { runId, control }: { readonly runId: string; readonly control: string },
-): AgentPlan {
-  const streams = services.flatMap((service) => streamsOf(service, asking, true));
-  return {
+interface Fired {
+  readonly runId: string;
+  /** host:port of the control target. */
+  readonly control: string;
+  /** Connection tracking is read: by the ports that the agent chooses. */
+  readonly witnessed: boolean;
+}
+
+/** No step of ours raises the rate. */
+export const noSteps: Pick<Scenario, 'steps'> = { steps: [] };
+
+export function watchPlan(services: readonly WatchedService[], asking: Asking, fired: Fired): AgentPlan {
+  return planOf(
+    services.flatMap((service) => streamsOf(service, asking, true)),
+    fired,
+  );
+}
+
+function planOf(streams: AgentPlan['streams'], { runId, control, witnessed }: Fired): AgentPlan {
+  const plan: AgentPlan = {
     runId,
     streams: [...streams, controlTrickle(control, LONGEST_MS)],
     podHeader: 'x-rollproof-pod',
     preflightMs: PREFLIGHT_MS,
   };
+  return { ...plan, ...(witnessed && ownPorts(plan, noSteps)) };
 }
 
 /** `several`: named after the Service too; in the journal of one Service it goes without saying. */
@@ -57,7 +86,7 @@ function streamsOf(service: WatchedService, asking: Asking, several: boolean): A
   return asking.lanes.map((lane) => ({
     id: several ? lineId({ kind: lane, service: service.name }) : lineId({ kind: lane }),
     lane,
-    url: `http://${service.clusterIp}:${service.port}${service.path}`,
+    url: `http://${addressOf(service)}${service.path}`,
     method,
     headers: { ...headers },
     expectStatus: [...expectStatus],
@@ -99,11 +128,9 @@ export function watchScenario(
   });
 }
 
-interface WatchFacts {
+interface WatchFacts extends Fired {
   readonly tool: HeaderRecord['tool'];
-  readonly runId: string;
   readonly cluster: ClusterInfo;
-  readonly control: string;
   readonly limitMs: number;
   readonly configuration: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
@@ -115,12 +142,7 @@ export function episodeHeader(
   asking: Asking,
   watch: WatchFacts,
 ): HeaderRecord {
-  const plan: AgentPlan = {
-    runId: watch.runId,
-    streams: [...streamsOf(service, asking, false), controlTrickle(watch.control, LONGEST_MS)],
-    podHeader: 'x-rollproof-pod',
-    preflightMs: PREFLIGHT_MS,
-  };
+  const plan = planOf(streamsOf(service, asking, false), watch);
   return {
     type: 'header',
     schemaVersion: 1,

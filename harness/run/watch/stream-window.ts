@@ -128,6 +128,8 @@ export class StreamWindow {
       startMs: this.#shifted(failure.startMs),
       endMs: this.#shifted(failure.endMs),
       connection: known,
+      // One that is older than the window was there when it began.
+      ...(failure.openedMs !== undefined && { openedMs: Math.max(0, this.#shifted(failure.openedMs)) }),
     };
   }
 

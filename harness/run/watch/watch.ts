@@ -24,7 +24,7 @@ import type { Firing } from '../experiment/fire.ts';
 import { measureUnderLoad } from '../experiment/under-load.ts';
 import { journalFolder } from '../experiments.ts';
 import { type Keeping, keepingOf } from '../gate.ts';
-import { ownImages } from '../images.ts';
+import { ownImages, witnessWanted } from '../images.ts';
 import { onInterruptInOrder } from '../interrupt.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { newRunId, outputFolder, reproduceLine } from '../session.ts';
@@ -45,6 +45,7 @@ import {
 import { type Remedy, remedyOf } from './remedy.ts';
 import { readService, type ServiceWanted, type WatchedService } from './services.ts';
 import { takeOf } from './take.ts';
+import { refuseEmulated, startWatchWitness, witnessObjects } from './witness.ts';
 
 interface WatchRequest {
   readonly configuration: Configuration;
@@ -170,10 +171,12 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         namespace: agentNamespace,
         watch: 'agents',
         servicesIn: namespace,
+        witness: witnessWanted(configuration.agent),
         dryRun: request.dryRun,
       },
     }).create({ progress: say, signal }),
   );
+  refuseEmulated(configuration.agent, cluster.info);
   const kube = await connectKube(cluster.kubeconfig());
   life.defer('close the connections to the API server', () => kube.close());
   const during = kube.during(signal);
@@ -190,7 +193,8 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
   const own = cluster.info.emulated ? emulatedPods(configuration.agent) : (await bundled).pods;
   const objects = watchObjects(identity, own);
   if (request.dryRun) {
-    process.stdout.write(dryRunText(request, services, objects));
+    const all = [...objects, ...witnessObjects(identity, own, services)];
+    process.stdout.write(dryRunText(request, services, all));
     return undefined;
   }
   const remedies = new Map(
@@ -202,19 +206,21 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
   );
 
   mkdirSync(join(out, journalFolder), { recursive: true });
-  const info = { agentNode: placed.agentNode, ...cluster.info };
+  const info = { agentNode: placed.agentPods[0]?.node ?? '', ...cluster.info };
+  const { control } = placed;
+  const fired = { runId, control, witnessed: own.guest?.witness !== undefined };
+  const plan = watchPlan(services, asking, fired);
   const episodes = new Episodes({
     services: cutServices(services, asking),
-    control: cutControl,
+    control: cutControl(control),
     timeoutMs: asking.timeoutMs,
     limitMs: request.limitMs,
     tailMs: TAIL_MS,
     headerOf: (begin) =>
       episodeHeader(begin, serviceNamed(services, begin.service), asking, {
+        ...fired,
         tool: toolVersion(),
-        runId,
         cluster: info,
-        control: placed.control,
         limitMs: request.limitMs,
         configuration: configuration as unknown as Record<string, unknown>,
         arguments: request.arguments,
@@ -259,7 +265,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         {
           kube,
           clients: [placed.agent.client],
-          plans: [watchPlan(services, asking, { runId, control: placed.control })],
+          plans: [plan],
           journal: episodes,
           life: measurement,
           warmUpMs: WARM_UP_MS,
@@ -272,6 +278,10 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
               take: takeOf(services, podsOfSlices),
               mayLack: ['Node', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Event'],
             }),
+          async beside() {
+            await startWatchWitness({ placed, identity, own, plan, journal: episodes, life: measurement });
+            return undefined;
+          },
           progress: ({ doing, loadMs, lost }) => say(progressText(doing, loadMs, lost)),
           onFiring: (started) => {
             firing = started;
@@ -297,7 +307,8 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
   if (command && !command.end) await endOf(command.through);
   const loadMs = firing?.loadMs() ?? 0;
   const outcome = await finish(measurement, episodes, failed, () => ({ totalMs: 0, loadMs: 0 }));
-  if (failed instanceof UsageError) throw failed;
+  // Nothing was sent: there is nothing to tell but why.
+  if (failed instanceof UsageError || (failed instanceof FaultError && !firing)) throw failed;
   const trouble = outcome.status === 'complete' ? ended.trouble : outcome.reason;
   return {
     runId,
