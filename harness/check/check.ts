@@ -9,6 +9,7 @@ import {
 } from './documents.ts';
 import { checkedChanges } from './edit.ts';
 import { ignores } from './ignore.ts';
+import { misshapen } from './misshapen.ts';
 import { nameOf, objectsOf, type SourceObject, scopeOf } from './objects.ts';
 import { Related } from './related.ts';
 import type { CheckInput, Draft, Rule } from './rule.ts';
@@ -79,7 +80,11 @@ export function checkManifests(
     if (own.found && !looksLikeManifest(own.text)) continue;
     const read = readDocuments(own.file, own.text, scopeOf(own.file, own.found === true));
     problems.push(...read.problems);
-    const more = objectsOf(read.documents);
+    const all = objectsOf(read.documents);
+    const patches = own.found === true || own.rendered !== undefined;
+    const unreadable = new Map(all.flatMap((object) => problemOf(object, patches)));
+    problems.push(...unreadable.values());
+    const more = all.filter((object) => !unreadable.has(object));
     if (objects.length + more.length > OBJECT_LIMIT) {
       const sentence = `with this file there are more than ${OBJECT_LIMIT} objects; it and the rest are not read. Check the folders one by one.`;
       problems.push({ file: own.file, line: 1, column: 1, sentence });
@@ -113,6 +118,11 @@ export function checkManifests(
     workloads: input.workloads.length,
     partial: objects.filter(isPartial).map(nameOf),
   };
+}
+
+function problemOf(object: SourceObject, patches: boolean): [SourceObject, ReadProblem][] {
+  const problem = misshapen(object, patches);
+  return problem ? [[object, problem]] : [];
 }
 
 function looksLikeManifest(text: string): boolean {

@@ -13,9 +13,15 @@ interface PodTemplate {
 /** Undefined: it has none (or an Argo Rollout's stands in the Deployment that it names). */
 export function podTemplateOf(object: SourceObject): PodTemplate | undefined {
   if (object.kind === 'Pod') return at(object, [], object.value);
-  const path = object.kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template'] : ['spec', 'template'];
-  const template = path.reduce((value, key) => fields(value[key]), object.value);
+  const path = podPathOf(object).slice(0, -1);
+  const template = path.reduce<Fields>((value, key) => fields(value[String(key)]), object.value);
   return Array.isArray(fields(template.spec).containers) ? at(object, path, template) : undefined;
+}
+
+/** Where the pod's spec stands in the object. */
+export function podPathOf({ kind }: SourceObject): FieldPath {
+  if (kind === 'Pod') return ['spec'];
+  return [...(kind === 'CronJob' ? ['spec', 'jobTemplate'] : []), 'spec', 'template', 'spec'];
 }
 
 function at(object: SourceObject, path: FieldPath, template: Fields): PodTemplate {

@@ -55,7 +55,7 @@ export function workloadsOf(objects: readonly SourceObject[], related: Related):
     .map((object) => workloadOf(object, related));
 }
 
-function isWorkload(object: SourceObject): boolean {
+export function isWorkload(object: SourceObject): boolean {
   return groups[object.kind]?.includes(groupOf(object)) === true;
 }
 
@@ -70,12 +70,17 @@ export function isPartial(object: SourceObject): boolean {
   if (!isWorkload(object)) return false;
   const spec = fields(object.value.spec);
   const containers = list(fields(fields(spec.template).spec).containers);
-  const selected = groupOf(object) === 'apps' && object.apiVersion !== 'apps/v1beta1';
   return (
-    (selected && !has(spec.selector)) ||
+    lacksSelector(object) ||
     (containers.length === 0 && !has(spec.workloadRef)) ||
     containers.some((container) => !has(fields(container).image))
   );
+}
+
+/** A selector is needed, and there is none. */
+export function lacksSelector(object: SourceObject): boolean {
+  const needed = groupOf(object) === 'apps' && object.apiVersion !== 'apps/v1beta1';
+  return needed && !has(fields(object.value.spec).selector);
 }
 
 function workloadOf(object: SourceObject, related: Related): Workload {

@@ -73,9 +73,14 @@ export async function runCheck(
   const report = checkManifests(texts, { kubernetesMinor: options.kubernetes });
   const problems = [...found.problems, ...problemLines(report, texts)];
   const unread = problems.length > 0;
+  const onlyParts = report.workloads === 0 && report.partial.length > 0;
   const names = files.map((file) => (file === '-' ? 'stdin' : file)).join(', ');
   if (nothingChecked(report) && found.problems.length === 0)
     problems.push(`${names}: there is no Kubernetes object in it, so nothing was checked.`);
+  else if (onlyParts)
+    problems.push(
+      `${names}: only parts of a workload (patches) are in it (${report.partial.join(', ')}), so no workload was checked. Check what \`kustomize build\` prints.`,
+    );
   else if (report.workloads === 0 && report.objects > 0)
     problems.push(
       `${names}: no workload was checked: the ${report.objects} object${report.objects === 1 ? '' : 's'} in it are none of Deployment, StatefulSet, DaemonSet, Rollout.`,
@@ -85,7 +90,7 @@ export async function runCheck(
     output: (fixed?.output ?? '') + (await render(report, texts, options)),
     problems,
     code: combineExitCodes([
-      unread || nothingChecked(report) ? exitCode.usage : exitCode.ok,
+      unread || onlyParts || nothingChecked(report) ? exitCode.usage : exitCode.ok,
       hasError ? exitCode.refuted : exitCode.ok,
     ]),
   };

@@ -279,4 +279,122 @@ test('parts of a workload (patches) are named and not judged', () => {
   assert.equal(report.partial, ['Deployment web']);
 });
 
+test('a workload whose fields have no type that a pod can be made of is a sentence, never clean', () => {
+  const whole = (pod: string) =>
+    `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  template:\n    spec:\n      ${pod}\n`;
+  const table: [string, string, string][] = [
+    [
+      'containers are text',
+      whole('containers: app'),
+      '8:19 Deployment web: spec.template.spec.containers must be a list of containers, not "app".',
+    ],
+    [
+      'a container is text',
+      whole('containers: [app]'),
+      '8:20 Deployment web: spec.template.spec.containers[0] must be a container, not "app".',
+    ],
+    [
+      'init containers are an object',
+      whole('initContainers: {a: b}'),
+      '8:23 Deployment web: spec.template.spec.initContainers must be a list of containers, not an object.',
+    ],
+    [
+      'no container',
+      whole('containers: []'),
+      '8:19 Deployment web: spec.template.spec.containers is empty, and a pod needs a container.',
+    ],
+    [
+      'no image',
+      whole('containers: [{name: app}]'),
+      '8:20 Deployment web: spec.template.spec.containers[0] has no image, and the API refuses it.',
+    ],
+    [
+      'an image that is a list',
+      whole('containers: [{name: app, image: [a]}]'),
+      '8:39 Deployment web: spec.template.spec.containers[0].image must be text, not a list.',
+    ],
+    [
+      'a spec that is text',
+      'apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: x\n',
+      '4:7 StatefulSet db: spec must be an object with fields, not "x".',
+    ],
+    [
+      'a pod',
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: 5}\n',
+      '4:20 Pod p: spec.containers must be a list of containers, not 5.',
+    ],
+  ];
+  for (const [name, text, expected] of table) {
+    assert.equal(problems(text), [expected], name);
+    assert.is(check(text).workloads, 0, name);
+  }
+  const found = checkManifests([{ file: 'a/m.yaml', text: whole('containers: [{name: app}]'), found: true }]);
+  assert.equal(found.problems, [], 'in a folder it may be a patch');
+  assert.equal(found.partial, ['Deployment web']);
+});
+
+test('whatever stands in a field of a manifest, it is read or a sentence', () => {
+  const manifest = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', labels: { app: 'web' }, annotations: { a: 'b' } },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: { app: 'web' } },
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 1 } },
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: {
+          terminationGracePeriodSeconds: 30,
+          volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }],
+          containers: [
+            {
+              name: 'app',
+              image: 'web:1',
+              command: ['node'],
+              env: [{ name: 'A', value: 'b' }],
+              ports: [{ containerPort: 8080, name: 'http' }],
+              readinessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 1 },
+              lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } },
+              resources: { requests: { cpu: '100m' } },
+            },
+          ],
+        },
+      },
+    },
+  };
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n';
+  const values: readonly unknown[] = [
+    null,
+    '',
+    'text',
+    -5,
+    1e308,
+    true,
+    [],
+    {},
+    [[1]],
+    [null],
+    { constructor: 1 },
+  ];
+  const fieldsOf = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, one]) => {
+          const own = [...path, Array.isArray(value) ? Number(key) : key];
+          return [own, ...fieldsOf(one, own)];
+        })
+      : [];
+  for (const path of fieldsOf(manifest))
+    for (const value of values) {
+      const copy = structuredClone(manifest) as never;
+      const holder = path.slice(0, -1).reduce<unknown>((at, step) => (at as never)[step], copy);
+      (holder as Record<string | number, unknown>)[path.at(-1) as string] = value;
+      const report = check(`${JSON.stringify(copy)}\n---\n${service}`);
+      const where = `${path.join('.')} = ${JSON.stringify(value)}`;
+      assert.ok(report.objects + report.problems.length > 0, where);
+      for (const { sentence } of report.problems) assert.match(sentence, /\.$/, where);
+    }
+});
+
 test.run();

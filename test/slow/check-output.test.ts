@@ -416,4 +416,23 @@ test('no workload is never silence', async () => {
   });
 });
 
+test('parts of a workload alone are no clean manifest', async () => {
+  const patch = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 3}\n';
+  await inFolder({ 'patch.yaml': patch, 'warned.yaml': warned }, async (folder) => {
+    const run = (...names: string[]) =>
+      runCheck(
+        names.map((name) => join(folder, name)),
+        options,
+      );
+    const alone = await run('patch.yaml');
+    assert.is(alone.code, 4);
+    assert.match(
+      alone.problems.join('\n'),
+      /only parts of a workload \(patches\) are in it \(Deployment web\)/,
+    );
+    assert.is(alone.problems.length, 1);
+    assert.is((await run('patch.yaml', 'warned.yaml')).code, 0);
+  });
+});
+
 test.run();
