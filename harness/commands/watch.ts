@@ -4,6 +4,7 @@ import { scenarios } from '../../scenarios/index.ts';
 import { UsageError } from '../model/errors.ts';
 import { type Lane, lanes } from '../model/load.ts';
 import { requestTimeoutMs } from '../model/scenario.ts';
+import { urlPath } from '../model/url-path.ts';
 import { LONGEST_MS } from '../run/watch/plan.ts';
 import { watchRun } from '../run/watch/watch.ts';
 import { type ClusterFlags, configured, httpUrl, list, namespaceName, wholeNumber } from './flags.ts';
@@ -105,14 +106,14 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
     if (ms !== undefined && ms > LONGEST_MS) throw new UsageError(`${name}: at most 24h.`);
   const { success } = requestTimeoutMs.safeParse(flags.timeout);
   if (!success || flags.timeout > 30_000) throw new UsageError('--timeout: from 10ms to 30s.');
-  const { path } = flags;
-  if (path !== undefined && !path.startsWith('/'))
-    throw new UsageError(`--path "${path}": it must begin with "/".`);
+  const path = urlPath.optional().safeParse(flags.path);
+  if (!path.success)
+    throw new UsageError(`--path ${JSON.stringify(flags.path)}: it needs ${path.error.issues[0]?.message}.`);
   return {
     configuration,
     namespace: flags.namespace,
     agentNamespace: flags.agentNamespace ?? flags.namespace,
-    services: flags.service.map((name) => ({ name, port: flags.port, path })),
+    services: flags.service.map((name) => ({ name, port: flags.port, path: path.data })),
     asking: {
       lanes: flags.lanes.map(laneOf),
       rate: flags.rate,

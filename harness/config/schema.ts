@@ -20,6 +20,7 @@ import {
   requestTimeoutMs,
   scenarioSchema,
 } from '../model/scenario.ts';
+import { urlPath } from '../model/url-path.ts';
 import { entriesSchema, installableControllers } from './entries.ts';
 import {
   command,
@@ -29,7 +30,6 @@ import {
   requestHeaders,
   text,
   token,
-  urlPath,
   variantName,
   withoutRepeats,
 } from './texts.ts';
@@ -170,7 +170,7 @@ const configuredLaneSchema = z
     tls: tlsOptionsSchema
       .optional()
       .describe('TLS: ca, cert and key are PEM files; insecure accepts any certificate.'),
-    path: z.string().startsWith('/').optional().describe("Instead of the target's path."),
+    path: urlPath.optional().describe("Instead of the target's path."),
     message: z
       .string()
       .max(65_536)

@@ -111,7 +111,9 @@ export const longestMs = 86_400_000;
 const rateInProfile = z
   .number()
   .max(rateBounds.most)
-  .refine((rate) => rate === 0 || rate >= rateBounds.least, `0 or at least ${rateBounds.least}`);
+  .refine((rate) => rate === 0 || rate >= rateBounds.least, {
+    error: ({ input }) => `must be 0 or at least ${rateBounds.least}, not ${input}`,
+  });
 const ratePoints = z
   .array(z.strictObject({ atMs: z.number().min(0).max(longestMs), ratePerSecond: rateInProfile }))
   .min(1)

@@ -1,5 +1,6 @@
 // A target that a scenario brings along: somebody's manifests as they were published, and what was changed to run them.
 import { z } from 'zod';
+import { urlPath } from './url-path.ts';
 
 /** An object of Kubernetes as far as everybody needs it; everything else is kept as it stands. */
 export const manifestSchema = z.looseObject({
@@ -34,7 +35,7 @@ export const ownTargetSchema = z
     service: z.string(),
     container: z.string().optional(),
     port: z.union([z.number().int(), z.string()]).optional(),
-    path: z.string().default('/'),
+    path: urlPath.default('/'),
     expectStatus: z.array(z.number().int()).optional(),
     /** By the names that steps use; `current` is what the manifest says. */
     images: z.record(z.string(), z.string()).default({}),

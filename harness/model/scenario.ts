@@ -13,6 +13,7 @@ import {
 } from './load.ts';
 import { manifestSchema, ownTargetSchema } from './own-target.ts';
 import { asIsName } from './setting.ts';
+import { urlPath } from './url-path.ts';
 
 export const clusterKinds = ['kind', 'embedded', 'context'] as const;
 
@@ -233,7 +234,7 @@ export const laneLoadSchema = z.object({
   /** Through TLS, and how it is verified. */
   tls: tlsOptionsSchema.optional(),
   /** Instead of the target's own path. */
-  path: z.string().startsWith('/').optional(),
+  path: urlPath.optional(),
   /** websocket, tcp: what is sent. */
   message: z.string().max(65_536).optional(),
   /** grpc: package.Service/Method, and the message's bytes in base64. */

@@ -40,7 +40,7 @@ export function fieldName(path: FieldPath): string {
   return path.reduce<string>((name, step) => {
     if (typeof step === 'number') return `${name}[${step}]`;
     const key = String(step);
-    const plain = /^[A-Za-z_$][\w$-]*$/.test(key) ? key : `"${key}"`;
+    const plain = /^[A-Za-z_$][\w$-]*$/.test(key) ? key : JSON.stringify(key);
     return name ? `${name}.${plain}` : plain;
   }, '');
 }

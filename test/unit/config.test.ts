@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Ajv } from 'ajv';
 import * as assert from 'uvu/assert';
+import { knownNames } from '../../harness/commands/flags.ts';
 import { configurationJsonSchema } from '../../harness/config/json-schema.ts';
 import { type KnownNames, loadConfiguration } from '../../harness/config/load.ts';
 import { overrideConfiguration } from '../../harness/config/override.ts';
@@ -239,6 +240,58 @@ test('what is wrong is named with line, column, field, what stands there and wha
   ];
   const known = { settings: ['preStop', 'surge'], scenarios: ['image-change'] };
   for (const [name, text, expected] of table) assert.is(refusal(text, known), expected, name);
+});
+
+test('values that no load, image, variant or gate can have are refused, each in one sentence', () => {
+  const rate = (profile: string) => `load: {rate: ${profile}}\n`;
+  const step = (fields: string) => rate(`{shape: steps, steps: [{${fields}}]}`);
+  const ramp = (...times: number[]) =>
+    rate(`{shape: ramp, points: [${times.map((at) => `{atMs: ${at}, ratePerSecond: 5}`).join(', ')}]}`);
+  const ofTarget = (field: string) => `target: {manifests: [a], deployment: web, service: web, ${field}}\n`;
+  const table: [text: string, sentence: RegExp][] = [
+    [rate('0.00001'), /^load\.rate must be at least 0\.1, not 0\.00001\.$/],
+    [rate('25000'), /^load\.rate must be at most 20000, not 25000\.$/],
+    [rate('-1'), /^load\.rate must be at least 0\.1, not -1\.$/],
+    [rate('0'), /^load\.rate must be at least 0\.1, not 0\.$/],
+    [rate('{shape: constant, ratePerSecond: 25000}'), /ratePerSecond must be at most 20000, not 25000\.$/],
+    [step('atMs: 0, ratePerSecond: 25000'), /steps\[0\]\.ratePerSecond must be at most 20000, not 25000\.$/],
+    [step('atMs: 0, ratePerSecond: -5'), /steps\[0\]\.ratePerSecond must be 0 or at least 0\.1, not -5\.$/],
+    [step('atMs: 0, ratePerSecond: 0.00001'), /must be 0 or at least 0\.1, not 0\.00001\.$/],
+    [step('atMs: 0, ratePerSecond: 5, rise: 1'), /^load\.rate\.steps\[0\]\.rise is not a field/],
+    [rate('{shape: constant, ratePerSecond: 5, burst: 1}'), /^load\.rate\.burst is not a field/],
+    [step('atMs: 500, ratePerSecond: 5'), /steps\[0\]\.atMs must be 0, not 500: the first step/],
+    [ramp(0, 900, 100), /points\[2\]\.atMs must be more than the 900 before it, not 100\.$/],
+    [ramp(0, 900, 900), /points\[2\]\.atMs must be more than the 900 before it, not 900\.$/],
+    ['load: {lanes: [new, kept, new]}\n', /^load\.lanes\[2\] names "new" a second time\.$/],
+    ['load: {lanes: [{lane: new, rate: 0.00001}]}\n', /^load\.lanes\[0\]\.rate must be at least 0\.1/],
+    [
+      'load: {lanes: [{lane: new, path: "/a\\r\\nX: y"}]}\n',
+      /^load\.lanes\[0\]\.path must be a path of visible ASCII .*, not "\/a\\r\\nX: y"\.$/,
+    ],
+    ['load: {timeoutMs: 0.0001}\n', /^load\.timeoutMs must be at least 10, not 0\.0001\.$/],
+    ['load: {durationLimits: {limitMs: 1}}\n', /limitMs must be at least 10000, not 1\.$/],
+    ['load: {durationLimits: {limitMs: 1e308}}\n', /limitMs must be at most 86400000, not 1e\+308\.$/],
+    ['images: {"web:1": {command: []}}\n', /^images\."web:1"\.command must be a list of at least 1/],
+    [
+      'images: {"web:1": {command: [""]}}\n',
+      /^images\."web:1"\.command\[0\] must be a program, not empty\.$/,
+    ],
+    ['variants: {__proto__: [preStop]}\n', /^variants\.__proto__ is no usable name/],
+    ['variants: {constructor: [preStop]}\n', /^variants\.constructor is no usable name/],
+    ['variants: {a/b: [preStop]}\n', /^variants\."a\/b" is no usable name/],
+    ['gate: {variants: [hardend]}\n', /^gate\.variants\[0\]: variant "hardend" is not known\./],
+    [ofTarget('path: "/a\\r\\nb"'), /^target\.path must be a path of visible ASCII/],
+    [ofTarget('longPath: "/a\\nb"'), /^target\.longPath must be a path of visible ASCII/],
+    [ofTarget('headers: {a: "b\\r\\nc: d"}'), /^target\.headers\.a must be one line of text/],
+    [ofTarget('headers: {"a\\r\\nx": c}'), /^target\.headers\."a\\r\\nx" is no usable name/],
+  ];
+  const known = knownNames(['image-change']);
+  for (const [text, sentence] of table) {
+    const [line, ...more] = refusal(text, known).split('\n');
+    assert.match(line ?? '', /^rollproof\.yaml:\d+:\d+: /, text);
+    assert.match((line ?? '').replace(/^\S+ /, ''), sentence, text);
+    assert.equal(more, [], text);
+  }
 });
 
 test('what the API server would refuse of our own pods is refused before anything is there', () => {
