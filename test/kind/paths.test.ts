@@ -102,8 +102,11 @@ test('the counts, buckets and histograms of the agents add up, and so does their
         assert.is(result[figure], sum(ends.map((end) => end[figure])), `${what}: ${figure}`);
       }
       const shares = ends.map((end) => end.scheduled);
-      // They are told to stop a moment apart.
-      assert.ok(Math.max(...shares) - Math.min(...shares) <= 3, `${what}: ${shares.join(', ')} scheduled`);
+      // They are told to stop a moment apart: at most a quarter of a second of the load.
+      assert.ok(
+        Math.max(...shares) - Math.min(...shares) <= RATE / 4,
+        `${what}: ${shares.join(', ')} scheduled`,
+      );
       const buckets = new Map<number, Bucket>();
       for (const { frame } of journal.frames) addBuckets(buckets, frame.streams[lane]?.buckets ?? []);
       assert.is(sum([...buckets.values()].map(({ sent }) => sent)), result.attempts, `${what}: buckets`);
@@ -119,7 +122,7 @@ test('the counts, buckets and histograms of the agents add up, and so does their
       journal.streamEnds.filter(({ end }) => end.stream === 'new').map(({ agent }) => agent),
     );
     const begins = journal.clocks.filter(({ agent }) => firing.has(agent)).map(({ offsetMs }) => offsetMs);
-    assert.ok(Math.max(...begins) - Math.min(...begins) < 50, `began at ${begins.join(', ')} ms`);
+    assert.ok(Math.max(...begins) - Math.min(...begins) < 250, `began at ${begins.join(', ')} ms`);
   }
 });
 

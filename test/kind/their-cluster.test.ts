@@ -123,10 +123,10 @@ test('Ctrl-C while it is deployed: nothing is left', () =>
     interrupted.child.kill('SIGINT');
     const { code, stderr } = await interrupted.ended;
     assert.is(code, 130, stderr);
-    await untilAsBefore(30_000, 'restricted');
+    await untilAsBefore(60_000, 'restricted');
   }));
 
-test('pods that cannot start are named within 30 s, and nothing is left of them', async () => {
+test('pods that cannot start are named at once, and nothing is left of them', async () => {
   const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
   const cases: [namespace: string, manifests: string, said: RegExp][] = [
     [
@@ -160,8 +160,9 @@ test('pods that cannot start are named within 30 s, and nothing is left of them'
       assert.is(code, 3, stderr);
       assert.match(stdout, said);
       const seconds = Number(/ ([\d.]+) s +Deploy restart\.as-is: done/.exec(stderr)?.[1]);
-      assert.ok(seconds < 30, `${seconds} s\n${stderr}`);
-      await untilAsBefore(30_000, namespace);
+      // By the word of the pods, not by the limit of a rollout (120 s).
+      assert.ok(seconds < 60, `${seconds} s\n${stderr}`);
+      await untilAsBefore(60_000, namespace);
     });
 });
 

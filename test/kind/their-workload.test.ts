@@ -162,13 +162,7 @@ function target(workload: string, manifests: string, name = workload): string {
 const verify = (config: string, out: string, kubeconfig: string, more: readonly string[]): Promise<Ended> =>
   rollproof([
     ...['verify', '--cluster', 'context', '--kubeconfig', kubeconfig, '--config', config, '--out', out],
-    ...[
-      '--rate',
-      '50',
-      '--measure-again',
-      '0',
-      ...(more.includes('--scenario') ? [] : ['--scenario', 'restart']),
-    ],
+    ...['--rate', '50', ...(more.includes('--scenario') ? [] : ['--scenario', 'restart'])],
     ...more,
   ]);
 

@@ -3,12 +3,12 @@
 // seal together, which only the seal that was noted when the run ended can tell.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { chainOf } from '../../harness/journal/chain.ts';
 import { type Audit, auditFolder } from '../../harness/run/audit.ts';
 import { sealEvidence, writeSeal } from '../../harness/run/seal-run.ts';
 import { asSealed, sealedRun } from '../data/sealed-run.ts';
+import fc from '../properties.ts';
 import { inTemporaryFolder } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { stringify } from 'yaml';
 import { knownNames } from '../../harness/commands/flags.ts';
@@ -16,6 +15,7 @@ import { loadPlan } from '../../harness/run/experiment/load-plan.ts';
 import { select } from '../../harness/run/selection.ts';
 import { applyVariant, hardened } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('junk in configuration and manifests', { timeoutMs: 180_000 });

@@ -2,13 +2,13 @@
 // The table has changes that somebody could make on purpose, in all places that they would think of; the property tries
 // single fields.
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { readJournal } from '../../harness/journal/read.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { JournalRecord, RecordOf } from '../../harness/model/journal.ts';
 import { isLost } from '../../harness/model/load.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('judge: changed journals');

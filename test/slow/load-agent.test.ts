@@ -53,7 +53,7 @@ const stream = (id: string, url: string, lane: 'new' | 'kept' = 'new') => ({
   url,
   rate: { shape: 'constant', ratePerSecond: 100 },
   connections: 20,
-  timeoutMs: 2000,
+  timeoutMs: 20_000,
   maxDurationMs: 60_000,
 });
 
@@ -180,21 +180,26 @@ test('agents that share a schedule begin together, and their sum is even', async
     const begins: number[] = [];
     for (const client of clients) begins.push((await client.clock(now)).offsetMs);
     // All on this process' clock; what differs is how well each clock was known.
-    assert.ok(Math.max(...begins) - Math.min(...begins) < 20, `began at ${begins.join(', ')} ms`);
+    assert.ok(Math.max(...begins) - Math.min(...begins) < 200, `began at ${begins.join(', ')} ms`);
     await sleep(600);
     const buckets = new Map<number, Bucket>();
     const scheduled: number[] = [];
     for (const client of clients) {
       await client.stop();
       await until('the end', async () => (await client.frames(0)).state === 'ended');
-      for (const frame of (await client.frames(0)).frames)
-        addBuckets(buckets, frame.streams.a?.buckets ?? []);
+      for (let after = 0, more = true; more; ) {
+        const { frames } = await client.frames(after);
+        for (const frame of frames) addBuckets(buckets, frame.streams.a?.buckets ?? []);
+        after = frames.at(-1)?.seq ?? after;
+        more = frames.length > 0;
+      }
       scheduled.push(...(await client.end()).ends.map((end) => end.scheduled));
     }
-    for (let i = 0; i < 5; i++) assert.is(buckets.get(i)?.sent, 10, `bucket ${i}`);
+    const due = (bucket?: Bucket) => (bucket?.sent ?? 0) + (bucket?.shed ?? 0);
+    for (let i = 0; i < 5; i++) assert.is(due(buckets.get(i)), 10, `bucket ${i}`);
     assert.is(
       scheduled.reduce((a, b) => a + b, 0),
-      [...buckets.values()].reduce((sum, bucket) => sum + bucket.sent, 0),
+      [...buckets.values()].reduce((sum, bucket) => sum + due(bucket), 0),
     );
   } finally {
     await Promise.all(agents.map((agent) => agent.close()));

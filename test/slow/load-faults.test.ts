@@ -13,7 +13,7 @@ for (const loop of ['open', 'closed'] as const) {
   for (const lane of plainLanes) {
     test(`${loop} loop, lane ${lane}: each of ${faultNames.length} faults is counted as what it is`, async () => {
       const failures: string[] = [];
-      await inParallel(20, faultNames, async (name) => {
+      await inParallel(10, faultNames, async (name) => {
         const found = await runOne(name, lane, loop);
         failures.push(...found.map((sentence) => `${name}: ${sentence}`));
       });
@@ -40,7 +40,8 @@ async function runOne(
         url: `http://127.0.0.1:${server.port}/`,
         rate: { shape: 'constant', ratePerSecond: loop === 'open' ? 80 : 0 },
         connections: lane === 'kept' || loop === 'closed' ? 4 : 60,
-        timeoutMs: fault.stalls ? 1500 : 20_000,
+        // Server and meter share this process: what is waited for must outlast its own standstills.
+        timeoutMs: fault.stalls ? 4000 : 20_000,
         maxDurationMs: 400,
       }),
     });

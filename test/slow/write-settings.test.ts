@@ -5,7 +5,6 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { parse, parseAllDocuments } from 'yaml';
 import { checkedChanges } from '../../harness/check/edit.ts';
@@ -16,6 +15,7 @@ import { changesBetween, sameMeaning, strategicPatch } from '../../harness/write
 import { uncleanReason } from '../../harness/write/git-clean.ts';
 import { editInPlace } from '../../harness/write/in-place.ts';
 import { planDiff, type WritePlan, writePlan } from '../../harness/write/index.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('settings written', { timeoutMs: 60_000 });

@@ -1,5 +1,4 @@
 // Names of lines: what is written is read back, and what people mean by a lane's name.
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import {
   inLineOrder,
@@ -10,6 +9,7 @@ import {
   parseLineId,
 } from '../../harness/model/line.ts';
 import { lanes, plainLanes, protocols } from '../../harness/model/load.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('lines');

@@ -1,8 +1,8 @@
 // Changes to YAML as text, on random documents: the text says what was asked for, and every other line is as it was.
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { type Change, checkedChanges } from '../../harness/check/edit.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('properties: edits');

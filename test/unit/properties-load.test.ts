@@ -1,11 +1,11 @@
 // Laws of the pure parts of load and judging, on random input: pacer, response parser, merges of counts, loss windows.
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { longestOutage, lossWindows, WINDOW_GAP_MS } from '../../harness/judge/windows.ts';
 import { Pacer } from '../../harness/load/pacer.ts';
 import { ResponseParser } from '../../harness/load/response-parser.ts';
 import { type Bucket, outcomes, type RateProfile } from '../../harness/model/load.ts';
 import { addBuckets, addOutcomes } from '../../harness/model/merge-load.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('properties: load');

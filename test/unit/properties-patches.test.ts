@@ -1,10 +1,10 @@
 // Laws of strategic merge patches, on random objects and on what a real API server answered.
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { equalObjects, isObject, type JsonObject } from '../../emulator/api/objects.ts';
 import { strategicMergePatch } from '../../emulator/api/patch/strategic.ts';
 import type { Recorded } from '../kubernetes-answers.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('properties: patches');

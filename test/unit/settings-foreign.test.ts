@@ -1,5 +1,4 @@
 // Settings on somebody's own workload: what is missing is added, nothing is lowered, and the API server takes the result.
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { createRegistry } from '../../emulator/api/registry.ts';
 import { targetOf } from '../../harness/deploy/foreign.ts';
@@ -18,6 +17,7 @@ import {
   variantNamed,
 } from '../../harness/settings/index.ts';
 import { scenarios } from '../../scenarios/index.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('settings-foreign');

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { portsMissing, SourcePorts, TIME_WAIT_MS } from '../../harness/load/source-ports.ts';
+import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('load: source ports');
