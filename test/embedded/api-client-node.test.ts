@@ -380,7 +380,7 @@ test('up without waiting for anything, and closes with watches open', async () =
   const startedMs = performance.now();
   const cluster = await startApi();
   const upMs = performance.now() - startedMs;
-  assert.ok(upMs < 5000, `${upMs} ms`);
+  assert.ok(upMs < 20_000, `${upMs} ms`);
   const open = await watched(cluster, '/api/v1/pods', {});
   await cluster[Symbol.asyncDispose]();
   await until('the end of the watch', () => open.ended() !== 'running', open.ended);

@@ -58,7 +58,7 @@ test('up, used again, images, a lagging proxy, down', async () => {
   const tookMs = performance.now() - startedAt;
   assert.is(again.info.name, NAME);
   // Measured: about 1 s. Not asserted any tighter, because the machine may be busy.
-  assert.ok(tookMs < 10_000, `used again after ${tookMs} ms`);
+  assert.ok(tookMs < 30_000, `used again after ${tookMs} ms`);
   await again.destroy();
   place.assertNothingLeft();
 });
@@ -192,7 +192,7 @@ async function proxyLags(cluster: RunningCluster, kube: Kube): Promise<void> {
   assert.is(proxyState(), 'S');
   const restored = await probe();
   await kube.json('DELETE', `${path}/lag`);
-  assert.ok(delayed > 3500 && delayed < 9000, `delayed by 4 s: ${delayed} ms`);
+  assert.ok(delayed > 3500 && delayed < 15_000, `delayed by 4 s: ${delayed} ms`);
   assert.ok(usual < 3500, `before: ${usual} ms`);
   assert.ok(restored < 3500, `after: ${restored} ms`);
 }

@@ -172,7 +172,7 @@ test('a collector that refuses, is not there or never answers: one sentence, in 
   await withCollector(async ({ url }) => {
     const startedAt = performance.now();
     assert.match(await sendOtlp(url, results, journals, 700), tells);
-    assert.ok(performance.now() - startedAt < 5000);
+    assert.ok(performance.now() - startedAt < 20_000);
   }, 0);
 });
 

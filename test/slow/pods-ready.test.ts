@@ -147,7 +147,7 @@ test('what does not pass by itself ends the wait by name, with what was seen of 
     const startedAt = performance.now();
     const message = await waitedFor([found], log ? { log: log.split('\n').slice(1).join('\n') } : {});
     assert.is(message, `Waited for 1 pod with role target in ns to be Ready: ${words}.`, what);
-    assert.ok(performance.now() - startedAt < 5000, what);
+    assert.ok(performance.now() - startedAt < 30_000, what);
   }
 });
 

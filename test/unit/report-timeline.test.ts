@@ -179,7 +179,7 @@ test('a journal of an hour stays small and loses no loss', () => {
   const started = performance.now();
   const view = viewOf(records);
   const tookMs = performance.now() - started;
-  assert.ok(tookMs < 2000, `took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < 10_000, `took ${Math.round(tookMs)} ms`);
   const [lane] = view.timeline.lanes;
   assert.ok(lane!.ok.length <= limits.buckets, `${lane!.ok.length} buckets`);
   assert.is(lane!.totals.lost, 3600);

@@ -112,7 +112,7 @@ test('what can never come ends at once, with its name', async () => {
   const startedAt = performance.now();
   const error = await failure(waitFor(waiting({ limitMs: 60_000 }), look));
   assert.is(error.message, 'Waited for Deployment web to be there: pod web-1: ImagePullBackOff.');
-  assert.ok(performance.now() - startedAt < 2000);
+  assert.ok(performance.now() - startedAt < 20_000);
 });
 
 test('a look that hangs is cut off, tried again, and told', async () => {
@@ -144,7 +144,7 @@ test('the signal ends a look and a pause at once, with its reason', async () => 
       look,
     );
     assert.is(await failure(pending), reason);
-    assert.ok(performance.now() - startedAt < 2000);
+    assert.ok(performance.now() - startedAt < 20_000);
   }
   const { look, made } = looks({ met: 1 });
   await failure(waitFor(waiting({ signal: AbortSignal.abort() }), look));
@@ -154,18 +154,18 @@ test('the signal ends a look and a pause at once, with its reason', async () => 
 test('no look begins after the limit, and none outlasts it', async () => {
   const first = performance.now();
   await failure(waitFor(waiting({ limitMs: 100, lookLimitMs: 60_000 }), () => new Promise<never>(() => {})));
-  assert.ok(performance.now() - first < 2000, 'nor the first one');
+  assert.ok(performance.now() - first < 20_000, 'nor the first one');
   let made = 0;
   const startedAt = performance.now();
   await failure(
-    waitFor(waiting({ limitMs: 100, everyMs: 5, lookLimitMs: 60_000 }), async () => {
+    waitFor(waiting({ limitMs: 1000, everyMs: 5, lookLimitMs: 60_000 }), async () => {
       if (++made > 2) await sleep(60_000, undefined, { ref: false });
       return { seen: 'not yet' };
     }),
   );
   const lastedMs = performance.now() - startedAt;
   assert.is(made, 3);
-  assert.ok(lastedMs > 80 && lastedMs < 2000, `${lastedMs} ms`);
+  assert.ok(lastedMs > 900 && lastedMs < 20_000, `${lastedMs} ms`);
 });
 
 test.run();
