@@ -2,12 +2,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Audit, auditFolder, type Follows } from '../run/audit.ts';
 import { counted } from '../words/figures.ts';
+import { summaries } from './summaries.ts';
 
 export function registerAudit(program: Command): void {
   program
     .command('audit')
     .argument('<dir>', 'the folder of a run (--out)')
-    .description("say whether a run's journals are unchanged, and whether its reports follow from them")
+    .description(summaries.audit)
     .option('--expect <seal>', 'the seal that the run printed when it ended', hexadecimal)
     .option('--json', 'the same as JSON')
     .addHelpText(

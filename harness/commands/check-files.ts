@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { ManifestText } from '../check/check.ts';
-import { UsageError } from '../model/errors.ts';
+import { InterruptedError, UsageError } from '../model/errors.ts';
 import { kustomizationFiles, releaseOf } from '../model/rendering.ts';
 import { chartSources, kustomizationSources } from './rendered-sources.ts';
 
@@ -123,6 +123,7 @@ async function byProgram(
     folders.add(realpathSync(folder));
     return true;
   } catch (error) {
+    if (error instanceof InterruptedError) throw error;
     // Its files are still there to be read one by one.
     found.problems.push(`${shown}: ${program} cannot render it: ${(error as Error).message}`);
     return false;

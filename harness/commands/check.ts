@@ -16,6 +16,7 @@ import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/
 import { findingSchema } from '../model/finding.ts';
 import { RENDER_LIMIT_MS } from '../model/rendering.ts';
 import { type Found, type Render, readFiles } from './check-files.ts';
+import { summaries } from './summaries.ts';
 
 interface CheckOptions {
   readonly json?: boolean;
@@ -29,7 +30,7 @@ interface CheckOptions {
 export function registerCheck(program: Command): void {
   program
     .command('check')
-    .description('find rollout risks in manifests, without a cluster')
+    .description(summaries.check)
     .argument(
       '<files...>',
       'manifests (YAML, JSON), folders (charts and kustomizations too), or - for standard input',
@@ -136,11 +137,16 @@ function writeBack(file: string, text: string, found: Found): boolean {
   }
 }
 
-/** The room that starts programs is loaded when one is needed: a check of files starts without it. */
+/**
+ * The room that starts programs is loaded when one is needed: a check of files starts without it. An interrupt ends the
+ * program, too, which leads a group of its own. Throws InterruptedError then.
+ */
 async function runProgram(program: string, args: readonly string[]): Promise<string | undefined> {
   const { CommandError, runCommand } = await import('../exec/command.ts');
+  const { onInterrupt } = await import('../run/interrupt.ts');
+  using interrupt = onInterrupt(() => {});
   try {
-    return (await runCommand(program, args, { limitMs: RENDER_LIMIT_MS })).stdout;
+    return (await runCommand(program, args, { limitMs: RENDER_LIMIT_MS, signal: interrupt.signal })).stdout;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     if (error.end === 'not-found') return undefined;

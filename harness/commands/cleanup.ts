@@ -6,11 +6,12 @@ import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/owner
 import { removeStrayCompanions, sweep } from '../cluster/kind/removal.ts';
 import { removeAbandonedFolders } from '../cluster/temporary-folder.ts';
 import { CommandError, type RunCommand, runCommand } from '../exec/command.ts';
+import { summaries } from './summaries.ts';
 
 export function registerCleanup(program: Command): void {
   program
     .command('cleanup')
-    .description('remove the clusters and temporary folders that killed runs have left')
+    .description(summaries.cleanup)
     .option('--all', 'also the clusters that were kept for the next run, and the images that were built')
     .option(
       '--context <name>',

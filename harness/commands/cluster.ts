@@ -17,8 +17,9 @@ import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
 import { userImages } from '../run/clusters.ts';
 import { emulatedImages } from '../run/images.ts';
-import { packageRoot } from '../run/tool-version.ts';
+import { packageRoot } from '../run/package-version.ts';
 import { settings } from '../settings/index.ts';
+import { summaries } from './summaries.ts';
 
 interface UpFlags {
   readonly cluster: 'embedded';
@@ -34,7 +35,7 @@ const DEFAULT_WORKERS = 3;
 const MOST_WORKERS = 15;
 
 export function registerCluster(program: Command): void {
-  const cluster = program.command('cluster').description('a cluster for trying things by hand');
+  const cluster = program.command('cluster').description(summaries.cluster);
   cluster
     .command('up')
     .description('run an emulated cluster in the foreground; Ctrl-C ends it')

@@ -7,11 +7,12 @@ import { summarizeRun } from '../judge/summarize.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { ChangeWord, Comparison, RunSummary, ScenarioChange } from '../model/run-summary.ts';
 import { readResultsFile } from './results-file.ts';
+import { summaries } from './summaries.ts';
 
 export function registerCompare(program: Command): void {
   program
     .command('compare')
-    .description('say what changed between two runs')
+    .description(summaries.compare)
     .argument('<before>', 'results.json of a run, or its folder')
     .argument('<after>', 'the same of the run to compare with it')
     .addOption(new Option('--json', 'the comparison as JSON').conflicts('markdown'))

@@ -4,6 +4,7 @@ import { scenarios as knownScenarios } from '../../scenarios/index.ts';
 import { UsageError } from '../model/errors.ts';
 import { hardenRun } from '../run/harden/index.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, wholeNumber } from './flags.ts';
+import { summaries } from './summaries.ts';
 import { configuredTarget, connected } from './target.ts';
 
 interface HardenFlags extends ClusterFlags {
@@ -19,7 +20,7 @@ interface HardenFlags extends ClusterFlags {
 export function registerHarden(program: Command): void {
   const command = program
     .command('harden')
-    .description('find the smallest settings that lose nothing on this cluster, and put them into your files')
+    .description(summaries.harden)
     .addOption(clusterOption())
     .option(
       '--scenario <id>',

@@ -13,6 +13,7 @@ import type { FoundTarget } from '../model/found-target.ts';
 import { onInterrupt } from '../run/interrupt.ts';
 import { listed } from '../words/figures.ts';
 import { configurationText, type InitSource } from '../words/init-configuration.ts';
+import { summaries } from './summaries.ts';
 import { connected } from './target.ts';
 
 interface InitFlags {
@@ -32,7 +33,7 @@ interface InitFlags {
 export function registerInit(program: Command): void {
   program
     .command('init [path]')
-    .description('look at manifests, a chart, a kustomization or a live workload, and write rollproof.yaml')
+    .description(summaries.init)
     .option('--deployment <name>', 'the workload, where there are several')
     .option('--stateful-set <name>', 'the workload, a StatefulSet')
     .option('--daemon-set <name>', 'the workload, a DaemonSet')

@@ -4,32 +4,30 @@ import { type Command, Option } from 'commander';
 import { renderForAgent } from '../../reports/agent.ts';
 import { parseFormats, reportFormats } from '../../reports/write.ts';
 import { judgeFolder } from '../run/judge-folder.ts';
+import { summaries } from './summaries.ts';
 
-export function registerJudge(program: Command): void {
-  for (const [name, description] of [
-    ['judge', "judge a run's journals anew and write its reports; the exit code is the run's"],
-    ['report', "write a run's reports anew from its journals"],
-  ] as const) {
-    const command = program
-      .command(name)
-      .argument('<dir>', 'the folder of a run (--out)')
-      .description(description)
-      .option('--formats <list>', `reports to write: ${reportFormats.join(', ')}`)
-      .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
-      .action(async (folder: string, flags: { formats?: string; strict?: boolean; for?: 'agent' }) => {
-        const judged = await judgeFolder(folder, {
-          ...(flags.formats !== undefined && { formats: parseFormats(flags.formats) }),
-          ...(flags.strict !== undefined && { strict: flags.strict }),
-        });
-        if (flags.for) process.stdout.write(renderForAgent({ results: judged.results, folder }));
-        else process.stdout.write(`${judged.summary}\nReport: ${join(folder, 'index.html')}\n`);
-        process.exitCode = name === 'judge' ? judged.exitCode : 0;
+export const registerJudge = (program: Command): void => void register(program, 'judge');
+
+export const registerReport = (program: Command): void =>
+  void register(program, 'report').addOption(
+    new Option('--for <reader>', 'print it for a code assistant: facts and commands as Markdown').choices([
+      'agent',
+    ]),
+  );
+
+const register = (program: Command, name: 'judge' | 'report'): Command =>
+  program
+    .command(name)
+    .argument('<dir>', 'the folder of a run (--out)')
+    .description(summaries[name])
+    .option('--formats <list>', `reports to write: ${reportFormats.join(', ')}`)
+    .option('--strict', 'verdict "unneeded" is not good enough (exit code 2)')
+    .action(async (folder: string, flags: { formats?: string; strict?: boolean; for?: 'agent' }) => {
+      const judged = await judgeFolder(folder, {
+        ...(flags.formats !== undefined && { formats: parseFormats(flags.formats) }),
+        ...(flags.strict !== undefined && { strict: flags.strict }),
       });
-    if (name === 'report')
-      command.addOption(
-        new Option('--for <reader>', 'print it for a code assistant: facts and commands as Markdown').choices(
-          ['agent'],
-        ),
-      );
-  }
-}
+      if (flags.for) process.stdout.write(renderForAgent({ results: judged.results, folder }));
+      else process.stdout.write(`${judged.summary}\nReport: ${join(folder, 'index.html')}\n`);
+      process.exitCode = name === 'judge' ? judged.exitCode : 0;
+    });

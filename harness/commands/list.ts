@@ -1,11 +1,12 @@
 // `rollproof list`: the scenarios, for people and (--json) for programs.
 import type { Command } from 'commander';
 import { scenarios } from '../../scenarios/index.ts';
+import { summaries } from './summaries.ts';
 
 export function registerList(program: Command): void {
   program
     .command('list')
-    .description('list scenarios and their questions')
+    .description(summaries.list)
     .option('--json', 'as JSON')
     .action((flags: { json?: boolean }) => {
       process.stdout.write(flags.json ? json() : text());

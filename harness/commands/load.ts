@@ -24,6 +24,7 @@ import {
 } from '../model/load.ts';
 import { addBuckets } from '../model/merge-load.ts';
 import { counterWords, tlsReason } from '../words/names.ts';
+import { summaries } from './summaries.ts';
 
 interface LoadFlags {
   readonly rate: number;
@@ -57,7 +58,7 @@ interface LoadFlags {
 export function registerLoad(program: Command): void {
   program
     .command('load <url>')
-    .description('fire metered load at a URL and count how every request ends')
+    .description(summaries.load)
     .option(
       '--rate <perSecond>',
       'requests per second, evenly spaced; 0: closed loop',

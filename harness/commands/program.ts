@@ -4,12 +4,15 @@ import { exitCode, RollproofError } from '../model/errors.ts';
 import { systemFault } from '../model/system-error.ts';
 
 /** Registers the commands and runs the one that was asked for. */
-export async function runProgram(program: Command, register: (program: Command) => void): Promise<void> {
+export async function runProgram(
+  program: Command,
+  register: (program: Command, words: readonly string[]) => void | Promise<void>,
+): Promise<void> {
   program
     .option('--debug', 'print stack traces')
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
-  register(program);
+  await register(program, process.argv.slice(2));
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
   }

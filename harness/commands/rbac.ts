@@ -5,6 +5,7 @@ import { rbacText, watchRbacText } from '../cluster/context/rbac-text.ts';
 import { UsageError } from '../model/errors.ts';
 import { witnessWanted } from '../run/images.ts';
 import { configured, namespaceName } from './flags.ts';
+import { summaries } from './summaries.ts';
 import { configuredTarget, liveKinds } from './target.ts';
 
 interface RbacFlags {
@@ -21,7 +22,7 @@ interface RbacFlags {
 export function registerRbac(program: Command): void {
   program
     .command('rbac')
-    .description('print the least rights that `verify --cluster context` needs, as YAML for kubectl apply')
+    .description(summaries.rbac)
     .option(
       '--namespace <name>',
       'everything happens in this one, which exists: a Role, no ClusterRole',

@@ -12,6 +12,7 @@ import { MARGIN_MS } from '../run/tune-advice.ts';
 import { hopText } from '../words/names.ts';
 import { chosenEntries } from './entries.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wholeNumber } from './flags.ts';
+import { summaries } from './summaries.ts';
 import { configuredTarget } from './target.ts';
 
 interface TuneFlags extends ClusterFlags {
@@ -26,7 +27,7 @@ interface TuneFlags extends ClusterFlags {
 export function registerTune(program: Command): void {
   const command = program
     .command('tune')
-    .description('find the shortest preStop sleep that loses no new connection on this cluster')
+    .description(summaries.tune)
     .addOption(clusterOption())
     .option('--scenario <id>', 'what happens to the pods', 'image-change')
     .option(

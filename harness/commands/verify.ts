@@ -17,6 +17,7 @@ import {
   list,
   wholeNumber,
 } from './flags.ts';
+import { summaries } from './summaries.ts';
 import { configuredTarget } from './target.ts';
 
 interface VerifyFlags extends ClusterFlags {
@@ -43,7 +44,7 @@ interface VerifyFlags extends ClusterFlags {
 export function registerVerify(program: Command): void {
   const command = program
     .command('verify')
-    .description('roll out under load, with and without the settings; compare losses')
+    .description(summaries.verify)
     .addOption(clusterOption())
     .option('--scenario <ids>', 'scenarios, separated by commas', list, [])
     .option(

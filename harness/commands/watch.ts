@@ -8,6 +8,7 @@ import { urlPath } from '../model/url-path.ts';
 import { LONGEST_MS } from '../run/watch/plan.ts';
 import { watchRun } from '../run/watch/watch.ts';
 import { type ClusterFlags, configured, httpUrl, list, namespaceName, wholeNumber } from './flags.ts';
+import { summaries } from './summaries.ts';
 
 interface WatchFlags
   extends Pick<ClusterFlags, 'config' | 'context' | 'kubeconfig' | 'witness' | 'witnessImage'> {
@@ -40,9 +41,7 @@ const MOST_SERVICES = 10;
 export function registerWatch(program: Command): void {
   program
     .command('watch')
-    .description(
-      'measure what a change costs that somebody else makes: helm, Argo CD, an operator, a colleague',
-    )
+    .description(summaries.watch)
     .argument('[command...]', 'measure around this command, after --; else until --for, --rollouts or Ctrl-C')
     .requiredOption('--service <names>', 'Services to send requests to, separated by commas', list)
     .option('-n, --namespace <name>', 'where they are', namespaceName, 'default')

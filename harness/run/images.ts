@@ -10,7 +10,7 @@ import { bundle } from '../load/bundle.ts';
 import { UsageError } from '../model/errors.ts';
 import { namesOfImage } from '../model/image-name.ts';
 import type { OwnPods } from '../model/own-pods.ts';
-import { packageRoot } from './tool-version.ts';
+import { packageRoot } from './package-version.ts';
 
 interface OwnImages {
   /** How our pods run. */

@@ -1,21 +1,10 @@
 // Which rollproof this is: package version and, in a clone, the commit.
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { runSync } from '../exec/command.ts';
+import { packageRoot, packageVersion } from './package-version.ts';
 
 const GIT_LIMIT_MS = 10_000;
-
-export const packageRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
-
-/** Name and version alone: no program is started. */
-export const packageVersion = (): { name: string; version: string } => {
-  const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
-    name: string;
-    version: string;
-  };
-  return { name, version };
-};
 
 export function toolVersion(): { name: string; version: string; commit?: string } {
   const { name, version } = packageVersion();
@@ -33,9 +22,4 @@ function commitOf(): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function findRoot(from: string): string {
-  if (existsSync(join(from, 'package.json')) && existsSync(join(from, 'kind-config.yaml'))) return from;
-  return from === dirname(from) ? process.cwd() : findRoot(dirname(from));
 }

@@ -1,6 +1,6 @@
 // A load agent outside the cluster: a container on kind's Docker network, where an external balancer would stand.
 import { randomBytes } from 'node:crypto';
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import type { StartedTestContainer } from 'testcontainers';
 import { FaultError } from '../../model/errors.ts';
 import { label, managedBy } from '../../model/manifest.ts';
 import type { OutsideAgent, OutsideProgram } from '../provider.ts';
@@ -27,6 +27,8 @@ export async function startOutsideAgent(
   // Its reaper is an image of its own that has to be pulled; our agent ends by itself instead.
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   try {
+    // Half a second of loading that most runs have no use for.
+    const { GenericContainer, Wait } = await import('testcontainers');
     const prepared = start
       ? new GenericContainer(image)
           .withCopyContentToContainer([{ content: Buffer.from(start.file.content), target: start.file.path }])
