@@ -1,9 +1,9 @@
 // What one experiment creates in a namespace of somebody's cluster: marked as it is created, by whoever creates it, and
 // removed again. Everything belongs to the load agents' Job, so that it also goes when nobody is left to remove it.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { toApiError } from '../kube/api-error.ts';
 import type { Kube, RequestOptions } from '../kube/client.ts';
 import { createObjectClient } from '../kube/objects.ts';
-import { untilDone, waitFor } from '../kube/wait.ts';
+import { untilDone, WaitError, waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 
@@ -104,7 +104,6 @@ export function belongingsIn({
       owner = object;
     },
     async remove(kube, limitMs) {
-      const deadline = performance.now() + limitMs;
       const refused: string[] = [];
       for (const { what, uid, path } of created.toReversed()) {
         const body = { propagationPolicy: 'Background', preconditions: { uid } };
@@ -115,16 +114,18 @@ export function belongingsIn({
         if (answer.status > 299 && answer.status !== 404 && answer.status !== 409)
           refused.push(`${what} (${answer.status}: ${answer.text.slice(0, 200)})`);
       }
-      const leftNow = () =>
-        answered(`namespace ${namespace} to be looked through`, limitMs, (options) =>
-          leftOver(kube, options),
-        );
-      let left = await leftNow();
-      while (left.length > 0 && performance.now() < deadline) {
-        await Promise.allSettled(left.map((path) => deleteAt(kube, path)));
-        await sleep(POLL_MS);
-        left = await leftNow();
-      }
+      let left: readonly string[] = [];
+      const what = `what this run made in namespace ${namespace} to be gone`;
+      await waitFor({ what, limitMs, signal: untilDone, everyMs: POLL_MS }, async (signal) => {
+        const found = await leftOver(kube, { signal, timeoutMs: ASK_LIMIT_MS });
+        left = found;
+        if (found.length === 0) return { met: undefined };
+        await Promise.allSettled(found.map((path) => deleteAt(kube, path, signal)));
+        return { seen: found.join(', ') };
+      }).catch((error: unknown) => {
+        // What was seen last is told below; what nobody could look at, here.
+        if (!(error instanceof WaitError) || error.cause !== undefined || left.length === 0) throw error;
+      });
       if (left.length > 0 || refused.length > 0) {
         const names = [...refused, ...left.map((path) => path.split('/').slice(-2).join(' '))];
         throw new FaultError(
@@ -141,7 +142,9 @@ export function belongingsIn({
       [...sweptPaths, ...waitedPaths].map(async (pattern) => {
         const path = pattern.replace('NS', namespace);
         const answer = await kube.raw('GET', path, { query, ...options });
-        if (answer.status !== 200) return [];
+        // A kind that may not be looked at, or that this cluster does not have: nothing of ours is of it.
+        if (answer.status === 403 || answer.status === 404) return [];
+        if (answer.status !== 200) throw toApiError(answer);
         const { items } = JSON.parse(answer.text) as { items: { metadata: { name: string } }[] };
         return items.map(({ metadata }) => `${path}/${metadata.name}`);
       }),
@@ -158,11 +161,11 @@ const answered = <T>(what: string, limitMs: number, ask: (options: Asking) => Pr
     met: await ask({ signal, timeoutMs: ASK_LIMIT_MS }),
   }));
 
-async function deleteAt(kube: Kube, path: string): Promise<void> {
+async function deleteAt(kube: Kube, path: string, signal: AbortSignal): Promise<void> {
   if (path.includes('/replicasets/')) return;
   // What they serve is no longer of interest.
   const grace = path.includes('/pods/') ? { gracePeriodSeconds: 1 } : {};
-  await kube.raw('DELETE', path, { body: { propagationPolicy: 'Background', ...grace } });
+  await kube.raw('DELETE', path, { body: { propagationPolicy: 'Background', ...grace }, signal });
 }
 
 const ownerReference = ({ apiVersion, kind, metadata }: Manifest) => ({

@@ -97,6 +97,18 @@ test('imports point one way', () => {
   assert.is(wrong.join('\n'), '');
 });
 
+test('no file needs itself through others', () => {
+  const needs = new Map(files.map((file) => [file, relativeImports(file, 'values')]));
+  assert.equal(circles(needs), []);
+  const knot = new Map([
+    ['a', ['b', 'c']],
+    ['b', ['c']],
+    ['c', ['d', 'b']],
+    ['d', []],
+  ]);
+  assert.equal(circles(knot), ['b → c → b'], 'a circle would be found');
+});
+
 test('a wrong import would be found', () => {
   const cases: [string, string, boolean][] = [
     ['reports', 'harness/judge/windows.ts', false],
@@ -119,12 +131,29 @@ function sources(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-function relativeImports(file: string): string[] {
+/** `values`: without imports of types alone, and those that are made later. */
+function relativeImports(file: string, which: 'all' | 'values' = 'all'): string[] {
   const text = readFileSync(file, 'utf8');
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(
-    (match) => match[1] ?? '',
-  );
-  return specifiers.map((specifier) => join(dirname(file), specifier));
+  const found =
+    which === 'all'
+      ? text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)
+      : text.matchAll(/^(?:import|export) (?!type )(?!\{(?:\s*type [^,}]+,?)+\s*\})[^;']*'(\.[^']+)'/gm);
+  return [...found].map((match) => join(dirname(file), match[1] ?? ''));
+}
+
+/** Each circle once, as "a → b → a". */
+function circles(needs: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (at: string, path: readonly string[]) => {
+    const since = path.indexOf(at);
+    if (since >= 0) found.push([...path.slice(since), at].join(' → ').replaceAll(`${root}/`, ''));
+    if (since >= 0 || done.has(at)) return;
+    for (const next of needs.get(at) ?? []) walk(next, [...path, at]);
+    done.add(at);
+  };
+  for (const file of needs.keys()) walk(file, []);
+  return found;
 }
 
 function roomOf(file: string): string | undefined {

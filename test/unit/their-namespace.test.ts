@@ -79,6 +79,30 @@ test('only the very object that was created is removed, and what stays is named'
   }
 });
 
+test('a list that fails is asked for again: what it would have told is never called gone', async () => {
+  const world = makeWorld();
+  const belongings = belongingsIn(identity);
+  // The answer to the create is lost: only its label tells of it.
+  const deployments = '/apis/apps/v1/namespaces/team/deployments';
+  const kube = belongings.marking({
+    ...world.kube,
+    raw: async (...request) => ({ ...(await world.kube.raw(...request)), text: '' }),
+  });
+  await kube.raw('POST', deployments, { body: named('Deployment', 'mine') });
+  assert.ok(world.objects.has(`${deployments}/mine`));
+  let fails = 2;
+  const failing: Kube = {
+    ...world.kube,
+    raw: (method, path, options) =>
+      method === 'GET' && path === deployments && fails-- > 0
+        ? Promise.resolve({ status: 500, text: '{"message":"etcdserver: leader changed"}' })
+        : world.kube.raw(method, path, options),
+  };
+  await belongings.remove(failing, 20_000);
+  assert.not(world.objects.has(`${deployments}/mine`));
+  assert.ok(fails < 0, 'it was asked until it answered');
+});
+
 test('traffic of others and our load stay apart', () => {
   const labels = { app: 'shop', tier: 'web' };
   const workload = {

@@ -6,6 +6,7 @@ import {
   type OutcomeCounts,
   type StreamDelta,
 } from '../../model/load.ts';
+import { answeredOutcomes, maybeAnsweredOutcomes } from './answered.ts';
 import { ROUNDING_MS } from './broken.ts';
 
 export interface CountedBucket {
@@ -34,11 +35,6 @@ export const startCounting = (): Counting => ({
   endsFromMs: 0,
   lastFrameMs: 0,
 });
-
-/** Outcomes of attempts that got a whole answer. */
-export const answeredOutcomes = ['ok', 'http3xx', 'http4xx', 'http5xx', 'message-late'] as const;
-/** Some of these were answered, some were not. */
-export const maybeAnsweredOutcomes = ['other', 'grpc-status', 'missing-trailers', 'stream-ended'] as const;
 
 /** Adds a frame's part and yields what does not hold in it. */
 export function* brokenDelta(

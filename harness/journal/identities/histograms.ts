@@ -1,8 +1,8 @@
 // Percentiles against the histograms that they were read from.
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import type { Percentiles, StreamEnd, StreamPlan } from '../../model/load.ts';
+import { answeredAtLeast } from './answered.ts';
 import { ROUNDING_MS } from './broken.ts';
-import { answeredAtLeast } from './totals.ts';
 
 const shares = [
   ['p50', 50],

@@ -1,8 +1,9 @@
 // A stream's totals against what its frames add up to, and against themselves.
 import { isLost, type Outcome, outcomes, type StreamEnd, type StreamPlan } from '../../model/load.ts';
 import type { Journal, Lined } from '../read.ts';
+import { answeredAtLeast } from './answered.ts';
 import { ROUNDING_MS } from './broken.ts';
-import { answeredOutcomes, type Counting, maybeAnsweredOutcomes } from './frames.ts';
+import type { Counting } from './frames.ts';
 import { brokenHistograms } from './histograms.ts';
 import { brokenIntervals } from './intervals.ts';
 import { brokenSchedule } from './schedule.ts';
@@ -52,13 +53,6 @@ function* brokenEnd(end: StreamEnd): Generator<string> {
   if (end.lane === 'stream') return;
   if (end.connectionsOpened > end.attempts) yield 'no more connections than attempts';
   if (end.lane !== 'kept') yield* equal('a connection per attempt', end.connectionsOpened, end.attempts);
-}
-
-/** Attempts that got a whole answer. `other` is a status beyond 5xx or an error that nothing else names. */
-export function answeredAtLeast(end: StreamEnd): { least: number; most: number } {
-  const sum = (of: readonly Outcome[]) => of.reduce((all, outcome) => all + (end.outcomes[outcome] ?? 0), 0);
-  const least = sum(answeredOutcomes);
-  return { least, most: least + sum(maybeAnsweredOutcomes) };
 }
 
 function* brokenSums(end: StreamEnd, counting: Counting): Generator<string> {
