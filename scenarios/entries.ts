@@ -285,9 +285,16 @@ export const gatewayRollout = defineScenario(
   shorter,
 );
 
-/** A request each 300 ms to one pod: an idle connection is used again just when the shorter of two limits ends it. */
-const sparse = { shape: 'constant' as const, ratePerSecond: 4 };
 const IDLE_MS = 200;
+const WORK_MS = 50;
+/**
+ * To one pod, that works on one request after the other, one each 280 ms straight and one through the ingress. What comes
+ * straight is answered from 0 to 50, what came through the ingress from 50 to 100: its connection is idle from then, so
+ * that its 200 ms are over at 300, while the pod is at work on the next straight one (280 to 330). When it is done the
+ * next one through the ingress has come, and the pod closes the connection all the same: that request is lost, and the one
+ * after it has a new connection. Any app whose work keeps it from its timers has such moments.
+ */
+const sparse = { shape: 'constant' as const, ratePerSecond: 1000 / (IDLE_MS + 80) };
 
 export const ingressKeepalive = defineScenario({
   id: 'ingress-keepalive',
@@ -311,7 +318,7 @@ export const ingressKeepalive = defineScenario({
       target: {
         replicas: 1,
         method: 'POST',
-        cpuMs: 50,
+        cpuMs: WORK_MS,
         env: { KEEP_ALIVE_MS: String(IDLE_MS) },
       },
     },
@@ -322,7 +329,7 @@ export const ingressKeepalive = defineScenario({
       target: {
         replicas: 1,
         method: 'POST',
-        cpuMs: 50,
+        cpuMs: WORK_MS,
         env: { KEEP_ALIVE_MS: String(IDLE_MS) },
       },
       entryController: {

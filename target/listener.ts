@@ -133,6 +133,8 @@ export class HttpListener {
     connection.requests++;
     connection.inFlight++;
     this.inFlight++;
+    // Node.js keeps an idle connection for a second longer than it is told to; here it is as long as is said.
+    response.on('finish', () => request.socket.setTimeout(this.config.keepAliveMs));
     response.on('close', () => {
       connection.inFlight--;
       connection.lastUsedAtMs = performance.now();

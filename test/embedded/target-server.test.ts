@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, get, type IncomingHttpHeaders, request } from 'node:http';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -186,6 +186,20 @@ test('graceful: a request longer than the linger is answered before the end', as
   assert.is(answer.status, 200);
   assert.is(answer.headers.connection, 'close');
   assert.equal(await target.exit, { code: 0, signal: null });
+});
+
+test('KEEP_ALIVE_MS: an idle connection is closed after that time; Node.js alone would wait a second longer', async () => {
+  await using target = await start({ KEEP_ALIVE_MS: '300' });
+  await target.listening;
+  const socket = connect(target.port, '127.0.0.1');
+  for (const _ of [1, 2]) {
+    socket.write('GET / HTTP/1.1\r\nHost: target\r\n\r\n');
+    await once(socket, 'data');
+  }
+  const answeredAt = performance.now();
+  await once(socket, 'end');
+  const idleMs = performance.now() - answeredAt;
+  assert.ok(idleMs > 250 && idleMs < 1250, `closed after ${idleMs} ms`);
 });
 
 test('graceful: waits for a kept connection that is used seldom', async () => {
