@@ -72,12 +72,19 @@ export function createWrites(storage: Storage, context: WriteContext): Writes {
       const taken = services.map(({ spec }) => (isObject(spec) ? String(spec.clusterIP) : ''));
       return context.allocateClusterIP(new Set(taken));
     },
-    nodePort: () => {
-      const taken = new Set(storage.list(definitionOf('services')).flatMap(nodePortsOf));
-      for (;;) {
-        const port = firstNodePort + Math.floor(context.random() * nodePortCount);
+    nodePort: (own: Service) => {
+      const services = [...storage.list(definitionOf('services')), own as unknown as KubeObject];
+      const taken = new Set(services.flatMap(nodePortsOf));
+      const start = Math.floor(context.random() * nodePortCount);
+      for (let step = 0; step < nodePortCount; step++) {
+        const port = firstNodePort + ((start + step) % nodePortCount);
         if (!taken.has(port)) return port;
       }
+      throw new StatusError(
+        500,
+        'InternalError',
+        'Internal error occurred: failed to allocate a nodePort: range is full',
+      );
     },
   };
 

@@ -342,4 +342,23 @@ test('old changes are forgotten, so that a watch can tell', () => {
   assert.is(storage.changesAfter(storage.version).length, 0);
 });
 
+test('node ports: none twice, in one Service either; when all are taken the next one is refused', () => {
+  const { registry } = cluster();
+  const service = (name: string, ports: number) => ({
+    metadata: { name },
+    spec: {
+      type: 'NodePort',
+      selector: { app: 'web' },
+      ports: Array.from({ length: ports }, (_, index) => ({ name: `p${index}`, port: index + 1 })),
+    },
+  });
+  const first = registry.create('services', service('many', 1384));
+  const second = registry.create('services', service('more', 1384));
+  const given = [first, second].flatMap(({ spec }) => (spec?.ports ?? []).map(({ nodePort }) => nodePort));
+  assert.is(new Set(given).size, 2768);
+  const { code, message } = refusal(() => registry.create('services', service('another', 1)));
+  assert.is(code, 500);
+  assert.match(message, /failed to allocate a nodePort: range is full$/);
+});
+
 test.run();

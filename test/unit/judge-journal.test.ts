@@ -271,14 +271,14 @@ test('an hour of frames is read and judged within a few seconds', async () => {
   const lines = journal.lane('new', { durationMs: 1000 }).lines();
   const frame = JSON.parse(lines.find((line) => line.includes('"type":"frame"')) as string);
   const hour = repeatFrames(lines, frame, 36_000);
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   const read = await readJournal(hour);
   const result = judgeExperiment(read);
-  const tookMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(before);
   assert.is(result.lanes.new?.attempts, 36_000 * 20);
   assert.equal(result.invalid, []);
-  // Measured: under a second; the bound leaves room for a busy machine.
-  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  // Measured: under a second. Time of the CPU, which a busy machine does not lengthen much.
+  assert.ok(user + system < 10_000_000, `${user + system} µs`);
 });
 
 /** The same 100 ms again and again: 20 attempts each, all ok. */

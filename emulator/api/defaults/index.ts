@@ -36,8 +36,8 @@ import {
 interface Allocation {
   /** An unused cluster IP for a Service. */
   clusterIP(): string;
-  /** A node port that no Service has. */
-  nodePort(): number;
+  /** A node port that no Service has, this one included. */
+  nodePort(own: Service): number;
 }
 
 /** Changes the object in place. Runs on every write, before validation. */

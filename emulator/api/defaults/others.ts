@@ -8,7 +8,7 @@ type ScalingRules = NonNullable<NonNullable<NonNullable<Autoscaler['spec']>['beh
 /** @param allocate Gives what is unused. */
 export function defaultService(
   service: Service,
-  allocate: { clusterIP(): string; nodePort(): number },
+  allocate: { clusterIP(): string; nodePort(own: Service): number },
 ): void {
   const spec = service.spec;
   if (!spec) return;
@@ -34,10 +34,11 @@ export function defaultService(
     if (port.targetPort === undefined || port.targetPort === '' || port.targetPort === 0) {
       port.targetPort = port.port;
     }
-    if (onNodes) port.nodePort ||= allocate.nodePort();
+    if (onNodes) port.nodePort ||= allocate.nodePort(service);
   }
   if (spec.type === 'NodePort' || balanced) spec.externalTrafficPolicy ??= 'Cluster';
-  if (balanced && spec.externalTrafficPolicy === 'Local') spec.healthCheckNodePort ||= allocate.nodePort();
+  if (balanced && spec.externalTrafficPolicy === 'Local')
+    spec.healthCheckNodePort ||= allocate.nodePort(service);
 }
 
 export function defaultAutoscaler(autoscaler: Autoscaler): void {
