@@ -283,7 +283,43 @@ test('what the live workload lacks is a patch for kubectl', () => {
     remedy?.command,
     'kubectl patch deployment web --namespace shop --type strategic --patch-file FILE',
   );
+  assert.is(remedy?.note, undefined);
   assert.is(remedyOf(service, 'shop', 'v1.34.0'), undefined, 'an owner that is not known');
+  const notes: [metadata: object, owner: string | undefined, said: RegExp][] = [
+    [
+      {
+        labels: { 'app.kubernetes.io/managed-by': 'Helm', 'helm.sh/chart': 'web-1.2.3' },
+        annotations: { 'meta.helm.sh/release-name': 'shop-web' },
+      },
+      undefined,
+      /^It belongs to Helm release shop-web of chart web-1\.2\.3: the next helm upgrade may undo .*`rollproof harden`/,
+    ],
+    [
+      {
+        labels: { 'app.kubernetes.io/managed-by': 'Helm' },
+        annotations: { 'argocd.argoproj.io/tracking-id': 'shop:apps/Deployment:shop/web' },
+      },
+      undefined,
+      /^Argo CD application shop keeps it as its source says/,
+    ],
+    [
+      {
+        labels: {
+          'kustomize.toolkit.fluxcd.io/name': 'apps',
+          'kustomize.toolkit.fluxcd.io/namespace': 'flux-system',
+        },
+      },
+      undefined,
+      /^Flux’s Kustomization flux-system\/apps keeps it/,
+    ],
+    [{}, 'Website', /^Website web made it and may undo a patch/],
+  ];
+  for (const [metadata, owner, said] of notes) {
+    const live = { ...deployment, metadata: { ...deployment.metadata, ...metadata } };
+    const made = owner ? [{ apiVersion: 'v1', kind: owner, metadata: { name: 'web' } }] : [];
+    const { note } = remedyOf({ ...service, objects: [live, ...made] }, 'shop', 'v1.34.0') ?? {};
+    assert.match(note ?? '', said);
+  }
 });
 
 test('rights: in the namespace of the Services nothing may be changed', () => {

@@ -5,6 +5,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { applyVariant, hardened } from '../../settings/index.ts';
 import { livePlan } from '../../write/live-patch.ts';
 import { defaultPreStopSeconds } from '../session.ts';
+import { keeperOf } from './keeper.ts';
 import type { WatchedService } from './services.ts';
 
 export interface Remedy {
@@ -12,6 +13,8 @@ export interface Remedy {
   /** YAML, and the command that applies it (FILE stands for its name). */
   readonly patch: string;
   readonly command: string;
+  /** Who would undo it, a sentence; undefined: nobody is known to. */
+  readonly note?: string;
 }
 
 const patchable: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
@@ -37,5 +40,13 @@ export function remedyOf(
   if (applied.length === 0) return undefined;
   const read = manifests.map((manifest) => ({ manifest, at: () => `namespace ${namespace}` }));
   const { patch } = livePlan(read, () => after, named, namespace);
-  return patch && { settings: applied, patch: patch.text, command: patch.command };
+  const note = keeperOf(workload, objects[objects.indexOf(workload) + 1]);
+  return (
+    patch && {
+      settings: applied,
+      patch: patch.text,
+      command: patch.command,
+      ...(note !== undefined && { note }),
+    }
+  );
 }

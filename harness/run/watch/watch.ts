@@ -32,6 +32,7 @@ import { toolVersion } from '../tool-version.ts';
 import { type WatchEnd, watchDriver } from './driver.ts';
 import { type EndedEpisode, Episodes } from './episodes.ts';
 import { keepChanges } from './keep.ts';
+import { changedByHelm } from './keeper.ts';
 import { emulatedPods, placeWatch, watchObjects } from './objects.ts';
 import {
   type Asking,
@@ -468,12 +469,16 @@ function keptRemedy(out: string, service: string, remedy: Remedy | undefined, ar
   const file = `patch-${service}.yaml`;
   writeFileSync(join(out, file), remedy.patch);
   const { settings, command } = remedy;
-  const note = basename(around[0] ?? '') === 'helm' ? { note: HELM_NOTE } : {};
-  return { remedy: { settings: [...settings], file, command: command.replace('FILE', file), ...note } };
+  const note = remedy.note ?? (basename(around[0] ?? '') === 'helm' ? changedByHelm : undefined);
+  return {
+    remedy: {
+      settings: [...settings],
+      file,
+      command: command.replace('FILE', file),
+      ...(note !== undefined && { note }),
+    },
+  };
 }
-
-const HELM_NOTE =
-  'The next helm upgrade may undo a patch: `rollproof harden` with the chart as target finds the values that do the same (docs/harden.md).';
 
 const serviceNamed = (services: readonly WatchedService[], name: string): WatchedService => {
   const found = services.find((service) => service.name === name);
