@@ -1,17 +1,26 @@
 // What a collector receives of a run: a stub decodes it and compares it with the results. And what is said when it does not
 // take it, or is not there: a sentence, in time, and nothing else.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { factsOf } from '../../harness/journal/facts.ts';
 import { uncheckedJournal } from '../../harness/journal/read.ts';
+import type { Facts } from '../../harness/model/facts.ts';
+import type { HeaderRecord } from '../../harness/model/journal.ts';
 import type { Results } from '../../harness/model/results.ts';
+import type { RunFacts } from '../../harness/model/run.ts';
+import { createJournalWriter } from '../../harness/record/journal-writer.ts';
+import { concludeFolder } from '../../harness/run/conclude.ts';
+import { journalFolder } from '../../harness/run/experiments.ts';
 import { sendOtlp } from '../../harness/run/otlp/send.ts';
+import { Episodes } from '../../harness/run/watch/episodes.ts';
 import { journalView } from '../../reports/html/timeline.ts';
 import type { JournalView } from '../../reports/html/types.ts';
 import { metricFamilies, renderOpenMetrics } from '../../reports/openmetrics.ts';
+import { episodeHeader, fireLong, podFacts, sliceFacts } from '../data/long-load.ts';
 import { fullResults, sampleRun } from '../data/sample-run.ts';
 import { root } from '../rollproof.ts';
 import { suite } from '../suite.ts';
@@ -156,6 +165,125 @@ test('figures arrive under the names and labels of OpenMetrics, time lines as on
     assert.is(Number(BigInt(roots[0]?.startTimeUnixNano ?? 0) / 1_000_000n), zeroMs);
     const names = new Set(spans.map(({ name }) => name.replace(/:.*/, '')));
     for (const name of ['step', 'lost', 'pod ready', 'pod terminating']) assert.ok(names.has(name), name);
+  }));
+
+/** The folder of a watch of one Service with two changes, of which the second loses ten requests. */
+async function watchFolder(folder: string): Promise<RunFacts> {
+  mkdirSync(join(folder, journalFolder));
+  let now = 0;
+  const files: string[] = [];
+  const stream = { id: 'web:new', as: 'new', lane: 'new' as const, address: '10.0.0.1:80' };
+  const control = { id: 'control', as: 'control', lane: 'new' as const, address: '10.0.0.9:80' };
+  const headers: HeaderRecord[] = [];
+  const episodes = new Episodes({
+    services: [{ name: 'web', streams: [stream] }],
+    control,
+    timeoutMs: 3000,
+    limitMs: 60_000,
+    tailMs: 3000,
+    clock: () => now,
+    wallClock: () => Date.parse('2026-01-02T03:04:05Z'),
+    headerOf: (begin) => {
+      headers.push(episodeHeader(begin));
+      return episodeHeader(begin);
+    },
+    open(begin, clock) {
+      const file = `${journalFolder}/00${begin.number}-web.ndjson`;
+      files.push(file);
+      return createJournalWriter(join(folder, file), { clock });
+    },
+  });
+  const see = (event: 'EXISTING' | 'ADDED' | 'DELETED', name: string, facts: Facts) =>
+    episodes.write({ type: 'watch', event, namespace: 'shop', name, uid: `uid-${name}`, facts });
+  see('EXISTING', 'web-a', podFacts('web'));
+  see('EXISTING', 'web-x', sliceFacts('web', ['web-a']));
+  const happens = [20_000, 50_000].flatMap((atMs, index) => [
+    [atMs, () => see('ADDED', `web-${index}`, podFacts('web'))] as const,
+    [
+      atMs + 2000,
+      () => see('DELETED', index === 0 ? 'web-a' : 'web-0', podFacts('web', { terminating: true })),
+    ] as const,
+  ]);
+  const lost = (dueMs: number) => dueMs >= 51_000 && dueMs < 51_500;
+  const streams = [{ id: stream.id, lost }, { id: control.id }];
+  const setNow = (t: number) => {
+    now = t;
+  };
+  fireLong(episodes, setNow, { streams, untilMs: 80_000, happens });
+  await episodes.end({ status: 'complete' });
+  const [header] = headers as [HeaderRecord];
+  return {
+    schemaVersion: 1,
+    runId: header.runId,
+    tool: header.tool,
+    cluster: header.cluster,
+    startedAt: header.startedAt,
+    durationMs: 90_000,
+    loadMs: 80_000,
+    stages: [],
+    reproduce: 'rollproof watch',
+    strict: false,
+    interrupted: false,
+    notRun: [],
+    undeployed: [],
+    journals: files,
+    measuredAgain: [],
+    watch: {
+      namespace: 'shop',
+      forMs: 80_000,
+      ended: 'It was stopped.',
+      services: [
+        { name: 'web', scenario: header.scenario, owners: [], totals: { new: { attempts: 1600, lost: 10 } } },
+      ],
+    },
+  };
+}
+
+test('a watch: figures of each change, and a trace of each, begun where it began', () =>
+  withCollector(async ({ url, metrics, spans }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollproof-test-otlp-'));
+    try {
+      const facts = await watchFolder(folder);
+      await concludeFolder(folder, {
+        facts,
+        keeping: undefined,
+        otlp: url,
+        stage: (_, act) => act(),
+        note: () => {},
+      });
+      const results = JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8')) as Results;
+      const changes = results.scenarios.flatMap(({ experiments }) => experiments);
+      assert.equal(
+        changes.map(({ lanes }) => lanes.new?.lost),
+        [0, 10],
+      );
+      const points = (name: string) => metrics.find((one) => one.name === name)?.gauge.dataPoints ?? [];
+      assert.equal(
+        points('rollproof_lost')
+          .filter(({ attributes }) => attributeOf(attributes, 'lane') === 'new')
+          .map(({ asDouble, asInt }) => asDouble ?? asInt),
+        [0, 10],
+      );
+      const roots = spans.filter(({ parentSpanId }) => !parentSpanId);
+      assert.equal(
+        roots.map(({ attributes }) =>
+          ['service', 'change', 'trigger', 'verdict'].map((key) => attributeOf(attributes, key)),
+        ),
+        [
+          ['web', 1, 'pod web-0 was created', 'clean'],
+          ['web', 2, 'pod web-1 was created', 'lost'],
+        ],
+      );
+      const [window] = spans.filter(({ name }) => name === 'lost: new');
+      assert.is(window?.traceId, roots[1]?.traceId);
+      assert.is(attributeOf(window?.attributes ?? [], 'lost'), 10);
+      // The load began 1234.5 ms after the watch, and what was lost was due from 51 s of it on.
+      const atMs = Date.parse('2026-01-02T03:04:05Z') + 1234.5 + 51_000;
+      assert.ok(Math.abs(Number(BigInt(window?.startTimeUnixNano ?? 0) / 1000n) / 1000 - atMs) < 5);
+      assert.ok(spans.some(({ name, traceId }) => name === 'pod ready' && traceId === roots[0]?.traceId));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }));
 
 test('a collector that refuses, is not there or never answers: one sentence, in time', async () => {

@@ -7,7 +7,7 @@ import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { JournalView, PodLane } from '../../../reports/html/types.ts';
 import { metricFamilies } from '../../../reports/openmetrics.ts';
-import type { ExperimentResult, Results } from '../../model/results.ts';
+import type { EpisodeResult, ExperimentResult, Results } from '../../model/results.ts';
 
 /** All that a run can have: nothing may be dropped silently. */
 const MOST_SPANS = 200_000;
@@ -108,7 +108,12 @@ function spansOf(tracer: Tracer, scenario: string, experiment: ExperimentResult,
     `${scenario} ${experiment.variant}`,
     {
       startTime: at(timeline.fromMs),
-      attributes: { ...labels, valid: experiment.valid, journal: experiment.journal },
+      attributes: {
+        ...labels,
+        valid: experiment.valid,
+        journal: experiment.journal,
+        ...(experiment.episode && changeAttributes(experiment.episode)),
+      },
     },
     ROOT_CONTEXT,
   );
@@ -143,6 +148,16 @@ function spansOf(tracer: Tracer, scenario: string, experiment: ExperimentResult,
   root.end(at(timeline.toMs));
   return count;
 }
+
+/** Of a watch: a trace is one change behind one Service. */
+const changeAttributes = ({ service, number, trigger, verdict, podsCame, podsWent }: EpisodeResult) => ({
+  service,
+  change: number,
+  trigger,
+  verdict,
+  'pods.came': podsCame,
+  'pods.went': podsWent,
+});
 
 function podSpans(
   { name, node, image, states, exposed }: PodLane,
