@@ -165,12 +165,20 @@ function refused(answer: Answer): Error {
 /** Above the time that the slowest answer took, ms. */
 const FIRE_LEAD_MS = 100;
 
-/** Agents that share a schedule begin at one instant, ± the error of their clocks, so that their sum is as even as one. */
+/**
+ * Agents that share a schedule begin at one instant, ± the error of their clocks, so that their sum is as even as one. One
+ * that shares it with nobody begins at once.
+ */
 export async function fireTogether(
   clients: readonly AgentClient[],
   nowMs: () => number,
   signal?: AbortSignal,
 ): Promise<void> {
+  const [only, ...others] = clients;
+  if (only && others.length === 0) {
+    await only.fire(0, signal);
+    return;
+  }
   const offsets: number[] = [];
   let worstErrorMs = 0;
   for (const client of clients) {

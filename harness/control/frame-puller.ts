@@ -17,15 +17,25 @@ export interface FrameSink {
   gap(agent: string, fromSeq: number, toSeq: number): void;
 }
 
+export interface Pulling {
+  /**
+   * An agent that does not answer is asked again for so long, unless its pod says that it has ended: an API server that
+   * restarts is away for half a minute, and the spool holds ten.
+   */
+  readonly patienceMs?: number;
+  /** Between two questions; default 250 ms. */
+  readonly everyMs?: number;
+}
+
 const PULL_MS = 250;
 /** Between two questions to an agent that did not answer, ms. */
 const AGAIN_MS = 1000;
 
-/**
- * `patienceMs`: an agent that does not answer is asked again for so long, unless its pod says that it has ended: an API
- * server that restarts is away for half a minute, and the spool holds ten.
- */
-export function framePuller(agent: AgentClient, sink: FrameSink, patienceMs = 0): FramePuller {
+export function framePuller(
+  agent: AgentClient,
+  sink: FrameSink,
+  { patienceMs = 0, everyMs = PULL_MS }: Pulling = {},
+): FramePuller {
   let after = 0;
   let silentSince: number | undefined;
 
@@ -59,7 +69,7 @@ export function framePuller(agent: AgentClient, sink: FrameSink, patienceMs = 0)
         }
         if (answer.state === 'ended' && after >= answer.nextSeq - 1) return;
         if (answer.frames.length === 0 || answer.state !== 'ended') {
-          await sleep(PULL_MS, undefined, { signal });
+          await sleep(everyMs, undefined, { signal });
         }
       }
     },

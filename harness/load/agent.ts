@@ -41,6 +41,7 @@ interface RunningAgent {
 }
 
 const frameMs = 200;
+const memoryEveryMs = 1000;
 const bodyLimitBytes = 4 * 1024 * 1024;
 const firstRoutesMs = 5000;
 /** A start is agreed on a moment ahead, no longer. */
@@ -91,6 +92,7 @@ class Agent {
   #frameTimer: NodeJS.Timeout | undefined;
   #delay: IntervalHistogram | undefined;
   #usage = { cpuMs: 0, atMs: 0 };
+  #memory = { rssBytes: 0, atMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -354,8 +356,15 @@ class Agent {
       sendLagMaxMs: Math.max(0, ...lags.map((lag) => lag.maxMs)),
       eventLoopP99Ms: delayP99Ns / 1e6,
       cpuShare,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: this.#rssBytes(now),
     };
+  }
+
+  /** Reading it opens a file: once a second. */
+  #rssBytes(now: number): number {
+    if (now - this.#memory.atMs >= memoryEveryMs)
+      this.#memory = { rssBytes: process.memoryUsage.rss(), atMs: now };
+    return this.#memory.rssBytes;
   }
 
   #sendFrames(response: ServerResponse, afterText: string | null): void {

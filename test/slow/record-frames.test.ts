@@ -91,13 +91,13 @@ test('with patience an agent that is out of reach for a while loses nothing; one
   };
   const seen: number[] = [];
   const sink: FrameSink = { frame: (_, one) => void seen.push(one.seq), gap: () => assert.unreachable() };
-  await framePuller(client, sink, 5000).untilEnded(new AbortController().signal);
+  await framePuller(client, sink, { patienceMs: 5000 }).untilEnded(new AbortController().signal);
   assert.equal(seen, [1]);
   const gone = {
     ...client,
     frames: () => Promise.reject(new AgentError('its pod is gone', { ended: true })),
   };
-  const error: unknown = await framePuller(gone, sink, 60_000)
+  const error: unknown = await framePuller(gone, sink, { patienceMs: 60_000 })
     .untilEnded(new AbortController().signal)
     .catch((reason: unknown) => reason);
   assert.match(String(error), /its pod is gone/);

@@ -46,10 +46,13 @@ export function contextProvider(
       createOptions.progress(`looking at the cluster of context ${name}`);
       removeAbandonedFolders();
       const kube = await connect(text);
+      // What it says of itself is asked meanwhile; what keeps us out is told first.
+      const described = describeCluster(kube);
+      described.catch(() => {});
       try {
         const denied = options.wanted?.dryRun ? nothingDenied : await checkRights(kube, name, options.wanted);
         if (!options.wanted?.dryRun) await makeRoom(kube, name, options.wanted?.namespace, createOptions);
-        return await runningCluster(name, text, kube, options, denied);
+        return runningCluster(name, text, await described, options, denied);
       } finally {
         kube.close();
       }
@@ -145,14 +148,13 @@ async function makeRoom(
   await untilFree(kube, namespace, options);
 }
 
-async function runningCluster(
+function runningCluster(
   name: string,
   kubeconfig: string,
-  kube: Kube,
+  described: Awaited<ReturnType<typeof describeCluster>>,
   { wanted, mesh }: ContextOptions,
   denied: Denied,
-): Promise<RunningCluster> {
-  const described = await describeCluster(kube);
+): RunningCluster {
   const notes = [
     ...described.notes,
     'Other workloads of this cluster may disturb what is measured.',

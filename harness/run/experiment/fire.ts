@@ -1,7 +1,7 @@
 // Load: from the agents' plans to frames in the journal, and its end, in order or not.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AgentClient, AgentError, fireTogether } from '../../control/agent-client.ts';
-import { type FramePuller, framePuller } from '../../control/frame-puller.ts';
+import { type FramePuller, framePuller, type Pulling } from '../../control/frame-puller.ts';
 import { NoAnswerError } from '../../kube/api-error.ts';
 import { FaultError, InterruptedError, messageOf } from '../../model/errors.ts';
 import { type Lifetime, withinLimit } from '../../model/lifetime.ts';
@@ -39,7 +39,7 @@ interface FireRequest {
   readonly journal: JournalWriter;
   readonly life: Lifetime;
   /** How long an agent is asked again that does not answer, ms; default: the control channel's own tries. */
-  readonly patienceMs?: number;
+  readonly pulling?: Pulling;
   readonly progress: (event: Omit<ProgressEvent, 'experiment' | 'doing' | 'limitMs'>) => void;
 }
 
@@ -90,7 +90,7 @@ class Load implements Firing {
             );
           },
         },
-        request.patienceMs,
+        request.pulling,
       ),
     );
   }

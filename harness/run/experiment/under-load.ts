@@ -1,6 +1,7 @@
 // One measurement under load, whoever makes the change: record, fire, warm up, change, settle, quiet tail, end. `verify` and
 // `watch` both go through here; a driver says who makes the change and when it is over.
 import type { AgentClient } from '../../control/agent-client.ts';
+import type { Pulling } from '../../control/frame-puller.ts';
 import type { Kube } from '../../kube/client.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
@@ -23,8 +24,7 @@ interface UnderLoad {
   readonly life: Lifetime;
   readonly warmUpMs: number;
   readonly tailMs: number;
-  /** How long agents are asked again that do not answer, ms; 0: the control channel's own tries. */
-  readonly patienceMs?: number;
+  readonly pulling?: Pulling;
   /** Starts the watches; they are stopped at the end of `life`. */
   record(): Promise<Recorder>;
   /** What else is started before the load, once the watches run. */
@@ -39,7 +39,7 @@ const WATCHES_LIMIT_MS = 5000;
 
 /** Resolves when all has ended in order; what the watches missed is in the recorder's `faults`. */
 export async function measureUnderLoad(measurement: UnderLoad, driver: Driver): Promise<Recorder> {
-  const { life, journal, clients, plans, warmUpMs, tailMs, patienceMs } = measurement;
+  const { life, journal, clients, plans, warmUpMs, tailMs, pulling } = measurement;
   const { signal } = life;
   const recorder = await recordIn(measurement);
   const beside = await measurement.beside?.();
@@ -49,7 +49,7 @@ export async function measureUnderLoad(measurement: UnderLoad, driver: Driver): 
     plans,
     journal,
     life,
-    ...(patienceMs !== undefined && { patienceMs }),
+    ...(pulling && { pulling }),
     progress: (event) => measurement.progress({ doing: 'under load', ...event }),
   });
   measurement.onFiring(firing);

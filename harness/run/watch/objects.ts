@@ -72,11 +72,15 @@ export async function placeWatch(
     belongings.remove(kube, REMOVE_LIMIT_MS),
   );
   let control: Manifest | undefined;
-  for (const manifest of objects) {
+  const create = async (manifest: Manifest) => {
     const [created] = await createObjects(marking, [manifest]);
     if (created?.kind === 'Job') belongings.belongTo(created);
     if (created?.kind === 'Service' && created.metadata.name === controlName) control = created;
-  }
+  };
+  // The Job, to which the others belong, before them; they go side by side.
+  const [job, ...others] = objects as [Manifest, ...Manifest[]];
+  await create(job);
+  await Promise.all(others.map(create));
   const labels = (role: string) => ({ [label.role]: role, [label.run]: identity.runId });
   const { namespace } = identity;
   const [agents, controls] = await Promise.all([

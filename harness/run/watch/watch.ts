@@ -72,6 +72,8 @@ const WARM_UP_MS = 2000;
 const TAIL_MS = 3000;
 /** An API server that restarts. */
 const PATIENCE_MS = 90_000;
+/** Nobody waits for the figures of a moment ago, and each question costs the agent and the API server. */
+const PULL_MS = 500;
 const UNDO_LIMIT_MS = 90_000;
 const COMMAND_ENDS_MS = 5000;
 
@@ -272,7 +274,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
           warmUpMs: WARM_UP_MS,
           // Each episode has its own.
           tailMs: 0,
-          patienceMs: PATIENCE_MS,
+          pulling: { patienceMs: PATIENCE_MS, everyMs: PULL_MS },
           record: () =>
             startRecorder(kube, namespace, episodes, {
               workload: 'StatefulSet',
