@@ -1,6 +1,7 @@
 // `rollproof watch`: its flags. What it does is harness/run/watch/watch.ts.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { scenarios } from '../../scenarios/index.ts';
+import { entryUrlProblem } from '../config/entries.ts';
 import { UsageError } from '../model/errors.ts';
 import { type Lane, lanes } from '../model/load.ts';
 import { requestTimeoutMs } from '../model/scenario.ts';
@@ -17,6 +18,7 @@ interface WatchFlags
   readonly service: readonly string[];
   readonly port?: string;
   readonly path?: string;
+  readonly entry: readonly string[];
   readonly method: string;
   readonly header: readonly string[];
   readonly expectStatus: readonly string[];
@@ -47,6 +49,12 @@ export function registerWatch(program: Command): void {
     .option('-n, --namespace <name>', 'where they are', namespaceName, 'default')
     .option('--agent-namespace <name>', 'where the load agent runs (default: beside them)', namespaceName)
     .option('--port <port>', 'of the Service, by number or name (default: its only one, or http)')
+    .option(
+      '--entry <url>',
+      'a URL that leads to the Service: asked as often, side by side with it (with several Services: NAME=URL); may be given again',
+      collect,
+      [],
+    )
     .option('--path <path>', 'what is asked for (default: what the readiness probe asks for, else /)')
     .option('--method <method>', 'GET, HEAD or OPTIONS', method, 'GET')
     .option('--header <header>', '"name: value"; may be given again; never recorded', collect, [])
@@ -108,11 +116,12 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
   const path = urlPath.optional().safeParse(flags.path);
   if (!path.success)
     throw new UsageError(`--path ${JSON.stringify(flags.path)}: it needs ${path.error.issues[0]?.message}.`);
+  const urls = urlsOf(flags.entry, flags.service);
   return {
     configuration,
     namespace: flags.namespace,
     agentNamespace: flags.agentNamespace ?? flags.namespace,
-    services: flags.service.map((name) => ({ name, port: flags.port, path: path.data })),
+    services: flags.service.map((name) => ({ name, port: flags.port, path: path.data, url: urls.get(name) })),
     asking: {
       lanes: flags.lanes.map(laneOf),
       rate: flags.rate,
@@ -142,6 +151,23 @@ const contextOf = ({ context, kubeconfig, witness, witnessImage }: WatchFlags) =
   ...(context !== undefined && { context }),
   ...(kubeconfig !== undefined && { kubeconfig }),
 });
+
+/** By the Service that each leads to. */
+function urlsOf(entries: readonly string[], services: readonly string[]): ReadonlyMap<string, string> {
+  const urls = new Map<string, string>();
+  for (const text of entries) {
+    const [, named, url = ''] = /^(?:([a-z0-9][a-z0-9.-]*)=)?(.*)$/s.exec(text) ?? [];
+    const name = named ?? (services.length === 1 ? services[0] : undefined);
+    const problem = entryUrlProblem(url);
+    const wrong = (why: string) => new UsageError(`--entry ${text.replace(/\/\/[^/]*@/, '//…@')} ${why}.`);
+    if (problem) throw wrong(problem);
+    if (name === undefined) throw wrong('must say to which of the Services it leads: NAME=URL');
+    if (!services.includes(name)) throw wrong(`leads to Service ${name}, which --service does not name`);
+    if (urls.has(name)) throw wrong(`is the second one for Service ${name}; one can be watched beside it`);
+    urls.set(name, url);
+  }
+  return urls;
+}
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 

@@ -16,6 +16,7 @@ import {
   type StreamPlan,
 } from '../model/load.ts';
 import { sumOfCounts } from '../model/merge-load.ts';
+import { hostPortOf } from '../model/url-path.ts';
 import type { Clocks } from './clocks.ts';
 import type { Journal } from './read.ts';
 import type { Asked, Witness } from './witness.ts';
@@ -99,7 +100,7 @@ const CONTROL_STREAM = 'control';
 export function sumStreams(journal: Journal, clocks: Clocks, witness: Witness): readonly Stream[] {
   const addresses = agentAddresses(journal);
   return journal.header.plan.streams.map((plan) => {
-    const askedOf = askedIn(witness, addressOf(plan.url), addresses);
+    const askedOf = askedIn(witness, hostPortOf(plan.url), addresses);
     return sumStream(journal, clocks, plan, askedOf);
   });
 }
@@ -138,11 +139,6 @@ function askedIn(witness: Witness, address: string, agents: ReadonlyMap<string, 
     };
   };
 }
-
-const addressOf = (url: string): string => {
-  const { hostname, port, protocol } = new URL(url);
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-};
 
 function sumStream(journal: Journal, clocks: Clocks, plan: StreamPlan, askedOf: AskedOf): Stream {
   const { id, lane, requestIds } = plan;

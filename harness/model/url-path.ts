@@ -1,4 +1,11 @@
+// What of a URL is needed apart: its path as a request line takes it, and whom it leads to.
 import { z } from 'zod';
+
+/** host:port, as clients ask for it. */
+export function hostPortOf(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+}
 
 /** What a request line takes (RFC 9112): visible ASCII; everything else is sent percent-encoded. */
 export const urlPath = z

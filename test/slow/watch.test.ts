@@ -11,7 +11,13 @@ import type { ClusterInfo } from '../../harness/model/journal.ts';
 import type { OwnPods } from '../../harness/model/own-pods.ts';
 import type { EpisodeResult, ExperimentResult, Results } from '../../harness/model/results.ts';
 import type { RunFacts } from '../../harness/model/run.ts';
-import { type Asking, cutServices, watchPlan, watchScenario } from '../../harness/run/watch/plan.ts';
+import {
+  type Asking,
+  cutServices,
+  episodeHeader,
+  watchPlan,
+  watchScenario,
+} from '../../harness/run/watch/plan.ts';
 import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { readService, type WatchedService } from '../../harness/run/watch/services.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
@@ -20,6 +26,7 @@ import { refuseEmulated, witnessObjects } from '../../harness/run/watch/witness.
 import { renderJunit } from '../../reports/junit.ts';
 import { type ExperimentSaid, runResults } from '../data/experiment-result.ts';
 import { podFacts, sliceFacts } from '../data/long-load.ts';
+import { rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('watch');
@@ -75,6 +82,92 @@ test('each Service has streams of its own in the plan, and the control target on
     cutServices([service], asking)[0]?.streams.map(({ as }) => as),
     ['new', 'kept'],
   );
+});
+
+test('a URL that leads to the Service is asked as often, in lines of its own, and the journal says what it is', () => {
+  const url = 'https://shop.example.com/ready?deep=1';
+  const led = { ...service, url };
+  const fired = { runId: 'r', control: '10.0.0.1:80', witnessed: false };
+  const { streams } = watchPlan([led, { ...service, name: 'api' }], asking, fired);
+  assert.equal(
+    streams
+      .slice(0, -1)
+      .map(({ id, entry, url: asked, rate }) => [
+        id,
+        entry,
+        asked,
+        rate.shape === 'constant' && rate.ratePerSecond,
+      ]),
+    [
+      ['web:new', undefined, 'http://10.0.0.9:80/ready', 20],
+      ['web:kept', undefined, 'http://10.0.0.9:80/ready', 20],
+      ['web:url/new', 'url', url, 20],
+      ['web:url/kept', 'url', url, 20],
+      ['api:new', undefined, 'http://10.0.0.9:80/ready', 20],
+      ['api:kept', undefined, 'http://10.0.0.9:80/ready', 20],
+    ],
+  );
+  assert.equal(
+    cutServices([led], asking)[0]?.streams.map(({ as, address }) => [as, address]),
+    [
+      ['new', '10.0.0.9:80'],
+      ['kept', '10.0.0.9:80'],
+      ['url/new', 'shop.example.com:443'],
+      ['url/kept', 'shop.example.com:443'],
+    ],
+  );
+  const begin = {
+    service: 'web',
+    number: 1,
+    fromLoadMs: 0,
+    trigger: 'pod a was created',
+    startedAt: new Date(0).toISOString(),
+  };
+  const facts = {
+    ...fired,
+    tool: { name: 'rollproof', version: '0' },
+    cluster: {},
+    limitMs: 1,
+    configuration: {},
+    arguments: [],
+  };
+  const header = episodeHeader(begin, led, asking, facts as unknown as Parameters<typeof episodeHeader>[3]);
+  assert.equal(
+    header.entries?.map(({ name, kind, address }) => `${name} ${kind} ${address}`),
+    ['service service 10.0.0.9:80', `url url ${url}`],
+  );
+  assert.equal(
+    header.plan.streams.map(({ id }) => id),
+    ['new', 'kept', 'url/new', 'url/kept', 'control'],
+  );
+});
+
+test('--entry: what it must be is said in a sentence', async () => {
+  const table: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--service', 'web', '--entry', 'shop.example.com'], /--entry shop\.example\.com must be a whole URL/],
+    [
+      ['--service', 'web', '--entry', 'http://me:secret@shop/'],
+      /--entry http:\/\/…@shop\/ must not hold a name or a password/,
+    ],
+    [
+      ['--service', 'web,api', '--entry', 'http://shop/'],
+      /must say to which of the Services it leads: NAME=URL/,
+    ],
+    [
+      ['--service', 'web', '--entry', 'api=http://shop/'],
+      /leads to Service api, which --service does not name/,
+    ],
+    [
+      ['--service', 'web', '--entry', 'http://a/', '--entry', 'http://b/'],
+      /is the second one for Service web/,
+    ],
+  ];
+  for (const [args, said] of table) {
+    const { code, stderr } = await rollproof(['watch', ...args]);
+    assert.is(code, 4, stderr);
+    assert.match(stderr, said);
+    assert.not.match(stderr, 'secret');
+  }
 });
 
 test('Services that cannot be asked are refused by name, with what to do instead', async () => {

@@ -5,6 +5,7 @@ import { portsMissing } from '../../load/source-ports.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan, SourcePortRange } from '../../model/load.ts';
 import type { Scenario } from '../../model/scenario.ts';
+import { hostPortOf } from '../../model/url-path.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
 import { type WitnessReader, witnessReader } from '../../record/witness.ts';
 import type { RunContext } from './context.ts';
@@ -74,7 +75,7 @@ export async function startWitness({
     });
     return;
   }
-  const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => addressOf(url))))];
+  const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => hostPortOf(url))))];
   await Promise.all(
     [...new Set(nodes)].map(async (node, index) => {
       const reader = witnessReader(node, journal);
@@ -122,10 +123,4 @@ async function untilKnown(
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
   reader.flush();
-}
-
-/** host:port, as clients ask for it. */
-export function addressOf(url: string): string {
-  const { hostname, port, protocol } = new URL(url);
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
 }

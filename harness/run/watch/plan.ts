@@ -1,11 +1,13 @@
 // What a watch sends, and how it is written down: the agents' plan, the scenario that stands for a Service, and the header of
 // an episode's journal. Pure.
 import { stringify } from 'yaml';
+import type { MeasuredEntry } from '../../model/entry.ts';
 import type { ClusterInfo, HeaderRecord } from '../../model/journal.ts';
-import { lineId } from '../../model/line.ts';
+import { lineId, serviceEntry } from '../../model/line.ts';
 import type { AgentPlan, Lane } from '../../model/load.ts';
 import { type Scenario, scenarioSchema } from '../../model/scenario.ts';
 import { watchedName } from '../../model/setting.ts';
+import { hostPortOf } from '../../model/url-path.ts';
 import { redactArguments, redactManifest, redactValue } from '../../record/redact.ts';
 import { controlStream, controlTrickle, slots } from '../experiment/load-plan.ts';
 import { ownPorts } from '../experiment/witness.ts';
@@ -27,7 +29,7 @@ export interface Asking {
 const KEPT_CONNECTIONS = 10;
 /** A load lasts no longer, ms. */
 export const LONGEST_MS = 86_400_000;
-/** A Service that answers does so at once; one that does not is said within this time, ms. */
+/** What answers does so at once; one that does not is said within this time, ms. */
 const PREFLIGHT_MS = 10_000;
 
 /** `address`: host:port. */
@@ -44,13 +46,31 @@ export const addressOf = ({ clusterIp, port }: Pick<WatchedService, 'clusterIp' 
 export const cutServices = (services: readonly WatchedService[], { lanes }: Asking): CutService[] =>
   services.map((service) => ({
     name: service.name,
-    streams: lanes.map((lane) => ({
-      id: lineId({ kind: lane, service: service.name }),
-      as: lane,
-      lane,
-      address: addressOf(service),
-    })),
+    streams: entriesOf(service).flatMap(({ name: entry, base }) =>
+      lanes.map((lane) => ({
+        id: lineId({ kind: lane, entry, service: service.name }),
+        as: lineId({ kind: lane, entry }),
+        lane,
+        address: hostPortOf(base),
+      })),
+    ),
   }));
+
+/** Where load comes in, and what is asked for there: the Service itself, and the URL that leads to it, if one was named. */
+const entriesOf = (service: WatchedService): readonly { readonly name: string; readonly base: string }[] => [
+  { name: serviceEntry, base: `http://${addressOf(service)}${service.path}` },
+  ...(service.url === undefined ? [] : [{ name: 'url', base: service.url }]),
+];
+
+/** For the journal; none where the Service alone is asked. */
+function measuredEntries(service: WatchedService): MeasuredEntry[] {
+  const { url } = service;
+  if (url === undefined) return [];
+  return [
+    { name: serviceEntry, kind: 'service', address: addressOf(service) },
+    { name: 'url', kind: 'url', url, from: 'agent', address: url },
+  ];
+}
 
 interface Fired {
   readonly runId: string;
@@ -83,20 +103,23 @@ function planOf(streams: AgentPlan['streams'], { runId, control, witnessed }: Fi
 /** `several`: named after the Service too; in the journal of one Service it goes without saying. */
 function streamsOf(service: WatchedService, asking: Asking, several: boolean): AgentPlan['streams'] {
   const { method, headers, expectStatus, rate, timeoutMs } = asking;
-  return asking.lanes.map((lane) => ({
-    id: several ? lineId({ kind: lane, service: service.name }) : lineId({ kind: lane }),
-    lane,
-    url: `http://${addressOf(service)}${service.path}`,
-    method,
-    headers: { ...headers },
-    expectStatus: [...expectStatus],
-    insecure: false,
-    rate: { shape: 'constant', ratePerSecond: rate },
-    connections: lane === 'kept' ? KEPT_CONNECTIONS : slots(rate, timeoutMs),
-    timeoutMs,
-    maxDurationMs: LONGEST_MS,
-    split: { index: 0, of: 1 },
-  }));
+  return entriesOf(service).flatMap(({ name: entry, base }) =>
+    asking.lanes.map((lane) => ({
+      id: lineId({ kind: lane, entry, ...(several && { service: service.name }) }),
+      lane,
+      url: base,
+      ...(entry !== serviceEntry && { entry }),
+      method,
+      headers: { ...headers },
+      expectStatus: [...expectStatus],
+      insecure: false,
+      rate: { shape: 'constant', ratePerSecond: rate },
+      connections: lane === 'kept' ? KEPT_CONNECTIONS : slots(rate, timeoutMs),
+      timeoutMs,
+      maxDurationMs: LONGEST_MS,
+      split: { index: 0, of: 1 },
+    })),
+  );
 }
 
 const scenarioIdOf = (service: string): string => `watch-${service.replaceAll('.', '-')}`;
@@ -154,6 +177,9 @@ export function episodeHeader(
     profile: 'full',
     variant: { name: watchedName, version: 1, settings: [] },
     path: 'cluster-ip',
+    ...(service.url !== undefined && {
+      entries: measuredEntries(service).map((entry) => redactValue(entry) as MeasuredEntry),
+    }),
     agents: 1,
     repeat: number - 1,
     cluster: watch.cluster,

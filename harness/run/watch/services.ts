@@ -12,6 +12,8 @@ export interface ServiceWanted {
   readonly port: number | string | undefined;
   /** Undefined: what the readiness probe asks for, else "/". */
   readonly path: string | undefined;
+  /** A URL that leads to the Service, measured side by side; undefined: none. */
+  readonly url?: string | undefined;
 }
 
 export interface WatchedService {
@@ -22,6 +24,8 @@ export interface WatchedService {
   /** Undefined: slices made by hand. */
   readonly selector: Readonly<Record<string, string>> | undefined;
   readonly path: string;
+  /** A URL that leads to it, too. */
+  readonly url?: string;
   /** Whose pods these are, outermost first: "Deployment web → ReplicaSet web-5c9 → Pod". Empty: nobody's. */
   readonly owners: readonly string[];
   /** The outermost owner, "Deployment/web"; "Pod" where nothing owns them. */
@@ -84,6 +88,7 @@ export async function readService(
     port: port.port,
     selector: spec.selector,
     path: wanted.path ?? probedPath(template?.spec.containers ?? podContainers(pods), port.targetPort) ?? '/',
+    ...(wanted.url !== undefined && { url: wanted.url }),
     owners: owners.toReversed().map(({ kind, metadata }) => `${kind} ${metadata.name}`),
     serving: servingOf(template?.spec.containers ?? [], port.targetPort ?? port.port),
     workload: outermost ? `${outermost.kind}/${outermost.metadata.name}` : 'Pod/',

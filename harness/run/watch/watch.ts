@@ -15,7 +15,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { RunFacts, WatchRunFacts } from '../../model/run.ts';
 import { createJournalWriter } from '../../record/journal-writer.ts';
 import { startRecorder } from '../../record/recorder.ts';
-import { redactArguments } from '../../record/redact.ts';
+import { redactArguments, redactValue } from '../../record/redact.ts';
 import { count } from '../../words/figures.ts';
 import { concludeFolder } from '../conclude.ts';
 import type { ExperimentOutcome } from '../experiment/context.ts';
@@ -417,8 +417,8 @@ function announcement(
 ) {
   const headers = Object.keys(asking.headers);
   return services.map(
-    ({ name, port, path, owners }) =>
-      `Will send ${asking.rate} requests per second and lane (${asking.lanes.join(', ')}) to Service ${namespace}/${name}:${port}: ${asking.method} ${path}${headers.length > 0 ? `, headers ${headers.join(', ')}` : ''}, from a pod in namespace ${agentNamespace}. Behind it: ${[...owners, 'pods'].join(' → ')}.`,
+    ({ name, port, path, url, owners }) =>
+      `Will send ${asking.rate} requests per second and lane (${asking.lanes.join(', ')}) to Service ${namespace}/${name}:${port}: ${asking.method} ${path}${url === undefined ? '' : `, and as many to ${redactValue(url)}`}${headers.length > 0 ? `, headers ${headers.join(', ')}` : ''}, from a pod in namespace ${agentNamespace}. Behind it: ${[...owners, 'pods'].join(' → ')}.`,
   );
 }
 
