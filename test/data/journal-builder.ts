@@ -539,6 +539,9 @@ function fire(stream: JournalBuilder['streams'][number], agent: number, of: numb
     delta(atMs).intervals.push(interval);
     run = undefined;
   };
+  // A kept connection knows its pod by an answer before: the first ones are theirs.
+  const keptWith = [...losses.values()].filter((loss) => loss.reused || lane === 'kept');
+  const earlier = [...new Set(keptWith.flatMap(({ pod }) => pod ?? []))];
   for (let k = agent; k < arrivals; k += of) {
     // Losses are given on the first agent's clock; this agent's due times are its own.
     const dueMs = k * spacingMs;
@@ -562,7 +565,7 @@ function fire(stream: JournalBuilder['streams'][number], agent: number, of: numb
     ended.outcomes[outcome] = (ended.outcomes[outcome] ?? 0) + 1;
     if (answered.has(outcome)) ended.maxMs = ANSWER_MS;
     if (!failure) {
-      const pod = stream.answeredBy?.(dueMs + shiftMs);
+      const pod = stream.answeredBy?.(dueMs + shiftMs) ?? earlier.shift();
       if (pod) {
         ended.pods ??= {};
         ended.pods[pod] = (ended.pods[pod] ?? 0) + 1;

@@ -169,6 +169,17 @@ const table: Readonly<Record<string, readonly [change: (journal: Changed) => voi
     },
     /pod target-other was never seen/,
   ],
+  'listed failures given to a pod that had not answered yet': [
+    (journal) => {
+      const pods = journal
+        .deltas('kept')
+        .flatMap(({ buckets }) => buckets.flatMap((one) => Object.keys(one.pods ?? {})));
+      const newest = [...new Set(pods)].at(-1);
+      for (const failure of journal.failures('kept'))
+        if (failure.podKnownBy === 'previous-answer') Object.assign(failure, { pod: newest });
+    },
+    /failure due at .*: pod .* had answered before/,
+  ],
   'intervals shortened': [
     (journal) => {
       for (const interval of journal.intervals('new')) if (interval.endMs !== null) interval.endMs -= 1;

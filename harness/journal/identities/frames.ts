@@ -20,6 +20,8 @@ export interface Counting {
   readonly buckets: Map<number, CountedBucket>;
   readonly failures: Failure[];
   readonly intervals: LostInterval[];
+  /** Pods that gave answers: when the first one was due, at the earliest, ms. */
+  readonly answeredFromMs: Map<string, number>;
   /** The slowest answer of all buckets, ms. */
   maxMs: number;
   /** Between these two frames the stream ended, as far as what they carry tells: the agent's clock, ms. */
@@ -31,6 +33,7 @@ export const startCounting = (): Counting => ({
   buckets: new Map(),
   failures: [],
   intervals: [],
+  answeredFromMs: new Map(),
   maxMs: 0,
   endsFromMs: 0,
   lastFrameMs: 0,
@@ -66,7 +69,11 @@ export function* brokenDelta(
     if (maxMs > 0 && answers === 0) yield `bucket ${i}: the slowest of no answers is 0`;
     into.maxMs = Math.max(into.maxMs, maxMs);
     let named = 0;
-    for (const pod in bucket.pods) named += bucket.pods[pod] ?? 0;
+    for (const pod in bucket.pods) {
+      named += bucket.pods[pod] ?? 0;
+      const before = into.answeredFromMs.get(pod) ?? Infinity;
+      if (i * BUCKET_MS < before) into.answeredFromMs.set(pod, i * BUCKET_MS);
+    }
     if (named > answers) yield `bucket ${i}: pods gave ${named} answers, ${answers} came`;
   }
   for (const failure of failures) {

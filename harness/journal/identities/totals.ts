@@ -1,5 +1,7 @@
 // A stream's totals against what its frames add up to, and against themselves.
+
 import { isLost, type Outcome, outcomes, type StreamEnd, type StreamPlan } from '../../model/load.ts';
+import { watchedName } from '../../model/setting.ts';
 import type { Journal, Lined } from '../read.ts';
 import { answeredAtLeast } from './answered.ts';
 import { ROUNDING_MS } from './broken.ts';
@@ -22,6 +24,10 @@ export function* brokenTotals(
   if (!counting) return;
   yield* brokenSums(end, counting);
   yield* brokenTimes(end, counting);
+  // A load that went on before its episode may have had the answer then.
+  if (journal.header.variant.name !== watchedName && (plan?.protocol ?? 'http1') === 'http1') {
+    yield* brokenEarlierAnswers(counting);
+  }
   yield* brokenIntervals(counting, end.failuresDropped === 0);
   yield* brokenSchedule(journal, end, counting);
 }
@@ -99,6 +105,16 @@ function* brokenSums(end: StreamEnd, counting: Counting): Generator<string> {
   }
   const connection = counting.failures.reduce((most, failure) => Math.max(most, failure.connection), 0);
   if (connection > end.connectionsOpened) yield 'connections are numbered up to connectionsOpened';
+}
+
+/** On a connection that asks one after the other, the pod of an earlier answer has answered, and was counted. */
+function* brokenEarlierAnswers({ failures, answeredFromMs }: Counting): Generator<string> {
+  for (const { pod, podKnownBy, reused, dueMs, endMs } of failures) {
+    if (podKnownBy !== 'previous-answer' || pod === undefined || !reused) continue;
+    if ((answeredFromMs.get(pod) ?? Infinity) <= endMs + ROUNDING_MS) continue;
+    yield `failure due at ${dueMs}: pod ${pod} had answered before`;
+    return;
+  }
 }
 
 /** A stream ends when its last attempt has: after the frame before the last one that carries something of it. */
