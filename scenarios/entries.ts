@@ -296,84 +296,87 @@ const WORK_MS = 50;
  */
 const sparse = { shape: 'constant' as const, ratePerSecond: 1000 / (IDLE_MS + 80) };
 
-export const ingressKeepalive = defineScenario({
-  id: 'ingress-keepalive',
-  title: 'Idle timeouts of proxy and app that cross each other',
-  question:
-    'What happens when the app closes idle connections before the ingress does, and when it is the other way round?',
-  source:
-    'nodejs/node, nginx, AWS ALB: 502 because the app’s keep-alive timeout is shorter than the balancer’s',
-  group: 'connections',
-  entries: ingress,
-  needs: onKind,
-  load: [{ lane: 'new', rate: sparse }],
-  settings: [],
-  variants: ['app-shorter', 'proxy-shorter'],
-  target: { replicas: 1 },
-  cases: {
-    'app-shorter': {
-      title: 'The app closes idle connections after 0.2 s, the ingress keeps them for 90 s',
-      role: 'before',
-      settings: ['readinessProbe'],
-      target: {
-        replicas: 1,
-        method: 'POST',
-        cpuMs: WORK_MS,
-        env: { KEEP_ALIVE_MS: String(IDLE_MS) },
+export const ingressKeepalive = defineScenario(
+  {
+    id: 'ingress-keepalive',
+    title: 'Idle timeouts of proxy and app that cross each other',
+    question:
+      'What happens when the app closes idle connections before the ingress does, and when it is the other way round?',
+    source:
+      'nodejs/node, nginx, AWS ALB: 502 because the app’s keep-alive timeout is shorter than the balancer’s',
+    group: 'connections',
+    entries: ingress,
+    needs: onKind,
+    load: [{ lane: 'new', rate: sparse }],
+    settings: [],
+    variants: ['app-shorter', 'proxy-shorter'],
+    target: { replicas: 1 },
+    cases: {
+      'app-shorter': {
+        title: 'The app closes idle connections after 0.2 s, the ingress keeps them for 90 s',
+        role: 'before',
+        settings: ['readinessProbe'],
+        target: {
+          replicas: 1,
+          method: 'POST',
+          cpuMs: WORK_MS,
+          env: { KEEP_ALIVE_MS: String(IDLE_MS) },
+        },
+      },
+      'proxy-shorter': {
+        title: 'The ingress closes idle connections after 0.1 s, the app keeps them for 0.2 s',
+        role: 'after',
+        settings: ['readinessProbe'],
+        target: {
+          replicas: 1,
+          method: 'POST',
+          cpuMs: WORK_MS,
+          env: { KEEP_ALIVE_MS: String(IDLE_MS) },
+        },
+        entryController: {
+          replicas: 2,
+          args: ['--serverstransport.forwardingtimeouts.idleconntimeout=100ms'],
+        },
       },
     },
-    'proxy-shorter': {
-      title: 'The ingress closes idle connections after 0.1 s, the app keeps them for 0.2 s',
-      role: 'after',
-      settings: ['readinessProbe'],
-      target: {
-        replicas: 1,
-        method: 'POST',
-        cpuMs: WORK_MS,
-        env: { KEEP_ALIVE_MS: String(IDLE_MS) },
+    entryController: { replicas: 1 },
+    steps: [{ step: 'wait', for: 'time', ms: 20_000 }],
+    until: 'no-terminating',
+    claims: [
+      {
+        id: 'app-shorter-loses',
+        text: 'The app’s limit the shorter one: requests that change something are lost, because the ingress may not send them again.',
+        source: 'RFC 9110 section 9.2.2: only idempotent requests may be repeated by themselves',
+        appliesTo: { variant: 'app-shorter', lane: 'ingress/new' },
+        that: [{ measure: 'lost', atLeast: 1 }],
+        role: 'baseline-loses',
       },
-      entryController: {
-        replicas: 2,
-        args: ['--serverstransport.forwardingtimeouts.idleconntimeout=100ms'],
+      {
+        id: 'named-as-race',
+        text: 'What is lost is a connection that the ingress had kept and the app closed.',
+        source: asked,
+        appliesTo: { variant: 'app-shorter', lane: 'ingress/new' },
+        that: [
+          { measure: 'cause:kept-connection-cut', atLeast: 1 },
+          { measure: 'hop:client-entry', atMost: 0 },
+        ],
       },
-    },
+      {
+        id: 'proxy-shorter-safe',
+        text: 'The ingress’s limit the shorter one: nothing is lost.',
+        source: asked,
+        appliesTo: { variant: 'proxy-shorter', lane: 'ingress/new' },
+        that: [{ measure: 'lost', atMost: 0 }],
+        role: 'hardened-safe',
+      },
+      {
+        id: 'service-untouched',
+        text: 'Clients of the Service, which open connections of their own, lose nothing.',
+        source: asked,
+        appliesTo: { lane: 'new' },
+        that: [{ measure: 'lost', atMost: 0 }],
+      },
+    ],
   },
-  entryController: { replicas: 1 },
-  steps: [{ step: 'wait', for: 'time', ms: 40_000 }],
-  until: 'no-terminating',
-  claims: [
-    {
-      id: 'app-shorter-loses',
-      text: 'The app’s limit the shorter one: requests that change something are lost, because the ingress may not send them again.',
-      source: 'RFC 9110 section 9.2.2: only idempotent requests may be repeated by themselves',
-      appliesTo: { variant: 'app-shorter', lane: 'ingress/new' },
-      that: [{ measure: 'lost', atLeast: 1 }],
-      role: 'baseline-loses',
-    },
-    {
-      id: 'named-as-race',
-      text: 'What is lost is a connection that the ingress had kept and the app closed.',
-      source: asked,
-      appliesTo: { variant: 'app-shorter', lane: 'ingress/new' },
-      that: [
-        { measure: 'cause:kept-connection-cut', atLeast: 1 },
-        { measure: 'hop:client-entry', atMost: 0 },
-      ],
-    },
-    {
-      id: 'proxy-shorter-safe',
-      text: 'The ingress’s limit the shorter one: nothing is lost.',
-      source: asked,
-      appliesTo: { variant: 'proxy-shorter', lane: 'ingress/new' },
-      that: [{ measure: 'lost', atMost: 0 }],
-      role: 'hardened-safe',
-    },
-    {
-      id: 'service-untouched',
-      text: 'Clients of the Service, which open connections of their own, lose nothing.',
-      source: asked,
-      appliesTo: { lane: 'new' },
-      that: [{ measure: 'lost', atMost: 0 }],
-    },
-  ],
-});
+  shorter,
+);
