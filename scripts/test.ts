@@ -1,5 +1,5 @@
 // `npm test`: runs every test file in a process of its own, checks that each really ran what it declares, and ends
-// with one line `N passed, N failed, N skipped`. Usage: npm test -- [--only unit,slow,emulator,embedded,page,kind] [NAME ...]
+// with one line `N passed, N failed, N skipped`. Usage: npm test -- [--only unit,slow,embedded,measured,page,kind] [NAME ...]
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -17,9 +17,9 @@ process.chdir(root);
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
 const folders = {
   unit: { parallel: 2, limitMs: 300_000 },
-  slow: { parallel: 2, limitMs: 600_000 },
-  emulator: { parallel: 2, limitMs: 600_000 },
-  embedded: { parallel: 1, limitMs: 600_000 },
+  slow: { parallel: 3, limitMs: 600_000 },
+  embedded: { parallel: 2, limitMs: 600_000 },
+  measured: { parallel: 1, limitMs: 600_000 },
   page: { parallel: 1, limitMs: 240_000 },
   kind: { parallel: 1, limitMs: 1_500_000 },
 } as const;
