@@ -1,6 +1,6 @@
 // How this run stands among the last ones, in words that page, comment and terminal share.
 import type { Results } from '../harness/model/results.ts';
-import type { FigureStanding, ScenarioStanding } from '../harness/model/run-summary.ts';
+import type { FigureStanding, ScenarioStanding } from '../harness/model/standing.ts';
 import { count, counted, duration } from '../harness/words/figures.ts';
 import { lineWords } from '../harness/words/names.ts';
 

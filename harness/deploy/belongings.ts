@@ -1,8 +1,9 @@
 // What one experiment creates in a namespace of somebody's cluster: marked as it is created, by whoever creates it, and
 // removed again. Everything belongs to the load agents' Job, so that it also goes when nobody is left to remove it.
 import { toApiError } from '../kube/api-error.ts';
-import type { Kube, RequestOptions } from '../kube/client.ts';
+import type { Kube } from '../kube/client.ts';
 import { createObjectClient } from '../kube/objects.ts';
+import type { RequestOptions } from '../kube/request-options.ts';
 import { untilDone, WaitError, waitFor } from '../kube/wait.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';

@@ -1,5 +1,5 @@
 // Puts the harness's clock and the agents' clocks on one axis: ms since the load's start (the first agent's).
-import type { Journal } from './read.ts';
+import type { Journal } from './journal.ts';
 
 export interface Clocks {
   /** Worst known error between any agent and the harness, ms; Infinity when an agent's clock was never measured. */

@@ -2,8 +2,8 @@
 // moment: kube-proxy applies a change at most about a second later, more with a recorded proxy delay.
 import type { EndpointSliceFacts } from '../model/facts.ts';
 import type { Clocks } from './clocks.ts';
+import type { Journal } from './journal.ts';
 import type { Moment } from './pods.ts';
-import type { Journal } from './read.ts';
 
 /** kube-proxy's minSyncPeriod: later changes are coalesced to one sync per second. */
 export const SYNC_MS = 1000;

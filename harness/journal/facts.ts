@@ -7,8 +7,8 @@ import type { QueueCounters } from '../model/queue.ts';
 import type { Step } from '../model/scenario.ts';
 import { alignClocks, type Clocks } from './clocks.ts';
 import { type Routing, routing } from './endpoints.ts';
+import type { Journal, Lined } from './journal.ts';
 import { type Moment, type PodLife, podLives } from './pods.ts';
-import type { Journal, Lined } from './read.ts';
 import { type Stream, sumStreams } from './streams.ts';
 import { type Witness, witnessOf } from './witness.ts';
 

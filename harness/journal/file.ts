@@ -1,7 +1,8 @@
 // Reads a journal from a file, in chunks: no promise per line, and no limit by the length of a string.
 import { createReadStream } from 'node:fs';
 import { UsageError } from '../model/errors.ts';
-import { createJournalReader, type Journal } from './read.ts';
+import type { Journal } from './journal.ts';
+import { createJournalReader } from './read.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** A record is at most a few hundred kB (a frame full of failures); more without a line break is no journal. */

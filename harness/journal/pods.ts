@@ -2,7 +2,7 @@
 import type { PodFacts } from '../model/facts.ts';
 import type { TargetPhase } from '../model/load.ts';
 import type { Clocks } from './clocks.ts';
-import type { Journal, Lined } from './read.ts';
+import type { Journal, Lined } from './journal.ts';
 
 /** A moment with the journal's line that says so. */
 export interface Moment {

@@ -3,8 +3,8 @@ import type { PodFacts, ReplicaSetFacts, WorkloadFacts } from '../model/facts.ts
 import { rolloutComplete } from '../model/rollout.ts';
 import type { Clocks } from './clocks.ts';
 import { lastPart } from './endpoints.ts';
+import type { Journal } from './journal.ts';
 import type { PodLife } from './pods.ts';
-import type { Journal } from './read.ts';
 
 /** Counts of the target's pods from `atMs` until the next entry. */
 export interface PodCounts {

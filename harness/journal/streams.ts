@@ -18,7 +18,7 @@ import {
 import { sumOfCounts } from '../model/merge-load.ts';
 import { hostPortOf } from '../model/url-path.ts';
 import type { Clocks } from './clocks.ts';
-import type { Journal } from './read.ts';
+import type { Journal } from './journal.ts';
 import type { Asked, Witness } from './witness.ts';
 
 /** `kernel`: connection tracking says to whom the connection was sent. */

@@ -2,7 +2,7 @@
 // by the connection's own port, the address that was asked and the time. On the load's clock.
 import { type KernelAnswer, kernelAnswers } from '../model/journal.ts';
 import type { Clocks } from './clocks.ts';
-import type { Journal } from './read.ts';
+import type { Journal } from './journal.ts';
 
 export interface Tracked {
   readonly port: number;

@@ -1,7 +1,7 @@
 // Judges one experiment: a pure function of its journal.
 
 import { factsOf } from '../journal/facts.ts';
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import { followRollout } from '../journal/rollout.ts';
 import type { HeaderRecord } from '../model/journal.ts';
 import { inLineOrder, type LineId } from '../model/line.ts';

@@ -2,8 +2,8 @@
 // carry the lane in front ("new.lost"); a claim names the lane apart and the measure without it.
 
 import type { Clocks } from '../journal/clocks.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { PodLife } from '../journal/pods.ts';
-import type { Journal } from '../journal/read.ts';
 import { type Rollout, within } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
 import type { Witness } from '../journal/witness.ts';

@@ -1,6 +1,6 @@
 // Where the pods were: per node, how uneven, and how that changed from one rollout to the next.
 import type { Clocks } from '../journal/clocks.ts';
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import { type PodCounts, type Rollout, within } from '../journal/rollout.ts';
 
 type PerNode = PodCounts['perNode'];

@@ -1,7 +1,7 @@
 // Measures of the queue that a consuming target pulls from: what waited, and how fast work was done.
 
 import type { Clocks } from '../journal/clocks.ts';
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Rollout } from '../journal/rollout.ts';
 import { processedPerSecond } from '../model/queue.ts';
 

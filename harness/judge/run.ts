@@ -1,6 +1,6 @@
 // Judges a run: all its journals, scenario by scenario, into results.json. A pure function of journals and run.json.
 
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import type { ClusterInfo } from '../model/journal.ts';
 import { type Results, resultsSchemaVersion, type ScenarioResult } from '../model/results.ts';

@@ -1,15 +1,13 @@
 // This run against the last ones of its kind: what is new, fixed or regressed, and where its figures stand among theirs.
 import type { Results } from '../model/results.ts';
+import { type RunSummary, shownVerdict, type VariantFigures } from '../model/run-summary.ts';
 import {
   enoughRuns,
   type FigureStanding,
   type HistoryChip,
   type RunStanding,
-  type RunSummary,
   type ScenarioStanding,
-  shownVerdict,
-  type VariantFigures,
-} from '../model/run-summary.ts';
+} from '../model/standing.ts';
 import { summarizeRun } from './summarize.ts';
 
 /** How many earlier runs are looked at. */

@@ -1,7 +1,7 @@
 // Was the measurement good enough for a verdict? Each reason says what was seen, the limit, and what to change.
 
 import type { Clocks } from '../journal/clocks.ts';
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Rollout } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
 import type { LaneResult } from '../model/results.ts';

@@ -1,7 +1,7 @@
 // What somebody else changed while it was watched: what an episode was, whether it lost anything, and what all episodes of a
 // Service say together. From journals alone.
 import { factsOf } from '../journal/facts.ts';
-import type { Journal } from '../journal/read.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Facts, WorkloadFacts } from '../model/facts.ts';
 import { linesOf } from '../model/line.ts';
 import type { EpisodeResult, ExperimentResult, WatchVerdict } from '../model/results.ts';

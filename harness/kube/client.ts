@@ -8,15 +8,7 @@ import { FaultError } from '../model/errors.ts';
 import { type Answer, NoAnswerError, toApiError } from './api-error.ts';
 import { credentialsOf, type Identity } from './credentials.ts';
 import { createObjectClient, type ObjectClient } from './objects.ts';
-
-export interface RequestOptions {
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly body?: unknown;
-  readonly contentType?: string;
-  /** From the request to the end of the answer. Default 15 s. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal | undefined;
-}
+import type { RequestOptions } from './request-options.ts';
 
 export interface WatchOptions {
   readonly query?: RequestOptions['query'];

@@ -1,7 +1,7 @@
 // Objects of any kind by what their manifests say: where a kind is served is asked of the API server (discovery).
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { ApiError } from './api-error.ts';
-import type { RequestOptions } from './client.ts';
+import type { RequestOptions } from './request-options.ts';
 
 /** What names an object. */
 export interface ObjectName {

@@ -7,7 +7,7 @@ import type { ByLine, LineId } from './line.ts';
 import type { OutcomeCounts, Percentiles, StreamLife } from './load.ts';
 import type { Substituted } from './own-target.ts';
 import type { MeasuredAgain, VariantNotRun } from './run.ts';
-import type { RunStanding } from './run-summary.ts';
+import type { RunStanding } from './standing.ts';
 
 export const resultsSchemaVersion = 1;
 

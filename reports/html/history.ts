@@ -1,6 +1,6 @@
 // This run among the last ones of its kind: a chip beside a verdict, and a table of figures with their percentiles.
 import type { Results } from '../../harness/model/results.ts';
-import type { HistoryChip } from '../../harness/model/run-summary.ts';
+import type { HistoryChip } from '../../harness/model/standing.ts';
 import { counted } from '../../harness/words/figures.ts';
 import { chipText, figureTitle, figureValue, standingOf, unusual } from '../standing.ts';
 import { html, type Markup } from './markup.ts';

@@ -2,7 +2,8 @@
 // removed on every way out.
 import * as assert from 'uvu/assert';
 import type { Answer } from '../../harness/kube/api-error.ts';
-import type { Kube, RequestOptions } from '../../harness/kube/client.ts';
+import type { Kube } from '../../harness/kube/client.ts';
+import type { RequestOptions } from '../../harness/kube/request-options.ts';
 import { FaultError } from '../../harness/model/errors.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
 import { type K6Request, prepareK6 } from '../../harness/run/experiment/k6-program.ts';

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { ApiError } from '../../harness/kube/api-error.ts';
-import type { Kube, RequestOptions } from '../../harness/kube/client.ts';
+import type { Kube } from '../../harness/kube/client.ts';
+import type { RequestOptions } from '../../harness/kube/request-options.ts';
 import { FaultError, InterruptedError } from '../../harness/model/errors.ts';
 import type { Facts, PodFacts } from '../../harness/model/facts.ts';
 import { type Step, stepSchema } from '../../harness/model/scenario.ts';

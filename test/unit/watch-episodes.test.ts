@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { factsOf } from '../../harness/journal/facts.ts';
 import { readJournalFile } from '../../harness/journal/file.ts';
-import type { Journal } from '../../harness/journal/read.ts';
+import type { Journal } from '../../harness/journal/journal.ts';
 import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import type { Facts } from '../../harness/model/facts.ts';
 import type { RecordOf } from '../../harness/model/journal.ts';

@@ -1,5 +1,5 @@
 // Clocks: an agent's load begins before the harness knows of it, and no frame is received before it was made.
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
 /** A frame waits for the next pull, and a pull may be tried again: later than this after its making none comes, ms. */

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { serviceEntry } from '../../model/line.ts';
 import { lineOfLoad, rateOfLoad } from '../../model/scenario.ts';
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
 export function* brokenHeader({ header }: Journal): Generator<Broken> {

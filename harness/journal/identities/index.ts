@@ -1,7 +1,7 @@
 // Identities that every true journal keeps, whoever wrote it and however the experiment ended. What is redundant in a
 // journal is compared with itself: counts with buckets, intervals with losses, percentiles with histograms, steps with
 // the scenario. A figure that has no second witness cannot be checked here.
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import type { Broken } from './broken.ts';
 import { brokenHeader } from './header.ts';
 import { brokenLoad } from './load.ts';

@@ -1,6 +1,6 @@
 // What agents counted: numbered frames against each other and, where an agent's totals came, against these. An agent
 // counts everything at least twice (buckets and totals, failures and intervals, percentiles and histograms).
-import type { Journal, Lined } from '../read.ts';
+import type { Journal, Lined } from '../journal.ts';
 import { type Broken, ROUNDING_MS } from './broken.ts';
 import { brokenClocks } from './clocks.ts';
 import { brokenDelta, type Counting, startCounting } from './frames.ts';

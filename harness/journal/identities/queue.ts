@@ -1,5 +1,5 @@
 // The counters of a queue: at every time enqueued = processed + backlog + inHand, and totals only grow.
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
 export function* brokenQueue({ queue }: Journal): Generator<Broken> {

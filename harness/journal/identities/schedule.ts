@@ -1,6 +1,6 @@
 // The schedule of a constant rate is known: how many attempts fall due in each bucket, and when an interval may end.
 import { BUCKET_MS, type StreamEnd } from '../../model/load.ts';
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import { ROUNDING_MS } from './broken.ts';
 import type { Counting } from './frames.ts';
 

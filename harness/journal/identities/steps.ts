@@ -2,7 +2,7 @@
 // says that it is complete.
 import { isDeepStrictEqual } from 'node:util';
 import { milestoneNames } from '../../model/journal.ts';
-import type { Journal, Lined } from '../read.ts';
+import type { Journal, Lined } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
 export function* brokenSteps(journal: Journal): Generator<Broken> {

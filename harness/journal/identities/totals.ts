@@ -2,7 +2,7 @@
 
 import { isLost, type Outcome, outcomes, type StreamEnd, type StreamPlan } from '../../model/load.ts';
 import { watchedName } from '../../model/setting.ts';
-import type { Journal, Lined } from '../read.ts';
+import type { Journal, Lined } from '../journal.ts';
 import { answeredAtLeast } from './answered.ts';
 import { ROUNDING_MS } from './broken.ts';
 import type { Counting } from './frames.ts';

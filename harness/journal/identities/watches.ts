@@ -1,7 +1,7 @@
 // Watch events: each object is seen to come, change and go in that order, and one watch delivers states in the order
 // of their resource versions. Figures of one status agree with each other.
 import type { Facts } from '../../model/facts.ts';
-import type { Journal, Lined } from '../read.ts';
+import type { Journal, Lined } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
 interface Seen {

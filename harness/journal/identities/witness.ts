@@ -1,5 +1,5 @@
 // What connection tracking said: every entry names a source, an address and a pod of its record, and had begun.
-import type { Journal } from '../read.ts';
+import type { Journal } from '../journal.ts';
 import { type Broken, ROUNDING_MS } from './broken.ts';
 
 export function* brokenWitness({ witness }: Journal): Generator<Broken> {

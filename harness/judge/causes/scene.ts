@@ -3,10 +3,10 @@
 import type { Clocks } from '../../journal/clocks.ts';
 import type { Routing } from '../../journal/endpoints.ts';
 import type { JournalFacts } from '../../journal/facts.ts';
+import type { Journal } from '../../journal/journal.ts';
 import { type Listening, listeningOf } from '../../journal/listening.ts';
 import type { PodLife } from '../../journal/pods.ts';
 import { type NodeTrouble, nodeTroubles } from '../../journal/pods.ts';
-import type { Journal } from '../../journal/read.ts';
 import type { AnswerSpan, PlacedFailure, Stream } from '../../journal/streams.ts';
 
 /** From a change of an object to its watch event, at most, ms (measured: 7 to 116 ms for most). */

@@ -11,7 +11,7 @@ import { agentEntry, bundle } from '../../load/bundle.ts';
 import { FaultError } from '../../model/errors.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import { type PreparedAgent, READY_LIMIT_MS, type RunContext } from './context.ts';
-import type { Standing } from './entries.ts';
+import type { Standing } from './open-entry.ts';
 
 /** From the start of its process to its first answer: it takes a second, ten on a machine that is very busy. */
 const SILENT_LIMIT_MS = 15_000;

@@ -11,9 +11,10 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import type { MakeAuthority } from './certificates.ts';
-import type { OpenEntry, Standing } from './entries.ts';
+
 import type { K6Means } from './k6-program.ts';
 import type { ExperimentKey } from './key.ts';
+import type { OpenEntry, Standing } from './open-entry.ts';
 
 /** What all experiments of a run share. */
 export interface RunContext {

@@ -22,18 +22,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import { clusterIpOf } from './address.ts';
 import type { RunContext } from './context.ts';
-
-/** Where the agents stand that fire at it. */
-export type Standing = 'inside' | 'outside' | 'here';
-
-/** An entry that load can be fired at. */
-export interface OpenEntry {
-  readonly measured: MeasuredEntry;
-  /** Scheme, host and port; of kind `url` with its path. */
-  readonly base: string;
-  readonly host: string | undefined;
-  readonly stands: Standing;
-}
+import type { OpenEntry, Standing } from './open-entry.ts';
 
 export const standingOf = ({ kind, from }: Entry): Standing =>
   kind === 'outside' ? 'outside' : kind === 'url' && from === 'here' ? 'here' : 'inside';

@@ -34,11 +34,12 @@ import {
 import { agentsReady, preparedAgents, startHere, startOutside } from './agents.ts';
 import { withCertificates } from './certificates.ts';
 import { type PreparedExperiment, READY_LIMIT_MS, type RunContext } from './context.ts';
-import { installController, openEntries, type Standing, standingOf } from './entries.ts';
+import { installController, openEntries, standingOf } from './entries.ts';
 import { withoutSecrets } from './header.ts';
 import { type ExperimentKey, experimentName } from './key.ts';
 import { agentNodeOf, agentPlacement, agentsEndWithin, workerOf } from './node.ts';
 import { experimentObjects } from './objects.ts';
+import type { Standing } from './open-entry.ts';
 
 /** What an experiment deploys belongs to `life`: at its end the namespace goes, and whatever is not in it. */
 interface DeployInto {
