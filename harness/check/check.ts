@@ -1,5 +1,6 @@
 // `rollproof check`: texts in, findings out. Pure: reading files and printing is the command's work.
 import type { Finding } from '../model/finding.ts';
+import { assumedMinor } from '../model/rendering.ts';
 import {
   type DuplicateKey,
   placeIn,
@@ -61,17 +62,18 @@ export interface CheckReport {
 /** Objects of one call at most: each is held with what it says, and the largest repositories have a tenth. */
 const OBJECT_LIMIT = 10_000;
 
-/** Minor version of Kubernetes 1.x that is assumed when none is named: the one that the embedded cluster emulates. */
-export const defaultKubernetesMinor = 34;
+interface CheckOptions {
+  /** Of Kubernetes 1.x. */
+  readonly kubernetesMinor?: number;
+  /** Also what nobody would read: each finding, however many there are of a kind. */
+  readonly every?: boolean;
+}
 
 /**
  * Checks all texts together: a Service in one file selects a workload of another. A text that cannot be read is a
  * problem, and the rest is checked.
  */
-export function checkManifests(
-  texts: readonly ManifestText[],
-  options: { readonly kubernetesMinor?: number } = {},
-): CheckReport {
+export function checkManifests(texts: readonly ManifestText[], options: CheckOptions = {}): CheckReport {
   const problems: ReadProblem[] = [];
   const objects: SourceObject[] = [];
   const duplicates: DuplicateKey[] = [];
@@ -100,13 +102,16 @@ export function checkManifests(
     related,
     duplicates,
     workloads: workloadsOf(objects, related),
-    kubernetesMinor: options.kubernetesMinor ?? defaultKubernetesMinor,
+    kubernetesMinor: options.kubernetesMinor ?? assumedMinor,
   };
   const found = rules.flatMap((rule) =>
-    rule
-      .find(input)
-      .filter((draft) => !ignores(draft.object, rule.id) && !(draft.other && ignores(draft.other, rule.id)))
-      .map((draft) => findingOf(rule, draft, textOf.get(draft.object.source)!)),
+    (options.every ? (drafts: readonly Draft[]) => drafts : fewOfEach)(
+      rule
+        .find(input)
+        .filter(
+          (draft) => !ignores(draft.object, rule.id) && !(draft.other && ignores(draft.other, rule.id)),
+        ),
+    ).map((draft) => findingOf(rule, draft, textOf.get(draft.object.source)!)),
   );
   const order = new Map(texts.map(({ file }, index) => [file, index]));
   return {
@@ -123,6 +128,24 @@ export function checkManifests(
 function problemOf(object: SourceObject, patches: boolean): [SourceObject, ReadProblem][] {
   const problem = misshapen(object, patches);
   return problem ? [[object, problem]] : [];
+}
+
+/** Findings of one rule about one object: what is generated may have thousands of one kind, and nobody reads them. */
+const FINDINGS_MOST = 50;
+
+/** The first ones of each object; the last of them says how many more there are. */
+function fewOfEach(drafts: readonly Draft[]): readonly Draft[] {
+  const counts = new Map<SourceObject, number>();
+  for (const { object } of drafts) counts.set(object, (counts.get(object) ?? 0) + 1);
+  const told = new Map<SourceObject, number>();
+  return drafts.flatMap((draft) => {
+    const nth = (told.get(draft.object) ?? 0) + 1;
+    told.set(draft.object, nth);
+    const more = counts.get(draft.object)! - FINDINGS_MOST;
+    if (nth > FINDINGS_MOST) return [];
+    if (nth < FINDINGS_MOST || more <= 0) return [draft];
+    return [{ ...draft, message: `${draft.message} (${more} more of this rule in this object.)` }];
+  });
 }
 
 function looksLikeManifest(text: string): boolean {

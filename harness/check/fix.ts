@@ -19,14 +19,14 @@ export function fixAll(
   options: { readonly kubernetesMinor?: number },
 ): FixedFiles {
   let texts = given;
-  let report = checkManifests(texts, options);
+  let report = checkManifests(texts, { ...options, every: true });
   const fixed: CheckedFinding[] = [];
   const refused = new Set<string>();
   for (let round = 0; round < ROUNDS; round++) {
     const chosen = oneInEachFile(report.findings, refused);
     if (chosen.size === 0) break;
     const trial = texts.map((text) => ({ ...text, text: chosen.get(text.file)?.fixed().text ?? text.text }));
-    const after = checkManifests(trial, options);
+    const after = checkManifests(trial, { ...options, every: true });
     const bad = [...chosen.values()].filter((finding) => !holds(finding, report, after));
     for (const finding of bad) refused.add(identity(finding));
     // What holds beside a bad one is made again in the next round, without it.

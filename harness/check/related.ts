@@ -3,6 +3,9 @@ import { fields, list, matchesLabels, matchesSelector, text } from './fields.ts'
 import { belongTogether, groupOf, isAbove, type SourceObject, sameNamespace } from './objects.ts';
 import { podTemplateOf } from './pod-template.ts';
 
+/** Services of one workload: more of them say nothing that these do not, and all pairs would take too long. */
+const SERVICES_MOST = 100;
+
 export class Related {
   private readonly kinds = new Map<string, SourceObject[]>();
   /** By "Kind name". */
@@ -27,11 +30,19 @@ export class Related {
       for (const [key, value] of Object.entries(labels))
         push(this.byLabel, `${key}=${String(value)}`, object);
     }
+    const alike = new Map<string, readonly SourceObject[]>();
     for (const service of this.kind('Service')) {
       if (groupOf(service) !== '') continue;
-      const pods = this.podsOfService(service);
+      // Services of one place with one selector select the same pods: looked for once.
+      const { type, selector } = fields(service.value.spec);
+      const key = JSON.stringify([service.source.scope, service.namespace, type, selector]);
+      const pods = alike.get(key) ?? this.podsOfService(service);
+      alike.set(key, pods);
       this.selected.set(service, pods);
-      for (const object of pods) push(this.selecting, object, service);
+      for (const object of pods) {
+        const known = this.selecting.get(object);
+        if (known === undefined || known.length < SERVICES_MOST) push(this.selecting, object, service);
+      }
     }
     for (const budget of this.kind('PodDisruptionBudget')) {
       if (groupOf(budget) !== 'policy') continue;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { join, relative } from 'node:path';
 import type { ManifestText } from '../check/check.ts';
 import { InterruptedError, UsageError } from '../model/errors.ts';
-import { kustomizationFiles, releaseOf } from '../model/rendering.ts';
+import { assumedMinor, kustomizationFiles, releaseOf, renderedFor } from '../model/rendering.ts';
 import { chartSources, kustomizationSources } from './rendered-sources.ts';
 
 const manifestFile = /\.(ya?ml|json)$/i;
@@ -20,11 +20,15 @@ export interface Found {
 /** Runs a program of the user's and returns what it prints; undefined: it is not on the PATH. Throws when it fails. */
 export type Render = (program: string, args: readonly string[]) => Promise<string | undefined>;
 
-/** Throws UsageError for a file that is named and not there. `render` undefined: charts are read as files. */
+/**
+ * Throws UsageError for a file that is named and not there. `render` undefined: charts are read as files. `minor`: of the
+ * Kubernetes 1.x that charts are rendered for.
+ */
 export async function readFiles(
   names: readonly string[],
   stdin: Buffer | undefined,
   render?: Render,
+  minor: number = assumedMinor,
 ): Promise<Found> {
   const found: Found = { texts: [], problems: [] };
   const seen = new Set<string>();
@@ -40,7 +44,7 @@ export async function readFiles(
       continue;
     }
     const before = found.texts.length + found.problems.length;
-    await inFolder(name, 0, { found, seen, render, folders: new Set() });
+    await inFolder(name, 0, { found, seen, render, minor, folders: new Set() });
     if (found.texts.length + found.problems.length === before)
       throw new UsageError(`${name}: the folder has no .yaml, .yml or .json file.`);
     if (found.texts.length > FILE_LIMIT)
@@ -57,6 +61,7 @@ interface Walk {
   /** Real paths of the folders that were entered: links may form a circle. */
   readonly folders: Set<string>;
   readonly render: Render | undefined;
+  readonly minor: number;
 }
 
 /** Hidden folders and installed packages are passed over. */
@@ -89,7 +94,12 @@ const isKustomization = (name: string): boolean => kustomizationFiles.some((one)
 async function rendered(folder: string, names: readonly string[], walk: Walk): Promise<boolean> {
   if (!walk.render) return false;
   if (names.includes('Chart.yaml') && existsSync(join(folder, 'templates'))) {
-    return byProgram(folder, 'helm', ['template', releaseOf(realpathSync(folder)), folder], walk);
+    return byProgram(
+      folder,
+      'helm',
+      ['template', releaseOf(realpathSync(folder)), folder, ...renderedFor(walk.minor)],
+      walk,
+    );
   }
   const kustomizations = names.filter(isKustomization);
   if (kustomizations.length === 0) return false;

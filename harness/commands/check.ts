@@ -2,19 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  type CheckReport,
-  checkManifests,
-  defaultKubernetesMinor,
-  type ManifestText,
-  nothingChecked,
-} from '../check/check.ts';
+import { type CheckReport, checkManifests, type ManifestText, nothingChecked } from '../check/check.ts';
 import { fixAll } from '../check/fix.ts';
 import { findingsAsSarif } from '../check/sarif.ts';
 import { findingsAsText } from '../check/text.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import { findingSchema } from '../model/finding.ts';
-import { RENDER_LIMIT_MS } from '../model/rendering.ts';
+import { assumedMinor, RENDER_LIMIT_MS } from '../model/rendering.ts';
 import { type Found, type Render, readFiles } from './check-files.ts';
 import { summaries } from './summaries.ts';
 
@@ -43,7 +37,7 @@ export function registerCheck(program: Command): void {
     .addOption(
       new Option('--kubernetes <version>', 'version that the manifests are meant for')
         .argParser(minorVersion)
-        .default(defaultKubernetesMinor, `1.${defaultKubernetesMinor}`),
+        .default(assumedMinor, `1.${assumedMinor}`),
     )
     .addHelpText('after', '\nExit code: 0 no error found, 1 an error found, 4 input that cannot be read.')
     .action(async (files: string[], options: CheckOptions) => {
@@ -68,7 +62,7 @@ export async function runCheck(
   stdin?: Buffer,
   renderer?: Render,
 ): Promise<{ readonly output: string; readonly problems: readonly string[]; readonly code: ExitCode }> {
-  const found = await readFiles(files, stdin, renderer);
+  const found = await readFiles(files, stdin, renderer, options.kubernetes);
   const fixed = options.fix ? await fixFiles(found, options) : undefined;
   const texts = fixed?.texts ?? found.texts;
   const report = checkManifests(texts, { kubernetesMinor: options.kubernetes });
@@ -150,7 +144,7 @@ async function runProgram(program: string, args: readonly string[]): Promise<str
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     if (error.end === 'not-found') return undefined;
-    throw new Error(error.lastLine.replace(/^Error: /i, ''), { cause: error });
+    throw new Error(`${error.reason}.`, { cause: error });
   }
 }
 

@@ -52,9 +52,22 @@ export class CommandError extends FaultError {
   get lastLine(): string {
     return this.lastLines.at(-1) ?? endInWords(this.end, this.limitMs);
   }
+  /** What it gives as its error ("Error: …", on one line), where it says so; else its last words. */
+  get reason(): string {
+    const at = this.lastLines.findLastIndex((line) => /^error: /i.test(line));
+    const said = at === -1 ? [this.lastLine] : this.lastLines.slice(at).filter((line) => !hint.test(line));
+    return said
+      .join(' ')
+      .replace(/^error: /i, '')
+      .replace(/\.$/, '')
+      .slice(0, REASON_LENGTH);
+  }
 }
 
 const LAST_LINES = 12;
+const REASON_LENGTH = 400;
+/** What helm adds to any error. */
+const hint = /^Use --debug flag/;
 /** kind prints little, docker save goes to files: a program that prints more is out of hand, and is ended. */
 const OUTPUT_LIMIT = 64_000_000;
 const KILL_AFTER_MS = 5000;

@@ -12,6 +12,7 @@ import { queueName } from '../deploy/queue.ts';
 import { witnessJob } from '../deploy/witness-pod.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { OwnPods } from '../model/own-pods.ts';
+import { assumedMinor } from '../model/rendering.ts';
 import { targetGracefulEnv } from '../settings/index.ts';
 import { type ClusterNeeds, chooseCluster, contextOptions } from './clusters.ts';
 import { hasNodePort } from './experiment/address.ts';
@@ -31,7 +32,7 @@ interface DryRunRequest {
 }
 
 /** What is assumed of a cluster that is not there yet. */
-const ASSUMED_VERSION = 'v1.34.0';
+const ASSUMED_VERSION = `v1.${assumedMinor}.0`;
 
 export async function dryRun(request: DryRunRequest): Promise<string> {
   const { configuration, foreign } = request;

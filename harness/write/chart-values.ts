@@ -74,17 +74,32 @@ export async function findValues(probe: ChartProbe, after: Manifest): Promise<Ch
     }
   };
   try {
-    const found: { readonly want: Wanted; readonly path: ValuePath }[] = [];
-    for (const want of wanted) {
-      for (const path of await leading(want, candidatesOf(want.field, probe), trial, probe)) {
+    const found = new Map<Wanted, ValuePath>();
+    const tryEach = async (want: Wanted, paths: readonly ValuePath[]): Promise<boolean> => {
+      for (const path of paths) {
         const result = await trial(nested([{ path, value: want.given }]));
         if (!result || !says(result, probe, want)) continue;
-        found.push({ want, path });
-        break;
+        found.set(want, path);
+        return true;
       }
+      return false;
+    };
+    const open: { readonly want: Wanted; readonly others: readonly ValuePath[] }[] = [];
+    for (const want of wanted) {
+      const { came, others } = await leading(want, candidatesOf(want.field, probe), trial, probe);
+      if (!(await tryEach(want, came))) open.push({ want, others });
     }
-    const offered = found.map(({ want, path }) => ({ path, value: want.given }));
+    // A value that takes another's place (a custom probe) hides it: those that did not come out are tried last, and what
+    // is left of the renderings is shared among the fields.
+    for (const [index, { want, others }] of open.entries())
+      await tryEach(want, others.slice(0, Math.floor(left / (open.length - index))));
+    // In the order of the workload's fields, whenever they were found.
+    const offered = wanted.flatMap((want) => {
+      const path = found.get(want);
+      return path ? [{ path, value: want.given }] : [];
+    });
     const values = offered.length > 0 ? nested(offered) : undefined;
+    left = 1;
     const rendered = (values && (await trial(values))) || bare;
     const missing = wanted.filter((want) => !says(rendered, probe, want));
     return {
@@ -97,20 +112,20 @@ export async function findValues(probe: ChartProbe, after: Manifest): Promise<Ch
   }
 }
 
-/** All candidates at once, each with a marker of its own; one by one where the chart refuses that. */
+/** All candidates at once, each with a marker of its own: which of them came out in the workload. */
 async function leading(
   { field, value }: Wanted,
   candidates: readonly ValuePath[],
   trial: (values: Fields) => Promise<readonly ReadManifest[] | undefined>,
   { workload }: ChartProbe,
-): Promise<readonly ValuePath[]> {
+): Promise<{ readonly came: readonly ValuePath[]; readonly others: readonly ValuePath[] }> {
   const marked = candidates.map((path, index) => ({ path, value: withMarker(field, value, index) }));
   const together = await trial(nested(marked));
-  if (!together) return candidates;
+  // The chart refuses them together.
+  if (!together) return { came: [], others: candidates };
   const text = JSON.stringify(workloadIn(together, { workload }) ?? {});
   const came = candidates.filter((_, index) => text.includes(String(markerOf(index))));
-  // A value that takes another's place (a custom probe) hides it: those that did not come out are tried last.
-  return [...came, ...candidates.filter((path) => !came.includes(path))];
+  return { came, others: candidates.filter((path) => !came.includes(path)) };
 }
 
 const markerOf = (index: number): number => 86_101 + index;

@@ -390,7 +390,7 @@ test('charts and kustomizations are rendered; without the program, or when it fa
       asked.push(`${program} ${args.join(' ')}`.replace(folder, '.'));
       return program === 'helm' ? `# Source: c/templates/d.yaml\n${risky}` : warned;
     });
-    assert.equal(asked, ['helm template c ./c', 'kubectl kustomize ./k']);
+    assert.equal(asked, ['helm template c ./c --kube-version 1.34.0', 'kubectl kustomize ./k']);
     assert.match(rendered.output, /c\/rendered\.yaml:\d+ error no-readiness-probe/);
     assert.equal(rendered.problems, []);
     assert.match(rendered.output, /c\/rendered\.yaml.*\n {2}made from: \S+c\/templates\/d\.yaml\n/);
@@ -405,6 +405,50 @@ test('charts and kustomizations are rendered; without the program, or when it fa
     assert.match(missing.problems.join('\n'), /has not been rendered/);
     assert.match(missing.output, /warning no-prestop/);
   });
+});
+
+test(
+  'a chart and helm itself: findings name the template; a value that is missing is told in helm’s words',
+  async () => {
+    const template = risky.replace(
+      'replicas: 2',
+      'replicas: {{ required "replicas are needed" .Values.replicas }}',
+    );
+    const files = {
+      'web/Chart.yaml': 'apiVersion: v2\nname: shop\nversion: 0.1.0\n',
+      'web/values.yaml': 'replicas: 2\n',
+      'web/templates/web.yaml': template,
+      'bad/Chart.yaml': 'apiVersion: v2\nname: bad\nversion: 0.1.0\n',
+      'bad/templates/web.yaml': template,
+    };
+    await inFolder(files, (folder) => {
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        ['scripts/rollproof.mjs', 'check', folder],
+        { cwd: new URL('../..', import.meta.url), encoding: 'utf8', timeout: 60_000 },
+      );
+      assert.is(status, 4, stderr);
+      assert.match(stdout, /web\/rendered\.yaml:\d+ error no-readiness-probe/);
+      assert.match(stdout, /\n {2}made from: \S+\/web\/templates\/web\.yaml\n/);
+      assert.match(stderr, /bad: helm cannot render it: .*replicas are needed\.\n/);
+    });
+  },
+  {
+    timeoutMs: 90_000,
+    skip: spawnSync('helm', ['version']).status === 0 ? undefined : 'no helm on the PATH',
+  },
+);
+
+test('of a rule an object has at most 50 findings, and the last one says how many more there are', async () => {
+  const ports = Array.from({ length: 200 }, (_, index) => `{name: p${index}, port: ${index + 1}}`);
+  const many = risky
+    .replace('image: web:1', 'image: web:1\n          ports: [{containerPort: 80}]')
+    .replace('ports: [{port: 80}]', `ports: [${ports.join(', ')}]`);
+  const { findings } = checkManifests([{ file: 'm.yaml', text: many }]);
+  const told = findings.filter(({ rule }) => rule === 'undeclared-port');
+  assert.is(told.length, 50);
+  assert.match(told.at(-1)?.message ?? '', /\(149 more of this rule in this object\.\)$/);
+  assert.not.match(told[0]?.message ?? '', /more of this rule/);
 });
 
 test('no workload is never silence', async () => {

@@ -14,9 +14,11 @@ import type { Manifest } from '../../harness/model/manifest.ts';
 import { applyVariant } from '../../harness/settings/index.ts';
 import { editInPlace } from '../../harness/write/in-place.ts';
 import { planSettings, writePlan } from '../../harness/write/index.ts';
+import { rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('settings written into sources', { timeoutMs: 120_000 });
+const helm = spawnSync('helm', ['version']).status === 0 ? undefined : 'no helm on the PATH';
 const kubectl =
   spawnSync('kubectl', ['kustomize', '--help']).status === 0 ? undefined : 'no kubectl on the PATH';
 
@@ -207,6 +209,92 @@ test('a chart: values where its templates offer the fields, a patch behind the r
 });
 
 const chartSettings = settingsOf(['readinessProbe', 'preStop', 'surge'], 30);
+
+const realChart = {
+  'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.1.0\nkubeVersion: ">=1.30.0-0"\n',
+  'web/values.yaml': 'replicas: 5\nstrategy: {}\nweb:\n  lifecycle: {}\n',
+  'web/values.schema.json': JSON.stringify({
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      replicas: {},
+      strategy: {},
+      web: { type: 'object', additionalProperties: false, properties: { lifecycle: {} } },
+    },
+  }),
+  'web/templates/service.yaml':
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n',
+  'web/templates/web.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: {{ .Values.replicas }}
+  {{- with .Values.strategy }}
+  strategy: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: app
+          image: web:1
+          {{- with .Values.web.lifecycle }}
+          lifecycle: {{- toYaml . | nindent 12 }}
+          {{- end }}
+          ports: [{containerPort: 8080}]
+`,
+};
+
+test(
+  'a chart and helm itself: what helm renders with the values and through the patch is what was planned',
+  () =>
+    inFolder(realChart, async (folder) => {
+      const chartFolder = join(folder, 'web');
+      const plan = await planSettings(target({ helm: { chart: chartFolder } }), chartSettings, context());
+      writePlan(plan);
+      const values = join(folder, 'values-rollproof.yaml');
+      assert.equal(Object.keys(parse(readFileSync(values, 'utf8'))), ['strategy', 'web']);
+      const rendered = spawnSync(
+        'helm',
+        [
+          ...['template', 'web', chartFolder, '--kube-version', '1.34.0', '--values', values],
+          ...['--post-renderer', join(folder, 'rollproof-post-render', 'patch.sh')],
+        ],
+        { encoding: 'utf8' },
+      );
+      assert.is(rendered.status, 0, rendered.stderr);
+      const built = documents(rendered.stdout);
+      assert.is(built.length, 2);
+      assert.equal(chartSettings(built), built, 'every setting is in it');
+      const again = await planSettings(
+        target({ helm: { chart: chartFolder, values: [values] } }),
+        chartSettings,
+        context(),
+      );
+      assert.equal(
+        again.files.filter(({ before, after }) => before !== after),
+        [],
+        'a second time nothing is new',
+      );
+    }),
+  { skip: helm ?? kubectl },
+);
+
+test(
+  'init on a chart: helm renders it, and the configuration names it',
+  () =>
+    inFolder(realChart, async (folder) => {
+      const out = join(folder, 'rollproof.yaml');
+      const { code, stdout, stderr } = await rollproof(['init', join(folder, 'web'), '--out', out]);
+      assert.is(code, 0, stderr);
+      assert.match(stdout, /Deployment web, Service web/);
+      const written = parse(readFileSync(out, 'utf8')) as { target: { helm: unknown; deployment: string } };
+      assert.equal([written.target.helm, written.target.deployment], [{ chart: 'web' }, 'web']);
+    }),
+  { skip: helm },
+);
 
 test('a chart without helm is told so', async () => {
   const path = process.env.PATH;

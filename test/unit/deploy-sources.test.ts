@@ -521,7 +521,10 @@ test('a chart is rendered by what is called helm; a program that is not there is
   await withPath({ helm: print }, async () => {
     const found = await read(chart, target);
     const { args } = (found.manifests[0] as Manifest).data as { args: string };
-    assert.match(args, /^template mine \S+\/chart --values \S+\/v\.yaml --set-string a=1 --version 1\.2\.3$/);
+    assert.match(
+      args,
+      /^template mine \S+\/chart --values \S+\/v\.yaml --set-string a=1 --version 1\.2\.3 --kube-version 1\.34\.0$/,
+    );
   });
   await withPath({}, async () => {
     assert.match(await refusal(chart, target), /target\.helm\.chart: there is no "helm" on the PATH/);
@@ -531,9 +534,14 @@ test('a chart is rendered by what is called helm; a program that is not there is
     );
   });
   await withPath(
-    { helm: '#!/bin/sh\necho "Error: values do not meet the schema." >&2\nexit 1\n' },
+    {
+      helm: '#!/bin/sh\nprintf "I said\\nError: values do not meet the schema:\\nweb:\\n- a: b.\\n\\nUse --debug flag to render out invalid YAML\\n" >&2\nexit 1\n',
+    },
     async () => {
-      assert.match(await refusal(chart, target), /cannot be rendered: values do not meet the schema\.$/);
+      assert.match(
+        await refusal(chart, target),
+        /cannot be rendered: values do not meet the schema: web: - a: b\.$/,
+      );
     },
   );
 });

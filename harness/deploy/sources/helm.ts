@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { HelmSource } from '../../config/schema.ts';
 import { UsageError } from '../../model/errors.ts';
-import { releaseOf } from '../../model/rendering.ts';
+import { assumedMinor, releaseOf, renderedFor } from '../../model/rendering.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
 import { type ReadManifest, readText } from '../read-manifests.ts';
 import { rendered } from './program.ts';
@@ -30,6 +30,7 @@ export async function renderChart(
       ...values.flatMap((file) => ['--values', file]),
       ...Object.entries(set).flatMap(([name, value]) => ['--set-string', `${name}=${value}`]),
       ...(version === undefined ? [] : ['--version', version]),
+      ...renderedFor(assumedMinor),
     ],
     context,
   );

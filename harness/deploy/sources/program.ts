@@ -29,7 +29,7 @@ export async function rendered({
       throw new UsageError(`${what}: ${program} did not end within ${RENDER_LIMIT_MS / 1000} s.`, {
         cause: error,
       });
-    throw new UsageError(`${what} cannot be rendered: ${error.lastLine.replace(/^Error: |\.$/g, '')}.`, {
+    throw new UsageError(`${what} cannot be rendered: ${error.reason}.`, {
       cause: error,
     });
   }

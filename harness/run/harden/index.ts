@@ -10,6 +10,7 @@ import { asIsTarget } from '../../deploy/foreign.ts';
 import type { SourceContext } from '../../deploy/sources/index.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import { assumedMinor } from '../../model/rendering.ts';
 import type { ExperimentResult } from '../../model/results.ts';
 import type { Scenario } from '../../model/scenario.ts';
 import type { Variant } from '../../model/setting.ts';
@@ -99,7 +100,7 @@ const everySetting: Variant = { name: 'as-is+hardened', version: 1, settings: ha
 async function refuseUnwritable(request: HardenRequest): Promise<void> {
   const { foreign, loaded, source } = request;
   const context = settingContext(
-    { target: foreign, kubernetesVersion: 'v1.34.0', preStopSeconds: FIRST_SECONDS },
+    { target: foreign, kubernetesVersion: `v1.${assumedMinor}.0`, preStopSeconds: FIRST_SECONDS },
     everySetting,
   );
   const target = loaded.configuration.target as TargetConfiguration;
