@@ -1,29 +1,19 @@
 // `rollproof load URL`: the metered load alone, for people and for tests.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { grpcMessage } from '../config/grpc-message.ts';
-import { Meter } from '../load/meter.ts';
 import { healthCheck } from '../load/protocols/grpc.ts';
 import { type Address, addressOf, isProtocol, knownSchemes } from '../load/protocols/url.ts';
-import { exitCode, FaultError, UsageError } from '../model/errors.ts';
+import { UsageError } from '../model/errors.ts';
 import {
-  type Bucket,
-  type Failure,
-  isLost,
   type Lane,
-  type LostInterval,
   lanes,
-  outcomes,
   type Protocol,
   protocols,
-  type StreamDelta,
-  type StreamEnd,
-  type StreamLife,
   type StreamPlan,
   streamPlanSchema,
 } from '../model/load.ts';
-import { addBuckets } from '../model/merge-load.ts';
-import { counterWords, tlsReason } from '../words/names.ts';
+import { loadAlone } from '../run/load/index.ts';
 import { summaries } from './summaries.ts';
 
 interface LoadFlags {
@@ -135,253 +125,9 @@ export function registerLoad(program: Command): void {
       'write the counts as JSON; "-": to standard output, everything else to standard error',
     )
     .action(async (url: string, flags: LoadFlags) => {
-      process.exitCode = await load(url, flags);
+      const { podHeader, json } = flags;
+      process.exitCode = await loadAlone({ url, plan: planOf(url, flags), podHeader, json });
     });
-}
-
-async function load(url: string, flags: LoadFlags): Promise<number> {
-  const plan = planOf(url, flags);
-  const meter = new Meter({
-    plan,
-    podHeader: flags.podHeader,
-    failuresLimit: failuresListed,
-  });
-  const record = new Told();
-  const interrupt = new Interrupt(() => meter.abort());
-  const live = new LiveLine(meter);
-  meter.start();
-  const collect = setInterval(() => record.add(meter.drain()), collectMs);
-  let end: StreamEnd;
-  try {
-    end = await meter.ended;
-  } finally {
-    clearInterval(collect);
-    live.end();
-    interrupt.end();
-  }
-  record.add(meter.drain());
-  const say = flags.json === '-' ? process.stderr : process.stdout;
-  say.write(table(end, record));
-  if (flags.json !== undefined)
-    writeJson(flags.json, `${JSON.stringify(jsonOf(url, flags, plan, end, record))}\n`);
-  if (interrupt.received) return exitCode.interrupted;
-  if (end.brokenIdentities.length > 0) {
-    throw new FaultError(
-      `load: the counts do not agree with each other: ${end.brokenIdentities.join('; ')}.`,
-    );
-  }
-  return exitCode.ok;
-}
-
-/** Failures and intervals listed one by one; longer lists would not be read, and the totals are exact without them. */
-const failuresListed = 10_000;
-const intervalsListed = 100_000;
-const collectMs = 200;
-
-/** Everything that the meter has told so far. */
-class Told {
-  readonly buckets = new Map<number, Bucket>();
-  readonly failures: Failure[] = [];
-  readonly intervals: LostInterval[] = [];
-  readonly lives: StreamLife[] = [];
-  /** Of the listed failures. */
-  readonly tlsReasons = new Map<string, number>();
-  intervalsDropped = 0;
-  longest: LostInterval | undefined;
-
-  add({ buckets, failures, intervals, lives = [] }: StreamDelta): void {
-    addBuckets(this.buckets, buckets);
-    this.failures.push(...failures);
-    for (const { outcome, code } of failures) {
-      if (outcome !== 'tls') continue;
-      const reason = tlsReason(code) ?? code;
-      this.tlsReasons.set(reason, (this.tlsReasons.get(reason) ?? 0) + 1);
-    }
-    for (const life of lives) if (this.lives.length < intervalsListed) this.lives.push(life);
-    for (const interval of intervals) {
-      if (lengthMs(interval) > (this.longest ? lengthMs(this.longest) : -1)) this.longest = interval;
-      if (this.intervals.length < intervalsListed) this.intervals.push(interval);
-      else this.intervalsDropped++;
-    }
-  }
-}
-
-/** An interval that no success ended is as long as is known: from its start on. */
-const lengthMs = ({ startMs, endMs }: LostInterval): number => (endMs ?? Number.POSITIVE_INFINITY) - startMs;
-
-/** The first Ctrl-C ends the load in order, the second at once. */
-class Interrupt {
-  received = false;
-  readonly #listener: () => void;
-
-  constructor(stop: () => void) {
-    this.#listener = () => {
-      if (this.received) process.exit(exitCode.interrupted);
-      this.received = true;
-      process.stderr.write('\nInterrupted: requests in flight are given up.\n');
-      stop();
-    };
-    process.on('SIGINT', this.#listener);
-    process.on('SIGTERM', this.#listener);
-  }
-
-  end(): void {
-    process.off('SIGINT', this.#listener);
-    process.off('SIGTERM', this.#listener);
-  }
-}
-
-/** Rate, losses and latency while it runs: rewritten in place on a terminal, else a line a second. */
-class LiveLine {
-  readonly #meter: Meter;
-  readonly #terminal = process.stderr.isTTY === true;
-  readonly #timer: NodeJS.Timeout;
-  #before = { attempts: 0, atMs: performance.now() };
-
-  constructor(meter: Meter) {
-    this.#meter = meter;
-    this.#timer = setInterval(() => this.#show(), this.#terminal ? 250 : 1000);
-  }
-
-  end(): void {
-    clearInterval(this.#timer);
-    if (this.#terminal) process.stderr.write('\r\x1b[K');
-  }
-
-  #show(): void {
-    const { attempts, lost, shed, inFlight, p50Ms, p99Ms } = this.#meter.live();
-    const now = performance.now();
-    const rate = ((attempts - this.#before.attempts) * 1000) / (now - this.#before.atMs);
-    this.#before = { attempts, atMs: now };
-    const line =
-      `${rate.toFixed(rate < 10 ? 1 : 0)} req/s  ${attempts} sent  ${lost} lost  ${shed} shed  ${inFlight} in flight  ` +
-      `p50 ${p50Ms.toFixed(1)} ms  p99 ${p99Ms.toFixed(1)} ms`;
-    process.stderr.write(this.#terminal ? `\r\x1b[K${line}` : `${line}\n`);
-  }
-}
-
-function table(end: StreamEnd, record: Told): string {
-  const percent = (count: number) =>
-    end.attempts > 0 ? `${((count * 100) / end.attempts).toFixed(3)} %` : '';
-  const lost = outcomes.reduce(
-    (sum, outcome) => sum + (isLost(outcome) ? (end.outcomes[outcome] ?? 0) : 0),
-    0,
-  );
-  const rows: [string, string, string][] = [
-    ['scheduled', String(end.scheduled), ''],
-    [
-      'attempts',
-      String(end.attempts),
-      `${((end.attempts * 1000) / Math.max(1, end.durationMs)).toFixed(1)} per second`,
-    ],
-    ['shed', String(end.shed), end.shed > 0 ? 'no slot was free: raise --slots or --connections' : ''],
-    ...outcomes
-      .filter((outcome) => (end.outcomes[outcome] ?? 0) > 0)
-      .map((outcome): [string, string, string] => [
-        outcome,
-        String(end.outcomes[outcome]),
-        percent(end.outcomes[outcome] ?? 0),
-      ]),
-    ...[...record.tlsReasons].map(([reason, count]): [string, string, string] => [
-      '  tls',
-      String(count),
-      reason,
-    ]),
-    ['lost', String(lost), percent(lost)],
-    ...(end.races > 0
-      ? [['races', String(end.races), 'of the lost, on idle kept connections'] as [string, string, string]]
-      : []),
-    ...(record.longest
-      ? [
-          ['longest outage', outageText(record.longest), `${record.longest.lost} lost`] as [
-            string,
-            string,
-            string,
-          ],
-        ]
-      : []),
-  ];
-  for (const [name, count] of Object.entries(end.counters ?? {})) {
-    if (count > 0) rows.push([counterWords[name] ?? name, String(count), '']);
-  }
-  const { latencyMs: latency, sendLagMs: lag } = end;
-  const width = Math.max(...rows.map(([, value]) => value.length));
-  const lines = rows.map(([name, value, note]) =>
-    `${name.padEnd(name.length > 15 ? name.length + 1 : 16)}${value.padStart(width)}  ${note}`.trimEnd(),
-  );
-  const times = (values: readonly [string, number][]) =>
-    values.map(([name, ms]) => `${name} ${ms.toFixed(2)}`).join('  ');
-  lines.push(
-    `latency, ms     ${times([
-      ['p50', latency.p50],
-      ['p90', latency.p90],
-      ['p99', latency.p99],
-      ['p99.9', latency.p999],
-      ['max', latency.max],
-    ])}`,
-    `send lag, ms    ${times([
-      ['p50', lag.p50],
-      ['p99', lag.p99],
-      ['max', lag.max],
-    ])}`,
-  );
-  return `${lines.join('\n')}\n`;
-}
-
-const outageText = (interval: LostInterval): string =>
-  interval.endMs === null
-    ? `from ${(interval.startMs / 1000).toFixed(3)} s to the end`
-    : `${(interval.endMs - interval.startMs).toFixed(1)} ms`;
-
-function jsonOf(
-  url: string,
-  flags: LoadFlags,
-  plan: StreamPlan,
-  end: StreamEnd,
-  record: Told,
-): Record<string, unknown> {
-  return {
-    schemaVersion: 1,
-    url,
-    lane: end.lane,
-    protocol: plan.protocol ?? 'http1',
-    ratePerSecond: plan.rate.shape === 'constant' ? plan.rate.ratePerSecond : flags.rate,
-    timeoutMs: flags.timeout,
-    scheduled: end.scheduled,
-    attempts: end.attempts,
-    shed: end.shed,
-    inFlight: end.inFlight,
-    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, end.outcomes[outcome] ?? 0])),
-    races: end.races,
-    phases: end.phases,
-    failures: record.failures.map((failure) => ({ tMs: failure.dueMs, ...failure })),
-    failuresDropped: end.failuresDropped,
-    intervals: record.intervals,
-    intervalsDropped: record.intervalsDropped,
-    buckets: [...record.buckets.values()]
-      .sort((a, b) => a.i - b.i)
-      .map((bucket) => ({ startMs: bucket.i * 100, ...bucket })),
-    connectionsOpened: end.connectionsOpened,
-    ...(end.counters && { counters: end.counters }),
-    ...(end.lane === 'stream' && { lives: record.lives }),
-    latencyMs: end.latencyMs,
-    serviceMs: end.serviceMs,
-    sendLagMs: end.sendLagMs,
-    durationMs: end.durationMs,
-    brokenIdentities: end.brokenIdentities,
-  };
-}
-
-function writeJson(file: string, text: string): void {
-  if (file === '-') {
-    process.stdout.write(text);
-    return;
-  }
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new UsageError(`load: --json: ${file} cannot be written: ${(error as Error).message}.`);
-  }
 }
 
 function planOf(address: string, flags: LoadFlags): StreamPlan {
