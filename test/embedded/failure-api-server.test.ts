@@ -1,11 +1,11 @@
-// What happens to an experiment when the API server of somebody's cluster goes away, for good or for a while. The cluster
-// is `rollproof cluster up`; what is cut is a relay before it.
+// What happens to an experiment when the API server of somebody's cluster goes away, for good or for a while, and when the
+// whole cluster dies at once, pods and all. The cluster is `rollproof cluster up`; what is cut is a relay before it.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { needsLinux, until } from '../embedded-pods.ts';
+import { needsLinux, podProcesses, until } from '../embedded-pods.ts';
 import { checkOutcome, inTurns, type Outcome, outOf, play, type Row } from '../failures.ts';
 import { inTemporaryFolder, readResults, startRollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
@@ -68,6 +68,7 @@ async function relayTo(port: number): Promise<Relay> {
 interface Up {
   readonly kubeconfig: string;
   readonly port: number;
+  readonly pid: number;
   /** Ends it at once, as a machine that loses its power. */
   kill(): Promise<void>;
 }
@@ -84,6 +85,7 @@ async function clusterUp(folder: string): Promise<Up> {
   const text = readFileSync(kubeconfig, 'utf8');
   return {
     kubeconfig: text,
+    pid: run.child.pid as number,
     port: Number(/https:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1]),
     async kill() {
       run.child.kill('SIGKILL');
@@ -93,7 +95,9 @@ async function clusterUp(folder: string): Promise<Up> {
 }
 
 interface ClusterRow extends Row {
-  readonly kill: (relay: Relay) => Promise<void> | void;
+  readonly kill: (relay: Relay, cluster: Up) => Promise<void> | void;
+  /** It has a cluster for itself, which dies. */
+  readonly alone?: true;
 }
 
 const AWAY_MS = 5000;
@@ -141,6 +145,17 @@ const rows: readonly ClusterRow[] = [
       withinMs: 100_000,
     }),
   ),
+  ...(['deploy', 'step', 'tail'] as const).map(
+    (phase): ClusterRow => ({
+      dies: 'whole cluster',
+      phase,
+      kill: (_, cluster) => cluster.kill(),
+      code: 3,
+      sentence: away,
+      withinMs: 45_000,
+      alone: true,
+    }),
+  ),
 ];
 
 interface Played extends Outcome {
@@ -167,15 +182,16 @@ for (const row of rows) {
 }
 
 async function playOn(row: ClusterRow, folder: string): Promise<Played> {
-  const cluster = await shared;
+  const cluster = row.alone ? await clusterUp(folder) : await shared;
   if (!cluster) throw new Error('no cluster');
   const relay = await relayTo(cluster.port);
   const kubeconfig = join(folder, 'relayed');
   writeFileSync(kubeconfig, cluster.kubeconfig.replace(String(cluster.port), String(relay.port)));
   const outcome = await play(row, folder, ['--cluster', 'context', '--kubeconfig', kubeconfig], () =>
-    row.kill(relay),
+    row.kill(relay, cluster),
   );
   await relay.cut().catch(() => {});
+  if (row.alone) await until('no pod of the cluster', () => podProcesses(cluster.pid).length === 0, 20_000);
   const out = outOf(folder);
   return {
     ...outcome,
