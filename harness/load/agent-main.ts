@@ -28,7 +28,8 @@ async function main(): Promise<void> {
   process.once('SIGINT', end);
   const idleLimitMs = Number(env.ROLLPROOF_IDLE_LIMIT_MS);
   // Outside a cluster nobody else takes the agent away when its harness was killed.
-  if (idleLimitMs > 0) setInterval(() => agent.idleMs() > idleLimitMs && end(), parentPollMs);
+  if (idleLimitMs > 0)
+    setInterval(() => agent.idleMs() > idleLimitMs && end(), Math.max(parentPollMs, idleLimitMs / 40));
   const parent = Number(env.ROLLPROOF_PARENT_PID);
   if (parent > 0) setInterval(() => alive(parent) || process.exit(0), parentPollMs).unref();
 }

@@ -40,7 +40,8 @@ interface RunningAgent {
   close(): Promise<void>;
 }
 
-const frameMs = 200;
+/** Unless the plan says otherwise. */
+const usualFrameMs = 200;
 const memoryEveryMs = 1000;
 const bodyLimitBytes = 4 * 1024 * 1024;
 const firstRoutesMs = 5000;
@@ -77,6 +78,7 @@ class Agent {
   readonly #routes: Routes | undefined;
   readonly #spool = new Spool();
   #meters: Meter[] = [];
+  #frameMs = usualFrameMs;
   #ends: StreamEnd[] | undefined;
   /** A run that cannot be ended rightly: said by /frames and /end. */
   #fault: Error | undefined;
@@ -216,6 +218,7 @@ class Agent {
       }
       const sourcePorts =
         plan.sourcePorts && new SourcePorts(plan.sourcePorts, this.#listensOn(), this.#clock);
+      this.#frameMs = plan.frameMs ?? usualFrameMs;
       this.#meters = plan.streams.map(
         (stream) =>
           new Meter({
@@ -296,12 +299,12 @@ class Agent {
 
   #fire(t0: number): void {
     const meters = this.#meters;
-    this.#delay = monitorEventLoopDelay({ resolution: 20 });
+    this.#delay = monitorEventLoopDelay({ resolution: this.#frameMs / 10 });
     this.#delay.enable();
     this.#t0 = t0;
     this.#usage = { cpuMs: cpuMs(), atMs: t0 };
     for (const meter of meters) meter.start(t0);
-    this.#frameTimer = setInterval(() => this.#frame(), frameMs);
+    this.#frameTimer = setInterval(() => this.#frame(), this.#frameMs);
     Promise.all(meters.map((meter) => meter.ended)).then(
       (ends) => {
         this.#stopFrames();
@@ -324,7 +327,7 @@ class Agent {
       const deliveries = this.#phases.deliveries.take();
       if (phases.length > 0 || deliveries)
         this.#spool.add({ atMs: this.#now(), streams: {}, phases, ...(deliveries && { deliveries }) });
-    }, frameMs);
+    }, this.#frameMs);
   }
 
   #frame(): void {

@@ -36,6 +36,8 @@ interface AutocannonTotals {
 
 /** autocannon ends at our word; its own limits must never be met before. Seconds, below 2^31 ms. */
 const NEVER_SECONDS = 2_000_000;
+/** Between two samples, which nobody reads; its run ends at one. A load that may last for hours need not end so soon. */
+const sampleMs = ({ maxDurationMs }: StreamPlan): number => (maxDurationMs > 3_600_000 ? 1000 : 100);
 
 export class AutocannonClients {
   readonly host: string;
@@ -66,7 +68,7 @@ export class AutocannonClients {
         pipelining: 1,
         duration: NEVER_SECONDS,
         timeout: NEVER_SECONDS,
-        sampleInt: 100,
+        sampleInt: sampleMs(plan),
         setupClient: (client) => this.#takeOver(client as unknown as Client),
       } as autocannon.Options);
     } catch (error) {
@@ -102,7 +104,7 @@ export class AutocannonClients {
     (this.#clients[index] as Client).emit('timeout');
   }
 
-  /** Ends autocannon's run, which takes it up to one sample interval (100 ms). */
+  /** Ends autocannon's run, which takes it up to one sample interval. */
   async totals(): Promise<AutocannonTotals> {
     (this.#run as unknown as { stop(): void }).stop();
     const result = (await this.#run) as autocannon.Result & { requests: { sent: number } };

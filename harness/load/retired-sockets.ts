@@ -6,9 +6,14 @@ import { Fifo } from './fifo.ts';
 const waitMs = 200;
 const limit = 1000;
 
+interface Retired {
+  readonly socket: Socket;
+  readonly untilMs: number;
+}
+
 export class RetiredSockets {
   readonly #clock: () => number;
-  readonly #sockets = new Fifo<{ socket: Socket; untilMs: number }>();
+  readonly #sockets = new Fifo<Retired>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(clock: () => number) {
@@ -30,9 +35,11 @@ export class RetiredSockets {
     for (let one = this.#sockets.shift(); one; one = this.#sockets.shift()) one.socket.destroy();
   }
 
+  /** Those that the server has closed are let go with what is over, so that nobody wakes for them. */
   #sweep(): void {
     const now = this.#clock();
-    for (let one = this.#sockets.peek(); one && one.untilMs <= now; one = this.#sockets.peek()) {
+    const over = ({ socket, untilMs }: Retired) => untilMs <= now || socket.destroyed;
+    for (let one = this.#sockets.peek(); one && over(one); one = this.#sockets.peek()) {
       one.socket.destroy();
       this.#sockets.shift();
     }

@@ -2,7 +2,7 @@
 // missing number, never as silence.
 import type { Frame } from '../model/load.ts';
 
-/** At five frames a second ten minutes without a pull. */
+/** At five frames a second ten minutes without a pull, longer at fewer. */
 const framesLimit = 3000;
 const bytesLimit = 64 * 1024 * 1024;
 /** One answer; the puller asks again at once for what is left. */

@@ -222,6 +222,8 @@ export const agentPlanSchema = z.object({
   preflightMs: z.number().nonnegative().default(0),
   /** Bind each new connection to a port of this range, in turn; absent: the kernel chooses (load/source-ports.ts). */
   sourcePorts: sourcePortsSchema.optional(),
+  /** Between two frames, ms; absent: 200. The event loop is looked at ten times as often. */
+  frameMs: z.number().int().min(100).max(1000).optional(),
 });
 export type AgentPlan = z.infer<typeof agentPlanSchema>;
 

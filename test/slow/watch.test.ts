@@ -73,6 +73,7 @@ test('each Service has streams of its own in the plan, and the control target on
     witnessed: false,
   });
   assert.is(plan.sourcePorts, undefined);
+  assert.is(plan.streams[1]?.connections, 20, 'a Service may take a second to answer');
   assert.equal(
     plan.streams.map(({ id }) => id),
     ['web:new', 'web:kept', 'api:new', 'api:kept', 'control'],

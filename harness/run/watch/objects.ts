@@ -52,7 +52,7 @@ export function watchObjects(identity: Identity, own: OwnPods): readonly Manifes
 export interface PlacedWatch {
   readonly agent: PreparedAgent;
   readonly agentPods: readonly PodReady[];
-  /** Marks what is created through it as ours: it is removed with all else. */
+  /** Marks what is created through it as ours: it is removed with all else. Bound to no lifetime. */
   readonly marking: Kube;
   /** host:port */
   readonly control: string;
@@ -67,7 +67,8 @@ export async function placeWatch(
 ): Promise<PlacedWatch> {
   const { signal } = life;
   const belongings = belongingsIn(identity);
-  const marking = belongings.marking(kube).during(signal);
+  const marked = belongings.marking(kube);
+  const marking = marked.during(signal);
   life.defer(`remove everything of ours from namespace ${identity.namespace}`, () =>
     belongings.remove(kube, REMOVE_LIMIT_MS),
   );
@@ -92,7 +93,7 @@ export async function placeWatch(
   return {
     agent: agent as PreparedAgent,
     agentPods: agents,
-    marking,
+    marking: marked,
     control: `${clusterIpOf(control)}:80`,
   };
 }

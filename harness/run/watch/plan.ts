@@ -25,8 +25,11 @@ export interface Asking {
   readonly timeoutMs: number;
 }
 
-/** Kept connections of a lane: at 20 requests per second each is used twice a second. */
-const KEPT_CONNECTIONS = 10;
+/** Kept connections of a lane: each is used once a second, so that a Service may take as long to answer. */
+const keptConnections = ({ rate }: Pick<Asking, 'rate'>): number => Math.max(FEWEST_KEPT, rate);
+const FEWEST_KEPT = 10;
+/** What an agent tells costs it more than what it sends at such a rate, ms. */
+const FRAME_MS = 500;
 /** A load lasts no longer, ms. */
 export const LONGEST_MS = 86_400_000;
 /** What answers does so at once; one that does not is said within this time, ms. */
@@ -96,6 +99,7 @@ function planOf(streams: AgentPlan['streams'], { runId, control, witnessed }: Fi
     streams: [...streams, controlTrickle(control, LONGEST_MS)],
     podHeader: 'x-rollproof-pod',
     preflightMs: PREFLIGHT_MS,
+    frameMs: FRAME_MS,
   };
   return { ...plan, ...(witnessed && ownPorts(plan, noSteps)) };
 }
@@ -114,7 +118,7 @@ function streamsOf(service: WatchedService, asking: Asking, several: boolean): A
       expectStatus: [...expectStatus],
       insecure: false,
       rate: { shape: 'constant', ratePerSecond: rate },
-      connections: lane === 'kept' ? KEPT_CONNECTIONS : slots(rate, timeoutMs),
+      connections: lane === 'kept' ? keptConnections(asking) : slots(rate, timeoutMs),
       timeoutMs,
       maxDurationMs: LONGEST_MS,
       split: { index: 0, of: 1 },
@@ -142,7 +146,7 @@ export function watchScenario(
       lane,
       rate: { shape: 'constant', ratePerSecond: rate },
       timeoutMs,
-      ...(lane === 'kept' && { connections: KEPT_CONNECTIONS }),
+      ...(lane === 'kept' && { connections: keptConnections({ rate }) }),
     })),
     steps: [],
     claims: [],

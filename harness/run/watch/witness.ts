@@ -62,7 +62,8 @@ export async function startWatchWitness({
   if (!own.guest?.witness) return;
   const { signal } = life;
   const pods = {
-    kube: marking.during(signal),
+    // What is stopped at the end of `life` outlives it by a request.
+    kube: marking,
     identity,
     own,
     agents: agentPods,
