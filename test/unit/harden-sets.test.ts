@@ -8,6 +8,13 @@ import {
   ranked,
   type SetFigures,
 } from '../../harness/run/harden/sets.ts';
+import {
+  type Hardened,
+  hardenedMarkdown,
+  hardenedText,
+  tellHardened,
+} from '../../harness/run/harden/text.ts';
+import { renderHardenPage } from '../../reports/html/harden-page.ts';
 import { experimentResult } from '../data/experiment-result.ts';
 import { suite } from '../suite.ts';
 
@@ -100,6 +107,43 @@ test('figures of repeats are added, their cost is the mean', () => {
   assert.is(twice.runs, 2);
   assert.is(twice.lines.new?.attempts, 2 * (one.lanes.new?.attempts ?? Number.NaN));
   assert.is(twice.extraPodSeconds, one.rollout.extraPodSeconds);
+});
+
+test('the answer for the terminal, as a page and for a pull request says the same, and the chosen set is marked', () => {
+  const chosen = set('preStop', 0, 3);
+  const hardened: Hardened = {
+    outcome: 'found',
+    workload: 'Deployment web',
+    scenario: 'image-change',
+    cluster: { kind: 'embedded', kubernetesVersion: 'v1.34.0', emulated: true, proxyMode: 'iptables' },
+    asIs: set('', 31),
+    tried: [set('preStop+surge', 0, 5), chosen],
+    chosen,
+    preStopSeconds: 4,
+    plan: { files: [{ file: 'web.yaml', before: 'a: <b>\n', after: 'a: c\n' }], notes: [], manifests: [] },
+    diff: '--- web.yaml\n+++ web.yaml\n-a: <b>\n+a: c\n',
+    edited: set('', 0),
+    written: false,
+    problems: ['one thing'],
+    from: 'harden.json',
+  };
+  const text = hardenedText(hardened, 'out/x');
+  const page = renderHardenPage(tellHardened(hardened));
+  const markdown = hardenedMarkdown(hardened);
+  for (const said of [
+    'Deployment web, scenario image-change, on embedded v1.34.0 (emulated), kube-proxy iptables',
+    'Chosen: preStop, the smallest set that is enough',
+    '(4 s, the shortest that lost no new connection)',
+    'Left out: surge.',
+    'Nothing is written. Write it with --write.',
+    'Note: one thing',
+  ])
+    for (const one of [text, page, markdown]) assert.ok(one.includes(said), said);
+  assert.match(text, /^\* preStop {2,}0 of 1,000/m);
+  assert.match(page, /<b>✓ preStop<\/b>/);
+  assert.match(page, /-a: &lt;b&gt;/);
+  assert.match(markdown, /^\| \*\*preStop\*\* \| \*\*0 of 1,000/m);
+  assert.match(markdown, /```diff\n--- web\.yaml/);
 });
 
 test.run();

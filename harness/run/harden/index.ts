@@ -2,6 +2,7 @@
 // found, put where the workload is described, and what the edited files give measured once more before they are written.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { renderHardenPage } from '../../../reports/html/harden-page.ts';
 import { scenarios as knownScenarios } from '../../../scenarios/index.ts';
 import type { LoadedConfiguration } from '../../config/load.ts';
 import type { TargetConfiguration } from '../../config/schema.ts';
@@ -27,7 +28,7 @@ import { outputFolder, type Session, withSession } from '../session.ts';
 import { tunePreStop } from '../tune.ts';
 import { candidateSeconds, routingOf } from '../tune-advice.ts';
 import { explore, figuresOf, isBetter, isEnough, lostInAll, ranked, type SetFigures } from './sets.ts';
-import { type Hardened, hardenedText } from './text.ts';
+import { type Hardened, hardenedMarkdown, hardenedText, tellHardened } from './text.ts';
 
 interface HardenRequest {
   readonly loaded: LoadedConfiguration;
@@ -343,6 +344,8 @@ class Hardening {
     const { plan: _, ...told } = hardened;
     const json = `${JSON.stringify({ ...told, patch: hardened.plan?.patch, notes: hardened.plan?.notes }, null, 2)}\n`;
     writeFileSync(join(this.out, 'harden.json'), json);
+    writeFileSync(join(this.out, 'index.html'), renderHardenPage(tellHardened(hardened)));
+    writeFileSync(join(this.out, 'summary.md'), hardenedMarkdown(hardened));
     process.stdout.write(this.request.json ? json : hardenedText(hardened, this.out));
     return {
       safe: exitCode.ok,
