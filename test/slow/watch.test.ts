@@ -1,11 +1,14 @@
 // What a watch asks, takes, refuses and concludes, without a cluster.
+import { Command } from 'commander';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { watchRbacText } from '../../harness/cluster/context/rbac-text.ts';
 import { rightsNeeded } from '../../harness/cluster/context/rights.ts';
+import { registerWatch } from '../../harness/commands/watch.ts';
 import { judgeRun } from '../../harness/judge/run.ts';
 import { judgeWatched } from '../../harness/judge/watched.ts';
 import type { Kube } from '../../harness/kube/client.ts';
+import { UsageError } from '../../harness/model/errors.ts';
 import type { Facts } from '../../harness/model/facts.ts';
 import type { ClusterInfo } from '../../harness/model/journal.ts';
 import type { OwnPods } from '../../harness/model/own-pods.ts';
@@ -26,7 +29,6 @@ import { refuseEmulated, witnessObjects } from '../../harness/run/watch/witness.
 import { renderJunit } from '../../reports/junit.ts';
 import { type ExperimentSaid, runResults } from '../data/experiment-result.ts';
 import { podFacts, sliceFacts } from '../data/long-load.ts';
-import { rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('watch');
@@ -164,10 +166,14 @@ test('--entry: what it must be is said in a sentence', async () => {
     ],
   ];
   for (const [args, said] of table) {
-    const { code, stderr } = await rollproof(['watch', ...args]);
-    assert.is(code, 4, stderr);
-    assert.match(stderr, said);
-    assert.not.match(stderr, 'secret');
+    const program = new Command();
+    registerWatch(program);
+    const error: unknown = await program
+      .parseAsync(['watch', ...args], { from: 'user' })
+      .catch((reason: unknown) => reason);
+    assert.instance(error, UsageError);
+    assert.match(String(error), said);
+    assert.not.match(String(error), 'secret');
   }
 });
 
