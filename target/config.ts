@@ -19,6 +19,9 @@ export interface TargetConfig {
   /** Per request: waiting, then busy, ms. */
   readonly workMs: number;
   readonly cpuMs: number;
+  /** Work beside the requests, during which it does nothing else: so long, so often, ms. */
+  readonly stallMs: number;
+  readonly stallEveryMs: number;
   /** An idle connection is closed after this, ms. */
   readonly keepAliveMs: number;
   /** Every so many-th request is answered with 502; 0: none. */
@@ -83,6 +86,8 @@ export function readTargetConfig(env: NodeJS.ProcessEnv): TargetConfig {
     startMs: wholeNumber(env, 'START_MS', 0, 0, 3_600_000),
     workMs: wholeNumber(env, 'WORK_MS', 5, 0, 600_000),
     cpuMs: wholeNumber(env, 'CPU_MS', 0, 0, 600_000),
+    stallMs: wholeNumber(env, 'STALL_MS', 0, 0, 60_000),
+    stallEveryMs: wholeNumber(env, 'STALL_EVERY_MS', 1000, 1, 3_600_000),
     keepAliveMs: wholeNumber(env, 'KEEP_ALIVE_MS', 75_000, 1, 3_600_000),
     failEvery: wholeNumber(env, 'FAIL_EVERY', 0, 0, 1_000_000),
     crashAfterMs: wholeNumber(env, 'CRASH_AFTER_MS', 0, 0, 3_600_000),

@@ -51,6 +51,8 @@ export class HttpListener {
       this.net.listen({ port: this.config.port, host: this.config.bindAddress }, resolve);
     });
     this.listening = true;
+    if (this.config.stallMs > 0)
+      setInterval(() => busy(this.config.stallMs), this.config.stallEveryMs).unref();
   }
 
   /**

@@ -202,6 +202,28 @@ test('KEEP_ALIVE_MS: an idle connection is closed after that time; Node.js alone
   assert.ok(idleMs > 250 && idleMs < 1250, `closed after ${idleMs} ms`);
 });
 
+test('STALL_MS: a request that comes while the app is at other work and its idle time ends is lost', async () => {
+  await using target = await start({ KEEP_ALIVE_MS: '100', STALL_MS: '60', STALL_EVERY_MS: '120' });
+  await target.listening;
+  let lost = 0;
+  for (let tries = 0; tries < 100 && lost === 0; tries++) {
+    const socket = connect(target.port, '127.0.0.1');
+    const ask = () => socket.write('POST / HTTP/1.1\r\nHost: target\r\nContent-Length: 0\r\n\r\n');
+    const next = () =>
+      Promise.race([once(socket, 'data').then(() => 'answer'), once(socket, 'close').then(() => 'close')]);
+    socket.on('error', () => undefined);
+    ask();
+    assert.is(await next(), 'answer');
+    await delay(105);
+    // Closed in time: it was no race.
+    if (socket.readableEnded || socket.destroyed) continue;
+    ask();
+    if ((await next()) === 'close') lost++;
+    socket.destroy();
+  }
+  assert.is(lost, 1);
+});
+
 test('graceful: waits for a kept connection that is used seldom', async () => {
   await using target = await start({ ON_TERM: 'graceful', LINGER_MS: '200' });
   await target.listening;

@@ -63,7 +63,9 @@ test('an app that answers 502 itself: the pod', async () => {
   const { direct, url, text } = await watched('ill', 'deployment/ill');
   assert.equal(Object.keys(url.outcomes).sort(), ['http5xx', 'ok'], text);
   assert.ok(direct.lost > 0 && url.lost > 0, text);
-  assert.is(url.hops?.pod, url.lost, text);
+  // At its very end the proxy may find nobody.
+  assert.ok((url.hops?.pod ?? 0) >= 0.9 * url.lost, text);
+  assert.is(url.hops?.['client-entry'], 0, text);
 });
 
 test('the proxy itself is restarted: before it, and the Service loses nothing', async () => {

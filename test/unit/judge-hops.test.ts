@@ -128,6 +128,20 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['pod', 'app-error', 5, [], 'medium']],
     fact: /pod b answered 502 to a request that came by the Service/,
   },
+  'an app of which no answer names a pod: the direct line got the same status': {
+    entry: url,
+    losses: every100(8100, 8600, answered(502)),
+    direct: every100(8100, 8600, answered(502)),
+    setup: earlyStopper,
+    expected: [['pod', 'app-error', 5, ['old'], 'medium']],
+    fact: /a pod answered 502 to a request that came by the Service/,
+  },
+  'the direct line got another status: it says nothing': {
+    losses: every100(8100, 8400, answered(502)),
+    direct: every100(8100, 8400, answered(500)),
+    setup: earlyStopper,
+    expected: [['entry-pod', 'routed-after-stop', 3, ['old'], 'high']],
+  },
   'the access log says that the app answered': {
     losses: [{ dueMs: 5000, sequence: 1000, ...answered(502) }],
     setup: (journal) => logged(journal, 5400, 1000, { answered: 'app', upstream: '10.0.0.2:8080' }),

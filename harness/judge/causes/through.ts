@@ -94,24 +94,20 @@ function answered(attempt: LostAttempt, scene: Scene, way: Way): readonly Share[
   if (status === 404 && way.own && !isUnknown(ownChange(attempt, way.own)))
     return on('client-entry', notConfigured(attempt, way));
   const byDirect = sameAnswers(attempt, way);
-  if (byDirect) return on('pod', byApp(attempt, byDirect.pod, scene, byDirect.text, 'medium'));
+  if (byDirect) return on('pod', byApp(attempt, undefined, scene, byDirect, 'medium'));
   if (status === 502 || status === 503 || status === 504)
     return on('entry-pod', betweenEntryAndPod(attempt, undefined, scene, way, undefined));
   return on('pod', [appError(attempt, undefined, scene, `answered ${status}`)]);
 
-  /** The direct line got answers of the same class from pods just then. */
-  function sameAnswers(
-    lost: LostAttempt,
-    { direct }: Way,
-  ): { pod: PodLife | undefined; text: string } | undefined {
-    const found = direct?.(lost.startMs - SAME_MOMENT_MS, lost.endMs + SAME_MOMENT_MS).find(
-      (failure) => failure.outcome === lost.outcome && failure.pod !== undefined,
-    );
+  /** The direct line got the same answer just then, where nothing but pods answers; what its pod was need not be known. */
+  function sameAnswers(lost: LostAttempt, { direct }: Way): string | undefined {
+    const near = direct?.(lost.startMs - SAME_MOMENT_MS, lost.endMs + SAME_MOMENT_MS) ?? [];
+    const alike = near.filter(({ outcome }) => outcome === lost.outcome);
+    const found =
+      alike.find(({ pod }) => pod !== undefined) ?? alike.find(({ status: same }) => same === status);
     if (!found) return undefined;
-    return {
-      pod: undefined,
-      text: `pod ${found.pod} answered ${found.status ?? found.outcome} to a request that came by the Service at ${at(found.startMs)}`,
-    };
+    const who = found.pod === undefined ? 'a pod' : `pod ${found.pod}`;
+    return `${who} answered ${found.status ?? found.outcome} to a request that came by the Service at ${at(found.startMs)}`;
   }
 }
 
