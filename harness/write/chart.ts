@@ -110,6 +110,7 @@ function postRender(folder: string, patches: readonly Manifest[], added: readonl
     '#!/bin/sh',
     '# Helm hands over what it has rendered and takes back what is applied.',
     'cd "$(dirname "$0")" || exit 1',
+    "trap 'rm -f rendered.yaml' EXIT",
     'cat > rendered.yaml',
     'kubectl kustomize .',
     '',

@@ -267,6 +267,10 @@ test(
       assert.is(rendered.status, 0, rendered.stderr);
       const built = documents(rendered.stdout);
       assert.is(built.length, 2);
+      assert.not.ok(
+        existsSync(join(folder, 'rollproof-post-render', 'rendered.yaml')),
+        'nothing stays behind',
+      );
       assert.equal(chartSettings(built), built, 'every setting is in it');
       const again = await planSettings(
         target({ helm: { chart: chartFolder, values: [values] } }),
