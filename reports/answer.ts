@@ -249,9 +249,9 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
         return asExpected(scenario);
       }
       if (lossyAfter.length === 0) {
-        return `Not safe as it is. Safe with ${settingsPhrase(after)}: nothing was lost.`;
+        return `Not safe as it is. Safe with ${settingsPhrase(after, before)}: nothing was lost.`;
       }
-      return `Not safe as it is. Much safer with ${settingsPhrase(after)}, but ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
+      return `Not safe as it is. Much safer with ${settingsPhrase(after, before)}, but ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
     case 'unneeded':
       return 'Nothing was lost even without the settings, so this run is no evidence for them.';
     case 'refuted':
@@ -259,7 +259,7 @@ function headlineOf(scenario: ScenarioResult, before: Column | undefined, after:
         if (scenario.direct?.verdict === 'loses' && after.settings.length === 0)
           return `Not safe as it is, and our settings have nothing to add: ${listed(lossyBefore.map((lane) => laneLoss(before!, lane)))}.`;
         const own = scenario.direct?.verdict === 'loses' ? ' as it is, and not' : ', even';
-        return `Not safe${own} with ${settingsPhrase(after)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
+        return `Not safe${own} with ${settingsPhrase(after, before)}: ${listed(lossyAfter.map((lane) => laneLoss(after, lane)))}.`;
       }
       return ownFirst(
         scenario,
@@ -323,13 +323,17 @@ function laneLoss(column: Column, lane: LineId): string {
   return `${lineWords(lane).title} lost ${lostOf(worst(column, lane)!.result)}`;
 }
 
-function settingsPhrase(column: Column): string {
+/** Where both have the same settings, it is not they that make the difference. */
+function settingsPhrase(column: Column, before: Column | undefined): string {
   const n = column.settings.length;
-  if (n === 0) return `variant ${column.variant}`;
+  if (n === 0 || !addsTo(before, column)) return `variant ${column.variant}`;
   return n === 1
     ? `the setting ${column.settings[0]} (“${column.variant}”)`
     : `the ${counted(n, 'setting')} of “${column.variant}”`;
 }
+
+const addsTo = (before: Column | undefined, after: Column): boolean =>
+  before === undefined || after.settings.some((setting) => !before.settings.includes(setting));
 
 /** Each path for itself. */
 function safeLines(scenario: ScenarioResult): readonly SafeLine[] {
@@ -375,9 +379,9 @@ function changeLines(
   const lossyBefore = before ? lossyLanes(scenario, before) : [];
   if (scenario.verdict === 'proven' && after && lossyBefore.length > 0) {
     return [
-      after.settings.length > 0
-        ? `Apply ${settingsPhrase(after)}: ${listed(after.settings)}.`
-        : `Do as ${settingsPhrase(after)} does.`,
+      after.settings.length > 0 && addsTo(before, after)
+        ? `Apply ${settingsPhrase(after, before)}: ${listed(after.settings)}.`
+        : `Do as ${settingsPhrase(after, before)} does.`,
     ];
   }
   if (scenario.verdict === 'nothing-changed') return [];
