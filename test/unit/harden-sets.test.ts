@@ -132,6 +132,7 @@ test('the answer for the terminal, as a page and for a pull request says the sam
   const markdown = hardenedMarkdown(hardened);
   for (const said of [
     'Deployment web, scenario image-change, on embedded v1.34.0 (emulated), kube-proxy iptables',
+    'With preStop nothing is lost.',
     'Chosen: preStop, the smallest set that is enough',
     '(4 s, the shortest that lost no new connection)',
     'Left out: surge.',

@@ -167,8 +167,12 @@ function conclusion(hardened: Hardened): Pick<Told, 'tone' | 'headline' | 'reaso
   const seconds = hardened.preStopSeconds;
   return {
     tone: outcome === 'less' ? 'bad' : 'good',
-    headline: `Chosen: ${nameOf(chosen)}, the smallest set that is enough${tried.length > 1 ? ', and of that size the cheapest (seconds of rollout and pod-seconds weigh the same)' : ''}.`,
+    headline:
+      outcome === 'less'
+        ? `With ${nameOf(chosen)} fewer are lost: ${lostInAll(edited)}, of ${asIs ? lostInAll(asIs) : 'not measured'} as it is.`
+        : `With ${nameOf(chosen)} nothing is lost.`,
     reasons: [
+      `Chosen: ${nameOf(chosen)}, the smallest set that is enough${tried.length > 1 ? ', and of that size the cheapest (seconds of rollout and pod-seconds weigh the same)' : ''}.`,
       ...chosen.settings.flatMap((setting) => {
         const means = settingMeans(setting);
         const length =

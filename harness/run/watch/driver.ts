@@ -63,7 +63,7 @@ export function watchDriver(options: WatchDriverOptions): Driver {
         if (until.forMs !== undefined && performance.now() - from >= until.forMs)
           return `The time was over (${duration(until.forMs)}).`;
         if (until.rollouts !== undefined && episodes.ended.length >= until.rollouts)
-          return `${until.rollouts} changes have ended.`;
+          return until.rollouts === 1 ? 'One change has ended.' : `${until.rollouts} changes have ended.`;
         return undefined;
       };
       let reason = why();
