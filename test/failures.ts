@@ -37,7 +37,7 @@ const verify = [
 
 /** Runs the command in a folder of its own until the phase begins, hurts what is to die, and waits for its end. */
 export async function play(
-  { phase }: Row,
+  { phase }: Pick<Row, 'phase'>,
   folder: string,
   flags: readonly string[],
   kill: (run: Running) => Promise<void> | void,
