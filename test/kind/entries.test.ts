@@ -31,8 +31,9 @@ test('an app that closes idle connections before the ingress does: requests are 
   const of = (variant: string) => scenario?.experiments.find((one) => one.variant === variant);
   const lost = of('app-shorter')?.lanes['ingress/new'];
   const all = lost?.lost ?? 0;
-  assert.ok(all > 5, text);
-  assert.equal(lost?.hops, { 'client-entry': 0, 'entry-pod': all, pod: 0 }, text);
+  // A tenth of the requests or so.
+  assert.ok(all > 0, text);
+  assert.equal(lost?.hops, { 'entry-pod': all }, text);
   assert.equal(lost?.causes, { 'kept-connection-cut': all }, text);
   assert.is(of('proxy-shorter')?.lanes['ingress/new']?.lost, 0, text);
   assert.is(scenario?.verdict, 'proven', text);
@@ -55,8 +56,7 @@ test('a proxy that is not known, before two apps', () => {
 test('pods that go while they are asked: lost between the proxy and the pods', async () => {
   const { direct, url, text } = await watched('gone', 'deployment/gone');
   assert.ok(direct.lost > 0 && url.lost > 0, text);
-  assert.is(url.hops?.['client-entry'], 0, text);
-  assert.is(url.hops?.['entry-pod'], url.lost, text);
+  assert.equal(url.hops, { 'entry-pod': url.lost }, text);
 });
 
 test('an app that answers 502 itself: the pod', async () => {
@@ -65,14 +65,14 @@ test('an app that answers 502 itself: the pod', async () => {
   assert.ok(direct.lost > 0 && url.lost > 0, text);
   // At its very end the proxy may find nobody.
   assert.ok((url.hops?.pod ?? 0) >= 0.9 * url.lost, text);
-  assert.is(url.hops?.['client-entry'], 0, text);
+  assert.is(url.hops?.['client-entry'] ?? 0, 0, text);
 });
 
 test('the proxy itself is restarted: before it, and the Service loses nothing', async () => {
   const { direct, url, text } = await watched('gone', 'deployment/edge');
   assert.is(direct.lost, 0, text);
   assert.ok(url.lost > 0, text);
-  assert.is(url.hops?.['client-entry'], url.lost, text);
+  assert.equal(url.hops, { 'client-entry': url.lost }, text);
 });
 
 test('the cluster is removed', async () => {
