@@ -570,6 +570,7 @@ export class PodWorker {
     const { clock } = node;
     node.event(pod, 'Normal', 'Killing', message);
     await pause(clock, node.latencies.of('signal'), signal);
+    if (signal.aborted) return;
     let left = graceSeconds;
     const hook = container.lifecycle?.preStop;
     if (hook && graceSeconds > 0) left -= await this.preStop(container, hook, graceSeconds, signal);

@@ -36,6 +36,27 @@ test('up, and nothing left when it is down', async () => {
   assert.ok(tookMs < 20_000, `took ${tookMs} ms`);
 });
 
+test('closed when a pod is about to be stopped: no hook begins any more, and nothing keeps the process', async () => {
+  // Those that keep the process alive; the test's own limit is one of them.
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const cluster = await fastCluster();
+  createPod(cluster, {
+    container: { lifecycle: { preStop: { sleep: { seconds: 60 } } } },
+    spec: { terminationGracePeriodSeconds: 90 },
+  });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const closed = new Promise<void>((resolve, reject) => {
+    cluster.registry.subscribe(({ resource, object }) => {
+      if (resource !== 'events' || (object as { reason?: string }).reason !== 'Killing') return;
+      setImmediate(() => cluster.close().then(resolve, reject));
+    });
+  });
+  cluster.registry.delete('pods', 'default', 'pod');
+  await closed;
+  assert.ok(timers() <= before, process.getActiveResourcesInfo().join());
+});
+
 test('refuses until it listens, answers while it runs, hangs when it is gone', async () => {
   await using cluster = await fastCluster();
   createPod(cluster, { container: { readinessProbe: probe, env: [{ name: 'START_MS', value: '700' }] } });
