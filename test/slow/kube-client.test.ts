@@ -300,7 +300,7 @@ test(
         const silence = /the API server has not answered for 2\d s \(socket hang up\)/;
         assert.match(namespace.message, /^Waited for namespace rollproof-r-e to be gone: /);
         assert.match(namespace.message, /kubectl delete namespace rollproof-r-e/);
-        assert.match(belongings.message, /^Waited for namespace shop to be looked through: /);
+        assert.match(belongings.message, /^Waited for what this run made in namespace shop to be gone: /);
         for (const { message } of [namespace, belongings]) assert.match(message, silence);
         assert.ok(tookMs > AWAY_AFTER_MS && tookMs < AWAY_AFTER_MS + 8000, `${tookMs} ms`);
       });

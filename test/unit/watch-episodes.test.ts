@@ -110,7 +110,11 @@ type See = (event: 'EXISTING' | 'ADDED' | 'MODIFIED' | 'DELETED', name: string, 
 /** Undefined: the node's word is not there. */
 const connectionsOf = (journal: Journal | undefined): [port: number, to: string, t: number][] =>
   (journal?.witness ?? []).flatMap(({ sinceT, to, connections }) =>
-    connections.map(([port, , address, , began]) => [port, to[address] ?? '', Math.round(sinceT + began)]),
+    connections.map(([port, , address, , began]): [number, string, number] => [
+      port,
+      to[address] ?? '',
+      Math.round(sinceT + began),
+    ]),
   );
 
 /** web-a is replaced by web-c from `atMs` on, in four seconds. */
