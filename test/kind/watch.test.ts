@@ -46,9 +46,9 @@ test(
     }
     kubectl('create', 'namespace', namespace);
     kubectl('apply', '-f', join(root, 'test', 'data', 'watched', 'counted.yaml'));
-    kubectl('wait', '--for', 'condition=ready', 'pod/tally', '--timeout', '60s');
+    kubectl('wait', '--for', 'condition=ready', 'pod/tally', '--timeout', '120s');
     for (const workload of ['deployment/web', 'deployment/api', 'statefulset/db'])
-      kubectl('rollout', 'status', workload, '--timeout', '90s');
+      kubectl('rollout', 'status', workload, '--timeout', '180s');
     before = everything();
   },
   { timeoutMs: 400_000 },
@@ -241,7 +241,7 @@ function args(out: string, services: readonly string[], more: readonly string[])
 }
 
 function kubectl(...words: readonly string[]): string {
-  return execFileSync('kubectl', [...at, '-n', namespace, ...words], { encoding: 'utf8', timeout: 100_000 });
+  return execFileSync('kubectl', [...at, '-n', namespace, ...words], { encoding: 'utf8', timeout: 200_000 });
 }
 
 function removed(): void {
