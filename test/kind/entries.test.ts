@@ -50,7 +50,7 @@ test('a proxy that is not known, before two apps', () => {
   kubectl('create', 'namespace', namespace);
   kubectl('apply', '-f', join(root, 'test', 'data', 'entries', 'edge.yaml'));
   for (const name of ['gone', 'ill', 'edge'])
-    kubectl('rollout', 'status', `deployment/${name}`, '--timeout', '90s');
+    kubectl('rollout', 'status', `deployment/${name}`, '--timeout', '180s');
 });
 
 test('pods that go while they are asked: lost between the proxy and the pods', async () => {

@@ -67,7 +67,7 @@ test(
     });
     assert.match(stdout, /kind: ClusterRole\n/, stderr);
     kubectl(['apply', '-f', '-'], stdout);
-    kubectl(['rollout', 'status', '-n', 'shop', 'deployment/shop', '--timeout', '60s']);
+    kubectl(['rollout', 'status', '-n', 'shop', 'deployment/shop', '--timeout', '180s']);
     writeFileSync(account, accountOf(kubectl(['create', 'token', 'rollproof', '--duration', '1h']).trim()));
   },
   { timeoutMs: 600_000 },
