@@ -118,7 +118,7 @@ function kubectl(...words: readonly string[]): string {
 function run(command: string, words: readonly string[]): string {
   return execFileSync(command, words, {
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 200_000,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
