@@ -12,6 +12,7 @@ import type { RecordOf } from '../../harness/model/journal.ts';
 import { createJournalWriter } from '../../harness/record/journal-writer.ts';
 import { Episodes } from '../../harness/run/watch/episodes.ts';
 import { unsettled } from '../../harness/run/watch/settled.ts';
+import { StreamWindow } from '../../harness/run/watch/stream-window.ts';
 import { episodeHeader, fireLong, type LongLoad, podFacts, sliceFacts } from '../data/long-load.ts';
 import { suite } from '../suite.ts';
 
@@ -124,6 +125,26 @@ const replaced = (atMs: number, service = 'web'): (readonly [number, (see: See) 
   [atMs + 2000, (see) => see('MODIFIED', `${service}-a`, podFacts(service, { terminating: true }))],
   [atMs + 4000, (see) => see('DELETED', `${service}-a`, podFacts(service, { terminating: true }))],
 ];
+
+test('an outage that goes on when the window closes: only what was due in it, and no end', () => {
+  const window = new StreamWindow({ id: 'new', lane: 'new' }, 0);
+  window.closeAt(1000);
+  const bucket = (i: number, refused: number) => ({
+    i,
+    sent: 10,
+    shed: 0,
+    outcomes: { ok: 10 - refused, refused },
+    maxMs: 5,
+  });
+  const cut = window.take({
+    buckets: [bucket(7, 0), bucket(8, 4), bucket(9, 4), bucket(10, 2)],
+    failures: [],
+    intervals: [{ startMs: 800, endMs: 1050, lost: 10 }],
+  });
+  assert.equal(cut.intervals, [{ startMs: 800, endMs: null, lost: 8 }]);
+  assert.is(window.lost, 8);
+  assert.is(window.openInterval(), undefined);
+});
 
 test('nothing changes: no journal', async () => {
   const { journals, episodes } = await watched({ untilMs: 60_000 });

@@ -133,19 +133,18 @@ export class StreamWindow {
     };
   }
 
-  /** What an earlier window has of it stays there. */
+  /** What an earlier window has of it stays there, and what is due after this one is not in it: it has no end then. */
   #interval({ startMs, endMs, lost }: LostInterval): LostInterval[] {
     if (startMs >= this.#untilMs || (endMs !== null && endMs <= this.#fromMs)) return [];
-    if (this.#isDue(startMs)) {
-      const end = endMs === null ? null : this.#shifted(endMs);
-      return [{ startMs: this.#shifted(startMs), endMs: end, lost }];
-    }
     const inside = this.lost - this.#intervals.reduce((sum, interval) => sum + interval.lost, 0);
+    const end = endMs === null || endMs > this.#untilMs ? null : this.#shifted(endMs);
+    if (this.#isDue(startMs)) {
+      const part = end === null ? Math.min(lost, inside) : lost;
+      return part > 0 ? [{ startMs: this.#shifted(startMs), endMs: end, lost: part }] : [];
+    }
     const first = this.#failures.find(({ outcome }) => isLost(outcome))?.dueMs ?? 0;
     const part = Math.min(lost, inside);
-    return part > 0
-      ? [{ startMs: first, endMs: endMs === null ? null : this.#shifted(endMs), lost: part }]
-      : [];
+    return part > 0 ? [{ startMs: first, endMs: end, lost: part }] : [];
   }
 
   #shifted(ms: number): number {
