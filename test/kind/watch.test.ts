@@ -11,7 +11,7 @@ import { readJournal } from '../../harness/journal/read.ts';
 import type { Results } from '../../harness/model/results.ts';
 import { nodeImage } from '../node-image.ts';
 import { readResults, rollproof, root, startRollproof } from '../rollproof.ts';
-import { suite } from '../suite.ts';
+import { Skipped, suite } from '../suite.ts';
 
 const given = process.env.ROLLPROOF_TEST_KUBECONFIG;
 const skip = (given ? undefined : await kindProvider().unavailable()) ?? lacking('kubectl');
@@ -173,7 +173,12 @@ async function watched(services: readonly string[], command: readonly string[]) 
     process.stdout.write(`${counts}\n`);
     assert.ok(received >= most - cut && received <= most, `${counts}\n${text}`);
   }
-  return { results: readResults(out), code: ended.code, text };
+  const results = readResults(out);
+  // The counts are exact all the same; a verdict there is none.
+  const late = changesOf(results).flatMap(({ invalid }) => invalid);
+  if (late.length > 0 && late.every((why) => why.includes('sent its requests late')))
+    throw new Skipped(`this machine was too busy to measure: ${late[0]}`);
+  return { results, code: ended.code, text };
 }
 
 interface RunFile {
