@@ -3,16 +3,19 @@ import { html } from './markup.ts';
 import { document } from './page.ts';
 import { row, table } from './tables.ts';
 
-interface HardenPage {
+/** The answer in parts, which terminal, page and pull request each set in their own way. */
+export interface HardenPage {
   readonly tone: 'good' | 'warn' | 'bad';
   readonly headline: string;
+  /** Workload, scenario and cluster. */
   readonly subject: string;
-  /** The first row is the head. */
+  /** The first row is the head. Empty: nothing was measured. */
   readonly cells: readonly (readonly string[])[];
   /** Row of `cells` that was chosen. */
   readonly chosen: number | undefined;
   readonly reasons: readonly string[];
-  readonly change: { readonly text: string } | undefined;
+  /** The change: a diff of files, or a patch. */
+  readonly change: { readonly language: 'diff' | 'yaml'; readonly text: string } | undefined;
   readonly notes: readonly string[];
 }
 

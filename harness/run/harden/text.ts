@@ -1,6 +1,8 @@
 // What `rollproof harden` tells people: the sets that were measured with what they lose and cost, the choice, the change,
 // and what the edited files were measured to do. Pure.
+
 import { join } from 'node:path';
+import type { HardenPage } from '../../../reports/html/harden-page.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import { duration, lostOf, podSeconds } from '../../words/figures.ts';
 import { settingMeans } from '../../words/names.ts';
@@ -30,23 +32,7 @@ export interface Hardened {
   readonly from: string;
 }
 
-/** The answer in parts, which terminal, page and pull request each set in their own way. */
-interface Told {
-  readonly tone: 'good' | 'warn' | 'bad';
-  readonly headline: string;
-  /** Workload, scenario and cluster. */
-  readonly subject: string;
-  /** The first row is the head. Empty: nothing was measured. */
-  readonly cells: readonly (readonly string[])[];
-  /** Row of `cells` that was chosen. */
-  readonly chosen: number | undefined;
-  readonly reasons: readonly string[];
-  /** The change: a diff of files, or a patch. */
-  readonly change: { readonly language: 'diff' | 'yaml'; readonly text: string } | undefined;
-  readonly notes: readonly string[];
-}
-
-export function tellHardened(hardened: Hardened): Told {
+export function tellHardened(hardened: Hardened): HardenPage {
   const { workload, scenario, cluster, asIs, tried = [], problems } = hardened;
   const where = `${cluster.kind} ${cluster.kubernetesVersion}${cluster.emulated ? ' (emulated)' : ''}, kube-proxy ${cluster.proxyMode}`;
   const rows = [...(asIs ? [asIs] : []), ...tried];
@@ -134,7 +120,9 @@ function aligned(cells: readonly (readonly string[])[], chosen: number | undefin
   );
 }
 
-function conclusion(hardened: Hardened): Pick<Told, 'tone' | 'headline' | 'reasons' | 'change' | 'notes'> {
+function conclusion(
+  hardened: Hardened,
+): Pick<HardenPage, 'tone' | 'headline' | 'reasons' | 'change' | 'notes'> {
   const { outcome, asIs, chosen, plan, diff, edited, written, tried = [] } = hardened;
   const bare = { reasons: [], change: undefined, notes: [] };
   if (outcome === 'safe')
