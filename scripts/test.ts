@@ -33,6 +33,8 @@ interface FileResult {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly string[];
+  /** A line for each test that failed: its title and the first line of why. */
+  readonly failures: readonly string[];
   /** Why the file as a whole counts as failed. */
   readonly problem?: string;
 }
@@ -102,6 +104,11 @@ const passed = sum((result) => result.passed);
 const failed = sum((result) => result.failed + (result.problem && result.failed === 0 ? 1 : 0));
 const skipped = sum((result) => result.skipped.length);
 for (const reason of results.flatMap((result) => result.skipped)) console.log(`skipped: ${reason}`);
+// Once more in short, at the end, where it is looked for.
+for (const result of results.filter(({ problem }) => problem)) {
+  console.log(`failed: ${nameOf(result)}: ${result.problem}`);
+  for (const failure of result.failures) console.log(`  ${failure}`);
+}
 if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
@@ -126,7 +133,12 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
   const report = join(reports, `${file.replaceAll('/', '-')}.json`);
   const startedAt = performance.now();
   const program = startProgram(process.execPath, ['--import', 'tsx', file], {
-    onlyEnv: { ...process.env, ROLLPROOF_TEST_REPORT: report, FORCE_COLOR: '0' },
+    onlyEnv: {
+      ...process.env,
+      ROLLPROOF_TEST_REPORT: report,
+      ROLLPROOF_TEST_LIMIT_MS: String(limitMs),
+      FORCE_COLOR: '0',
+    },
   });
   const { pid } = program;
   if (pid !== undefined) running.add(pid);
@@ -149,6 +161,7 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
     passed: tally?.passed ?? 0,
     failed: tally?.failed ?? 0,
     skipped: tally?.skipped ?? [],
+    failures: tally?.failures ?? [],
     output: stdout + stderr,
     ms,
     ...(problem && { problem }),
@@ -172,14 +185,19 @@ function readTally(file: string) {
       passed: number;
       failed: number;
       skipped: string[];
+      failures: string[];
     };
   } catch {
     return undefined;
   }
 }
 
+function nameOf({ file }: FileResult): string {
+  return `${basename(dirname(file))}/${basename(file, '.test.ts')}`;
+}
+
 function print(result: FileResult & { output?: string; ms?: number }): void {
-  const name = `${basename(dirname(result.file))}/${basename(result.file, '.test.ts')}`;
+  const name = nameOf(result);
   const counts = `${result.passed} passed, ${result.skipped.length} skipped, ${((result.ms ?? 0) / 1000).toFixed(1)} s`;
   if (result.problem) console.log(`FAIL  ${name}: ${result.problem} (${counts})\n${result.output ?? ''}`);
   else console.log(`ok    ${name} (${counts})`);

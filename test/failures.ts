@@ -30,6 +30,9 @@ export interface Outcome extends Ended {
   readonly foldersLeft: readonly string[];
 }
 
+/** Far beyond what any row may take: what has not ended by then hangs, and what it said last tells where. */
+const END_LIMIT_MS = 240_000;
+
 const verify = [
   ...['verify', '--scenario', 'image-change', '--variants', 'hardened'],
   ...['--rate', '20', '--measure-again', '0'],
@@ -55,7 +58,7 @@ export async function play(
     const pids = podProcesses(pid);
     await kill(run);
     const from = performance.now();
-    const ended = await run.ended;
+    const ended = await run.within(END_LIMIT_MS);
     const tookMs = performance.now() - from;
     const left = new Set([...podProcesses(pid), ...pids.filter(isAlive)]);
     return {

@@ -19,6 +19,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves with everything that the command printed. */
   readonly ended: Promise<Ended>;
+  /** The same; rejects with what it printed when it has not ended after this long. */
+  within(limitMs: number): Promise<Ended>;
   /** Resolves when stderr shows the text; rejects when the command ends first or the limit is over. */
   shows(text: string, limitMs: number): Promise<void>;
 }
@@ -46,6 +48,17 @@ export function startRollproof(args: readonly string[], env: NodeJS.ProcessEnv =
   return {
     child,
     ended,
+    within: (limitMs) => {
+      let timer: NodeJS.Timeout | undefined;
+      const limit = new Promise<never>((_, reject) => {
+        const say = () =>
+          reject(
+            new Error(`rollproof ${args[0]} has not ended after ${limitMs / 1000} s:\n${stderr}${stdout}`),
+          );
+        timer = setTimeout(say, limitMs);
+      });
+      return Promise.race([ended, limit]).finally(() => clearTimeout(timer));
+    },
     shows: (text, limitMs) =>
       new Promise((resolve, reject) => {
         const finish = (act: () => void) => {

@@ -6,10 +6,25 @@
  * entry at once, still unreplied; it is in no table). Not narrowed by `-d`: then conntrack 1.4.7 leaves out the DESTROY
  * events, and with them all refusals.
  */
-export const conntrackEvents = (addresses: readonly string[]): string =>
+const conntrackEvents = (addresses: readonly string[]): string =>
   `conntrack -E -p tcp -o timestamp,id --buffer-size 8388608 2>&1 |
   grep --line-buffered -E '(\\[NEW\\]|SYN_RECV|\\[DESTROY\\].*\\[UNREPLIED\\]).*|^conntrack|WARNING' |
   grep --line-buffered -E '${patternOf(addresses)}|^conntrack|WARNING'`;
+
+/**
+ * Bash that starts those events in the background (`$!` is their pipe) and goes on when the kernel knows of the subscription:
+ * before that, connections go by unseen. /proc/net/netlink lists the subscribers (protocol 12, groups not 0). Without it, or
+ * without an answer, it goes on after 5 s. Needs no program but conntrack and grep.
+ */
+export const startedEvents = (addresses: readonly string[]): string => `
+subscribers() { grep -cE '^[0-9a-f]+ +12 +-?[0-9]+ +0*[1-9a-f]' /proc/net/netlink; }
+others=$(subscribers)
+{ ${conntrackEvents(addresses)}; } &
+exec {pause}<> <(:)
+for ((i = 0; i < 100; i++)); do
+  [ "$(subscribers)" -gt "$others" ] && break
+  read -rt 0.05 -u "$pause"
+done`;
 
 /** Entries of connections to one of these addresses ("10.96.0.7:80"). */
 const patternOf = (addresses: readonly string[]): string =>

@@ -13,7 +13,7 @@ interface WitnessPodOptions {
   readonly image: string;
   /** Undefined: the one that the load agents get. */
   readonly node: string | undefined;
-  /** Shell command that writes the events, a line each. */
+  /** Bash that starts what writes the events, a line each. */
   readonly events: string;
   /** It ends by itself after that, whatever becomes of the harness. */
   readonly deadlineMs: number;
@@ -77,6 +77,6 @@ const script = (
   events: string,
 ): string => `command -v conntrack > /dev/null || { echo "the image has no conntrack"; exit 3; }
 trap 'exit 0' TERM
-{ ${events}; } &
+${events}
 echo ${witnessReads}
 wait`;

@@ -8,6 +8,8 @@ export interface WitnessReader {
   line(text: string): void;
   /** Asks the node's clock now and then; `ask` reaches the node. */
   ask(ask: (question: string) => void): void;
+  /** The node's clock is known, without which no event is worth anything. */
+  readonly hasClock: boolean;
   /** Writes what is known, and that it was read until now. */
   flush(): void;
   /** What was read of the node cannot be whole any more. */
@@ -35,6 +37,8 @@ const REFUSED_WITHIN_MS = 60_000;
 const FORGET_MS = 130_000;
 /** Entries whose answer is still to come; beyond it the oldest are given up. */
 const MOST_OPEN = 200_000;
+/** Events that came before the node's clock was known; beyond it they are not known. */
+const MOST_EARLY = 20_000;
 const indexOf = (answer: KernelAnswer): number => kernelAnswers.indexOf(answer);
 const NONE = indexOf('none');
 
@@ -66,7 +70,12 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     mark(connection);
   };
 
+  const early: string[] = [];
+
   return {
+    get hasClock() {
+      return clock !== undefined;
+    },
     line(text) {
       const told = clockLine.exec(text);
       if (told) {
@@ -79,6 +88,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         const aged = clock ? clock.errorMs + (now - clock.atT) * 5e-5 : Number.POSITIVE_INFINITY;
         if (errorMs <= aged)
           clock = { offsetMs: Number(told[2]) * 1000 - (sentT + now) / 2, errorMs, atT: now };
+        for (const one of early.splice(0)) this.line(one);
         return;
       }
       const found = eventLine.exec(text);
@@ -91,7 +101,11 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         }
         return;
       }
-      if (!clock) return;
+      if (!clock) {
+        if (early.length < MOST_EARLY) early.push(text);
+        else lost = true;
+        return;
+      }
       const [
         ,
         seconds,

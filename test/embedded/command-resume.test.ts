@@ -24,7 +24,7 @@ test('what is complete stays, what was cut off is measured again, and the gate n
 
     const gate = join(import.meta.dirname, '..', 'data', 'gate-baseline.yaml');
     const again = await rollproof([...common, ...history, '--gate', gate, '--resume', run]);
-    assert.match(again.stderr, /1 of 2 experiments are there; .*image-change\.hardened/);
+    assert.ok(/1 of 2 experiments are there; .*image-change\.hardened/.test(again.stderr), again.stderr);
     assert.is(readFileSync(baseline, 'utf8'), kept);
     assert.ok(existsSync(`${hardened}.cut-off`));
     assert.is(readResults(run).scenarios[0]?.verdict, 'proven');

@@ -11,7 +11,7 @@ const test = suite('record: witness');
 /** The node's clock is 1,000,000 s ahead of the harness's. */
 const NODE_S = 1_000_000;
 
-function reading() {
+function reading(clockKnown = true) {
   const records: JournalRecord[] = [];
   let now = 100;
   const journal = {
@@ -19,11 +19,14 @@ function reading() {
     write: (record: JournalRecord) => void records.push(record),
   } as unknown as JournalWriter;
   const reader = witnessReader('node0', journal);
-  reader.ask((question) => {
-    now += 4;
-    reader.line(`clock ${question} ${(NODE_S + (now - 2) / 1000).toFixed(6)}`);
-  });
+  const askClock = () =>
+    reader.ask((question) => {
+      now += 4;
+      reader.line(`clock ${question} ${(NODE_S + (now - 2) / 1000).toFixed(6)}`);
+    });
+  if (clockKnown) askClock();
   return {
+    askClock,
     reader,
     at: (t: number) => {
       now = t;
@@ -74,6 +77,27 @@ test('accepted, refused (the kernel drops the entry at once), and never answered
     ],
   );
   assert.ok(record.errorMs >= 2 && record.errorMs < 3, String(record.errorMs));
+});
+
+test('what comes before the clock of the node is known waits for it', () => {
+  const { reader, at, event, askClock, witness } = reading(false);
+  at(1400);
+  event(1000, '[NEW]', 2001, '10.244.1.1', 1);
+  event(1000.3, '[UPDATE]', 2001, '10.244.1.1', 1, 'SYN_RECV', false);
+  reader.flush();
+  assert.equal([reader.hasClock, witness().length], [false, 0]);
+  askClock();
+  reader.flush();
+  const [record] = witness();
+  assert.equal([reader.hasClock, record?.lost], [true, false]);
+  assert.equal(
+    record?.connections.map(([port, , , , began, answer]) => [
+      port,
+      Math.round(record.sinceT + began),
+      answer,
+    ]),
+    [[2001, 1000, 1]],
+  );
 });
 
 test('an answer that comes after the entry was written: written again; an entry that timed out was not refused', () => {

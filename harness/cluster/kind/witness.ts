@@ -1,7 +1,7 @@
 // Connection tracking on a node of kind, which is ours: read there by the node image's own `conntrack`. Ends by itself when
 // this process ends.
 import { startProgram } from '../../exec/program.ts';
-import { conntrackEvents } from '../conntrack.ts';
+import { startedEvents } from '../conntrack.ts';
 import type { NodeWitness, WitnessRequest } from '../provider.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
@@ -10,7 +10,7 @@ const ANSWER_LIMIT_MS = 10_000;
 const script = (addresses: readonly string[]) => `
 set -m
 command -v conntrack > /dev/null || { echo "no conntrack"; exit 3; }
-{ ${conntrackEvents(addresses)}; } &
+${startedEvents(addresses)}
 trap 'kill -- -$!' EXIT
 echo reading
 while read -r line; do echo "clock $line $(date +%s.%N)"; done

@@ -1,6 +1,6 @@
 // Connection tracking of a node on a cluster of somebody's: read by a pod there, because the user asked for it. What keeps it
 // from being read is therefore an error, before any load.
-import { conntrackEvents } from '../../cluster/conntrack.ts';
+import { startedEvents } from '../../cluster/conntrack.ts';
 import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
 import { createObjects } from '../../deploy/apply.ts';
 import { agentPort, type Identity } from '../../deploy/assemble.ts';
@@ -62,7 +62,7 @@ async function read(
   const job = witnessJob(identity, own, {
     image,
     node,
-    events: conntrackEvents(addresses),
+    events: startedEvents(addresses),
     deadlineMs,
     index,
   });

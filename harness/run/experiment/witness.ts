@@ -111,16 +111,16 @@ function keepReading(reader: WitnessReader, ask: (question: string) => void): ()
   return () => clearInterval(timer);
 }
 
-/** The node's clock must be known before its first event is worth anything: it is asked a few times. */
+/** The node's clock must be known before its first event is worth anything: it is asked a few times, and until it answers. */
 async function untilKnown(
   journal: JournalWriter,
   reader: WitnessReader,
   ask: (question: string) => void,
 ): Promise<void> {
   const until = journal.nowMs() + CLOCK_LIMIT_MS;
-  for (let tries = 0; tries < 5 && journal.nowMs() < until; tries++) {
+  for (let tries = 0; (tries < 5 || !reader.hasClock) && journal.nowMs() < until; tries++) {
     reader.ask(ask);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, tries < 5 ? 30 : 200));
   }
   reader.flush();
 }

@@ -1,5 +1,5 @@
 // Connection tracking beside a watch, where it was asked for (--witness): as `verify` has it on a cluster of somebody's.
-import { conntrackEvents } from '../../cluster/conntrack.ts';
+import { startedEvents } from '../../cluster/conntrack.ts';
 import type { Identity } from '../../deploy/assemble.ts';
 import { witnessJob } from '../../deploy/witness-pod.ts';
 import { UsageError } from '../../model/errors.ts';
@@ -34,7 +34,7 @@ export const witnessObjects = (
         witnessJob(identity, own, {
           image: own.guest.witness.image ?? 'IMAGE-OF-KUBE-PROXY',
           node: undefined,
-          events: conntrackEvents([...services.map(addressOf), 'ADDRESS-OF-THE-CONTROL-TARGET:80']),
+          events: startedEvents([...services.map(addressOf), 'ADDRESS-OF-THE-CONTROL-TARGET:80']),
           deadlineMs: ENDS_WITHIN_MS,
           index: 0,
         }),
