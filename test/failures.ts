@@ -70,7 +70,7 @@ export async function play(
   } finally {
     // A row that went wrong leaves nothing behind, either.
     run?.child.kill('SIGKILL');
-    await run?.ended;
+    await run?.within(30_000);
   }
 }
 

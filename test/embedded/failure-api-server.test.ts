@@ -89,7 +89,7 @@ async function clusterUp(folder: string): Promise<Up> {
     port: Number(/https:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1]),
     async kill() {
       run.child.kill('SIGKILL');
-      await run.ended;
+      await run.within(30_000);
     },
   };
 }
