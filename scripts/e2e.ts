@@ -15,6 +15,7 @@ const command = new Command('e2e')
   .description("run Kubernetes' own end-to-end tests against the embedded cluster")
   .option('--program <folder>', 'where e2e.test and agnhost are (or e2e.tar.zst with both)')
   .option('--groups <names>', `some of: ${[...groups, fastGroup].map(({ name }) => name).join(', ')}`)
+  .option('--focus <pattern>', 'instead of groups: tests whose name this regular expression matches')
   .option('--content-type <type>', 'protobuf (the default of Kubernetes’ clients), json, or both', 'protobuf')
   .option('--logs <folder>', 'keep what the program prints')
   .option('--write <file>', 'put the table into this document');
@@ -22,6 +23,7 @@ parseCommandLine(command);
 const flags = command.opts<{
   program?: string;
   groups?: string;
+  focus?: string;
   contentType: string;
   logs?: string;
   write?: string;
@@ -42,6 +44,9 @@ try {
 
 async function main(): Promise<number> {
   const wanted = flags.groups?.split(',');
+  if (flags.focus !== undefined && (wanted || flags.write)) {
+    return refuse('--focus is for a look at single tests: neither --groups nor --write goes with it.');
+  }
   const known = [...groups, fastGroup];
   const unknown = wanted?.find((name) => !known.some((group) => group.name === name));
   if (unknown !== undefined) return refuse(`--groups: there is no group "${unknown}".`);
@@ -56,7 +61,9 @@ async function main(): Promise<number> {
     return refuse(`no program in ${flags.program ?? '../shared/e2e'}: say where e2e.test is with --program.`);
   }
   const ran: Ran[] = [];
-  for (const group of wanted ? known.filter(({ name }) => wanted.includes(name)) : groups) {
+  const chosen = wanted ? known.filter(({ name }) => wanted.includes(name)) : groups;
+  const single = { name: 'focus', focus: flags.focus ?? '', limitMinutes: 90 };
+  for (const group of flags.focus === undefined ? chosen : [single]) {
     for (const contentType of types) {
       const log = flags.logs && join(flags.logs, `${group.name}-${contentType}.log`);
       const cases = await runGroup(program, group, contentType, log);

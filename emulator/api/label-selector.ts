@@ -25,6 +25,18 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
   );
 }
 
+/** A ReplicationController selects by labels alone; a selector stays what it is. */
+export function asSelector(
+  selector: LabelSelector | Record<string, string> | undefined,
+): LabelSelector | undefined {
+  const { matchLabels, matchExpressions } = (selector ?? {}) as LabelSelector;
+  // A label may be called matchLabels, too: its value is a text.
+  if (!selector || typeof matchLabels === 'object' || Array.isArray(matchExpressions)) {
+    return selector as LabelSelector | undefined;
+  }
+  return { matchLabels: selector as Record<string, string> };
+}
+
 /** Every wanted label is there; none wanted: matches. */
 export function matchesLabels(wanted: Labels | undefined, labels: Labels | undefined): boolean {
   return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value);

@@ -3,6 +3,8 @@ import type { E2eGroup } from './program.ts';
 
 const conformance = (what: string) => `\\[${what}.*\\[Conformance\\]`;
 
+const autoscaling = '\\[sig-autoscaling\\].*Horizontal pod autoscaling';
+
 export const groups: readonly E2eGroup[] = [
   // DaemonSet and ControllerRevision tests label nodes: together, so that they take turns.
   { name: 'daemonset', focus: conformance('sig-apps\\] (Daemon set|ControllerRevision)'), limitMinutes: 15 },
@@ -26,9 +28,10 @@ export const groups: readonly E2eGroup[] = [
   { name: 'endpoints', focus: '(terminating endpoints|EndpointSlice.*\\[Conformance\\])', limitMinutes: 25 },
   {
     name: 'autoscaling',
-    focus: '\\[sig-autoscaling\\].*HPA.*(Deployment|ReplicaSet).*CPU',
-    limitMinutes: 40,
+    focus: `${autoscaling} \\(scale resource: CPU\\) (Deployment \\((Pod|Container) Resource\\)|ReplicaSet|ReplicationController)`,
+    limitMinutes: 90,
   },
+  { name: 'autoscaling-behavior', focus: `${autoscaling} \\(non-default behavior\\)`, limitMinutes: 90 },
 ];
 
 /** Under three minutes, without a network or a file system of a pod's own: what CI runs. */

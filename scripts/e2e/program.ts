@@ -59,12 +59,20 @@ export async function findProgram(
 /** What the names of images in the tests run here. */
 export function standIns(agnhost: string): Map<string, LocalImage> {
   const registry = 'registry.k8s.io/e2e-test-images';
+  const consumer = join(here, 'resource-consumer.mjs');
   const web: LocalImage = { command: [process.execPath, join(here, 'web-server.mjs')] };
   return new Map<string, LocalImage>([
     // The image's own entrypoint; without arguments it pauses.
     [
       `${registry}/agnhost:2.56`,
-      { command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'] },
+      {
+        command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'],
+        files: { '/agnhost': agnhost },
+      },
+    ],
+    [
+      `${registry}/resource-consumer:1.13`,
+      { command: [process.execPath, consumer], files: { '/consumer': consumer } },
     ],
     [`${registry}/httpd:2.4.38-4`, web],
     [`${registry}/httpd:2.4.39-4`, web],

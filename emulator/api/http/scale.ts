@@ -1,6 +1,6 @@
 // The scale subresource of workloads: autoscaling/v1 Scale.
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../errors.ts';
-import { formatLabelSelector, type LabelSelector } from '../label-selector.ts';
+import { asSelector, formatLabelSelector, type LabelSelector } from '../label-selector.ts';
 import { cloneObject, isObject, type KubeObject } from '../objects.ts';
 import type { ResourceDefinition } from '../resources.ts';
 import { toTable } from '../tables/table.ts';
@@ -78,14 +78,6 @@ function sendScale({ req, res, query, context }: Exchange, scale: KubeObject, wa
   const { resourceVersion } = scale.metadata;
   const options = { nowMs: context.registry.now(), includeObject: includeObject(query), withColumns: true };
   sendApiObject(req, res, 200, toTable('scale', [scale], { resourceVersion }, options));
-}
-
-/** A ReplicationController selects by labels alone. */
-function asSelector(selector: LabelSelector | Record<string, string> | undefined): LabelSelector | undefined {
-  if (!selector || isObject(selector.matchLabels) || Array.isArray(selector.matchExpressions)) {
-    return selector as LabelSelector | undefined;
-  }
-  return { matchLabels: selector as Record<string, string> };
 }
 
 function scaleOf({ metadata, spec, status }: KubeObject): KubeObject {

@@ -23,7 +23,9 @@ export function validateAutoscaler(errors: FieldErrors, { spec }: Autoscaler): v
   }
   if (!scaleTargetRef?.kind) errors.required('spec.scaleTargetRef.kind');
   if (!scaleTargetRef?.name) errors.required('spec.scaleTargetRef.name');
-  if (!scaleTargetRef?.apiVersion?.includes('/')) {
+  // The one workload of the core group that has a size.
+  const maybeCore = scaleTargetRef?.kind === 'ReplicationController';
+  if (!maybeCore && !scaleTargetRef?.apiVersion?.includes('/')) {
     errors.invalid(
       'spec.scaleTargetRef.apiVersion',
       scaleTargetRef?.apiVersion ?? '',

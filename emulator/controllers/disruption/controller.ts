@@ -8,6 +8,7 @@ import { type ControllerContext, clientFor, queueFor } from '../runtime/controll
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
 import { controllerOf } from '../runtime/ownership.ts';
+import { scalableOf, sizeOf } from '../runtime/scalable.ts';
 import {
   type BudgetStatus,
   budgetStatus,
@@ -78,17 +79,18 @@ export function startDisruptionController(context: ControllerContext): void {
     const owner = controllerOf(pod);
     if (!owner) return 'none';
     const { namespace } = pod.metadata;
-    if (owner.kind !== 'ReplicaSet') {
+    const resource = scalableOf(owner.apiVersion, owner.kind);
+    if (!resource) {
       throw new StatusError(500, '', `${pluralOf(owner.kind)} does not implement the scale subresource`);
     }
-    const replicaSet = informers.get('replicasets', namespace, owner.name);
-    if (!replicaSet)
+    const workload = informers.get(resource, namespace, owner.name);
+    if (!workload)
       throw new StatusError(404, 'NotFound', `found no controllers for pod "${pod.metadata.name}"`);
-    const above = controllerOf(replicaSet);
+    const above = resource === 'replicasets' ? controllerOf(workload) : undefined;
     const deployment =
       above?.kind === 'Deployment' ? informers.get('deployments', namespace, above.name) : undefined;
-    const scaled = deployment ?? replicaSet;
-    return { uid: scaled.metadata.uid, replicas: scaled.spec?.replicas ?? 1 };
+    const scaled = deployment ?? workload;
+    return { uid: scaled.metadata.uid, replicas: sizeOf(scaled).replicas };
   }
 
   function tellExpired(budget: DisruptionBudget, pods: readonly Pod[]): void {

@@ -7,6 +7,7 @@ import { type Autoscaler, StatusError } from '../../api/types.ts';
 import { type ControllerContext, clientFor, queueFor } from '../runtime/controller.ts';
 import { keyOf, splitKey } from '../runtime/informers.ts';
 import { drawMs } from '../runtime/latencies.ts';
+import { groupOf, qualifiedName, type Scalable, scalableOf, sizeOf } from '../runtime/scalable.ts';
 import {
   type History,
   type Normalized,
@@ -33,7 +34,9 @@ export const defaultAutoscalerOptions: AutoscalerOptions = {
 };
 
 interface Scale {
-  readonly resource: 'deployments' | 'replicasets';
+  readonly resource: Scalable;
+  /** As messages call it: "deployments.apps". */
+  readonly calledAs: string;
   readonly replicas: number;
   readonly selector: LabelSelector | undefined;
 }
@@ -199,7 +202,7 @@ export function startAutoscaler(context: ControllerContext, options: AutoscalerO
       const scaled = await client.mutate(scale.resource, namespace, target, (object) => {
         if (object.spec) object.spec.replicas = desired;
       });
-      if (!scaled) throw new StatusError(404, 'NotFound', `${scale.resource}.apps "${target}" not found`);
+      if (!scaled) throw new StatusError(404, 'NotFound', `${scale.calledAs} "${target}" not found`);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       const text = `New size: ${desired}; reason: ${reason}; error: ${error.message}`;
@@ -252,14 +255,13 @@ export function startAutoscaler(context: ControllerContext, options: AutoscalerO
   /** The scale subresource is read from the API server, not from a cache; a text says why it cannot be. */
   function readScale({ metadata, spec }: Autoscaler): Scale | string {
     const { kind = '', name = '', apiVersion = '' } = spec?.scaleTargetRef ?? {};
-    const group = apiVersion.split('/')[0] ?? '';
-    if (group !== 'apps' || (kind !== 'Deployment' && kind !== 'ReplicaSet')) {
-      return `no matches for kind "${kind}" in group "${group}"`;
-    }
-    const resource = kind === 'Deployment' ? 'deployments' : 'replicasets';
+    const group = groupOf(apiVersion);
+    const resource = scalableOf(apiVersion, kind);
+    if (!resource) return `no matches for kind "${kind}" in group "${group}"`;
     const target = registry.get(resource, metadata.namespace, name);
-    if (!target) return `${resource}.apps "${name}" not found`;
-    return { resource, replicas: target.spec?.replicas ?? 1, selector: target.spec?.selector };
+    const calledAs = qualifiedName(resource, group);
+    if (!target) return `${calledAs} "${name}" not found`;
+    return { resource, calledAs, ...sizeOf(target) };
   }
 
   function condition(
