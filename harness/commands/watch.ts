@@ -6,6 +6,7 @@ import { UsageError } from '../model/errors.ts';
 import { type Lane, lanes } from '../model/load.ts';
 import { requestTimeoutMs } from '../model/scenario.ts';
 import { urlPath } from '../model/url-path.ts';
+import { chartOfFlags } from '../run/watch/chart.ts';
 import { LONGEST_MS } from '../run/watch/plan.ts';
 import { watchRun } from '../run/watch/watch.ts';
 import { type ClusterFlags, configured, httpUrl, list, namespaceName, wholeNumber } from './flags.ts';
@@ -34,6 +35,8 @@ interface WatchFlags
   readonly history?: string;
   readonly otlp?: string;
   readonly dryRun?: boolean;
+  readonly chart?: string;
+  readonly values: readonly string[];
 }
 
 /** Twenty a second find an outage of a tenth of a second; beyond this a watch would be a load test. */
@@ -86,6 +89,8 @@ export function registerWatch(program: Command): void {
       'a pod with NET_ADMIN in the network of the agent’s node reads which pod each connection went to',
     )
     .option('--witness-image <image>', 'image with conntrack, bash and grep (default: kube-proxy’s)')
+    .option('--chart <chart>', 'the Helm chart that they are from: it is said which of its values to change')
+    .option('--values <file>', 'values for the chart, as for helm; may be given again', collect, [])
     .option('--dry-run', 'print every object that would be created, and create nothing')
     .action(async (command: string[], flags: WatchFlags) => {
       process.exitCode = await watchRun(requestOf(command, flags, process.argv.slice(2)));
@@ -116,6 +121,8 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
   const path = urlPath.optional().safeParse(flags.path);
   if (!path.success)
     throw new UsageError(`--path ${JSON.stringify(flags.path)}: it needs ${path.error.issues[0]?.message}.`);
+  if (flags.values.length > 0 && flags.chart === undefined)
+    throw new UsageError('--values: says something of a chart; name it with --chart.');
   const urls = urlsOf(flags.entry, flags.service);
   return {
     configuration,
@@ -140,6 +147,7 @@ function requestOf(command: readonly string[], flags: WatchFlags, args: readonly
     historyFile: flags.history,
     otlp: flags.otlp,
     dryRun: flags.dryRun === true,
+    chart: flags.chart === undefined ? undefined : chartOfFlags(flags.chart, flags.values),
     arguments: args,
   };
 }

@@ -37,6 +37,8 @@ const watchedServiceSchema = z.object({
       command: z.string(),
       /** What else to know before it is applied, a sentence. */
       note: z.string().optional(),
+      /** Values of its Helm chart that do the same, as far as it offers them: a file beside this one. */
+      values: z.string().optional(),
     })
     .optional(),
   /** Why what was measured does not say all, a sentence. */

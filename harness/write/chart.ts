@@ -5,22 +5,21 @@ import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { HelmSource } from '../config/schema.ts';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
-import { chartDefaults, renderChart } from '../deploy/sources/helm.ts';
+import { type ChartContext, chartDefaults, renderChart } from '../deploy/sources/helm.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
-import type { FieldPath } from '../model/yaml-path.ts';
 import { findValues } from './chart-values.ts';
 import { strategicPatch } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
-const valuesName = 'values-rollproof.yaml';
+export const valuesName = 'values-rollproof.yaml';
 const postRenderFolder = 'rollproof-post-render';
 
-interface ChartContext {
-  at(path: FieldPath): string;
-  readonly signal: AbortSignal;
+interface ChartPlanContext extends ChartContext {
   readonly workload: { readonly kind: string; readonly name: string; readonly container: string };
+  /** Where the files are to lie, and the command that takes them; undefined: beside the values that are given last. */
+  readonly into?: { readonly folder: string; readonly upgrade: string };
 }
 
 /** `read`: what the chart renders now. */
@@ -28,10 +27,11 @@ export async function chartPlan(
   source: HelmSource,
   read: readonly ReadManifest[],
   apply: Apply,
-  context: ChartContext,
+  context: ChartPlanContext,
 ): Promise<WritePlan> {
-  const folder = folderFor(source);
-  const { workload } = context;
+  const { workload, into } = context;
+  const folder = into?.folder ?? folderFor(source);
+  const upgrade = into?.upgrade ?? 'helm upgrade …';
   const after = apply(read.map(({ manifest }) => manifest));
   const wanted = after.find(
     ({ kind, metadata }) => kind === workload.kind && metadata.name === workload.name,
@@ -52,7 +52,7 @@ export async function chartPlan(
     const file = join(folder, valuesName);
     files.push(valuesFile(file, found.values));
     notes.push(
-      `Add it to the others: helm upgrade … --values ${file} (and in rollproof.yaml under target.helm.values).`,
+      `Add it to the others: ${upgrade} --values ${file}${into ? '' : ' (and in rollproof.yaml under target.helm.values)'}.`,
     );
   }
   const before = found.rendered.map(({ manifest }) => manifest);
@@ -68,7 +68,7 @@ export async function chartPlan(
     files.push(...postRender(join(folder, postRenderFolder), patches, added));
     const what = [...found.notOffered, ...added.map(objectName)].join(', ');
     notes.push(
-      `The chart offers no value for ${what}: a patch behind the rendering sets it. Helm 3: helm upgrade … --post-renderer ${join(folder, postRenderFolder, 'patch.sh')}`,
+      `The chart offers no value for ${what}: a patch behind the rendering sets it. Helm 3: ${upgrade} --post-renderer ${join(folder, postRenderFolder, 'patch.sh')}`,
     );
   }
   return {

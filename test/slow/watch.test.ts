@@ -14,6 +14,7 @@ import type { ClusterInfo } from '../../harness/model/journal.ts';
 import type { OwnPods } from '../../harness/model/own-pods.ts';
 import type { EpisodeResult, ExperimentResult, Results } from '../../harness/model/results.ts';
 import type { RunFacts } from '../../harness/model/run.ts';
+import { chartOfCommand } from '../../harness/run/watch/chart.ts';
 import {
   type Asking,
   cutServices,
@@ -383,7 +384,7 @@ test('what the live workload lacks is a patch for kubectl', () => {
     remedy?.command,
     'kubectl patch deployment web --namespace shop --type strategic --patch-file FILE',
   );
-  assert.is(remedy?.note, undefined);
+  assert.is(remedy?.keeper, undefined);
   assert.is(remedyOf(service, 'shop', 'v1.34.0'), undefined, 'an owner that is not known');
   const notes: [metadata: object, owner: string | undefined, said: RegExp][] = [
     [
@@ -392,7 +393,7 @@ test('what the live workload lacks is a patch for kubectl', () => {
         annotations: { 'meta.helm.sh/release-name': 'shop-web' },
       },
       undefined,
-      /^It belongs to Helm release shop-web of chart web-1\.2\.3: the next helm upgrade may undo .*`rollproof harden`/,
+      /^It belongs to Helm release shop-web of chart web-1\.2\.3: the next helm upgrade may undo a patch\.$/,
     ],
     [
       {
@@ -417,9 +418,32 @@ test('what the live workload lacks is a patch for kubectl', () => {
   for (const [metadata, owner, said] of notes) {
     const live = { ...deployment, metadata: { ...deployment.metadata, ...metadata } };
     const made = owner ? [{ apiVersion: 'v1', kind: owner, metadata: { name: 'web' } }] : [];
-    const { note } = remedyOf({ ...service, objects: [live, ...made] }, 'shop', 'v1.34.0') ?? {};
-    assert.match(note ?? '', said);
+    const { keeper } = remedyOf({ ...service, objects: [live, ...made] }, 'shop', 'v1.34.0') ?? {};
+    assert.match(keeper?.note ?? '', said);
   }
+});
+
+test('the chart of the helm command that is watched, with what it says of the rendering', () => {
+  const table: readonly (readonly [string, readonly [chart: string, args: readonly string[]] | undefined])[] =
+    [
+      ['helm upgrade web ./chart', ['./chart', []]],
+      [
+        'helm -n web upgrade --install web ./chart -n web --wait -f a.yaml --values=b.yaml --set x.y=1,z=2 --timeout 5m --version 1.2.3',
+        ['./chart', ['-f', 'a.yaml', '--values=b.yaml', '--set', 'x.y=1,z=2', '--version', '1.2.3']],
+      ],
+      ['/usr/bin/helm install web repo/web --set-string a=b', ['repo/web', ['--set-string', 'a=b']]],
+      ['helm upgrade other ./chart', undefined],
+      ['helm upgrade web', undefined],
+      ['helm upgrade web --wait ./chart', undefined],
+      ['helm rollback web 3', undefined],
+      ['kubectl apply -f web', undefined],
+      ['make upgrade web ./chart', undefined],
+    ];
+  for (const [line, said] of table) {
+    const found = chartOfCommand(line.split(' '), 'web');
+    assert.equal(found && [found.source.chart, found.args], said, line);
+  }
+  assert.is(chartOfCommand(['helm', 'upgrade', 'web', './chart'], undefined), undefined);
 });
 
 test('rights: in the namespace of the Services nothing may be changed', () => {

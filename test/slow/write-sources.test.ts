@@ -11,6 +11,8 @@ import { parse, parseAllDocuments } from 'yaml';
 import type { TargetConfiguration } from '../../harness/config/schema.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
+import { chartOfFlags, refuseWrongChart, valuesOf } from '../../harness/run/watch/chart.ts';
+import type { WatchedService } from '../../harness/run/watch/services.ts';
 import { applyVariant } from '../../harness/settings/index.ts';
 import { editInPlace } from '../../harness/write/in-place.ts';
 import { planSettings, writePlan } from '../../harness/write/index.ts';
@@ -209,6 +211,77 @@ test('a chart: values where its templates offer the fields, a patch behind the r
 });
 
 const chartSettings = settingsOf(['readinessProbe', 'preStop', 'surge'], 30);
+
+const watched = (name: string): WatchedService => ({
+  name: 'web',
+  uid: 'u1',
+  clusterIp: '10.0.0.9',
+  port: 80,
+  selector: { app: 'web' },
+  path: '/',
+  owners: [`Deployment ${name}`],
+  workload: `Deployment/${name}`,
+  serving: { container: 'app', port: 8080 },
+  objects: [
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: {} },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, annotations: { 'meta.helm.sh/release-name': 'shop' } },
+      spec: {},
+    },
+  ],
+});
+
+test('watch and a chart: the values that do the same, what they do not offer, and what is no chart of it', async () => {
+  const { signal } = new AbortController();
+  await inChart(chart(''), "if (args.includes('--broken')) throw new Error('no');", async (folder) => {
+    const out = join(dirname(folder), 'out');
+    const asked = {
+      namespace: 'shop',
+      kubernetesVersion: 'v1.34.0',
+      out,
+      limitMs: 60_000,
+      signal,
+    };
+    const given = chartOfFlags(folder, []);
+    await refuseWrongChart(given, [watched('web')], 'v1.34.0', signal);
+    const said = await valuesOf({ ...asked, given, service: watched('web') });
+    const file = join(out, 'helm-web', 'values-rollproof.yaml');
+    assert.is(said.values?.file, file);
+    assert.equal(parse(readFileSync(file, 'utf8')).web.lifecycleHooks, {
+      preStop: { sleep: { seconds: 5 } },
+    });
+    assert.match(
+      said.notes.join(' '),
+      `helm upgrade shop ${folder} --namespace shop --values ${file}`,
+      'the command is whole',
+    );
+    const other = await valuesOf({ ...asked, given, service: watched('api') });
+    assert.equal(other.notes, [
+      `Chart ${folder} renders no Deployment api as release shop; it renders Deployment web.`,
+    ]);
+    const broken = { ...given, args: ['--broken'] };
+    const cannot = await valuesOf({ ...asked, given: broken, service: watched('web') });
+    assert.match(cannot.notes.join(), /^Which values do the same cannot be said for Service web: --chart: /);
+    for (const [one, service, words] of [
+      [given, watched('api'), /it renders no Deployment api \(release shop\); it renders Deployment web\./],
+      [chartOfFlags(`${folder}-not`, []), watched('web'), /--chart: .*-not: there is no such chart/],
+      [
+        chartOfFlags(folder, ['/no/values.yaml']),
+        watched('web'),
+        /--values: \/no\/values\.yaml: there is no/,
+      ],
+      [broken, watched('web'), /--chart: .* cannot be rendered/],
+    ] as const) {
+      const error: unknown = await refuseWrongChart(one, [service], 'v1.34.0', signal).catch(
+        (reason: unknown) => reason,
+      );
+      assert.instance(error, UsageError);
+      assert.match(String(error), words);
+    }
+  });
+});
 
 const realChart = {
   'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.1.0\nkubeVersion: ">=1.30.0-0"\n',

@@ -7,9 +7,13 @@ import type { FieldPath } from '../../model/yaml-path.ts';
 import { type ReadManifest, readText } from '../read-manifests.ts';
 import { rendered } from './program.ts';
 
-interface ChartContext {
+export interface ChartContext {
   at(path: FieldPath): string;
   readonly signal: AbortSignal;
+  /** What messages call what was given; undefined: fields of the configuration. */
+  readonly named?: (field: 'chart' | 'values') => string;
+  /** More for `helm template`, before the values: as somebody's own helm command has it. */
+  readonly args?: readonly string[];
 }
 
 export async function renderChart(
@@ -18,15 +22,14 @@ export async function renderChart(
 ): Promise<ReadManifest[]> {
   for (const [index, file] of values.entries())
     if (!existsSync(file))
-      throw new UsageError(
-        `${context.at(['target', 'helm', 'values', index])}: target.helm.values[${index}]: ${file}: there is no such file.`,
-      );
+      throw new UsageError(`${fieldOf(context, 'values', index)}: ${file}: there is no such file.`);
   const text = await helm(
     chart,
     [
       'template',
       release ?? releaseOf(chart),
       chart,
+      ...(context.args ?? []),
       ...values.flatMap((file) => ['--values', file]),
       ...Object.entries(set).flatMap(([name, value]) => ['--set-string', `${name}=${value}`]),
       ...(version === undefined ? [] : ['--version', version]),
@@ -42,14 +45,20 @@ export const chartDefaults = ({ chart, version }: HelmSource, context: ChartCont
   helm(chart, ['show', 'values', chart, ...(version === undefined ? [] : ['--version', version])], context);
 
 function helm(chart: string, args: readonly string[], context: ChartContext): Promise<string> {
-  const field = `${context.at(['target', 'helm', 'chart'])}: target.helm.chart`;
+  const field = fieldOf(context, 'chart');
   if (/^[./]/.test(chart) && !existsSync(chart))
     throw new UsageError(`${field}: ${chart}: there is no such chart.`);
   return rendered({
     program: 'helm',
     args,
     what: `${field}: ${chart}`,
-    missing: `${context.at(['target', 'helm'])}: target.helm.chart: there is no "helm" on the PATH to render ${chart}. Install Helm, or render the chart and name the result under target.manifests.`,
+    missing: `${field}: there is no "helm" on the PATH to render ${chart}. Install Helm, or ${context.named ? `leave out ${context.named('chart')}` : 'render the chart and name the result under target.manifests'}.`,
     signal: context.signal,
   });
+}
+
+function fieldOf(context: ChartContext, field: 'chart' | 'values', index?: number): string {
+  if (context.named) return context.named(field);
+  const path = ['target', 'helm', field, ...(index === undefined ? [] : [index])];
+  return `${context.at(path)}: target.helm.${field}${index === undefined ? '' : `[${index}]`}`;
 }

@@ -2,34 +2,55 @@
 // leave on it. Pure.
 import type { Manifest } from '../../model/manifest.ts';
 
-/** A sentence with what to do instead; undefined: it has no such mark. `owner`: the object that made it. */
-export function keeperOf({ metadata }: Manifest, owner: Manifest | undefined): string | undefined {
-  const labels: Marks = metadata.labels ?? {};
-  const annotations: Marks = metadata.annotations ?? {};
+interface Keeper {
+  /** A sentence with what to do instead. */
+  readonly note: string;
+  /** It is Helm, whose chart may offer values. */
+  readonly isHelm?: true;
+}
+
+/** Undefined: it has no such mark. `owner`: the object that made it. */
+export function keeperOf(object: Manifest, owner: Manifest | undefined): Keeper | undefined {
+  const { labels = {}, annotations = {} }: Marked = object.metadata;
   const gitOps = argoApplication(labels, annotations) ?? fluxObject(labels);
   if (gitOps)
-    return `${gitOps} keeps it as its source says and may undo a patch at once: make the change in that source; \`rollproof harden\` with it as target writes it there (docs/harden.md).`;
-  const release = annotations['meta.helm.sh/release-name'];
-  if (release !== undefined || labels[MANAGED_BY] === 'Helm') {
-    const name = release ?? labels['app.kubernetes.io/instance'];
+    return {
+      note: `${gitOps} keeps it as its source says and may undo a patch at once: make the change in that source; \`rollproof harden\` with it as target writes it there (docs/harden.md).`,
+    };
+  if (annotations[RELEASE] !== undefined || labels['app.kubernetes.io/managed-by'] === 'Helm') {
     const chart = labels['helm.sh/chart'];
-    return `It belongs to Helm release ${name ?? '(unnamed)'}${chart === undefined ? '' : ` of chart ${chart}`}: ${HELM_UNDOES}`;
+    return {
+      note: `It belongs to Helm release ${helmRelease(object) ?? '(unnamed)'}${chart === undefined ? '' : ` of chart ${chart}`}: the next helm upgrade may undo a patch.`,
+      isHelm: true,
+    };
   }
   if (owner)
-    return `${owner.kind} ${owner.metadata.name} made it and may undo a patch: set it there, where ${owner.kind} has a field for it.`;
+    return {
+      note: `${owner.kind} ${owner.metadata.name} made it and may undo a patch: set it there, where ${owner.kind} has a field for it.`,
+    };
   return undefined;
 }
 
-/** Ends a sentence. Which values a chart offers is not to be seen from what it rendered. */
-const HELM_UNDOES =
-  'the next helm upgrade may undo a patch; `rollproof harden` with the chart as target finds the values that do the same (docs/harden.md).';
-
 /** Of a workload that somebody changes by helm and that has no mark of it. */
-export const changedByHelm = `T${HELM_UNDOES.slice(1)}`;
+export const changedByHelm: Keeper = { note: 'The next helm upgrade may undo a patch.', isHelm: true };
+
+/** Which values a chart offers is not to be seen from what it rendered. */
+export const howToValues =
+  'Watched with --chart CHART (and --values FILE, as for helm) it says which values do the same; `rollproof init CHART` and then `rollproof harden` find and measure them (docs/harden.md).';
+
+/** By Helm's own mark, else by the usual label of charts. */
+export function helmRelease({ metadata }: Manifest): string | undefined {
+  const { labels = {}, annotations = {} }: Marked = metadata;
+  return annotations[RELEASE] ?? labels['app.kubernetes.io/instance'];
+}
 
 type Marks = Readonly<Record<string, string | undefined>>;
+interface Marked {
+  readonly labels?: Marks;
+  readonly annotations?: Marks;
+}
 
-const MANAGED_BY = 'app.kubernetes.io/managed-by';
+const RELEASE = 'meta.helm.sh/release-name';
 
 /** The tracking id begins with the application's name: "shop:apps/Deployment:shop/web". */
 function argoApplication(labels: Marks, annotations: Marks): string | undefined {

@@ -1,7 +1,7 @@
 // The whole of `rollproof watch`, flags apart: looks at the Services, says what it will send, puts an agent beside them, and
 // measures what somebody else's change costs. From load to report everything is what `verify` does.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import { checkRights, contextProvider } from '../../cluster/context/provider.ts';
 import type { Configuration } from '../../config/load.ts';
@@ -29,10 +29,11 @@ import { onInterruptInOrder } from '../interrupt.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { newRunId, outputFolder, reproduceLine } from '../session.ts';
 import { toolVersion } from '../tool-version.ts';
+import { chartOfCommand, type GivenChart, refuseWrongChart, valuesOf } from './chart.ts';
 import { type WatchEnd, watchDriver } from './driver.ts';
 import { type EndedEpisode, Episodes } from './episodes.ts';
 import { keepChanges } from './keep.ts';
-import { changedByHelm } from './keeper.ts';
+import { changedByHelm, helmRelease, howToValues } from './keeper.ts';
 import { emulatedPods, placeWatch, watchObjects } from './objects.ts';
 import {
   type Asking,
@@ -65,6 +66,8 @@ interface WatchRequest {
   readonly historyFile: string | undefined;
   readonly otlp: string | undefined;
   readonly dryRun: boolean;
+  /** Of the workloads, where flags name it. */
+  readonly chart: GivenChart | undefined;
   readonly arguments: readonly string[];
 }
 
@@ -76,6 +79,8 @@ const PATIENCE_MS = 90_000;
 const PULL_MS = 500;
 const UNDO_LIMIT_MS = 90_000;
 const COMMAND_ENDS_MS = 5000;
+/** A chart is rendered some dozens of times, which takes seconds. */
+const CHART_LIMIT_MS = 90_000;
 
 export async function watchRun(request: WatchRequest): Promise<number> {
   const { configuration } = request;
@@ -115,11 +120,12 @@ export async function watchRun(request: WatchRequest): Promise<number> {
     return exitCode.interrupted;
   }
   if (!result.value) return exitCode.ok;
-  const own = await conclude(request, result.value, { out, progress, keeping });
+  const watched = await withRemedies(request, result.value, { out, progress, signal: interrupt.signal });
+  const own = await conclude(request, watched, { out, progress, keeping });
   return codeOf(
     request,
     combineExitCodes([own, troubles.length > 0 ? exitCode.faulted : exitCode.ok]),
-    result.value,
+    watched,
   );
 }
 
@@ -139,6 +145,8 @@ interface Watched {
   readonly loadMs: number;
   readonly stages: RunFacts['stages'];
   readonly watch: WatchRunFacts;
+  /** As they stood when it began, and what their workloads lack. */
+  readonly services: readonly { readonly service: WatchedService; readonly remedy: Remedy | undefined }[];
   readonly episodes: readonly EndedEpisode[];
   readonly outcome: ExperimentOutcome;
   readonly command: ThroughEnd | undefined;
@@ -187,6 +195,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
   const services = await Promise.all(
     request.services.map((service) => readService(during, namespace, service)),
   );
+  if (request.chart) await refuseWrongChart(request.chart, services, cluster.info.kubernetesVersion, signal);
   const runId = newRunId();
   const identity = {
     namespace: agentNamespace,
@@ -200,9 +209,10 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     process.stdout.write(dryRunText(request, services, all));
     return undefined;
   }
-  const remedies = new Map(
-    services.map((service) => [service.name, remedyOf(service, namespace, cluster.info.kubernetesVersion)]),
-  );
+  const lacking = services.map((service) => ({
+    service,
+    remedy: remedyOf(service, namespace, cluster.info.kubernetesVersion),
+  }));
   for (const line of announcement(request, services)) progress.note(line);
   const placed = await stage('Start the load agent and the control target', () =>
     life.run('start the load agent', () => placeWatch(kube, identity, objects, life)),
@@ -323,6 +333,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     episodes: episodes.ended,
     outcome,
     command: command?.end,
+    services: lacking,
     watch: {
       namespace,
       forMs: Math.round(loadMs),
@@ -335,7 +346,6 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
         scenario: watchScenario(name, asking, request.limitMs),
         owners: [...owners],
         totals: episodes.totalsOf(name),
-        ...keptRemedy(out, name, remedies.get(name), request.command),
         ...(trouble !== undefined && { trouble }),
       })),
     },
@@ -465,20 +475,47 @@ async function endOf({ kill, ended }: Through): Promise<void> {
   clearTimeout(timer);
 }
 
-/** In a file beside the reports, so that it can be applied as it is. */
-function keptRemedy(out: string, service: string, remedy: Remedy | undefined, around: readonly string[]) {
-  if (!remedy) return {};
-  const file = `patch-${service}.yaml`;
+/** What workloads lack, in files beside the reports, so that it can be applied as it is. */
+async function withRemedies(
+  request: WatchRequest,
+  watched: Watched,
+  around: Pick<Surroundings, 'out' | 'progress'> & { readonly signal: AbortSignal },
+): Promise<Watched> {
+  const remedies = new Map<string, Awaited<ReturnType<typeof keptRemedy>>>();
+  for (const { service, remedy } of watched.services)
+    if (remedy)
+      remedies.set(service.name, await keptRemedy(request, watched.cluster, { service, remedy }, around));
+  const services = watched.watch.services.map((facts) => {
+    const remedy = remedies.get(facts.name);
+    return remedy ? { ...facts, remedy } : facts;
+  });
+  return { ...watched, watch: { ...watched.watch, services } };
+}
+
+async function keptRemedy(
+  { namespace, command: around, chart }: WatchRequest,
+  { kubernetesVersion }: ClusterInfo,
+  { service, remedy }: { readonly service: WatchedService; readonly remedy: Remedy },
+  { out, progress, signal }: Pick<Surroundings, 'out' | 'progress'> & { readonly signal: AbortSignal },
+) {
+  const file = `patch-${service.name}.yaml`;
   writeFileSync(join(out, file), remedy.patch);
-  const { settings, command } = remedy;
-  const note = remedy.note ?? (basename(around[0] ?? '') === 'helm' ? changedByHelm : undefined);
+  const keeper = remedy.keeper ?? (basename(around[0] ?? '') === 'helm' ? changedByHelm : undefined);
+  const release = service.objects.map(helmRelease).find((one) => one !== undefined);
+  const given = chart ?? (keeper?.isHelm ? chartOfCommand(around, release) : undefined);
+  const said = given
+    ? await progress.stage(`Values of chart ${given.source.chart}`, () =>
+        valuesOf({ given, service, namespace, kubernetesVersion, out, limitMs: CHART_LIMIT_MS, signal }),
+      )
+    : { notes: keeper?.isHelm ? [howToValues] : [] };
+  if (said.values) progress.note(`${said.values.file}:\n${said.values.text.trimEnd()}`);
+  const note = [...(keeper ? [keeper.note] : []), ...said.notes].join(' ');
   return {
-    remedy: {
-      settings: [...settings],
-      file,
-      command: command.replace('FILE', file),
-      ...(note !== undefined && { note }),
-    },
+    settings: [...remedy.settings],
+    file,
+    command: remedy.command.replace('FILE', file),
+    ...(note !== '' && { note }),
+    ...(said.values && { values: relative(out, said.values.file) }),
   };
 }
 
