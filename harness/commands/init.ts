@@ -3,6 +3,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TargetConfiguration } from '../config/schema.ts';
+import { podTemplateOf } from '../deploy/definition.ts';
 import { findTargets, lookWithin, othersThatServe } from '../deploy/find-target.ts';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
 import { isChart, readSource } from '../deploy/sources/index.ts';
@@ -20,6 +21,7 @@ interface InitFlags {
   readonly deployment?: string;
   readonly statefulSet?: string;
   readonly daemonSet?: string;
+  readonly rollout?: string;
   readonly service?: string;
   readonly fromCluster?: boolean;
   readonly namespace?: string;
@@ -37,6 +39,7 @@ export function registerInit(program: Command): void {
     .option('--deployment <name>', 'the workload, where there are several')
     .option('--stateful-set <name>', 'the workload, a StatefulSet')
     .option('--daemon-set <name>', 'the workload, a DaemonSet')
+    .option('--rollout <name>', 'the workload, a Rollout of Argo')
     .option('--service <name>', 'the Service, where there are several')
     .option('--from-cluster', 'look at the cluster of the kubeconfig instead of a folder')
     .option('--namespace <name>', 'with --from-cluster: where the workload runs')
@@ -84,11 +87,15 @@ async function init(path: string, flags: InitFlags): Promise<ExitCode> {
   return exitCode.ok;
 }
 
-const named = ({ deployment, statefulSet, daemonSet }: InitFlags): Partial<TargetConfiguration> => ({
+const named = ({ deployment, statefulSet, daemonSet, rollout }: InitFlags): Partial<TargetConfiguration> => ({
   ...(deployment !== undefined && { deployment }),
   ...(statefulSet !== undefined && { statefulSet }),
   ...(daemonSet !== undefined && { daemonSet }),
+  ...(rollout !== undefined && { rollout }),
 });
+
+const kindsOfWorkloads = 'Deployment, StatefulSet, DaemonSet or Rollout';
+const flagsOfWorkloads = '--deployment, --stateful-set, --daemon-set or --rollout';
 
 const base = { path: '/', method: 'GET', headers: {} } as const;
 
@@ -102,8 +109,8 @@ async function targetIn(source: InitSource, flags: InitFlags): Promise<TargetCon
   if (only && !second) return { ...base, ...source.fields, [only.field]: only.name };
   throw new UsageError(
     only
-      ? `namespace ${source.fields.namespace ?? 'default'} has ${there.map(({ kind, name }) => `${kind} ${name}`).join(', ')}; say which one with --deployment, --stateful-set or --daemon-set.`
-      : `namespace ${source.fields.namespace ?? 'default'} has no Deployment, StatefulSet or DaemonSet; name another with --namespace.`,
+      ? `namespace ${source.fields.namespace ?? 'default'} has ${there.map(({ kind, name }) => `${kind} ${name}`).join(', ')}; say which one with ${flagsOfWorkloads}.`
+      : `namespace ${source.fields.namespace ?? 'default'} has no ${kindsOfWorkloads}; name another with --namespace.`,
   );
 }
 
@@ -160,11 +167,12 @@ function seenFrom(folder: string, source: InitSource): InitSource {
 
 function chosen(read: readonly ReadManifest[], flags: InitFlags, path: string): FoundTarget {
   const all = findTargets(read, flags.fromCluster ? 'Secret' : undefined);
-  const { deployment, statefulSet, daemonSet, service } = flags;
+  const { deployment, statefulSet, daemonSet, rollout, service } = flags;
   const wanted = [
     ['Deployment', deployment],
     ['StatefulSet', statefulSet],
     ['DaemonSet', daemonSet],
+    ['Rollout', rollout],
   ].filter(([, name]) => name !== undefined);
   const fit = all.filter(
     ({ kind, name }) => wanted.length === 0 || wanted.some(([k, n]) => k === kind && n === name),
@@ -173,14 +181,16 @@ function chosen(read: readonly ReadManifest[], flags: InitFlags, path: string): 
   const [only, second] = served.length > 0 ? served : fit;
   const list = (some: readonly FoundTarget[]) =>
     some.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'none';
-  const rollout = read.find(({ manifest }) => manifest.kind === 'Rollout');
-  if (!only && all.length === 0 && rollout)
+  const templateless = read.find(
+    ({ manifest }) => manifest.kind === 'Rollout' && podTemplateOf(manifest) === undefined,
+  );
+  if (!only && all.length === 0 && templateless)
     throw new UsageError(
-      `${rollout.at()}: Rollout ${rollout.manifest.metadata.name} is changed by the controller of Argo Rollouts, which rollproof does not drive. Test a Deployment of the same pod template.`,
+      `${templateless.at()}: Rollout ${templateless.manifest.metadata.name} has no pod template of its own (spec.template), and rollproof changes no other.`,
     );
   if (!only)
     throw new UsageError(
-      `${path}: no ${wanted.length === 0 ? 'Deployment, StatefulSet or DaemonSet' : wanted.map((one) => one.join(' ')).join(', ')} is there; there are ${list(all)}.`,
+      `${path}: no ${wanted.length === 0 ? kindsOfWorkloads : wanted.map((one) => one.join(' ')).join(', ')} is there; there are ${list(all)}.`,
     );
   const places = (served.length > 0 ? served : fit)
     .filter(({ kind, name }) => kind === only.kind && name === only.name)
@@ -191,7 +201,7 @@ function chosen(read: readonly ReadManifest[], flags: InitFlags, path: string): 
     );
   if (second)
     throw new UsageError(
-      `${path}: ${list(served.length > 0 ? served : fit)} fit; say which one with --deployment, --stateful-set or --daemon-set.`,
+      `${path}: ${list(served.length > 0 ? served : fit)} fit; say which one with ${flagsOfWorkloads}.`,
     );
   return service === undefined ? only : { ...only, service };
 }

@@ -82,7 +82,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
     },
     async (session) => {
       const { run, lackingImages } = session;
-      const reason = cannotRun(scenario, run.cluster, run.target.images, lackingImages);
+      const reason = cannotRun(scenario, run.cluster, run.target, lackingImages);
       if (reason) throw new FaultError(`tune: scenario ${scenario.id} cannot run here. ${reason}`);
       mkdirSync(out, { recursive: true });
       const { tuned, code, problems } = await tunePreStop(session, {

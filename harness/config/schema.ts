@@ -89,7 +89,9 @@ const targetSchema = z
     daemonSet: objectName.optional().describe('Name of the DaemonSet under test, instead of a Deployment.'),
     rollout: objectName
       .optional()
-      .describe('Name of the Argo Rollout under test: read, and refused by name.'),
+      .describe(
+        'Name of the Argo Rollout under test, instead of a Deployment; where its controller is, with cluster.kind: context.',
+      ),
     service: objectName
       .optional()
       .describe('Name of the Service that clients use. Default: the only one that selects the pods.'),
@@ -142,7 +144,7 @@ const targetSchema = z
     if (!workload)
       context.addIssue({
         code: 'custom',
-        message: 'needs "deployment" (or "statefulSet", "daemonSet"): the workload under test',
+        message: 'needs "deployment" (or "statefulSet", "daemonSet", "rollout"): the workload under test',
       });
     if (second)
       context.addIssue({

@@ -17,7 +17,7 @@ export function asIs(
   const substitutions: AppliedSubstitution[] = [];
   const kept: Manifest[] = [];
   for (const manifest of given) {
-    const fate = fateOf(manifest);
+    const fate = fateOf(manifest, workload);
     if (fate.is === 'created') kept.push(manifest);
     else
       substitutions.push({

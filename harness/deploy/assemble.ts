@@ -59,7 +59,8 @@ export function withScenario(
   ];
 }
 
-const hasReplicas = (kind: string): boolean => kind === 'Deployment' || kind === 'StatefulSet';
+const hasReplicas = (kind: string): boolean =>
+  kind === 'Deployment' || kind === 'StatefulSet' || kind === 'Rollout';
 
 /** Pods that the workload is to have, where its own object says the number. */
 export function podsWanted(manifests: readonly Manifest[], target: TargetDefinition): number {

@@ -5,6 +5,7 @@ import type { Kube } from '../kube/client.ts';
 import { createObjectClient } from '../kube/objects.ts';
 import type { RequestOptions } from '../kube/request-options.ts';
 import { untilDone, WaitError, waitFor } from '../kube/wait.ts';
+import { rolloutApiVersion } from '../model/argo-rollout.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest, managedBy } from '../model/manifest.ts';
 
@@ -30,6 +31,8 @@ const sweptPaths = [
   '/apis/batch/v1/namespaces/NS/jobs',
   '/apis/apps/v1/namespaces/NS/deployments',
   '/apis/apps/v1/namespaces/NS/daemonsets',
+  '/apis/apps/v1/namespaces/NS/statefulsets',
+  `/apis/${rolloutApiVersion}/namespaces/NS/rollouts`,
   '/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers',
   '/apis/policy/v1/namespaces/NS/poddisruptionbudgets',
   '/api/v1/namespaces/NS/services',

@@ -30,7 +30,7 @@ const fates: Readonly<Record<string, Fate>> = {
   Role: created,
   RoleBinding: created,
   ReplicationController: leftOut('it is an old kind of workload; name a Deployment'),
-  Rollout: leftOut('it needs the controller of Argo Rollouts'),
+  Rollout: leftOut('of Argo Rollouts, the one under test alone is created'),
   Job: once,
   CronJob: once,
   Namespace: leftOut('each experiment has a namespace of its own; labels of this one are not taken over'),
@@ -75,7 +75,12 @@ const fates: Readonly<Record<string, Fate>> = {
   Node: clusterWide,
 };
 
-export function fateOf({ kind, metadata }: Manifest): Fate {
+/** `workload`: kind and name of the one under test. */
+export function fateOf(
+  { kind, metadata }: Manifest,
+  workload: { readonly kind: string; readonly name: string },
+): Fate {
+  if (kind === 'Rollout' && kind === workload.kind && metadata.name === workload.name) return created;
   const hook = metadata.annotations?.['helm.sh/hook'];
   if (hook) return leftOut(`it is a hook of Helm (${hook})`);
   const argoHook = metadata.annotations?.['argocd.argoproj.io/hook'];

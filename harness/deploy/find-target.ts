@@ -11,7 +11,7 @@ import { gatesOf, isGenerated, refuseUnreachable, refuseWorkload } from './refus
 import { isChart } from './sources/index.ts';
 import { kustomizationIn } from './sources/kustomize.ts';
 
-const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
+const kinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'Rollout']);
 
 /** `unread`: a kind that was left aside on purpose, and is not missing. */
 export function findTargets(read: readonly ReadManifest[], unread?: 'Secret'): FoundTarget[] {
@@ -153,6 +153,11 @@ function refusedOf(
       (gate) =>
         `Its pods have the readiness gate "${gate}": on a cluster of rollproof's own nobody sets it, so run it where its controller is, with --cluster context.`,
     ),
+    ...(workload.kind === 'Rollout'
+      ? [
+          'It needs the CRD and the controller of Argo Rollouts: run it where they are, with --cluster context.',
+        ]
+      : []),
     ...refusals(() => refuseWorkload(placed(workload), manifests.map(placed))),
     ...(service && port !== undefined
       ? refusals(() => refuseUnreachable(placed(service), workload, port))

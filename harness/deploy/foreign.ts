@@ -32,8 +32,8 @@ export function asIsTarget(
   configured: TargetConfiguration,
   at: (path: FieldPath) => string,
 ): TargetDefinition {
-  const [kind, name, field] = workloadOf(configured);
-  refuseUntestable(read, { kind, name }, `${at(['target', field])}: target.${field}`);
+  const [kind, name] = workloadOf(configured);
+  refuseUntestable(read, { kind, name });
   const { manifests, substitutions } = asIs(
     read.map(({ manifest }) => manifest),
     { kind, name },

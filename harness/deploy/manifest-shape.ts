@@ -165,6 +165,38 @@ const shapes: Readonly<Record<string, z.ZodType>> = {
     ),
   }),
   DaemonSet: workload({ updateStrategy: maybe(strategy), revisionHistoryLimit: maybe(count) }),
+  // Of Argo Rollouts; the template may stand in another object (workloadRef).
+  Rollout: object.extend({
+    spec: z.looseObject({
+      selector: maybe(selector),
+      template: maybe(template),
+      replicas: maybe(count),
+      minReadySeconds: maybe(count),
+      paused: maybe(z.boolean()),
+      workloadRef: maybe(z.looseObject({ kind: maybe(text), name: maybe(text) })),
+      strategy: maybe(
+        z.looseObject({
+          canary: maybe(
+            z.looseObject({
+              maxSurge: maybe(countOrPercent),
+              maxUnavailable: maybe(countOrPercent),
+              stableService: maybe(text),
+              canaryService: maybe(text),
+              steps: maybe(z.array(z.looseObject({ pause: maybe(z.looseObject({})) }))),
+            }),
+          ),
+          blueGreen: maybe(
+            z.looseObject({
+              activeService: maybe(text),
+              previewService: maybe(text),
+              autoPromotionEnabled: maybe(z.boolean()),
+              autoPromotionSeconds: maybe(count),
+            }),
+          ),
+        }),
+      ),
+    }),
+  }),
   Job: object.extend({ spec: z.looseObject({ template }) }),
   Pod: object.extend({ spec: podSpec }),
   Service: object.extend({

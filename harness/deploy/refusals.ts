@@ -7,6 +7,7 @@ import { podTemplateOf } from './definition.ts';
 import { fateOf } from './fates.ts';
 import type { ReadManifest } from './read-manifests.ts';
 import { claimsOf, referencesOf } from './references.ts';
+import { rolloutProblems } from './rollout-problems.ts';
 
 interface WorkloadSpec {
   replicas?: number | null;
@@ -25,13 +26,11 @@ interface Strategy {
 }
 type Names = { readonly kind: string; readonly name: string };
 
-/** Throws UsageError with everything that is in the way, a line each. `where` names the configuration's field. */
-export function refuseUntestable(read: readonly ReadManifest[], workload: Names, where: string): void {
+/** Throws UsageError with everything that is in the way, a line each. */
+export function refuseUntestable(read: readonly ReadManifest[], workload: Names): void {
   const problems = read
-    .filter(({ manifest }) => fateOf(manifest).is === 'created' || isNamed(manifest, workload))
+    .filter(({ manifest }) => fateOf(manifest, workload).is === 'created' || isNamed(manifest, workload))
     .flatMap((one) => problemsOf(one, read, workload));
-  if (workload.kind === 'Rollout' && !read.some(({ manifest }) => isNamed(manifest, workload)))
-    problems.push(`${where}: the manifests have no Rollout "${workload.name}".`);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
 }
 
@@ -73,12 +72,7 @@ function changeProblems(
   const problems: string[] = [];
   const spec = (manifest.spec ?? {}) as WorkloadSpec;
   if (manifest.kind === 'Rollout')
-    problems.push(
-      say(
-        ['kind'],
-        'an Argo Rollout is changed by its own controller, which rollproof does not drive yet. What it does to connections can be tested with a Deployment of the same pod template.',
-      ),
-    );
+    problems.push(...rolloutProblems(manifest, read).map(({ path, sentence }) => say(path, sentence)));
   if (spec.updateStrategy?.type === 'OnDelete')
     problems.push(
       say(

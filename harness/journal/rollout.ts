@@ -1,5 +1,5 @@
 // The course of the rollout: pods, readiness and scale steps over time, and what they cost. All from watch events.
-import type { PodFacts, ReplicaSetFacts, WorkloadFacts } from '../model/facts.ts';
+import { isWorkloadFacts, type PodFacts, type ReplicaSetFacts, type WorkloadFacts } from '../model/facts.ts';
 import { rolloutComplete } from '../model/rollout.ts';
 import type { Clocks } from './clocks.ts';
 import { lastPart } from './endpoints.ts';
@@ -115,7 +115,9 @@ function completion(
 }
 
 const isComplete = ({ facts }: WorkloadState): boolean =>
-  rolloutComplete(facts) && (facts.kind === 'DaemonSet' || facts.replicas <= facts.specReplicas);
+  rolloutComplete(facts) &&
+  // A Rollout is promoted while its old pods wait for their scale-down.
+  (facts.kind === 'DaemonSet' || facts.kind === 'Rollout' || facts.replicas <= facts.specReplicas);
 
 /** When the last pod that had to go was gone. */
 function settlement(
@@ -169,7 +171,7 @@ function workloadStates(journal: Journal, clocks: Clocks): WorkloadState[] {
   const name = lastPart(journal.header.target.workload);
   const states: WorkloadState[] = [];
   for (const { facts, event, name: object, t, line } of journal.watches) {
-    if (facts.kind !== 'Deployment' && facts.kind !== 'DaemonSet' && facts.kind !== 'StatefulSet') continue;
+    if (!isWorkloadFacts(facts)) continue;
     if (object !== name || event === 'DELETED') continue;
     states.push({ atMs: clocks.fromHarness(t), line, facts });
   }

@@ -2,7 +2,7 @@
 // Service say together. From journals alone.
 import { factsOf } from '../journal/facts.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { Facts, WorkloadFacts } from '../model/facts.ts';
+import { type Facts, isWorkloadFacts, type WorkloadFacts } from '../model/facts.ts';
 import { linesOf } from '../model/line.ts';
 import type { EpisodeResult, ExperimentResult, WatchVerdict } from '../model/results.ts';
 import type { WatchedServiceFacts } from '../model/run.ts';
@@ -67,13 +67,11 @@ function settledAfter(journal: Journal, beganMs: number): number | null {
   const { clocks } = factsOf(journal);
   const last = journal.watches.findLast(
     ({ facts, event }) =>
-      event !== 'EXISTING' && (facts.kind === 'Pod' || facts.kind === 'EndpointSlice' || isWorkload(facts)),
+      event !== 'EXISTING' &&
+      (facts.kind === 'Pod' || facts.kind === 'EndpointSlice' || isWorkloadFacts(facts)),
   );
   return last ? Math.max(0, clocks.fromHarness(last.t) - beganMs) : null;
 }
-
-const isWorkload = (facts: Facts): facts is WorkloadFacts =>
-  facts.kind === 'Deployment' || facts.kind === 'StatefulSet' || facts.kind === 'DaemonSet';
 
 /** What of known owners and of what scales and moves them is another at the end than at the begin. */
 function changesIn({ watches }: Journal): string[] {
@@ -97,7 +95,7 @@ function changesIn({ watches }: Journal): string[] {
       return now.desired === before.desired
         ? []
         : [`${key} asked for ${now.desired} pods instead of ${before.desired}`];
-    if (!isWorkload(now) || !before || !isWorkload(before)) return [];
+    if (!isWorkloadFacts(now) || !before || !isWorkloadFacts(before)) return [];
     const parts = [
       ...(now.images.join() === before.images.join()
         ? []

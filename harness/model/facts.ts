@@ -125,13 +125,36 @@ const statefulSetFactsSchema = z.object({
   updateRevision: z.string().optional(),
 });
 export type StatefulSetFacts = z.infer<typeof statefulSetFactsSchema>;
+
+/** Of Argo Rollouts: its controller says by a phase how far it is. */
+const rolloutFactsSchema = z.object({
+  kind: z.literal('Rollout'),
+  ...workload,
+  specReplicas: count,
+  paused: z.boolean(),
+  /** Healthy, Progressing, Paused or Degraded; undefined: no controller has written its status. */
+  phase: z.string().optional(),
+  message: z.string().optional(),
+  replicas: count,
+  updated: count,
+  ready: count,
+  available: count,
+  /** Hash of the newest template, and of the one that is fully promoted. */
+  currentPodHash: z.string().optional(),
+  stableHash: z.string().optional(),
+  conditions: z.array(conditionFactsSchema),
+});
+export type RolloutFacts = z.infer<typeof rolloutFactsSchema>;
 /** What a rollout is read from. */
-export type WorkloadFacts = DeploymentFacts | DaemonSetFacts | StatefulSetFacts;
-const workloadKinds = ['Deployment', 'DaemonSet', 'StatefulSet'] as const;
+export type WorkloadFacts = DeploymentFacts | DaemonSetFacts | StatefulSetFacts | RolloutFacts;
+const workloadKinds = ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'] as const;
 type WorkloadKind = (typeof workloadKinds)[number];
 /** Of a target's kind; a Deployment for kinds that have no facts of their own. */
 export const factsKindOf = (kind: string): WorkloadKind =>
   workloadKinds.find((one) => one === kind) ?? 'Deployment';
+
+export const isWorkloadFacts = (facts: Facts): facts is WorkloadFacts =>
+  workloadKinds.some((kind) => kind === facts.kind);
 
 const autoscalerFactsSchema = z.object({
   kind: z.literal('HorizontalPodAutoscaler'),
@@ -172,6 +195,7 @@ export const factsSchema = z.discriminatedUnion('kind', [
   replicaSetFactsSchema,
   daemonSetFactsSchema,
   statefulSetFactsSchema,
+  rolloutFactsSchema,
   autoscalerFactsSchema,
   eventFactsSchema,
   nodeFactsSchema,

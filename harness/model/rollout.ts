@@ -1,5 +1,5 @@
 // When a rollout is complete or has failed, from facts alone.
-import type { DeploymentFacts, PodFacts, WorkloadFacts } from './facts.ts';
+import type { DeploymentFacts, PodFacts, RolloutFacts, WorkloadFacts } from './facts.ts';
 
 /** As `kubectl rollout status` decides it: the controller has seen the spec, and all pods are new and available. */
 export function rolloutComplete(workload: WorkloadFacts | undefined): boolean {
@@ -7,6 +7,7 @@ export function rolloutComplete(workload: WorkloadFacts | undefined): boolean {
   if (workload.kind === 'DaemonSet') {
     return workload.updated >= workload.desired && workload.available >= workload.desired;
   }
+  if (workload.kind === 'Rollout') return promoted(workload);
   // Below the partition pods keep the old revision; kubectl calls that complete.
   if (workload.kind === 'StatefulSet') {
     return (
@@ -22,6 +23,13 @@ export function rolloutComplete(workload: WorkloadFacts | undefined): boolean {
     workload.available >= workload.updated
   );
 }
+
+/**
+ * As the controller of Argo Rollouts says it: Healthy, and the newest template is the stable one. Old pods may run on
+ * for its scaleDownDelaySeconds. Source: utils/rollout/rolloututil.go.
+ */
+const promoted = ({ phase, currentPodHash, stableHash }: RolloutFacts): boolean =>
+  phase === 'Healthy' && currentPodHash !== undefined && currentPodHash === stableHash;
 
 /**
  * Complete, and every pod that is too many or terminating is gone. After scaling down a Deployment reads complete at
@@ -41,7 +49,7 @@ export function rolloutSettled(
   return running <= wanted;
 }
 
-export function progressDeadlineExceeded(deployment: DeploymentFacts | undefined): boolean {
+export function progressDeadlineExceeded(deployment: DeploymentFacts | RolloutFacts | undefined): boolean {
   return (
     deployment?.conditions.some((c) => c.type === 'Progressing' && c.reason === 'ProgressDeadlineExceeded') ??
     false

@@ -57,7 +57,7 @@ export function createLiveState(): LiveState {
   return live;
 
   function describe(): string {
-    const parts = [...live.all('Deployment'), ...live.all('StatefulSet')].map(
+    const parts = [...live.all('Deployment'), ...live.all('StatefulSet'), ...live.all('Rollout')].map(
       ([name, d]) =>
         `${d.kind.toLowerCase()} ${name} ${d.updated}/${d.specReplicas} updated, ${d.available} available, ${d.replicas} pods`,
     );

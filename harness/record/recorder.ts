@@ -1,6 +1,7 @@
 // Watches everything of one experiment's namespace into its journal, and keeps the present state for the steps.
 import { apiStatus } from '../kube/api-error.ts';
 import type { Kube } from '../kube/client.ts';
+import { rolloutApiVersion } from '../model/argo-rollout.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Facts, FactsKind } from '../model/facts.ts';
 import { label } from '../model/manifest.ts';
@@ -29,6 +30,7 @@ const watched: readonly Watched[] = [
   { kind: 'ReplicaSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/replicasets` },
   { kind: 'DaemonSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/daemonsets` },
   { kind: 'StatefulSet', path: (ns) => `/apis/apps/v1/namespaces/${ns}/statefulsets` },
+  { kind: 'Rollout', path: (ns) => `/apis/${rolloutApiVersion}/namespaces/${ns}/rollouts` },
   { kind: 'Pod', path: (ns) => `/api/v1/namespaces/${ns}/pods` },
   { kind: 'EndpointSlice', path: (ns) => `/apis/discovery.k8s.io/v1/namespaces/${ns}/endpointslices` },
   {
@@ -40,6 +42,9 @@ const watched: readonly Watched[] = [
   { kind: 'Node', path: () => '/api/v1/nodes' },
 ];
 
+/** Only where they are asked for. */
+const asked: ReadonlySet<FactsKind> = new Set(['StatefulSet', 'Rollout']);
+
 /** Others use the namespace, too: only what carries the run's label is recorded, and events about these names. */
 interface SharedNamespace {
   readonly runId: string;
@@ -47,8 +52,8 @@ interface SharedNamespace {
 }
 
 interface RecorderOptions {
-  /** Kind of the target: a StatefulSet is watched where it is one, so that nobody else needs the right to. */
-  readonly workload?: string;
+  /** Kinds of the targets: StatefulSets and Rollouts are watched where one is, so that nobody else needs the right to. */
+  readonly workloads?: readonly string[];
   readonly shared?: SharedNamespace | undefined;
   /** What is recorded of an object: its facts, with what is known beside them, or nothing. Default: all as they are. */
   readonly take?: (object: ApiObject, facts: Facts) => Facts | undefined;
@@ -61,7 +66,7 @@ export async function startRecorder(
   kube: Kube,
   namespace: string,
   journal: JournalWriter,
-  { workload = 'Deployment', shared, take = (_, facts) => facts, mayLack = ['Node'] }: RecorderOptions = {},
+  { workloads = [], shared, take = (_, facts) => facts, mayLack = ['Node'] }: RecorderOptions = {},
 ): Promise<Recorder> {
   const live = createLiveState();
   const faults: string[] = [];
@@ -75,7 +80,7 @@ export async function startRecorder(
   try {
     await Promise.all(
       watched
-        .filter(({ kind }) => kind !== 'StatefulSet' || workload === 'StatefulSet')
+        .filter(({ kind }) => !asked.has(kind) || workloads.includes(kind))
         .map(async ({ kind, path, query }) => {
           const watch = await startWatch(
             kube,

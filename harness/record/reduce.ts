@@ -1,5 +1,6 @@
 // Reduces Kubernetes objects to the facts that are recorded. Nothing else of an object reaches the journal, so
 // environment values, annotations of others and secrets cannot.
+import { rolloutHashLabel, rolloutRevision } from '../model/argo-rollout.ts';
 import type { Facts, FactsKind, PodFacts } from '../model/facts.ts';
 import { label } from '../model/manifest.ts';
 
@@ -46,8 +47,9 @@ function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
   };
   const owner = meta.ownerReferences?.find((reference) => reference.controller);
   // The name of a pod's revision: a ReplicaSet's, or a StatefulSet's and DaemonSet's.
-  const templateHash = meta.labels?.['pod-template-hash'] ?? meta.labels?.['controller-revision-hash'];
-  const revision = meta.annotations?.['deployment.kubernetes.io/revision'];
+  const templateHash = hashOf(meta.labels) ?? meta.labels?.['controller-revision-hash'];
+  const revision =
+    meta.annotations?.['deployment.kubernetes.io/revision'] ?? meta.annotations?.[rolloutRevision];
   switch (kind) {
     case 'Pod':
       return reducePod(object, role, owner);
@@ -115,6 +117,24 @@ function reduce(kind: FactsKind, object: ApiObject): Facts | undefined {
         available: status.availableReplicas ?? 0,
         currentRevision: status.currentRevision,
         updateRevision: status.updateRevision,
+      };
+    case 'Rollout':
+      return {
+        kind,
+        ...workload,
+        // A text there; a hash in versions before 1.0, which says nothing of the generation.
+        observedGeneration: observedOf(status.observedGeneration, meta.generation),
+        specReplicas: spec.replicas ?? 1,
+        paused: spec.paused === true,
+        phase: status.phase,
+        message: status.message,
+        replicas: status.replicas ?? 0,
+        updated: status.updatedReplicas ?? 0,
+        ready: status.readyReplicas ?? 0,
+        available: status.availableReplicas ?? 0,
+        currentPodHash: status.currentPodHash,
+        stableHash: status.stableRS,
+        conditions: reduceConditions(status.conditions),
       };
     case 'HorizontalPodAutoscaler': {
       const current = status.currentMetrics?.find((metric: ApiMetric) => metric?.resource?.name === 'cpu');
@@ -213,7 +233,7 @@ function reducePod(
     role,
     ownerKind: owner?.kind,
     owner: owner?.name,
-    templateHash: meta.labels?.['pod-template-hash'],
+    templateHash: hashOf(meta.labels),
     node: spec.nodeName,
     ip: status.podIP,
     phase: status.phase ?? 'Pending',
@@ -244,6 +264,16 @@ function reduceContainer(container: ApiContainerStatus): PodFacts['containers'][
     stopSignal: container.stopSignal,
     last: last && { reason: last.reason, exitCode: last.exitCode },
   };
+}
+
+/** Of the ReplicaSet's template, as its Deployment or Rollout calls it. */
+const hashOf = (labels: Record<string, string> | undefined): string | undefined =>
+  labels?.['pod-template-hash'] ?? labels?.[rolloutHashLabel];
+
+/** A hash of digits alone would be above every generation. */
+function observedOf(text: unknown, generation = 0): number | undefined {
+  const observed = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : undefined;
+  return observed !== undefined && observed <= generation ? observed : undefined;
 }
 
 const reduceConditions = (conditions: ApiCondition[] | undefined) =>

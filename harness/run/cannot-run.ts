@@ -1,5 +1,6 @@
 // What a cluster cannot run of somebody's manifests, said before it is brought up, all at once.
 import type { ClusterProvider } from '../cluster/provider.ts';
+import { rolloutNobodyRuns } from '../deploy/argo-rollouts.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import { gatesNobodySets } from '../deploy/refusals.ts';
 import { UsageError } from '../model/errors.ts';
@@ -20,7 +21,9 @@ export function refuseWhatCannotRun(
   );
   const problems = [
     ...(provider.cannotRun?.(target.manifests, [...imagesRun(target, scenarios), ...others]) ?? []),
-    ...(provider.kind === 'context' ? [] : gatesNobodySets(target.manifests)),
+    ...(provider.kind === 'context'
+      ? []
+      : [...gatesNobodySets(target.manifests), ...rolloutNobodyRuns(target)]),
   ];
   if (problems.length > 0)
     throw new UsageError(

@@ -193,7 +193,7 @@ function caseVariant({ cases }: Scenario, name: string): Variant | undefined {
 export function cannotRun(
   scenario: Scenario,
   cluster: RunningCluster,
-  images: Readonly<Record<string, string>>,
+  { images, workload }: Pick<TargetDefinition, 'images' | 'workload'>,
   /** Literal images that the cluster could not be given, with the reason. */
   lacking: ReadonlyMap<string, string>,
   /** The cluster answers for CPU use, or can be made to. */
@@ -206,6 +206,9 @@ export function cannotRun(
   const kind = info.kind as (typeof needs.clusters)[number];
   if (!needs.clusters.includes(kind))
     return `It runs on ${needs.clusters.join(', ')} only; this is ${info.kind}.`;
+  const patched = workload.kind === 'Rollout' && scenario.steps.find(patchesWorkload);
+  if (patched)
+    return `Its step ${patched.step} changes the workload in the form of a Deployment, and the target is a Rollout.`;
   if (needs.nodes > 1 && info.nodes.length === 0)
     return `It needs ${needs.nodes} nodes for the target, and the nodes of this cluster may not be listed.`;
   const drains = scenario.steps.some(({ step }) => step === 'drain-node');
@@ -232,6 +235,13 @@ export function cannotRun(
   }
   return undefined;
 }
+
+/** Its patch is one of apps/v1: no other kind is named. */
+const patchesWorkload = (step: Scenario['steps'][number]): boolean =>
+  step.step === 'expect-refusal' ||
+  step.step === 'twin' ||
+  (step.step === 'patch' && step.kind === undefined) ||
+  step.step === 'apply';
 
 const drainRights = ['patch nodes', 'create pods/eviction'];
 

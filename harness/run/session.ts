@@ -4,6 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { createAuthority } from '../../emulator/index.ts';
 import type { CreateOptions, RunningCluster } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
+import { refuseWithoutController } from '../deploy/argo-rollouts.ts';
 import { builtInTarget } from '../deploy/built-in.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { definitionsIn, hasGatewayApi, installGatewayApi } from '../deploy/entries/gateway-api.ts';
@@ -132,6 +133,7 @@ async function openSession<T>(
   if (crossCheck?.how === 'none') progress.note(crossCheck.why);
   const kube = await connectKube(cluster.kubeconfig());
   life.defer('close the connections to the API server', () => kube.close());
+  if (foreign && cluster.info.kind === 'context') await refuseWithoutController(kube, foreign);
   if (cluster.info.kind === 'kind' && request.scenarios.some((scenario) => scenario.needs.metrics)) {
     let remove = async () => {};
     life.defer('remove metrics-server', () => remove());

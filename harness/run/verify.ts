@@ -156,14 +156,7 @@ async function execute(
     !selection.scenarios.some(({ entries }) => entries?.some(({ kind }) => kind === 'gateway')) ||
     (await hasGatewayApi(run.kube));
   const notRun = selection.scenarios.flatMap((scenario) => {
-    const reason = cannotRun(
-      scenario,
-      run.cluster,
-      run.target.images,
-      session.lackingImages,
-      metrics,
-      gatewayApi,
-    );
+    const reason = cannotRun(scenario, run.cluster, run.target, session.lackingImages, metrics, gatewayApi);
     return reason ? [{ scenario, reason }] : [];
   });
   const runnable = selection.keys.filter((key) =>

@@ -7,7 +7,7 @@ export const connectionAge: Setting = {
   title: 'connections have an age',
   why: 'A client of gRPC or WebSocket stays on the pod that it found first: pods that come later get nothing. A connection that the server ends in order after a while is opened again, and goes anywhere.',
   changes: 'app',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => switchOn(manifests, context, context.appSwitches?.connectionAge),
   takeAway: (manifests, context) => switchOff(manifests, context, context.appSwitches?.connectionAge),

@@ -15,7 +15,7 @@ export const gracePeriod: Setting = {
   title: 'terminationGracePeriodSeconds that fits',
   why: 'The grace period counts from the deletion, preStop included: what preStop takes is missing for the shutdown, and at its end the process is killed with its requests in flight.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => ({
     manifests: patchWorkload(manifests, context, (workload, container) => {

@@ -10,7 +10,7 @@ export const gracefulShutdown: Setting = {
   title: 'graceful shutdown in the app',
   why: 'Kept-alive connections stay pinned to a pod until its process ends, whatever the routing says. The app has to answer with "Connection: close" until each client has reconnected, then stop.',
   changes: 'app',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => switchOn(manifests, context, context.gracefulEnv),
   takeAway: (manifests, context) => switchOff(manifests, context, context.gracefulEnv),

@@ -12,7 +12,7 @@ export const grpcProbe: Setting = {
   title: 'readinessProbe of type grpc',
   why: 'An app that speaks gRPC alone has no path to ask: the kubelet calls the standard health service (grpc.health.v1.Health/Check) itself, and routes to the pod only when it answers SERVING. A TCP probe would take an open port for an app that can serve.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: ['readinessProbe'],
   apply: (manifests, context) => {
     const serving = servingContainer(findWorkload(manifests, context), context);

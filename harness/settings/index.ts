@@ -62,6 +62,8 @@ function without(
 function notFor(setting: string, kind: string): string {
   if (kind === 'StatefulSet' && (setting === 'surge' || setting === 'noSurge'))
     return 'a StatefulSet replaces its pods in place, one after the other: there is no surge';
+  if (kind === 'Rollout' && (setting === 'surge' || setting === 'noSurge'))
+    return 'how many pods of a Rollout come and go at a time is said by its canary steps or by blueGreen';
   return `does not apply to a ${kind}`;
 }
 

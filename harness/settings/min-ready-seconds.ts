@@ -11,7 +11,7 @@ export const minReadySeconds: Setting = {
   title: 'minReadySeconds',
   why: 'Slows a rollout down to a pace at which a version that becomes ready and then crashes is noticed before it has replaced every pod. It does not hold back traffic: a ready pod is routed to at once.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = findWorkload(manifests, context).spec.minReadySeconds ?? 0;

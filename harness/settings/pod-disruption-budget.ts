@@ -9,7 +9,7 @@ export const podDisruptionBudget: Setting = {
   title: 'PodDisruptionBudget',
   why: 'Draining a node evicts all of its pods at once unless a budget says how many may be missing. Rollouts and scaling do not ask it.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'StatefulSet'],
+  appliesTo: ['Deployment', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => {
     const workload = findWorkload(manifests, context);

@@ -10,7 +10,7 @@ export const preStop: Setting = {
   title: 'preStop sleep',
   why: 'Deleting a pod and taking it out of the routing happen at the same time: an app that stops at SIGTERM is still routed to for a second or more. Sleeping first closes that gap for new connections.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = readPreStop(

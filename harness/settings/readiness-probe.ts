@@ -7,7 +7,7 @@ export const readinessProbe: Setting = {
   title: 'readinessProbe',
   why: 'Without it a pod counts as ready when its process has started: the Service routes to it before it listens, and connections are refused.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: ['grpcProbe'],
   apply: (manifests, context) => {
     // A probe of the author's knows the app better than ours does.

@@ -10,7 +10,7 @@ export const startupProbe: Setting = {
   title: 'startupProbe',
   why: 'Holds back liveness and readiness probes until the app has started once, so that a slow start is neither killed nor waited for longer than it takes.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => {
     if (servingContainer(findWorkload(manifests, context), context).startupProbe)

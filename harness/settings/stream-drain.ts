@@ -7,7 +7,7 @@ export const streamDrain: Setting = {
   title: 'open streams are ended in order',
   why: 'A stream lives as long as its pod, so every rollout ends it. An app that says so (GOAWAY, then waits; close 1001; the end of the events) lets its clients come back without a loss; one that just ends cuts them.',
   changes: 'app',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet'],
+  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => switchOn(manifests, context, context.appSwitches?.streamDrain),
   takeAway: (manifests, context) => switchOff(manifests, context, context.appSwitches?.streamDrain),

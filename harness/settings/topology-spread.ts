@@ -10,7 +10,7 @@ export const topologySpread: Setting = {
   title: 'topology spread over nodes',
   why: 'Keeps one node from carrying all pods. With matchLabelKeys each version is spread by itself; without it the old pods count too, and what is left after the rollout is uneven.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'StatefulSet'],
+  appliesTo: ['Deployment', 'StatefulSet', 'Rollout'],
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = findWorkload(manifests, context).spec.template.spec.topologySpreadConstraints ?? [];

@@ -19,7 +19,7 @@ export interface PodSpecDraft extends Fields {
   affinity?: Fields | null;
   hostNetwork?: boolean | null;
 }
-/** What settings read and write of a Deployment, DaemonSet or StatefulSet; every other field is kept as it is. */
+/** What settings read and write of a Deployment, DaemonSet, StatefulSet or Rollout; every other field is kept as it is. */
 export interface WorkloadDraft extends Manifest {
   spec: Fields & {
     replicas?: number | null;

@@ -1,6 +1,7 @@
 // What a step gets to do its work: the API, the target's names, and the experiment's present state.
 import type { Kube } from '../kube/client.ts';
 import type { Kubectl } from '../kube/kubectl.ts';
+import { rolloutApiVersion } from '../model/argo-rollout.ts';
 import { factsKindOf, type WorkloadFacts } from '../model/facts.ts';
 import type { LineId } from '../model/line.ts';
 import type { Manifest } from '../model/manifest.ts';
@@ -50,8 +51,14 @@ export function workloadFacts(context: StepContext): WorkloadFacts | undefined {
 /** API path of the workload. */
 export function workloadPath({ namespace, workload }: StepContext, subresource = ''): string {
   const plural = `${factsKindOf(workload.kind).toLowerCase()}s`;
-  return `/apis/apps/v1/namespaces/${namespace}/${plural}/${workload.name}${subresource}`;
+  return `/apis/${workloadApiOf(workload)}/namespaces/${namespace}/${plural}/${workload.name}${subresource}`;
 }
+
+/** apiVersion of the workload. */
+export const workloadApiOf = (workload: { readonly kind: string }): string =>
+  isRollout(workload) ? rolloutApiVersion : 'apps/v1';
+
+export const isRollout = ({ kind }: { readonly kind: string }): boolean => kind === 'Rollout';
 
 export const strategicMerge = 'application/strategic-merge-patch+json';
 export const mergePatch = 'application/merge-patch+json';

@@ -1,6 +1,7 @@
 // Objects by hand: a patch, an apply, the target's workload itself, fields as the API server has them, and requests that
 // it must refuse.
 import { apiMessage, apiStatus } from '../kube/api-error.ts';
+import { rolloutApiVersion } from '../model/argo-rollout.ts';
 import { FaultError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { StepContext, StepDetail, StepRunner } from './context.ts';
@@ -20,10 +21,11 @@ const pathOf: Readonly<Record<string, string>> = {
   PodDisruptionBudget: '/apis/policy/v1/namespaces/NS/poddisruptionbudgets',
   Ingress: '/apis/networking.k8s.io/v1/namespaces/NS/ingresses',
   HTTPRoute: '/apis/gateway.networking.k8s.io/v1/namespaces/NS/httproutes',
+  Rollout: `/apis/${rolloutApiVersion}/namespaces/NS/rollouts`,
 };
 
 /** Kinds that come with CRDs: the API server has no strategic merge for them. */
-const custom: ReadonlySet<string> = new Set(['HTTPRoute']);
+const custom: ReadonlySet<string> = new Set(['HTTPRoute', 'Rollout']);
 
 export const patchObject: StepRunner<'patch'> = async (step, context) => {
   const path = objectPath(context, step.kind, step.name);

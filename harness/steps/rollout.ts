@@ -1,9 +1,13 @@
 // pause, resume, restart, undo and history as `kubectl rollout` does them.
 import { isDeepStrictEqual } from 'node:util';
+import { rolloutHashLabel, rolloutRevision } from '../model/argo-rollout.ts';
 import { FaultError } from '../model/errors.ts';
 import { rolloutSettled } from '../model/rollout.ts';
+import { isWithin, restartRollout } from './argo-rollout.ts';
 import {
+  isRollout,
   jsonPatch,
+  mergePatch,
   type StepContext,
   type StepRunner,
   strategicMerge,
@@ -26,7 +30,7 @@ interface Revisioned {
 }
 
 export const pause: StepRunner<'pause'> = async (_step, context) => {
-  if (context.workload.kind !== 'Deployment')
+  if (!hasReplicaSets(context))
     throw new FaultError(`pausing is not supported: a ${context.workload.kind} has no rollout that pauses.`);
   await patch(context, { spec: { paused: true } });
   return {};
@@ -48,6 +52,7 @@ export const restart: StepRunner<'restart'> = async ({ of: what = 'target' }, gi
       : given;
   const before = workloadFacts(context)?.generation ?? 0;
   const restartedAt = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  if (isRollout(context.workload)) return restartRollout(context, restartedAt);
   await patch(context, {
     spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': restartedAt } } } },
   });
@@ -70,9 +75,10 @@ export const restart: StepRunner<'restart'> = async ({ of: what = 'target' }, gi
  * change-cause among them); the revision then gets the highest number.
  */
 export const rollback: StepRunner<'rollback'> = async (step, context) => {
-  if (context.workload.kind !== 'Deployment') return rollbackByControllerRevision(step, context);
+  if (!hasReplicaSets(context)) return rollbackByControllerRevision(step, context);
   const { deployment, owned } = await readRevisions(context);
-  if (deployment.spec.paused) {
+  const rollout = isRollout(context.workload);
+  if (deployment.spec.paused && !rollout) {
     throw new FaultError(
       "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
     );
@@ -85,19 +91,32 @@ export const rollback: StepRunner<'rollback'> = async (step, context) => {
     throw new FaultError(
       step.toRevision
         ? `unable to find specified revision ${step.toRevision} in history; there are ${numbered.map((one) => one.revision).join(', ')}`
-        : `no rollout history found for deployment "${context.workload.name}"`,
+        : rollout
+          ? `no revision found for rollout "${context.workload.name}"`
+          : `no rollout history found for deployment "${context.workload.name}"`,
     );
   }
   const template = structuredClone(chosen.set.spec.template);
-  if (template.metadata?.labels) delete template.metadata.labels['pod-template-hash'];
+  const hash = rollout ? rolloutHashLabel : 'pod-template-hash';
+  if (template.metadata?.labels) delete template.metadata.labels[hash];
   const revisions = { fromRevision: numbered[0]?.revision, toRevision: chosen.revision };
-  if (isDeepStrictEqual(template, deployment.spec.template)) return { ...revisions, skipped: true };
+  const same = rollout ? isWithin : isDeepStrictEqual;
+  if (same(deployment.spec.template, template)) return { ...revisions, skipped: true };
   await context.kube.json('PATCH', workloadPath(context), {
     contentType: jsonPatch,
     query: kubectl,
     body: [
       { op: 'replace', path: '/spec/template', value: template },
-      { op: 'replace', path: '/metadata/annotations', value: annotationsAfterUndo(deployment, chosen.set) },
+      // The plugin of Argo Rollouts leaves them as they are.
+      ...(rollout
+        ? []
+        : [
+            {
+              op: 'replace',
+              path: '/metadata/annotations',
+              value: annotationsAfterUndo(deployment, chosen.set),
+            },
+          ]),
     ],
   });
   return revisions;
@@ -170,7 +189,7 @@ export const history: StepRunner<'history'> = async (step, context) => ({
 export async function revisionsOf(
   context: StepContext,
 ): Promise<{ readonly revision: number; readonly changeCause: string | undefined }[]> {
-  if (context.workload.kind !== 'Deployment') {
+  if (!hasReplicaSets(context)) {
     const revisions = await readControllerRevisions(context);
     return revisions
       .map(({ revision }) => ({ revision, changeCause: undefined }))
@@ -188,7 +207,7 @@ export async function revisionsOf(
 async function patch(context: StepContext, body: unknown): Promise<void> {
   await context.kube.json('PATCH', workloadPath(context), {
     query: kubectlRollout,
-    contentType: strategicMerge,
+    contentType: isRollout(context.workload) ? mergePatch : strategicMerge,
     body,
   });
 }
@@ -205,4 +224,9 @@ async function readRevisions(context: StepContext): Promise<{ deployment: Revisi
   return { deployment, owned };
 }
 
-const revisionOf = (set: Revisioned): number => Number(set.metadata.annotations?.[revisionAnnotation] ?? 0);
+/** Its revisions are ReplicaSets; those of other kinds are ControllerRevisions. */
+const hasReplicaSets = ({ workload }: StepContext): boolean =>
+  workload.kind === 'Deployment' || isRollout(workload);
+
+const revisionOf = ({ metadata: { annotations } }: Revisioned): number =>
+  Number(annotations?.[revisionAnnotation] ?? annotations?.[rolloutRevision] ?? 0);

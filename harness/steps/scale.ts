@@ -1,7 +1,7 @@
 // Number of replicas, as `kubectl scale` sets it (merge patch on /scale), and the autoscaler as `kubectl autoscale`
 // creates it.
 import { label, managedBy } from '../model/manifest.ts';
-import { mergePatch, type StepRunner, workloadPath } from './context.ts';
+import { mergePatch, type StepRunner, workloadApiOf, workloadPath } from './context.ts';
 
 export const scale: StepRunner<'scale'> = async (step, context) => {
   await context.kube.json('PATCH', workloadPath(context, '/scale'), {
@@ -20,7 +20,7 @@ export const autoscale: StepRunner<'autoscale'> = async (step, context) => {
       kind: 'HorizontalPodAutoscaler',
       metadata: { name: workload.name, labels: { [label.managedBy]: managedBy } },
       spec: {
-        scaleTargetRef: { apiVersion: 'apps/v1', kind: workload.kind, name: workload.name },
+        scaleTargetRef: { apiVersion: workloadApiOf(workload), kind: workload.kind, name: workload.name },
         minReplicas: step.min,
         maxReplicas: step.max,
         metrics: [

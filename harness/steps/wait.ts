@@ -1,6 +1,6 @@
 // Waits: for the rollout, for its failure, for numbers of pods, for time. Each has a limit.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DeploymentFacts } from '../model/facts.ts';
+import type { DeploymentFacts, RolloutFacts } from '../model/facts.ts';
 import { progressDeadlineExceeded, rolloutComplete, rolloutSettled } from '../model/rollout.ts';
 import { type StepContext, type StepRunner, workloadFacts } from './context.ts';
 
@@ -24,7 +24,7 @@ export const wait: StepRunner<'wait'> = async (step, context) => {
       break;
     case 'failed-rollout':
       await until(`the rollout of ${context.workload.name} to exceed its progress deadline`, () =>
-        progressDeadlineExceeded(workloadFacts(context) as DeploymentFacts | undefined),
+        progressDeadlineExceeded(workloadFacts(context) as DeploymentFacts | RolloutFacts | undefined),
       );
       break;
     case 'ready':

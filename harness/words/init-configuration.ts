@@ -15,6 +15,7 @@ const fieldOf: Readonly<Record<string, string>> = {
   Deployment: 'deployment',
   StatefulSet: 'statefulSet',
   DaemonSet: 'daemonSet',
+  Rollout: 'rollout',
 };
 
 export function configurationText({ fields }: InitSource, found: FoundTarget): string {
@@ -46,6 +47,9 @@ export function configurationText({ fields }: InitSource, found: FoundTarget): s
     'gate:',
     '  maxLost: {new: 0, kept: 0}',
     '',
+    ...(found.kind === 'Rollout'
+      ? ['# Where the controller of Argo Rollouts is.', 'cluster: {kind: context}', '']
+      : []),
     '# For the embedded cluster, which runs no containers: the local command that stands for each image.',
     '# images:',
     ...found.images.map((image) => `#   ${value(image)}: {command: [node, server.js]}`),

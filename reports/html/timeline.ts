@@ -461,6 +461,7 @@ class PodCollector {
         break;
       case 'Deployment':
       case 'StatefulSet':
+      case 'Rollout':
         if (facts.role !== undefined && facts.role !== 'target') return;
         this.#count(atMs, this.#readyNow, facts.specReplicas);
         break;

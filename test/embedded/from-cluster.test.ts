@@ -120,16 +120,18 @@ test('it is copied with what it needs, loaded, and no file tells its Secret', ()
     );
   }));
 
-test('init names what it does not drive', () =>
+test('init finds a Rollout, and says where it can be tested', () =>
   inTemporaryFolder(async (folder) => {
     const file = join(folder, 'web.yaml');
     writeFileSync(
       file,
       'apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, image: w}]}}}\n',
     );
-    const { code, stderr } = await rollproof(['init', folder, '--out', join(folder, 'rollproof.yaml')]);
-    assert.is(code, 4);
-    assert.match(stderr, /web\.yaml:1: Rollout web is changed by the controller of Argo Rollouts/);
+    const written = join(folder, 'rollproof.yaml');
+    const { code, stdout, stderr } = await rollproof(['init', folder, '--out', written]);
+    assert.is(code, 0, stderr);
+    assert.match(stdout, /Rollout web, .*\n.*needs the CRD and the controller of Argo Rollouts/);
+    assert.match(readFileSync(written, 'utf8'), /\n {2}rollout: web\n[\s\S]*\ncluster: \{kind: context\}\n/);
   }));
 
 test('init of a chart takes what helm prints, and writes paths that are there', () =>

@@ -153,7 +153,7 @@ test('what is wrong is named with line, column, field, what stands there and wha
     [
       'no workload',
       'target: {manifests: [a], service: web}\n',
-      'rollproof.yaml:1:9: target needs "deployment" (or "statefulSet", "daemonSet"): the workload under test.',
+      'rollproof.yaml:1:9: target needs "deployment" (or "statefulSet", "daemonSet", "rollout"): the workload under test.',
     ],
     [
       'two workloads',

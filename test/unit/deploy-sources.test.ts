@@ -245,12 +245,6 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       /needs ConfigMap "conf"[^\n]*\n[^\n]*needs Secret "s"[^\n]*\n[^\n]*needs ServiceAccount "robot"/,
     ],
     [
-      'Rollout',
-      both(workload('', '', 'Rollout').replace('apps/v1', 'argoproj.io/v1alpha1')),
-      /Rollout web: an Argo Rollout is changed by its own controller/,
-      '{manifests: [web.yaml], rollout: web}',
-    ],
-    [
       'none fits',
       both(workload()),
       /^rollproof\.yaml:1:\d+: target\.deployment: the manifests have no Deployment "other"; they have web\.$/,

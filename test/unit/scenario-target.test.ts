@@ -295,14 +295,15 @@ test('a literal image that cannot be had keeps a scenario from running, with the
   const [scenario] = choose(input).scenarios;
   if (!scenario) throw new Error('no scenario');
   assert.equal(literalImages([scenario]), ['shop:1']);
-  const images = { current: 'x', next: 'y' };
-  assert.is(cannotRun(scenario, cluster, images, new Map()), undefined);
+  const workload = { kind: 'Deployment', name: 'web', container: 'app' };
+  const target = { images: { current: 'x', next: 'y' }, workload };
+  assert.is(cannotRun(scenario, cluster, target, new Map()), undefined);
   assert.is(
-    cannotRun(scenario, cluster, images, new Map([['shop:1', 'Nobody has it.']])),
+    cannotRun(scenario, cluster, target, new Map([['shop:1', 'Nobody has it.']])),
     'It needs the image shop:1. Nobody has it.',
   );
   assert.match(
-    cannotRun(scenario, cluster, { current: 'x' }, new Map()) ?? '',
+    cannotRun(scenario, cluster, { images: { current: 'x' }, workload }, new Map()) ?? '',
     /needs the image "next" of the target/,
   );
 });

@@ -258,15 +258,13 @@ export function rightsNeeded(wanted: RightsWanted): readonly Right[] {
     const group = apiVersion.includes('/') ? (apiVersion.split('/', 1)[0] ?? '') : '';
     const resource = resourceOf(kind);
     // One may be the workload under test, which is changed and recorded.
-    const all =
-      kind === 'StatefulSet'
-        ? ['create', 'get', 'list', 'watch', 'patch', 'delete']
-        : ['create', 'get', 'delete'];
+    const changed = kind === 'StatefulSet' || kind === 'Rollout';
+    const all = changed ? ['create', 'get', 'list', 'watch', 'patch', 'delete'] : ['create', 'get', 'delete'];
     const verbs = all.filter((verb) => !has(group, resource, verb));
     if (verbs.length === 0) continue;
     brought.set(`${group}/${resource}`, {
       group,
-      resources: [resource, ...(kind === 'StatefulSet' ? ['statefulsets/scale'] : [])],
+      resources: [resource, ...(changed ? [`${resource}/scale`] : [])],
       verbs,
       why: `The target's manifests have a ${kind}.`,
     });

@@ -1,10 +1,13 @@
 // A workload as it runs on a cluster: read with its Service and what its pods mount, and stripped of what the cluster
 // wrote into it, so that it can be created again somewhere else.
 import type { TargetConfiguration } from '../../config/schema.ts';
+import { toApiError } from '../../kube/api-error.ts';
 import type { Kube } from '../../kube/client.ts';
+import { rolloutApiVersion, rolloutHashLabel } from '../../model/argo-rollout.ts';
 import { UsageError } from '../../model/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
+import { unknownRollouts } from '../argo-rollouts.ts';
 import { podTemplateOf } from '../definition.ts';
 import type { ReadManifest } from '../read-manifests.ts';
 import { claimsOf, type Reference, referencesOf } from '../references.ts';
@@ -27,7 +30,7 @@ const kinds: Readonly<Record<'deployment' | 'statefulSet' | 'daemonSet' | 'rollo
   deployment: { path: 'apis/apps/v1', kind: 'Deployment', apiVersion: 'apps/v1' },
   statefulSet: { path: 'apis/apps/v1', kind: 'StatefulSet', apiVersion: 'apps/v1' },
   daemonSet: { path: 'apis/apps/v1', kind: 'DaemonSet', apiVersion: 'apps/v1' },
-  rollout: { path: 'apis/argoproj.io/v1alpha1', kind: 'Rollout', apiVersion: 'argoproj.io/v1alpha1' },
+  rollout: { path: `apis/${rolloutApiVersion}`, kind: 'Rollout', apiVersion: rolloutApiVersion },
 };
 
 export async function readLive(
@@ -44,7 +47,9 @@ export async function readLive(
       const answer = await kube.raw('GET', path);
       const where = `${at(['target', field])}: target.${field}`;
       if (answer.status === 404)
-        throw new UsageError(`${where}: namespace ${namespace} of the cluster has no ${kind} "${name}".`);
+        throw new UsageError(
+          `${where}: ${(kind === 'Rollout' && (await unknownRollouts(kube))) || `namespace ${namespace} of the cluster has no ${kind} "${name}".`}`,
+        );
       if (answer.status !== 200)
         throw new UsageError(
           `${where}: ${kind} ${name} of namespace ${namespace} cannot be read: the API server answered ${answer.status}.`,
@@ -65,8 +70,7 @@ export async function readLive(
     add(workload);
     const list = await kube.json<{ items: Manifest[] }>('GET', `/api/v1/namespaces/${namespace}/services`);
     const labels = podTemplateOf(workload)?.metadata?.labels ?? {};
-    for (const service of list.items.filter((one) => selects(one, labels)))
-      add(strippedService({ ...service, apiVersion: 'v1', kind: 'Service' }));
+    for (const service of list.items.map(strippedService).filter((one) => selects(one, labels))) add(service);
     for (const { kind: needed, name: needs, optional } of [
       ...referencesOf(workload),
       ...claimsOf(workload),
@@ -99,12 +103,13 @@ export async function readNames(
   const kube = await connect();
   try {
     const lists = await Promise.all(
-      (['deployment', 'statefulSet', 'daemonSet'] as const).map(async (field) => {
+      (['deployment', 'statefulSet', 'daemonSet', 'rollout'] as const).map(async (field) => {
         const { kind, path } = kinds[field];
-        const { items } = await kube.json<{ items: Manifest[] }>(
-          'GET',
-          `/${path}/namespaces/${namespace}/${kind.toLowerCase()}s`,
-        );
+        const answer = await kube.raw('GET', `/${path}/namespaces/${namespace}/${kind.toLowerCase()}s`);
+        // Most clusters do not know the kind, and whoever may not list it names one.
+        if (field === 'rollout' && answer.status !== 200) return [];
+        if (answer.status !== 200) throw toApiError(answer);
+        const { items } = JSON.parse(answer.text) as { items: Manifest[] };
         return items.map(({ metadata }) => ({ field, kind, name: metadata.name }));
       }),
     );
@@ -124,7 +129,7 @@ const selects = (service: Manifest, labels: Readonly<Record<string, string>>): b
 
 /** What a controller or the API server writes, and names of people's tools. */
 const writtenAnnotations =
-  /^(deployment\.kubernetes\.io\/|pv\.kubernetes\.io\/|volume\.(beta\.)?kubernetes\.io\/|kubectl\.kubernetes\.io\/last-applied-configuration|deprecated\.daemonset|meta\.helm\.sh\/)/;
+  /^(deployment\.kubernetes\.io\/|rollout\.argoproj\.io\/|argo-rollouts\.argoproj\.io\/managed-by-rollouts$|pv\.kubernetes\.io\/|volume\.(beta\.)?kubernetes\.io\/|kubectl\.kubernetes\.io\/last-applied-configuration|deprecated\.daemonset|meta\.helm\.sh\/)/;
 
 export function stripped(object: Manifest): Manifest {
   const { status: _, ...rest } = structuredClone(object) as Manifest & { status?: unknown };
@@ -146,12 +151,16 @@ function withoutTokens({ secrets: _, imagePullSecrets: __, ...account }: Manifes
 }
 
 function strippedService(object: Manifest): Manifest {
-  const service = stripped(object);
+  const service = stripped({ ...object, apiVersion: 'v1', kind: 'Service' });
   const {
     clusterIPs: _,
     ipFamilies: __,
     ipFamilyPolicy: ___,
     ...spec
-  } = service.spec as Record<string, unknown>;
-  return { ...service, spec };
+  } = (service.spec ?? {}) as Record<string, unknown>;
+  const { selector } = spec as { selector?: Record<string, string> };
+  if (!selector || !(rolloutHashLabel in selector)) return { ...service, spec };
+  // The controller of Argo Rollouts points it at the pods of one template.
+  const { [rolloutHashLabel]: ____, ...own } = selector;
+  return { ...service, spec: { ...spec, selector: own } };
 }

@@ -83,7 +83,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
       tailMs: scenario.tailMs,
       record: () =>
         startRecorder(run.kube, prepared.identity.namespace, journal, {
-          workload: run.target.workload.kind,
+          workloads: [run.target.workload.kind],
           shared: prepared.shared,
         }),
       async beside() {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { agentCpuMillis } from '../../deploy/agent-cpu.ts';
 import { createObjects, daemonSetSize } from '../../deploy/apply.ts';
+import { rolloutTakenUp } from '../../deploy/argo-rollouts.ts';
 import {
   AGENT_IDLE_LIMIT_MS,
   agentPort,
@@ -132,6 +133,7 @@ export async function prepareExperiment(
       manifests.filter((manifest) => isWorkload(manifest, target)),
     );
     const { kind, name: workload } = target.workload;
+    if (kind === 'Rollout') await rolloutTakenUp(kube, identity.namespace, workload, signal);
     return ready(
       'target',
       kind === 'DaemonSet'

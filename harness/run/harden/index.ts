@@ -87,7 +87,7 @@ export async function hardenRun(request: HardenRequest): Promise<ExitCode> {
     },
     async (session) => {
       const { run, lackingImages } = session;
-      const reason = cannotRun(scenario, run.cluster, run.target.images, lackingImages);
+      const reason = cannotRun(scenario, run.cluster, run.target, lackingImages);
       if (reason) throw new FaultError(`harden: scenario ${scenario.id} cannot run here. ${reason}`);
       mkdirSync(out, { recursive: true });
       return new Hardening(request, session, scenario, out).run();

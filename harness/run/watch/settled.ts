@@ -5,6 +5,7 @@ import type {
   EndpointSliceFacts,
   Facts,
   PodFacts,
+  RolloutFacts,
   WorkloadFacts,
 } from '../../model/facts.ts';
 import { rolloutComplete } from '../../model/rollout.ts';
@@ -20,7 +21,7 @@ export function unsettled(objects: Objects, service: string): readonly string[] 
         ? [{ name: key.slice(key.indexOf('/') + 1), facts: facts as Extract<Facts, { kind: K }> }]
         : [],
     );
-  const workloads = [...of('Deployment'), ...of('StatefulSet'), ...of('DaemonSet')];
+  const workloads = [...of('Deployment'), ...of('StatefulSet'), ...of('DaemonSet'), ...of('Rollout')];
   return [
     ...of('Pod').flatMap(({ name, facts }) => ofPod(name, facts)),
     ...workloads.flatMap(({ name, facts }) => (isRolledOut(facts) ? [] : [ofWorkload(name, facts)])),
@@ -62,7 +63,7 @@ function isRolledOut(facts: WorkloadFacts): boolean {
 function ofWorkload(name: string, facts: WorkloadFacts): string {
   const { kind, updated, available } = facts;
   const wanted = kind === 'DaemonSet' ? facts.desired : facts.specReplicas;
-  const why = kind === 'Deployment' ? pausedOrStuck(facts) : '';
+  const why = kind === 'Deployment' ? pausedOrStuck(facts) : kind === 'Rollout' ? phaseOf(facts) : '';
   return `${kind} ${name} has ${updated} of ${wanted} pods of the newest revision, ${available} available${why}`;
 }
 
@@ -70,6 +71,12 @@ function pausedOrStuck({ paused, conditions }: DeploymentFacts): string {
   if (paused) return ', and it is paused';
   const stuck = conditions.some(({ reason }) => reason === 'ProgressDeadlineExceeded');
   return stuck ? ', and its progress deadline is over' : '';
+}
+
+/** ", Paused (CanaryPauseStep)". */
+function phaseOf({ phase, message }: RolloutFacts): string {
+  const why = message ? ` (${message})` : '';
+  return phase === undefined ? ', and no controller has written its status' : `, ${phase}${why}`;
 }
 
 /** A pod whose end is known keeps its endpoint for a moment. */

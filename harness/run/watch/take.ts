@@ -33,6 +33,7 @@ export function takeOf(
       case 'Deployment':
       case 'ReplicaSet':
       case 'StatefulSet':
+      case 'Rollout':
       case 'DaemonSet':
         return withServices(facts, behind((object.spec?.template?.metadata?.labels ?? {}) as Labels));
       case 'EndpointSlice':

@@ -8,6 +8,7 @@ import type { Configuration } from '../../config/load.ts';
 import { commandLine } from '../../exec/command.ts';
 import { startThrough, type Through, type ThroughEnd } from '../../exec/through.ts';
 import { connectKube } from '../../kube/client.ts';
+import { rolloutApiVersion } from '../../model/argo-rollout.ts';
 import { combineExitCodes, type ExitCode, exitCode, FaultError, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import { Lifetime } from '../../model/lifetime.ts';
@@ -287,9 +288,9 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
           pulling: { patienceMs: PATIENCE_MS, everyMs: PULL_MS },
           record: () =>
             startRecorder(kube, namespace, episodes, {
-              workload: 'StatefulSet',
+              workloads: ['StatefulSet', ...rolloutsBehind(services)],
               take: takeOf(services, podsOfSlices),
-              mayLack: ['Node', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Event'],
+              mayLack: ['Node', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Event', 'Rollout'],
             }),
           async beside() {
             await startWatchWitness({ placed, identity, own, plan, journal: episodes, life: measurement });
@@ -419,6 +420,14 @@ function progressText(
   const parts = Object.entries(lost).flatMap(([line, n]) => (n > 0 ? [`${line} ${n}`] : []));
   return `${doing}: ${(loadMs / 1000).toFixed(0)} s, lost ${parts.join(', ') || 'nothing'}`;
 }
+
+/** Argo's, where one owns the pods: whoever may not watch them has the pods and their ReplicaSets. */
+const rolloutsBehind = (services: readonly WatchedService[]): string[] =>
+  services.some(({ objects }) =>
+    objects.some(({ apiVersion, kind }) => kind === 'Rollout' && apiVersion === rolloutApiVersion),
+  )
+    ? ['Rollout']
+    : [];
 
 /** What will be sent, before the first request. */
 function announcement(
