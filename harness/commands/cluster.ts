@@ -1,5 +1,5 @@
 // `rollproof cluster up`: an embedded cluster in the foreground, for kubectl and for trying things out.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
@@ -90,9 +90,10 @@ async function up(flags: UpFlags): Promise<ExitCode> {
       `cluster up: port ${flags.port} is in use. Choose another with --port, or leave it out.`,
     );
   });
-  // A new file: the mode of one that is there already would stay.
-  rmSync(kubeconfigFile, { force: true });
-  writeFileSync(kubeconfigFile, cluster.kubeconfig, { mode: 0o600 });
+  // A new file, because the mode of one that is there already would stay; and there as a whole, for whoever waits for it.
+  const part = `${kubeconfigFile}.${process.pid}.part`;
+  writeFileSync(part, cluster.kubeconfig, { mode: 0o600 });
+  renameSync(part, kubeconfigFile);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   say(`Emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
   for (const note of cluster.facts.notes) say(`Note: ${note}`);

@@ -66,6 +66,8 @@ const CLOCK_SAMPLES = 15;
 const ORDER_LIMIT_MS = 20_000;
 /** Questions, and orders that may be given twice: a lost answer over the proxy is asked for again. */
 const AGAIN = { tries: 4, limitMs: 3_500 };
+/** How late a node may say that a container has ended: the kubelet looks once a second, a busy one less often. */
+const END_SHOWS_MS = 5000;
 const ONCE = { tries: 1, limitMs: ORDER_LIMIT_MS };
 
 /**
@@ -87,8 +89,10 @@ export function createAgentClient(
     { tries, limitMs } = method === 'GET' ? AGAIN : ONCE,
   ): Promise<T> {
     let last: unknown;
+    let triedAt = 0;
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) await sleep(Math.min(100 * attempt, 1000), undefined, { ...(signal && { signal }) });
+      triedAt = performance.now();
       try {
         const answer = await send(method, path, body, { timeoutMs: limitMs, signal });
         if (answer.status < 200 || answer.status > 299) throw refused(answer);
@@ -99,7 +103,8 @@ export function createAgentClient(
       }
       if (attempt < tries) continue;
       // What the agent itself says is wrong is the reason; only of one that says nothing its pod is asked.
-      const became = last instanceof AgentRefusal ? undefined : await explained();
+      const hangs = performance.now() - triedAt >= limitMs;
+      const became = last instanceof AgentRefusal ? undefined : await explained(hangs, signal);
       signal?.throwIfAborted();
       // An API server that restarts comes back: whoever may ask again does so until it counts as away.
       if (tries > 1 && became instanceof NoAnswerError && became.silentMs <= AWAY_AFTER_MS) continue;
@@ -110,8 +115,18 @@ export function createAgentClient(
     }
   }
 
-  /** In words, or why it cannot be told. */
-  const explained = (): Promise<unknown> => explain().catch((error: unknown) => error);
+  /**
+   * In words, or why it cannot be told. One that refuses has most likely ended; its node says so up to a few seconds later.
+   */
+  async function explained(hangs: boolean, signal: AbortSignal | undefined): Promise<unknown> {
+    const until = performance.now() + END_SHOWS_MS;
+    for (;;) {
+      const became: unknown = await explain().catch((error: unknown) => error);
+      const runs = typeof became === 'string' && became.startsWith(stillRuns);
+      if (hangs || !runs || performance.now() > until) return became;
+      await sleep(500, undefined, { ...(signal && { signal }) });
+    }
+  }
   return {
     name,
     prepare: (plan, signal) => ask(undefined, 'POST', '/prepare', signal, plan),

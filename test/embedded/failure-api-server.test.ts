@@ -189,8 +189,7 @@ async function playOn(row: ClusterRow, folder: string): Promise<Played> {
   writeFileSync(kubeconfig, cluster.kubeconfig.replace(String(cluster.port), String(relay.port)));
   const outcome = await play(row, folder, ['--cluster', 'context', '--kubeconfig', kubeconfig], () =>
     row.kill(relay, cluster),
-  );
-  await relay.cut().catch(() => {});
+  ).finally(() => relay.cut().catch(() => {}));
   if (row.alone) await until('no pod of the cluster', () => podProcesses(cluster.pid).length === 0, 20_000);
   const out = outOf(folder);
   return {

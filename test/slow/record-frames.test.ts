@@ -213,4 +213,19 @@ test('what became of an agent that does not answer is told instead of a socketâ€
   );
 });
 
+test('an agent that refuses while its node still calls it running is looked at again', async () => {
+  let looks = 0;
+  const client = createAgentClient(
+    'agent-0',
+    () => Promise.reject(new Error('connect ECONNREFUSED')),
+    async () => {
+      looks++;
+      return looks < 3 ? 'the load agent runs but does not answer.' : 'the load agent ended (exit code 137).';
+    },
+  );
+  const error: unknown = await client.fire(0).catch((reason: unknown) => reason);
+  assert.is((error as Error).message, 'Load agent agent-0: the load agent ended (exit code 137).');
+  assert.is((error as { ended?: boolean }).ended, true);
+});
+
 test.run();
