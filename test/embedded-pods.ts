@@ -75,7 +75,7 @@ export const eventsOf = (cluster: EmbeddedCluster, name = 'pod'): string[] =>
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 15_000,
+  limitMs = 45_000,
 ): Promise<T> {
   const endMs = performance.now() + limitMs;
   for (;;) {

@@ -270,8 +270,12 @@ test('environment: values, fields, config maps, references; the process sees its
   });
   await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
   const ip = podOf(cluster)?.status?.podIP;
-  const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
-  assert.equal(log.trim().split('\n'), [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
+  const lines = await until('three lines', async () => {
+    const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+    const said = log.trim().split('\n');
+    return said.length >= 3 && said;
+  });
+  assert.equal(lines, [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
 });
 
 test('what an image runs lies where it lies, also below /tmp; what the manifest adds is in the pod', async () => {
