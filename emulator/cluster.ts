@@ -332,6 +332,7 @@ function later(hooks: () => KubeletHooks | undefined): KubeletHooks {
     podProxy: (...args) => ready().podProxy(...args),
     podLogs: (...args) => ready().podLogs(...args),
     podExec: (...args) => ready().podExec(...args),
+    podConnect: async (...args) => ready().podConnect(...args),
     metrics: () => hooks()?.metrics() ?? { pods: [], nodes: [] },
   };
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { createAuthority } from '../emulator/api/auth/certificates.ts';
 import type { KubeletHooks } from '../emulator/api/hooks.ts';
 import { kubeconfigFor } from '../emulator/api/kubeconfig.ts';
@@ -50,7 +51,11 @@ export function findKubectl(): string | undefined {
   });
 }
 
-export async function startApi(hooks: Partial<KubeletHooks> = {}): Promise<ApiCluster> {
+/** `variables`: more in the environment of kubectl. */
+export async function startApi(
+  hooks: Partial<KubeletHooks> = {},
+  variables: Readonly<Record<string, string>> = {},
+): Promise<ApiCluster> {
   const registry = createRegistry({ now: Date.now, random: Math.random });
   const authority = createAuthority();
   const certificate = authority.issue({
@@ -70,6 +75,7 @@ export async function startApi(hooks: Partial<KubeletHooks> = {}): Promise<ApiCl
     HOME: folder,
     KUBECONFIG: join(folder, 'kubeconfig'),
     KUBECTL_KUBERC: 'false',
+    ...variables,
   };
   const all = (args: readonly string[]) => [`--cache-dir=${join(folder, 'cache')}`, ...args];
   return {
@@ -154,6 +160,11 @@ function testHooks(registry: ApiRegistry): KubeletHooks {
       streams.stdout.write(`${container}: ${command.join(' ')}\n`);
       for await (const chunk of streams.stdin ?? []) streams.stdout.write(`in: ${chunk}`);
       return command[0] === 'false' ? 3 : 0;
+    },
+    // What is sent comes back; port 1 refuses.
+    async podConnect(_namespace, _pod, port) {
+      if (port === 1) throw new Error('connect ECONNREFUSED');
+      return new PassThrough();
     },
     metrics: () => ({
       pods: registry.list('pods').map(({ metadata, spec }) => ({

@@ -1,6 +1,6 @@
 // What the API server cannot answer from its store and asks the kubelet for: logs, exec, the pod proxy, usage.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 
 /** Query of GET pods/NAME/log. */
 export interface LogOptions {
@@ -70,5 +70,7 @@ export interface KubeletHooks {
     command: string[],
     streams: ExecStreams,
   ): Promise<number>;
+  /** A connection to a port of a pod, of its network's. Rejects in words when there is none. */
+  podConnect(namespace: string, pod: string, port: number): Promise<Duplex>;
   metrics(): { pods: PodUsage[]; nodes: NodeUsage[] };
 }

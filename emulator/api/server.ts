@@ -7,10 +7,10 @@ import { admitRequest } from './auth/admission.ts';
 import type { Certificate } from './auth/certificates.ts';
 import type { KubeletHooks } from './hooks.ts';
 import type { ServerContext } from './http/context.ts';
-import { createExecServer } from './http/exec.ts';
 import { listenForBoth } from './http/listener.ts';
 import { sendError } from './http/responses.ts';
 import { route } from './http/route.ts';
+import { createUpgrades } from './http/upgrade.ts';
 import type { ApiRegistry } from './registry.ts';
 
 interface ApiServerOptions extends KubeletHooks {
@@ -46,14 +46,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!/^127\.|^localhost$|^::1$/.test(host)) {
         throw new Error(`the emulated API server is for this machine: listen on 127.0.0.0/8, not on ${host}`);
       }
-      const exec = createExecServer(context);
+      const upgrades = createUpgrades(context);
       const handle = (req: IncomingMessage, res: ServerResponse) => {
         respond(context, req, res).catch((error: unknown) => sendError(req, res, error));
       };
       const plain = createServer(handle);
       const secure = certificate && createSecureServer(certificate, handle);
       for (const server of secure ? [plain, secure] : [plain]) {
-        server.on('upgrade', (req, socket, head) => exec.upgrade(req, socket, head));
+        server.on('upgrade', (req, socket, head) => upgrades.upgrade(req, socket, head));
         // Clients keep their connections for long; a server that closes first would race with their next request.
         server.keepAliveTimeout = 600_000;
         server.requestTimeout = 0;
@@ -70,7 +70,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         token: access.adminToken,
         close: () =>
           new Promise<void>((resolve) => {
-            exec.close();
+            upgrades.close();
             listener.server.close(() => resolve());
             listener.closeAll();
           }),

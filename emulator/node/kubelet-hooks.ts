@@ -1,5 +1,6 @@
 // What the API server asks the kubelets for: logs, commands in containers, requests to a pod's port, usage.
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ExecStreams, KubeletHooks, LogOptions } from '../api/hooks.ts';
 import { StatusError } from '../api/types.ts';
@@ -44,6 +45,8 @@ export function kubeletHooks(kubelets: readonly Kubelet[], metrics: Metrics): Ku
       const wanted = port ?? worker.object.spec?.containers[0]?.ports?.[0]?.containerPort ?? 80;
       forward(worker, wanted, path, req, res);
     },
+
+    podConnect: (namespace, pod, port) => connectTo(workerOf(namespace, pod).runtime.reach(port)),
 
     metrics: () => metrics.read(),
   };
@@ -163,6 +166,23 @@ function forward(
   });
   res.once('close', () => onward.destroy());
   req.pipe(onward);
+}
+
+const CONNECT_LIMIT_MS = 10_000;
+
+/** Half-closed as the other side closes it. */
+function connectTo({ host, port }: Reached): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, allowHalfOpen: true });
+    const limit = setTimeout(() => socket.destroy(new Error('i/o timeout')), CONNECT_LIMIT_MS);
+    socket.once('error', reject);
+    socket.once('close', () => clearTimeout(limit));
+    socket.once('connect', () => {
+      clearTimeout(limit);
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
 }
 
 interface Reached {

@@ -1,4 +1,5 @@
 // The unmodified kubectl on the API server: what it prints and how it exits.
+import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { type ApiCluster, addNode, addPod, findKubectl, rollOut, startApi, until } from '../api-cluster.ts';
 import { suite } from '../suite.ts';
@@ -530,6 +531,38 @@ test('logs, exec, proxy, top', async () => {
   ]);
   const follow = cluster.startKubectl(['logs', '-f', 'p']);
   await until('followed lines', () => follow.output().includes('more 3'), follow.output);
+});
+
+test('exec as kubectl did it before WebSockets, port-forward as it does it to this day', async () => {
+  await using cluster = await startApi({}, { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' });
+  addNode(cluster.registry, 'node1');
+  addPod(cluster.registry, 'p', 'default', { app: 'web' });
+  await play(cluster, [
+    { args: 'exec p -v6 -- echo hello', has: ['app: echo hello\n', 'POST', '101 Switching Protocols'] },
+    { args: 'exec -i p -- cat', input: 'words'.repeat(20_000), has: [/in: (words){10}/, /words$/] },
+    { args: 'exec p -- false', code: 3, has: ['command terminated with exit code 3'] },
+    { args: 'exec p -c nope -- false', code: 1, has: ['container nope is not valid for pod p'] },
+    { args: 'attach p', code: 1, has: ['the emulated cluster has no attach over SPDY'] },
+  ]);
+  const forward = cluster.startKubectl(['port-forward', 'p', ':8080', ':1']);
+  const portTo = (remote: number) =>
+    new RegExp(`127\\.0\\.0\\.1:(\\d+) -> ${remote}`).exec(forward.output())?.[1];
+  await until('ports', () => portTo(8080) && portTo(1), forward.output);
+  const answers = await Promise.all(
+    ['one', 'two'].map(async (text) => {
+      const socket = connect({ port: Number(portTo(8080)), host: '127.0.0.1', allowHalfOpen: true });
+      socket.end(text);
+      return String(Buffer.concat(await socket.toArray()));
+    }),
+  );
+  assert.equal(answers, ['one', 'two']);
+  const refused = connect({ port: Number(portTo(1)), host: '127.0.0.1' });
+  await refused.resume().toArray();
+  await until(
+    'what went wrong',
+    () => forward.output().includes('to pod default/p: connect ECONNREFUSED'),
+    forward.output,
+  );
 });
 
 test('delete: background, foreground, grace, force, waiting', async () => {
