@@ -66,6 +66,9 @@ export interface WitnessRequest {
   readonly addresses: readonly string[];
   /** A line of `conntrack -E -o timestamp,id`, or "clock QUESTION SECONDS" in answer to a question. */
   readonly onLine: (line: string) => void;
+  /** Lines do not come for a while; and come again, with (`whole`) or without those that were due in between. */
+  readonly onBreak?: () => void;
+  readonly onResumed?: (whole: boolean) => void;
 }
 
 /** Runs until it is stopped; on its node. */

@@ -12,8 +12,14 @@ export interface WitnessReader {
   readonly hasClock: boolean;
   /** Writes what is known, and that it was read until now. */
   flush(): void;
+  /** Nothing comes for a while: until it does, nothing is said of that time. */
+  paused(): void;
+  /** `whole`: all that was due in between came, too. */
+  resumed(whole: boolean): void;
   /** What was read of the node cannot be whole any more. */
   broken(why: string): void;
+  /** Nothing is read any more. */
+  ended(): void;
 }
 
 interface Connection {
@@ -46,16 +52,18 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
   const open = new Map<string, Connection>();
   let dirty: Connection[] = [];
   let lost = false;
-  let said = false;
+  const said = new Set<string>();
   let gone = false;
+  let pausedAtT: number | undefined;
   let questions = 0;
   const asked = new Map<string, number>();
   /** Node time − harness time, ms; the best that is not old. */
   let clock: { readonly offsetMs: number; readonly errorMs: number; readonly atT: number } | undefined;
 
-  const note = (text: string) => {
-    if (!said) journal.write({ type: 'note', level: 'warning', text });
-    said = true;
+  /** The first of each kind. */
+  const note = (kind: 'pause' | 'rest', text: string) => {
+    if (!said.has(kind)) journal.write({ type: 'note', level: 'warning', text });
+    said.add(kind);
   };
   const mark = (connection: Connection) => {
     if (!connection.dirty) dirty.push(connection);
@@ -96,6 +104,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         if (/WARNING|conntrack v|^conntrack/.test(text)) {
           lost = true;
           note(
+            'rest',
             `Connection tracking on node ${node}: ${text.trim().slice(0, 200)}: some connections are not known.`,
           );
         }
@@ -149,7 +158,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     },
     flush() {
       // A record would say that it was read until then.
-      if (!clock || gone) return;
+      if (!clock || gone || pausedAtT !== undefined) return;
       const now = journal.nowMs();
       for (const [id, { beganT }] of open) {
         if (now - beganT < FORGET_MS) break;
@@ -160,11 +169,33 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
       dirty = [];
       lost = false;
     },
+    paused() {
+      pausedAtT ??= journal.nowMs();
+    },
+    resumed(whole) {
+      if (!whole && pausedAtT !== undefined) {
+        lost = true;
+        const span = `${(pausedAtT / 1000).toFixed(1)} to ${(journal.nowMs() / 1000).toFixed(1)} s`;
+        note(
+          'pause',
+          `Connection tracking on node ${node} was not read from ${span}: of that time it is not known which pods were asked.`,
+        );
+      }
+      pausedAtT = undefined;
+    },
+    ended() {
+      if (pausedAtT === undefined) this.flush();
+      else this.broken('could not be read to the end');
+    },
     broken(why) {
       lost = true;
+      pausedAtT = undefined;
       this.flush();
       gone = true;
-      note(`Connection tracking on node ${node} ${why}: from then on it is not known which pods were asked.`);
+      note(
+        'rest',
+        `Connection tracking on node ${node} ${why}: from then on it is not known which pods were asked.`,
+      );
     },
   };
 }

@@ -176,4 +176,40 @@ test('what has broken off says of no later moment that all of it is known', () =
   assert.is(notes().length, 1);
 });
 
+test('a pause: nothing is said of it until it is over, and then whether all of it is known', () => {
+  const { reader, at, event, witness, notes } = reading();
+  at(1000);
+  reader.flush();
+  reader.paused();
+  at(1500);
+  reader.flush();
+  assert.is(witness().length, 1, 'nobody knows what has been');
+  event(1200, '[NEW]', 2001, '10.244.1.1', 1);
+  at(1600);
+  reader.resumed(true);
+  reader.flush();
+  assert.equal([witness()[1]?.t, witness()[1]?.lost, witness()[1]?.connections.length], [1600, false, 1]);
+  reader.paused();
+  at(3000);
+  reader.resumed(false);
+  at(3500);
+  reader.flush();
+  at(4000);
+  reader.flush();
+  assert.equal(
+    witness()
+      .slice(2)
+      .map(({ t, lost }) => [t, lost]),
+    [
+      [3500, true],
+      [4000, false],
+    ],
+  );
+  reader.paused();
+  at(5000);
+  reader.ended();
+  assert.equal([witness().at(-1)?.t, witness().at(-1)?.lost], [5000, true]);
+  assert.match(JSON.stringify(notes()), /was not read from 1\.6 to 3\.0 s: .*could not be read to the end/);
+});
+
 test.run();

@@ -1,9 +1,11 @@
 // What a node's connection tracking is read by on a cluster of somebody's, and what keeps it from being read.
 import * as assert from 'uvu/assert';
+import { belongingsIn } from '../../harness/deploy/belongings.ts';
 import { witnessJob } from '../../harness/deploy/witness-pod.ts';
 import { ApiError } from '../../harness/kube/api-error.ts';
 import type { Kube } from '../../harness/kube/client.ts';
 import type { OwnPods } from '../../harness/model/own-pods.ts';
+import { follow } from '../../harness/run/experiment/followed-log.ts';
 import { witnessByPod } from '../../harness/run/experiment/witness-pod.ts';
 import { suite } from '../suite.ts';
 
@@ -72,8 +74,9 @@ function clusterOf({ proxies = {}, forbidden, refused, log = ['reading'] }: Clus
   return { kube, created, deleted };
 }
 
-const readBy = (cluster: Cluster, witness: { image?: string } = {}, node = 'n1') => {
-  const { kube, ...seen } = clusterOf(cluster);
+const readBy = (cluster: Cluster, witness: { image?: string } = {}, node = 'n1', through?: Kube) => {
+  const { kube: own, ...seen } = clusterOf(cluster);
+  const kube = through ?? own;
   const lines: string[] = [];
   const pods = {
     kube,
@@ -165,6 +168,110 @@ test('what keeps it from being read: one sentence, with what to do', async () =>
     assert.match(said, /Mend that, or leave out --witness/);
     assert.not.match(said, /cannot be read.*cannot be read/);
   }
+});
+
+const event = (seconds: number, id: number) => `[${seconds}.250000]\t    [NEW] tcp      6 120 id=${id}`;
+
+/** A log that breaks off after each of these; the API server fails so many questions in between. */
+function brokenLog(parts: readonly (readonly string[])[], { fails = 0, ends = false } = {}) {
+  const queries: Record<string, unknown>[] = [];
+  const seen: string[] = [];
+  let left = fails;
+  const kube = {
+    lines: (
+      _: string,
+      { query, signal }: { query: Record<string, unknown>; signal: AbortSignal },
+      line: (text: string) => void,
+    ) => {
+      queries.push(query);
+      const part = parts[queries.length - 1];
+      for (const one of part ?? []) line(one);
+      if (part && queries.length < parts.length + (ends ? 1 : 0))
+        return Promise.reject(new Error('the connection broke'));
+      return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+    raw: async () => {
+      if (left-- > 0) throw new Error('connect ECONNREFUSED');
+      return { status: 200, text: JSON.stringify({ status: { phase: ends ? 'Failed' : 'Running' } }) };
+    },
+  } as unknown as Kube;
+  const followed = follow({
+    kube,
+    namespace: 'shop',
+    pod: 'w',
+    from: 'reading',
+    breakLimitMs: 100,
+    request: {
+      onLine: (line) => void seen.push(line),
+      onBreak: () => void seen.push('broke off'),
+      onResumed: (whole) => void seen.push(whole ? 'whole' : 'cut'),
+    },
+  });
+  return { queries, seen, followed };
+}
+
+test('a log that breaks off is followed again: every line once, and what is missing is known', async () => {
+  const [a, b, c, d, e] = [event(100, 1), event(100, 2), event(101, 3), event(102, 4), event(103, 5)];
+  const { queries, seen, followed } = brokenLog([
+    ['starting', 'reading', a, b],
+    // From a moment before; it breaks off again before the last one comes.
+    [a],
+    [a, b, c, 'WARNING: buffer', d],
+    // The kubelet has cut it: the last one that was read is gone.
+    ['half a line', event(101, 3.5), e, event(104, 6)],
+  ]);
+  const log = await followed;
+  for (let i = 0; i < 200 && queries.length < 4; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(seen, [
+    ...[a, b, 'broke off', 'whole', c, 'WARNING: buffer', d],
+    ...['broke off', 'cut', e, event(104, 6)],
+  ]);
+  assert.equal(
+    queries.map(({ sinceTime }) => sinceTime),
+    [undefined, '1970-01-01T00:01:38Z', '1970-01-01T00:01:38Z', '1970-01-01T00:01:40Z'],
+  );
+  log.stop();
+  await log.ended;
+});
+
+test('a log that broke off: the end of its pod, and a limit', async () => {
+  const over = brokenLog([['reading', event(100, 1)]], { ends: true });
+  assert.is(await (await over.followed).ended, 'its pod ended');
+  const away = brokenLog([['reading', event(100, 1)], []], { fails: 1000 });
+  assert.match(await (await away.followed).ended, /Waited 0\.\d+ s for the API server .*ECONNREFUSED/);
+  assert.equal(
+    [over, away].map(({ seen }) => seen.at(-1)),
+    ['broke off', 'broke off'],
+  );
+});
+
+test('the Job belongs to the load agents’ Job: it goes when that does, whoever is left', async () => {
+  const created: { kind: string; metadata: { ownerReferences?: { name: string; uid: string }[] } }[] = [];
+  const base = {
+    json: async (method: string, path: string, options?: { body?: (typeof created)[number] }) => {
+      if (method === 'POST' && options?.body) created.push(options.body);
+      if (method === 'POST') return options?.body;
+      const resources = [{ name: 'jobs', kind: 'Job', namespaced: true }];
+      return { ...(await clusterOf({}).kube.json<object>('GET', path)), resources };
+    },
+    lines: clusterOf({}).kube.lines,
+    during: () => base,
+  } as unknown as Kube;
+  const belongings = belongingsIn(identity);
+  belongings.belongTo({
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'rollproof-agent', uid: 'u7' },
+  });
+  const { running } = readBy({}, { image: 'mine:1' }, 'n1', belongings.marking(base));
+  await running;
+  assert.equal(
+    created.map(({ kind, metadata }) => [
+      kind,
+      metadata.ownerReferences?.map(({ name, uid }) => [name, uid]),
+    ]),
+    [['Job', [['rollproof-agent', 'u7']]]],
+  );
 });
 
 test.run();

@@ -12,6 +12,7 @@ import { type Kube, podProxyPath } from '../../kube/client.ts';
 import { untilDone } from '../../kube/wait.ts';
 import { FaultError, messageOf } from '../../model/errors.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
+import { follow } from './followed-log.ts';
 
 interface WitnessPods {
   /** Marks what is created through it as the experiment's. */
@@ -27,7 +28,6 @@ interface WitnessPods {
 const READY_LIMIT_MS = 30_000;
 /** An image is there or is not, a policy allows it or does not. */
 const TROUBLE_LIMIT_MS = 5000;
-const READS_LIMIT_MS = 10_000;
 const CLOCK_LIMIT_MS = 2000;
 
 /** Throws FaultError: one sentence with the node, what keeps it from being read, and what to do. */
@@ -53,8 +53,9 @@ async function read(
   pods: WitnessPods,
   node: string,
   index: number,
-  { addresses, onLine }: WitnessRequest,
+  request: WitnessRequest,
 ): Promise<NodeWitness> {
+  const { addresses, onLine } = request;
   const { kube, identity, own, deadlineMs } = pods;
   const agent = pods.agents.find((one) => one.node === node);
   if (!agent) throw new FaultError('no load agent runs there, whose clock is needed');
@@ -68,15 +69,16 @@ async function read(
   });
   await createObjects(kube, [job]);
   const pod = await podOf(pods, node, index);
-  const log = await follow(kube, identity.namespace, pod, onLine);
+  const { namespace } = identity;
+  const log = await follow({ kube, namespace, pod, from: witnessReads, request });
   return {
     node,
     ended: log.ended,
-    ask: (question) => void askClock(kube, identity.namespace, agent.name, question, onLine),
+    ask: (question) => void askClock(kube, namespace, agent.name, question, onLine),
     async stop() {
       log.stop();
       // What is left of it goes with the experiment.
-      await kube.during(untilDone).raw('DELETE', `${jobsPath(identity.namespace)}/${job.metadata.name}`, {
+      await kube.during(untilDone).raw('DELETE', `${jobsPath(namespace)}/${job.metadata.name}`, {
         query: { propagationPolicy: 'Background' },
       });
     },
@@ -126,55 +128,6 @@ async function proxyImage(kube: Kube, node: string): Promise<string> {
   throw new FaultError(
     'no kube-proxy runs there as a pod of kube-system; name an image with conntrack, bash and grep by --witness-image, if Services are routed by iptables, nftables or IPVS',
   );
-}
-
-interface FollowedLog {
-  readonly ended: Promise<string>;
-  stop(): void;
-}
-
-/** Resolves when it says that it reads. */
-async function follow(
-  kube: Kube,
-  namespace: string,
-  pod: string,
-  onLine: (line: string) => void,
-): Promise<FollowedLog> {
-  const stopped = new AbortController();
-  let reads: () => void = () => {};
-  const reading = new Promise<undefined>((resolve) => {
-    reads = () => resolve(undefined);
-  });
-  const before: string[] = [];
-  let isReading = false;
-  const ended = kube
-    .lines(
-      `/api/v1/namespaces/${namespace}/pods/${pod}/log`,
-      { query: { follow: true }, signal: stopped.signal },
-      (line) => {
-        if (isReading) onLine(line);
-        else if (line === witnessReads) {
-          isReading = true;
-          reads();
-        } else before.push(line);
-      },
-    )
-    .then(
-      () => ['its pod ended', ...before].join(': '),
-      (error: unknown) => messageOf(error),
-    );
-  const limit = new Promise<string>((resolve) => {
-    setTimeout(
-      () => resolve(`its pod says nothing within ${READS_LIMIT_MS / 1000} s`),
-      READS_LIMIT_MS,
-    ).unref();
-  });
-  const why = await Promise.race([reading, ended, limit]);
-  if (why !== undefined) {
-    stopped.abort();
-    throw new FaultError(why);
-  }
-  return { ended, stop: () => stopped.abort() };
 }
 
 /** The agent shares the node's clock. One that does not answer is found out by who needs it. */

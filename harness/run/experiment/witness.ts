@@ -81,7 +81,12 @@ export async function startWitness({
       const reader = witnessReader(node, journal);
       let stop: () => Promise<void> = async () => {};
       life.defer(`stop reading connection tracking on ${node}`, () => stop());
-      const running = await read(node, index, { addresses, onLine: (line) => reader.line(line) });
+      const running = await read(node, index, {
+        addresses,
+        onLine: (line) => reader.line(line),
+        onBreak: () => reader.paused(),
+        onResumed: (whole) => reader.resumed(whole),
+      });
       if ('cannot' in running) {
         journal.write({ type: 'note', level: 'warning', text: `${running.cannot}.` });
         return;
@@ -95,7 +100,7 @@ export async function startWitness({
         ending = true;
         end();
         await running.stop();
-        reader.flush();
+        reader.ended();
       };
       await untilKnown(journal, reader, (question) => running.ask(question));
     }),
