@@ -17,6 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { ContainerConfigError, expandReferences, fieldOf, type PodFacts, resourceOf } from './environment.ts';
+import { type HostPlace, hostPlace, prepareHostPath } from './host-path.ts';
 import type { Mount } from './isolation/container-root.ts';
 import type { NodeContext } from './node-context.ts';
 import type { Container } from './probe.ts';
@@ -88,7 +89,13 @@ export class PodVolumes {
         source = join(source, within);
         if (!existsSync(source)) makeFolder(source);
       }
-      const written = !volume.emptyDir && !volume.persistentVolumeClaim;
+      const own = volume.hostPath && this.hostPlace(volume.hostPath.path).own;
+      if (own === false && !mount.readOnly) {
+        throw new VolumeError(
+          `hostPath ${volume.hostPath?.path} is there on this machine, so it is mounted with readOnly: true only`,
+        );
+      }
+      const written = !volume.emptyDir && !volume.persistentVolumeClaim && !own;
       return [
         {
           source,
@@ -137,16 +144,22 @@ export class PodVolumes {
   }
 
   private placeOf(volume: Volume, pod: Pod): string {
-    if (volume.hostPath) return volume.hostPath.path;
+    if (volume.hostPath) return this.hostPlace(volume.hostPath.path).path;
     if (volume.persistentVolumeClaim) return this.claimed(volume.persistentVolumeClaim.claimName, pod);
     return join(this.folder, volume.name);
+  }
+
+  private hostPlace(path: string): HostPlace {
+    return hostPlace(join(this.node.folder, 'nodes', this.node.name), path);
   }
 
   private prepareOne(volume: Volume, facts: PodFacts): void {
     const { pod } = facts;
     const place = this.placeOf(volume, pod);
     if (volume.hostPath) {
-      if (!existsSync(place)) throw new VolumeError(`hostPath type check failed: ${place} is not there`);
+      const { path, type } = volume.hostPath;
+      const problem = prepareHostPath(this.hostPlace(path), path, type);
+      if (problem !== undefined) throw new VolumeError(problem);
       return;
     }
     if (volume.emptyDir || volume.persistentVolumeClaim) {

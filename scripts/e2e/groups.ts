@@ -45,11 +45,6 @@ export const fastGroup: E2eGroup = {
 /** By a part of the test's name. */
 export const reasons: readonly (readonly [part: string, reason: string])[] = [
   ['fail health check node port', 'a Service of type LoadBalancer: refused by name, there is no cloud'],
-  ['pod failure policy', 'writes to a hostPath: paths of this machine are mounted read-only, on purpose'],
-  [
-    'sometimes fail and are locally restarted',
-    'its script is for a shell with `[[`: the pod’s /bin/sh is this machine’s (dash on Debian)',
-  ],
 ];
 
 export const reasonFor = (name: string): string | undefined =>

@@ -60,6 +60,8 @@ export async function findProgram(
 export function standIns(agnhost: string): Map<string, LocalImage> {
   const registry = 'registry.k8s.io/e2e-test-images';
   const consumer = join(here, 'resource-consumer.mjs');
+  // The images have BusyBox's shell, which knows more than POSIX asks for; so does bash.
+  const shell = existsSync('/bin/bash') ? { files: { '/bin/sh': '/bin/bash' } } : {};
   const web: LocalImage = { command: [process.execPath, join(here, 'web-server.mjs')] };
   return new Map<string, LocalImage>([
     // The image's own entrypoint; without arguments it pauses.
@@ -67,7 +69,7 @@ export function standIns(agnhost: string): Map<string, LocalImage> {
       `${registry}/agnhost:2.56`,
       {
         command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'],
-        files: { '/agnhost': agnhost },
+        files: { ...shell.files, '/agnhost': agnhost },
       },
     ],
     [
@@ -78,8 +80,8 @@ export function standIns(agnhost: string): Map<string, LocalImage> {
     [`${registry}/httpd:2.4.39-4`, web],
     [`${registry}/nginx:1.14-4`, web],
     [`${registry}/nginx:1.15-4`, web],
-    [`${registry}/busybox:1.37.0-1`, { command: ['/bin/sh'] }],
-    [`${registry}/busybox:1.36.1-1`, { command: ['/bin/sh'] }],
+    [`${registry}/busybox:1.37.0-1`, { command: ['/bin/sh'], ...shell }],
+    [`${registry}/busybox:1.36.1-1`, { command: ['/bin/sh'], ...shell }],
     ['registry.k8s.io/pause:3.10.1', { command: [agnhost, 'pause'] }],
   ]);
 }

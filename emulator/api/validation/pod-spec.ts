@@ -116,6 +116,9 @@ function validateVolumes(errors: FieldErrors, field: string, volumes: NonNullabl
     if (volume.configMap && !volume.configMap.name) errors.required(`${path}.configMap.name`);
     if (volume.secret && !volume.secret.secretName) errors.required(`${path}.secret.secretName`);
     if (volume.hostPath && !volume.hostPath.path) errors.required(`${path}.hostPath.path`);
+    if (volume.hostPath?.path?.split('/').includes('..')) {
+      errors.invalid(`${path}.hostPath.path`, volume.hostPath.path, "must not contain '..'");
+    }
     if (!volume.name) errors.required(`${path}.name`);
     else
       for (const problem of dns1123Label(volume.name)) errors.invalid(`${path}.name`, volume.name, problem);

@@ -1,5 +1,7 @@
 // What Kubernetes takes and the emulation cannot do: refused by name, never half obeyed.
+
 import type { Container, PodSpec } from '../defaults/pod.ts';
+import { isNodesOwn } from '../host-path.ts';
 import type { KubeObject } from '../objects.ts';
 import type { Autoscaler, CronJob, Pod, Service } from '../types.ts';
 import { createFieldErrors, type FieldErrors } from './field.ts';
@@ -123,10 +125,10 @@ function refusePod(
           `${field}.${name}.volumeMounts[${index}]`,
           `containers share this machine's file system, so nothing can be mounted at ${mount.mountPath}`,
         );
-      } else if (source?.hostPath && !mount.readOnly) {
+      } else if (source?.hostPath && !mount.readOnly && !isNodesOwn(source.hostPath.path)) {
         refuse(
           `${field}.${name}.volumeMounts[${index}]`,
-          `hostPath is this machine's own ${source.hostPath.path}, so it is mounted with readOnly: true only`,
+          `hostPath is this machine's own ${source.hostPath.path}, so it is mounted with readOnly: true only (what is below /tmp is the node's own and may be written)`,
         );
       }
     }
