@@ -53,6 +53,7 @@ export interface CheckedFinding extends Finding {
 export interface CheckReport {
   readonly findings: readonly CheckedFinding[];
   readonly problems: readonly ReadProblem[];
+  /** Those that are too long to hold a risk (a ConfigMap's data) are counted, and not read. */
   readonly objects: number;
   readonly workloads: number;
   /** Parts of workloads (kustomize patches), which cannot be judged alone. */
@@ -78,10 +79,12 @@ export function checkManifests(texts: readonly ManifestText[], options: CheckOpt
   const objects: SourceObject[] = [];
   const duplicates: DuplicateKey[] = [];
   const textOf = new Map<SourceDocument, ManifestText>();
+  let passedOver = 0;
   for (const own of texts) {
     if (own.found && !looksLikeManifest(own.text)) continue;
     const read = readDocuments(own.file, own.text, scopeOf(own.file, own.found === true));
     problems.push(...read.problems);
+    passedOver += read.passedOver;
     const all = objectsOf(read.documents);
     const patches = own.found === true || own.rendered !== undefined;
     const unreadable = new Map(all.flatMap((object) => problemOf(object, patches)));
@@ -119,7 +122,7 @@ export function checkManifests(texts: readonly ManifestText[], options: CheckOpt
       (a, b) => order.get(a.file)! - order.get(b.file)! || a.line - b.line || a.column - b.column,
     ),
     problems,
-    objects: objects.length,
+    objects: objects.length + passedOver,
     workloads: input.workloads.length,
     partial: objects.filter(isPartial).map(nameOf),
   };

@@ -69,6 +69,8 @@ export function readDocuments(
   readonly documents: readonly ReadDocument[];
   readonly problems: readonly ReadProblem[];
   readonly duplicates: readonly DuplicateKey[];
+  /** Objects that are there and were not parsed: long, and of a kind that can hold no risk. */
+  readonly passedOver: number;
 } {
   const refused = refusal(input);
   if (refused)
@@ -76,18 +78,22 @@ export function readDocuments(
       documents: [],
       problems: [{ file, line: 1, column: 1, sentence: refused }],
       duplicates: [],
+      passedOver: 0,
     };
   const documents: ReadDocument[] = [];
   const problems: ReadProblem[] = [];
   const duplicates: DuplicateKey[] = [];
+  let passedOver = 0;
   const all = pieces(input).flatMap(jsonPieces);
   if (all.length > COUNT_LIMIT) {
     const sentence = `has ${all.length} documents; at most ${COUNT_LIMIT} are read. Check its parts one by one.`;
-    return { documents: [], problems: [{ file, line: 1, column: 1, sentence }], duplicates: [] };
+    return { documents: [], problems: [{ file, line: 1, column: 1, sentence }], duplicates: [], passedOver };
   }
   for (const piece of all) {
-    if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text))
+    if (piece.text.length > LONG_DOCUMENT && longKinds.test(piece.text) && currentVersions.test(piece.text)) {
+      passedOver++;
       continue;
+    }
     const at = { file, line: piece.firstLine + 1, column: 1 };
     if (piece.text.length > DOCUMENT_LIMIT) {
       problems.push({
@@ -122,7 +128,7 @@ export function readDocuments(
       problems.push({ ...at, sentence: `cannot be expanded: ${reason}.` });
     }
   }
-  return { documents, problems, duplicates };
+  return { documents, problems, duplicates, passedOver };
 }
 
 interface Parsed {

@@ -78,7 +78,7 @@ export async function runCheck(
     );
   else if (report.workloads === 0 && report.objects > 0)
     problems.push(
-      `${names}: no workload was checked: the ${report.objects} object${report.objects === 1 ? '' : 's'} in it are none of Deployment, StatefulSet, DaemonSet, Rollout.`,
+      `${names}: no workload was checked: ${report.objects === 1 ? 'the object in it is' : `the ${report.objects} objects in it are`} none of Deployment, StatefulSet, DaemonSet, Rollout.`,
     );
   const hasError = report.findings.some((finding) => finding.severity === 'error');
   return {

@@ -54,13 +54,38 @@ export class CommandError extends FaultError {
   }
   /** What it gives as its error ("Error: …", on one line), where it says so; else its last words. */
   get reason(): string {
+    const logged = loggedError(this.lastLines);
+    if (logged !== undefined) return cut(logged.replace(/\.$/, ''));
     const at = this.lastLines.findLastIndex((line) => /^error: /i.test(line));
     const said = at === -1 ? [this.lastLine] : this.lastLines.slice(at).filter((line) => !hint.test(line));
-    return said
-      .join(' ')
-      .replace(/^error: /i, '')
-      .replace(/\.$/, '')
-      .slice(0, REASON_LENGTH);
+    return cut(
+      said
+        .join(' ')
+        .replace(/^error: /i, '')
+        .replace(/\.$/, ''),
+    );
+  }
+}
+
+const cut = (text: string): string =>
+  text.length > REASON_LENGTH ? `${text.slice(0, REASON_LENGTH)}…` : text;
+
+/** kubectl's log line `E1130 04:16:10.20 130 run.go:72] "command failed" err="…"`, or `err=<`, the text, and ` >`. */
+function loggedError(lines: readonly string[]): string | undefined {
+  const at = lines.findLastIndex((line) => /^[EF]\d{4} .*\] ".*" err=["<]/.test(line));
+  const [first, ...rest] = at === -1 ? [] : lines.slice(at);
+  if (first === undefined) return undefined;
+  const said = first.slice(first.indexOf(' err=') + ' err='.length);
+  const text = said.startsWith('<') ? rest.filter((line) => line.trim() !== '>').join(' ') : quoted(said);
+  return text.replaceAll(/\s+/g, ' ').trim();
+}
+
+/** As Go quotes it, which is JSON but for bytes that are no text. */
+function quoted(said: string): string {
+  try {
+    return String(JSON.parse(said));
+  } catch {
+    return said.replaceAll('"', '');
   }
 }
 

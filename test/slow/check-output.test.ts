@@ -456,7 +456,19 @@ test('no workload is never silence', async () => {
     const { code, problems, output } = await runCheck([join(folder, 'm.yaml')], options);
     assert.is(code, 0);
     assert.match(output, /nothing found \(1 object read, 0 workloads checked\)/);
-    assert.match(problems.join('\n'), /no workload was checked: the 1 object in it/);
+    assert.match(problems.join('\n'), /no workload was checked: the object in it is none of/);
+  });
+});
+
+test('an object that is too long to hold a risk is one all the same', async () => {
+  const long = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  page: "${'x'.repeat(300_000)}"\n`;
+  await inFolder({ 'm.yaml': long, 'warned.yaml': warned }, async (folder) => {
+    const { code, problems, output } = await runCheck([join(folder, 'm.yaml')], options);
+    assert.is(code, 0);
+    assert.match(problems.join('\n'), /no workload was checked: the object in it is none of Deployment/);
+    assert.match(output, /nothing found \(1 object read, 0 workloads checked\)/);
+    const both = await runCheck([join(folder, 'm.yaml'), join(folder, 'warned.yaml')], options);
+    assert.equal(both.problems, []);
   });
 });
 

@@ -261,6 +261,32 @@ test('a value that no field can have is refused wherever it stands, by the name 
   }
 });
 
+/** Each way to say where the workload is, and each kind of it. */
+const otherTargets: readonly unknown[] = [
+  { kustomize: 'k', statefulSet: 'web' },
+  {
+    helm: { chart: 'c', values: ['v.yaml'], set: { a: 'b' }, release: 'r', version: '1.0.0' },
+    daemonSet: 'web',
+  },
+  { from: 'cluster', namespace: 'shop', rollout: 'web' },
+];
+
+test('nor in a field of any other way to name a target', () => {
+  const never = [[[1]], { junk: [1] }, 'a\r\nb\0', -1e300, true, null];
+  for (const target of otherTargets) {
+    assert.is(load({ target }), undefined, 'without junk it is taken');
+    for (const path of pathsOf(target))
+      for (const value of never) {
+        const field = path.join('.');
+        // Any plain value is one that helm sets.
+        if (field === 'helm.set.a' && (typeof value === 'number' || typeof value === 'boolean')) continue;
+        const sentence = load({ target: withAt(target, path, value) });
+        assert.ok(sentence, `${field} = ${JSON.stringify(value)} was taken`);
+        assert.match(sentence, /^rollproof\.yaml:\d+:\d+: target/m, field);
+      }
+  }
+});
+
 test('random junk in any field of a manifest: taken, or sentences with file and line', () => {
   const scenario = { ...(scenarios[0]?.quick as Scenario), id: 'x' };
   const names = { deployment: 'web', service: 'web', method: 'GET', path: '/', headers: {} } as never;

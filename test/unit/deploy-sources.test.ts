@@ -289,6 +289,53 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       '{manifests: [web.yaml], deployment: web, health: {port: admin}}',
     ],
     [
+      'another Service',
+      both(workload()),
+      /^rollproof\.yaml:1:\d+: target\.service: the manifests have no Service "other"; they have web\.$/,
+      '{manifests: [web.yaml], deployment: web, service: other}',
+    ],
+    [
+      'a Service twice',
+      { 'web.yaml': yaml(workload(), service(), service()) },
+      /^rollproof\.yaml:1:\d+: target\.service: the manifests have 2 objects Service "web"; leave one of them\.$/,
+      '{manifests: [web.yaml], deployment: web, service: web}',
+    ],
+    [
+      'another port',
+      both(workload()),
+      /^rollproof\.yaml:1:\d+: target\.port: Service web has no port 81; it has 80\.$/,
+      '{manifests: [web.yaml], deployment: web, port: 81}',
+    ],
+    [
+      'two ports',
+      both(workload(), service().replace('{port: 80, ', '{name: admin, port: 81}, {name: http, port: 80, ')),
+      /^rollproof\.yaml:1:\d+: target\.port: Service web has ports admin, http; say which one\.$/,
+    ],
+    [
+      'another container',
+      both(workload()),
+      /^rollproof\.yaml:1:\d+: target\.container: Deployment web has no container "proxy"; it has app\.$/,
+      '{manifests: [web.yaml], deployment: web, container: proxy}',
+    ],
+    [
+      'an empty file',
+      { 'web.yaml': '# none\n' },
+      /^rollproof\.yaml:1:\d+: target\.deployment: the manifests have no Deployment "web"; they have none\.$/,
+    ],
+    ['no YAML', { 'web.yaml': 'a: [\n' }, /^\S*web\.yaml:2: not valid YAML: /],
+    [
+      'no folder of a kustomization',
+      {},
+      /^rollproof\.yaml:1:\d+: target\.kustomize: \S*k: there is no such folder\.$/,
+      '{kustomize: k, deployment: web}',
+    ],
+    [
+      'another version of a chart in a folder',
+      { 'chart/Chart.yaml': 'name: x\nversion: 1.0.0\n' },
+      /^rollproof\.yaml:1:\d+: target\.helm\.version: \S*chart is a folder with version 1\.0\.0 of the chart, not 2\.0\.0\./,
+      '{helm: {chart: chart, version: "2.0.0"}, deployment: web}',
+    ],
+    [
       'no kustomization',
       { 'k/web.yaml': workload() },
       /target\.kustomize: \S*k: has no kustomization\.yaml\.$/,
@@ -486,7 +533,7 @@ test(
     const broken = { 'k/kustomization.yaml': 'resources: [nope.yaml]\n' };
     assert.match(
       await refusal(broken, '{kustomize: k, deployment: web}'),
-      /k: the kustomization cannot be rendered: .*nope\.yaml/,
+      /^rollproof\.yaml:1:\d+: target\.kustomize: \S*k: the kustomization cannot be rendered: accumulating resources: .*nope\.yaml/,
     );
   },
   { skip: kubectl },

@@ -1,5 +1,6 @@
 // A chart, rendered as `helm install` would render it, without a cluster.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { HelmSource } from '../../config/schema.ts';
 import { UsageError } from '../../model/errors.ts';
 import { assumedMinor, releaseOf, renderedFor } from '../../model/rendering.ts';
@@ -23,6 +24,7 @@ export async function renderChart(
   for (const [index, file] of values.entries())
     if (!existsSync(file))
       throw new UsageError(`${fieldOf(context, 'values', index)}: ${file}: there is no such file.`);
+  if (version !== undefined) refuseOtherVersion(chart, version, context);
   const text = await helm(
     chart,
     [
@@ -38,6 +40,21 @@ export async function renderChart(
     context,
   );
   return readText(`helm template ${chart}`, text);
+}
+
+/** helm takes no notice of a version that is asked of a folder. */
+function refuseOtherVersion(chart: string, version: string, context: ChartContext): void {
+  const file = join(chart, 'Chart.yaml');
+  if (!existsSync(file)) return;
+  const own = /^version:\s*["']?([^\s"'#]+)/m.exec(readFileSync(file, 'utf8'))?.[1];
+  // Without one helm itself refuses the chart.
+  if (own === undefined || own === version) return;
+  const where = context.named
+    ? context.named('chart')
+    : `${context.at(['target', 'helm', 'version'])}: target.helm.version`;
+  throw new UsageError(
+    `${where}: ${chart} is a folder with version ${own} of the chart, not ${version}. Leave the version out, or name the folder that has it.`,
+  );
 }
 
 /** The values that the chart brings along, as it writes them. */

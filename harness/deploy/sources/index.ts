@@ -29,13 +29,13 @@ export async function readSource(
     if (!existsSync(kustomize)) throw new UsageError(`${field()}: ${kustomize}: there is no such folder.`);
     if (!kustomizationIn(kustomize))
       throw new UsageError(`${field()}: ${kustomize}: has no kustomization.yaml.`);
-    return buildKustomization(kustomize, context);
+    return buildKustomization(kustomize, { ...context, field: field() });
   }
   if (target.from === 'cluster') return readLive(target, context);
   const read: ReadManifest[] = [];
   for (const [index, path] of (target.manifests ?? []).entries()) {
     const field = () => `${context.at(['target', 'manifests', index])}: target.manifests[${index}]`;
-    if (kustomizationIn(path)) read.push(...(await buildKustomization(path, context)));
+    if (kustomizationIn(path)) read.push(...(await buildKustomization(path, { ...context, field: field() })));
     else if (isChart(path))
       throw new UsageError(`${field()}: ${path}: is a chart; name it under target.helm.chart instead.`);
     else read.push(...pathOf(path, field));

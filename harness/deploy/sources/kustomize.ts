@@ -9,15 +9,17 @@ import { rendered } from './program.ts';
 export const kustomizationIn = (folder: string): string | undefined =>
   kustomizationFiles.map((name) => join(folder, name)).find((file) => existsSync(file));
 
+/** `field` names the configuration's, in messages. */
 export async function buildKustomization(
   folder: string,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, field }: { readonly signal: AbortSignal; readonly field?: string },
 ): Promise<ReadManifest[]> {
+  const named = field === undefined ? folder : `${field}: ${folder}`;
   const text = await rendered({
     program: 'kubectl',
     args: ['kustomize', folder],
-    what: `${folder}: the kustomization`,
-    missing: `${folder}: is a kustomization, and there is no "kubectl" on the PATH to build it. Install kubectl, or build it and name the result under target.manifests.`,
+    what: `${named}: the kustomization`,
+    missing: `${named}: is a kustomization, and there is no "kubectl" on the PATH to build it. Install kubectl, or build it and name the result under target.manifests.`,
     signal,
   });
   return readText(`kubectl kustomize ${folder}`, text);
