@@ -5,6 +5,7 @@ import type { Manifest } from '../model/manifest.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
 import { podTemplateOf } from './definition.ts';
 import { fateOf } from './fates.ts';
+import { partitionOf, partitionWarnings } from './partition.ts';
 import type { ReadManifest } from './read-manifests.ts';
 import { claimsOf, referencesOf } from './references.ts';
 import { rolloutProblems } from './rollout-problems.ts';
@@ -21,7 +22,6 @@ interface Strategy {
   rollingUpdate?: {
     maxSurge?: number | string | null;
     maxUnavailable?: number | string | null;
-    partition?: number | null;
   } | null;
 }
 type Names = { readonly kind: string; readonly name: string };
@@ -80,12 +80,12 @@ function changeProblems(
         'updateStrategy OnDelete replaces no pod by itself, so a rollout would never end. Use RollingUpdate to test one.',
       ),
     );
-  const { partition } = spec.updateStrategy?.rollingUpdate ?? {};
-  if (manifest.kind === 'StatefulSet' && partition && partition >= (spec.replicas ?? 1))
+  const held = partitionOf(manifest);
+  if (held && held.reached <= 0)
     problems.push(
       say(
         ['spec', 'updateStrategy', 'rollingUpdate', 'partition'],
-        `partition ${partition} of ${spec.replicas ?? 1} replica${(spec.replicas ?? 1) === 1 ? '' : 's'} keeps every pod at its revision, so a change would replace no pod. Set it below the number of replicas to test one.`,
+        `partition ${held.partition} of ${held.replicas} replica${held.replicas === 1 ? '' : 's'} keeps every pod at its revision, so a change would replace no pod. Set it below the number of replicas to test one.`,
       ),
     );
   if (spec.paused) problems.push(say(['spec', 'paused'], 'is paused, so a change would replace no pod.'));
@@ -128,12 +128,13 @@ function deletesFirst({ strategy, updateStrategy }: WorkloadSpec, kind: string):
   return strategy?.type === 'Recreate';
 }
 
-/** What may stand still once it runs: said before anything does. */
+/** What may stand still once it runs, or is left out of what it measures: said before anything does. */
 export function standstills(manifests: readonly Manifest[], workload: Names): string[] {
   const found = manifests.find((manifest) => isNamed(manifest, workload));
   if (!found) return [];
   const spec = (found.spec ?? {}) as WorkloadSpec;
   const read = manifests.map((manifest) => ({ manifest, at: () => '' }));
+  if (found.kind === 'StatefulSet') return partitionWarnings(found);
   if (deletesFirst(spec, found.kind)) return [];
   return claimsOf(found)
     .filter(({ name }) => accessModes(read, name).includes('ReadWriteOnce'))

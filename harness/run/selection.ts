@@ -4,6 +4,7 @@ import type { Configuration } from '../config/load.ts';
 import { withLoad } from '../config/scenario-load.ts';
 import { countsPods } from '../deploy/assemble.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
+import { heldByPartition } from '../deploy/partition.ts';
 import { ownTarget } from '../deploy/scenario-target.ts';
 import type { Entry } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
@@ -193,7 +194,7 @@ function caseVariant({ cases }: Scenario, name: string): Variant | undefined {
 export function cannotRun(
   scenario: Scenario,
   cluster: RunningCluster,
-  { images, workload }: Pick<TargetDefinition, 'images' | 'workload'>,
+  target: TargetDefinition,
   /** Literal images that the cluster could not be given, with the reason. */
   lacking: ReadonlyMap<string, string>,
   /** The cluster answers for CPU use, or can be made to. */
@@ -202,6 +203,7 @@ export function cannotRun(
   gatewayApi = true,
 ): string | undefined {
   const { needs } = scenario;
+  const { images, workload } = target;
   const { info } = cluster;
   const kind = info.kind as (typeof needs.clusters)[number];
   if (!needs.clusters.includes(kind))
@@ -209,6 +211,8 @@ export function cannotRun(
   const patched = workload.kind === 'Rollout' && scenario.steps.find(patchesWorkload);
   if (patched)
     return `Its step ${patched.step} changes the workload in the form of a Deployment, and the target is a Rollout.`;
+  const held = heldByPartition(target, scenario);
+  if (held) return held;
   if (needs.nodes > 1 && info.nodes.length === 0)
     return `It needs ${needs.nodes} nodes for the target, and the nodes of this cluster may not be listed.`;
   const drains = scenario.steps.some(({ step }) => step === 'drain-node');

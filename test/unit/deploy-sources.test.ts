@@ -11,6 +11,7 @@ import { loadConfiguration } from '../../harness/config/load.ts';
 import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
 import { findTargets, lookWithin, othersThatServe } from '../../harness/deploy/find-target.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
+import { heldByPartition } from '../../harness/deploy/partition.ts';
 import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
 import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
@@ -401,6 +402,40 @@ test('a ReadWriteOnce volume under a rolling update is named before anything run
   );
   const recreate = await read(files('ReadWriteOnce', '  strategy: {type: Recreate}'), names);
   assert.equal(recreate.asIs?.warnings, []);
+});
+
+test('a partition: what it leaves out is said, and a scenario that it holds back is not run', async () => {
+  const set = (more: string) => ({
+    'web.yaml': yaml(
+      workload(`${more}\n  updateStrategy: {rollingUpdate: {partition: 3}}`, '', 'StatefulSet'),
+      service(),
+    ),
+  });
+  const names = '{manifests: [web.yaml], statefulSet: web, images: {next: "web:2"}}';
+  const five = await read(set('  replicas: 5'), names);
+  assert.match(
+    five.asIs?.warnings.join() ?? '',
+    /^StatefulSet web has partition 3: a new revision reaches 2 of its 5 pods, and the others keep theirs\./,
+  );
+  const scenarioOf = (id: string) => {
+    const found = scenarios.find((one) => one.id === id)?.quick;
+    if (!found) throw new Error(`no scenario ${id}`);
+    return found;
+  };
+  assert.is(heldByPartition(five, scenarioOf('restart')), undefined);
+  // Its own number of pods is below the partition.
+  const few = { ...scenarioOf('restart'), target: { ...scenarioOf('restart').target, replicas: 2 } };
+  const counted = { ...few, steps: [...few.steps, { step: 'scale', replicas: 2 } as const] };
+  assert.match(
+    heldByPartition(five, counted) ?? '',
+    /^The partition 3 of the StatefulSet keeps each of the 2 pods/,
+  );
+  assert.is(heldByPartition(five, scenarioOf('scale-up')), undefined, 'no new revision');
+  // Ordinals from 2 on: pods 2, 3 and 4.
+  const later = await read(set('  replicas: 3\n  ordinals: {start: 2}'), names);
+  assert.match(later.asIs?.warnings.join() ?? '', /reaches 2 of its 3 pods/);
+  const all = await read(set('  replicas: 3\n  ordinals: {start: 3}'), names);
+  assert.equal(all.asIs?.warnings, []);
 });
 
 test('readiness gates that nobody sets', () => {

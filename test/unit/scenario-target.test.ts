@@ -296,14 +296,16 @@ test('a literal image that cannot be had keeps a scenario from running, with the
   if (!scenario) throw new Error('no scenario');
   assert.equal(literalImages([scenario]), ['shop:1']);
   const workload = { kind: 'Deployment', name: 'web', container: 'app' };
-  const target = { images: { current: 'x', next: 'y' }, workload };
+  const having = (images: Record<string, string>) =>
+    ({ images, workload, manifests: [] }) as unknown as Parameters<typeof cannotRun>[2];
+  const target = having({ current: 'x', next: 'y' });
   assert.is(cannotRun(scenario, cluster, target, new Map()), undefined);
   assert.is(
     cannotRun(scenario, cluster, target, new Map([['shop:1', 'Nobody has it.']])),
     'It needs the image shop:1. Nobody has it.',
   );
   assert.match(
-    cannotRun(scenario, cluster, { images: { current: 'x' }, workload }, new Map()) ?? '',
+    cannotRun(scenario, cluster, having({ current: 'x' }), new Map()) ?? '',
     /needs the image "next" of the target/,
   );
 });
