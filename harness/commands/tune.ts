@@ -3,13 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { scenarios as knownScenarios } from '../../scenarios/index.ts';
+import { entriesOf } from '../config/entries.ts';
 import { type ExitCode, FaultError } from '../model/errors.ts';
 import type { Scenario } from '../model/scenario.ts';
+import type { ExperimentKey } from '../run/experiment/index.ts';
 import { cannotRun, select } from '../run/selection.ts';
 import { outputFolder, withSession } from '../run/session.ts';
-import { type Tuned, tunePreStop } from '../run/tune.ts';
-import { MARGIN_MS } from '../run/tune-advice.ts';
-import { hopText } from '../words/names.ts';
+import { tunePreStop } from '../run/tune.ts';
+import { tunedText } from '../run/tune-text.ts';
 import { chosenEntries } from './entries.ts';
 import { addClusterFlags, type ClusterFlags, clusterOption, configured, list, wholeNumber } from './flags.ts';
 import { summaries } from './summaries.ts';
@@ -32,7 +33,7 @@ export function registerTune(program: Command): void {
     .option('--scenario <id>', 'what happens to the pods', 'image-change')
     .option(
       '--entry <entries>',
-      'where load comes in, side by side: service, ingress, gateway, a URL, here:URL',
+      'where load comes in, side by side: service, node-port, outside, ingress, gateway, a URL, here:URL',
       list,
       [],
     )
@@ -65,7 +66,9 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
     agents: configuration.load.agents ?? 1,
     builtIn: !configuration.target,
   });
-  const { entries } = chosenEntries({ entry: flags.entry, path: [] }, configuration);
+  const chosen = chosenEntries({ entry: flags.entry, path: [] }, configuration);
+  // Several paths of verify are measured one after another; here they are side by side.
+  const entries = chosen.paths.length > 1 ? entriesOf(chosen.paths.map(kindOfPath)) : chosen.entries;
   const foreign = await configuredTarget(loaded, flags.copySecrets === true);
   const out = outputFolder(flags.out ?? configuration.out);
   const scenario = { ...(selection.scenarios[0] as Scenario), claims: [] };
@@ -90,6 +93,7 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
         out,
         tries: flags.tries,
         entries: entries.length > 0 ? entries : (scenario.entries ?? []),
+        path: chosen.paths[0] ?? 'cluster-ip',
         longestSeconds: flags.longest,
       });
       writeFileSync(join(out, 'tune.json'), `${JSON.stringify(tuned, null, 2)}\n`);
@@ -100,59 +104,4 @@ async function tune(flags: TuneFlags, args: readonly string[]): Promise<ExitCode
   );
 }
 
-function tunedText({
-  preStopSeconds,
-  measured,
-  confirmed,
-  byEntry,
-  marginMs,
-  grace,
-  cluster,
-  scenario,
-}: Tuned): string {
-  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-  const where = `${cluster.kind} ${cluster.kubernetesVersion}${cluster.emulated ? ' (emulated)' : ''}, kube-proxy ${cluster.proxyMode}`;
-  const lines = [
-    ...measured.map(
-      (one) =>
-        `Measured with a sleep of ${one.preStopSeconds} s: the last new connection came ${seconds(one.lagMs)} after the deletion.`,
-    ),
-    ...confirmed.map(
-      (one) =>
-        `Tried ${one.preStopSeconds} s ${one.tries === 1 ? 'once' : `${one.tries} times`}: lost ${one.lost} of ${one.attempts} new connections, the last one came after ${seconds(one.lagMs)}.`,
-    ),
-  ];
-  lines.push(...entryLines(byEntry, confirmed));
-  if (preStopSeconds !== undefined && grace) {
-    const [last] = confirmed.slice(-1);
-    lines.push(
-      '',
-      `preStop: sleep ${preStopSeconds} s`,
-      `Margin: ${seconds(marginMs)} after the last new connection (at least ${seconds(MARGIN_MS)}); nothing lost in ${last?.tries} of ${last?.tries} tries, an app that stops at SIGTERM.`,
-      `It holds for this cluster (${where}) and scenario ${scenario}: another cluster, or a busier one, may route longer.`,
-      'Kept connections are not saved by it: the app has to answer them with Connection: close before it ends.',
-      grace.text,
-    );
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-/** The shortest length for each entry, side by side, and which hop asked for the longest. */
-function entryLines(byEntry: Tuned['byEntry'], confirmed: Tuned['confirmed']): string[] {
-  if (!byEntry) return [];
-  const lines = Object.entries(byEntry).map(([entry, shortest]) =>
-    shortest === null
-      ? `Entry ${entry}: no length that was tried kept all its new connections.`
-      : `Entry ${entry}: ${shortest} s was the shortest length tried that lost none of its new connections.`,
-  );
-  // What the last length that was too short lost, and where.
-  const short = confirmed.findLast(({ lost }) => lost > 0)?.byEntry ?? {};
-  for (const [entry, { lost, hops }] of Object.entries(short)) {
-    const where = hopText(hops);
-    if (lost > 0)
-      lines.push(
-        `What decides: entry ${entry} lost ${lost}${where ? `, ${where}` : ''}, at the last length that was too short.`,
-      );
-  }
-  return ['', ...lines];
-}
+const kindOfPath = (path: ExperimentKey['path']) => (path === 'cluster-ip' ? 'service' : path);

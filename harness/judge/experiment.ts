@@ -32,7 +32,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
   const target = streams.filter((stream) => !stream.control);
   const scene = inferStarts(buildScene(facts, options.ignoreRouteKnowledge ?? false), streams);
   const results: Record<LineId, LaneResult> = {};
-  let lastRouted: ReadonlyMap<string, number> = new Map();
+  const lastRouted = new Map<LineId, ReadonlyMap<string, number>>();
   for (const line of inLineOrder(target.map((stream) => stream.id))) {
     const ofLine = target.filter((stream) => stream.id === line);
     const [first] = ofLine;
@@ -46,7 +46,7 @@ export function judgeExperiment(journal: Journal, options: JudgeOptions = {}): E
       wayOf(facts, scene, line),
     );
     results[line] = judged.result;
-    if (line === 'new') lastRouted = judged.lastRouted;
+    lastRouted.set(line, judged.lastRouted);
   }
   const loadMs = Math.max(0, ...streams.map((stream) => stream.endMs));
   const rollout = followRollout(journal, clocks, scene.pods, loadMs > 0 ? loadMs : clocks.fromHarness(end.t));

@@ -8,9 +8,10 @@ import { type Rollout, within } from '../journal/rollout.ts';
 import type { Stream } from '../journal/streams.ts';
 import type { Witness } from '../journal/witness.ts';
 import { hops } from '../model/entry.ts';
-import { type ByLine, linesOf } from '../model/line.ts';
+import { type ByLine, type LineId, lineId, linesOf } from '../model/line.ts';
 import { BUCKET_MS, certificateCounter, lostOutcomes } from '../model/load.ts';
 import { causes, type LaneResult } from '../model/results.ts';
+import { hostPortOf } from '../model/url-path.ts';
 import type { Scene } from './causes/scene.ts';
 import { placementMeasures } from './placement.ts';
 import { queueMeasures } from './queue.ts';
@@ -25,8 +26,8 @@ interface MeasureContext {
   readonly witness: Witness;
   readonly streams: readonly Stream[];
   readonly lanes: ByLine<LaneResult>;
-  /** Lane new: the last attempt that was surely routed to a pod that had stopped, by pod, ms. */
-  readonly lastRouted: ReadonlyMap<string, number>;
+  /** By line: the last attempt that was surely routed to a pod that had stopped, by pod, ms. */
+  readonly lastRouted: ReadonlyMap<LineId, ReadonlyMap<string, number>>;
   readonly rollout: Rollout;
 }
 
@@ -209,7 +210,11 @@ function podMeasures({
       ),
     ),
     ...range('readyAfterDeletionMs', replacementTimes(going, rollout)),
-    ...range('lastNewConnectionAfterDeletionMs', lastNewConnections(going, streams, lastRouted, witness)),
+    ...range(
+      'lastNewConnectionAfterDeletionMs',
+      lastNewConnections(going, streams, lastRouted.get('new') ?? new Map(), witness),
+    ),
+    ...byEntry(going, { journal, streams, lastRouted, witness }),
     graceExceeded: going.filter((pod) => pod.graceExceeded).length,
     neverReady: later.filter((pod) => !pod.ready && !pod.terminating).length,
   };
@@ -289,7 +294,7 @@ function lastNewConnections(
   going: readonly PodLife[],
   streams: readonly Stream[],
   lastRouted: ReadonlyMap<string, number>,
-  { connections }: Witness,
+  { connections }: Pick<Witness, 'connections'>,
 ): number[] {
   // The kernel saw every connection: nothing is left to infer.
   if (connections.length > 0) {
@@ -306,6 +311,32 @@ function lastNewConnections(
     const fromMs = pod.terminating?.atMs ?? 0;
     return known.length > 0 ? [Math.max(0, Math.max(...known) - fromMs)] : [];
   });
+}
+
+/** The same for each entry by itself, where several are measured side by side; to a pod behind a proxy as far as answers tell. */
+function byEntry(
+  going: readonly PodLife[],
+  {
+    journal,
+    streams,
+    lastRouted,
+    witness,
+  }: Pick<MeasureContext, 'journal' | 'streams' | 'lastRouted' | 'witness'>,
+): Record<string, number> {
+  const { entries = [], plan } = journal.header;
+  const found: Record<string, number> = {};
+  for (const { name } of entries) {
+    const line = lineId({ kind: 'new', entry: name });
+    const own = streams.filter(({ id }) => id === line);
+    const addresses = plan.streams.filter(({ id }) => id === line).map(({ url }) => hostPortOf(url));
+    const names = new Set(going.map((pod) => pod.name));
+    const connections = own.some(({ proxied }) => proxied)
+      ? []
+      : witness.connections.filter(({ to, pod }) => addresses.includes(to) && names.has(pod));
+    const times = lastNewConnections(going, own, lastRouted.get(line) ?? new Map(), { connections });
+    if (times.length > 0) found[`lastNewConnectionAfterDeletionMsMax:${name}`] = Math.max(...times);
+  }
+  return found;
 }
 
 function workloadMeasures({ rollout }: MeasureContext): Found {

@@ -3,19 +3,19 @@
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
 import type { Entry, Hop } from '../model/entry.ts';
 import { type ExitCode, exitCode } from '../model/errors.ts';
-import { parseLineId } from '../model/line.ts';
+import { parseLineId, serviceEntry } from '../model/line.ts';
 import type { ExperimentResult } from '../model/results.ts';
 import { lineOfLoad, type Scenario } from '../model/scenario.ts';
 import type { ExperimentKey } from './experiment/index.ts';
 import { measure } from './measured.ts';
 import type { Session } from './session.ts';
 import {
-  candidateSeconds,
   type GraceCheck,
   graceCheck,
   isCutOff,
   type Routing,
   routingOf,
+  ShortestLengths,
 } from './tune-advice.ts';
 
 /** What tune.json says. Times in ms since a pod's deletion unless said. */
@@ -24,7 +24,13 @@ export interface Tuned {
   readonly cluster: { kind: string; kubernetesVersion: string; emulated: boolean; proxyMode: string };
   /** Undefined: no length up to `longestSeconds` was confirmed. */
   readonly preStopSeconds: number | undefined;
-  readonly measured: { preStopSeconds: number; lagMs: number; shutdownMs: number }[];
+  readonly measured: {
+    preStopSeconds: number;
+    lagMs: number;
+    shutdownMs: number;
+    /** By entry, where several were measured and as far as something tells. */
+    byEntry?: Readonly<Record<string, number>>;
+  }[];
   readonly confirmed: {
     preStopSeconds: number;
     tries: number;
@@ -34,16 +40,28 @@ export interface Tuned {
     /** By entry, where several were measured. */
     byEntry?: Readonly<Record<string, EntryTries>>;
   }[];
-  /** The shortest length that was tried at which clients of each entry lost nothing; null: none was. */
+  /** The shortest length with which clients of each entry lost nothing; null: none was found. */
   readonly byEntry?: Readonly<Record<string, number | null>>;
+  /** Which of them asks for the longest, and why; undefined: all ask for the same. */
+  readonly decidedBy?: Deciding;
   readonly marginMs: number;
   readonly grace: GraceCheck | undefined;
   readonly longestSeconds: number;
 }
 
+export interface Deciding {
+  readonly entry: string;
+  /** The longest length that was too short for it, and what it lost with it; undefined: none was tried that lost. */
+  readonly tooShort?: { readonly preStopSeconds: number } & EntryTries;
+  /** The hop with most of those losses; undefined: it is not proxied, or nothing was lost. */
+  readonly hop?: Hop;
+}
+
 export interface EntryTries {
   readonly lost: number;
   readonly attempts: number;
+  /** Latest new connection after a deletion; undefined: nothing tells. */
+  readonly lagMs?: number;
   /** Lost by hop, where a proxy stands on the way. */
   readonly hops?: Partial<Record<Hop, number>>;
 }
@@ -62,6 +80,8 @@ interface TuneRequest {
   readonly tries: number;
   /** Where load comes in, side by side; empty: the Service alone. A length is confirmed when no entry loses. */
   readonly entries?: readonly Entry[];
+  /** The way of load where there are no entries. Default: the Service. */
+  readonly path?: ExperimentKey['path'];
   /** Longest sleep to try. */
   readonly longestSeconds: number;
   /** What is in force while the routing is measured, and while a length is confirmed; default: tune's own. */
@@ -89,6 +109,7 @@ class Search {
   readonly problems: string[] = [];
   private readonly measured: Tuned['measured'] = [];
   private readonly confirmed: Tuned['confirmed'] = [];
+  private lengths: ShortestLengths | undefined;
   private found: number | undefined;
   private readonly settings: {
     readonly measuring: readonly string[];
@@ -108,22 +129,34 @@ class Search {
     const { longestSeconds, tryWithoutRouting } = this.request;
     const routing = await this.measureRouting();
     if (!routing && !tryWithoutRouting) return exitCode.inconclusive;
-    let lagMs = routing?.lagMs ?? 0;
-    for (let seconds = candidateSeconds(lagMs); seconds <= longestSeconds; ) {
+    const lengths = new ShortestLengths(
+      this.ways,
+      // Of a way of which nothing tells, the shortest length is tried.
+      (way) => (this.several ? (routing?.byEntry?.[way] ?? 0) : (routing?.lagMs ?? 0)),
+    );
+    this.lengths = lengths;
+    for (let seconds = lengths.next; seconds !== undefined; seconds = lengths.next) {
+      if (seconds > longestSeconds) break;
       const tries = await this.confirm(seconds);
       if (!tries) return exitCode.inconclusive;
-      // A later connection than before counts even if this app happened to answer it.
-      lagMs = Math.max(lagMs, tries.lagMs);
-      if (tries.lost === 0 && candidateSeconds(lagMs) <= seconds) {
-        this.found = seconds;
-        return exitCode.ok;
-      }
-      seconds = Math.max(seconds + 1, candidateSeconds(lagMs));
+      lengths.tried(seconds, (way) => (this.several ? (tries.byEntry?.[way] ?? nothingSaid) : tries));
+    }
+    if (lengths.next === undefined) {
+      this.found = Math.max(...this.ways.map((way) => lengths.of(way) ?? 0));
+      return exitCode.ok;
     }
     this.problems.push(
       `No sleep of up to ${longestSeconds} s kept all connections; allow more with --longest.`,
     );
     return exitCode.refuted;
+  }
+
+  private get several(): boolean {
+    return (this.request.entries?.length ?? 0) > 0;
+  }
+
+  private get ways(): readonly string[] {
+    return this.several ? (this.request.entries ?? []).map(({ name }) => name) : [serviceEntry];
   }
 
   /** With a sleep that outlasts the routing; a longer one, when it turns out that it did not. */
@@ -149,7 +182,7 @@ class Search {
     }
   }
 
-  private async confirm(seconds: number): Promise<{ lost: number; lagMs: number } | undefined> {
+  private async confirm(seconds: number): Promise<Tuned['confirmed'][number] | undefined> {
     const { scenario, tries: wanted } = this.request;
     const load = scenario.load.filter((load) => lineOfLoad(load) === 'new');
     const results = await this.experiments(
@@ -169,8 +202,9 @@ class Search {
       attempts: sum((result) => newLines(result).reduce((all, { figures }) => all + figures.attempts, 0)),
       lagMs: Math.max(...results.map((result) => routingOf(result, seconds)?.lagMs ?? 0)),
     };
-    this.confirmed.push({ ...tries, ...(this.request.entries?.length && { byEntry: byEntry(results) }) });
-    return tries;
+    const said = { ...tries, ...(this.several && { byEntry: byEntry(results, seconds) }) };
+    this.confirmed.push(said);
+    return said;
   }
 
   /** Only those that are valid; the reason why one is not goes to `problems`. */
@@ -188,7 +222,7 @@ class Search {
       (_, repeat): ExperimentKey => ({
         scenario,
         variant,
-        path: 'cluster-ip',
+        path: this.request.path ?? 'cluster-ip',
         ...(this.request.entries?.length && { entries: this.request.entries }),
         agents: 1,
         repeat,
@@ -218,14 +252,10 @@ class Search {
       preStopSeconds: this.found,
       measured: this.measured,
       confirmed: this.confirmed,
-      ...(this.request.entries?.length && {
-        byEntry: Object.fromEntries(
-          this.request.entries.map(({ name }) => [
-            name,
-            this.confirmed.find((one) => one.byEntry?.[name]?.lost === 0)?.preStopSeconds ?? null,
-          ]),
-        ),
+      ...(this.several && {
+        byEntry: Object.fromEntries(this.ways.map((way) => [way, this.lengths?.of(way) ?? null])),
       }),
+      ...(this.several && decided(this.ways, this.lengths, this.confirmed)),
       marginMs: this.found === undefined ? 0 : Math.round(this.found * 1000 - lagMs),
       grace:
         this.found === undefined ? undefined : graceCheck(this.found, shutdownMs, graceSecondsOf(target)),
@@ -247,10 +277,18 @@ const newLines = ({ lanes }: ExperimentResult) =>
     return line?.kind === 'new' && figures ? [{ entry: line.entry, figures }] : [];
   });
 
-function byEntry(results: readonly ExperimentResult[]): Record<string, EntryTries> {
-  const sums: Record<string, { lost: number; attempts: number; hops?: Partial<Record<Hop, number>> }> = {};
+const nothingSaid: EntryTries = { lost: 0, attempts: 0 };
+
+function byEntry(results: readonly ExperimentResult[], seconds: number): Record<string, EntryTries> {
+  const sums: Record<string, { -readonly [Field in keyof EntryTries]: EntryTries[Field] }> = {};
+  const routings = results.map((result) => routingOf(result, seconds)?.byEntry ?? {});
   for (const { entry, figures } of results.flatMap(newLines)) {
-    const sum = sums[entry] ?? { lost: 0, attempts: 0 };
+    const lags = routings.flatMap((one) => one[entry] ?? []);
+    const sum = sums[entry] ?? {
+      lost: 0,
+      attempts: 0,
+      ...(lags.length > 0 && { lagMs: Math.max(...lags) }),
+    };
     sums[entry] = sum;
     sum.lost += figures.lost;
     sum.attempts += figures.attempts;
@@ -258,4 +296,30 @@ function byEntry(results: readonly ExperimentResult[]): Record<string, EntryTrie
       sum.hops = { ...sum.hops, [hop]: (sum.hops?.[hop as Hop] ?? 0) + lost };
   }
   return sums;
+}
+
+/** The way in that asks for the longest sleep: whose losses, or whose last connection, say where it is decided. */
+export function decided(
+  ways: readonly string[],
+  lengths: Pick<ShortestLengths, 'of' | 'lagMs'> | undefined,
+  confirmed: Tuned['confirmed'],
+): { decidedBy?: Deciding } {
+  if (!lengths) return {};
+  const lengthOf = (way: string) => lengths.of(way) ?? Number.POSITIVE_INFINITY;
+  const [entry, next] = [...ways].sort(
+    (a, b) => lengthOf(b) - lengthOf(a) || lengths.lagMs(b) - lengths.lagMs(a),
+  );
+  if (entry === undefined || next === undefined || lengthOf(entry) === lengthOf(next)) return {};
+  const short = confirmed
+    .filter(({ byEntry: said }) => (said?.[entry]?.lost ?? 0) > 0)
+    .sort((a, b) => b.preStopSeconds - a.preStopSeconds)[0];
+  const tooShort = short?.byEntry?.[entry];
+  const [hop] = Object.entries(tooShort?.hops ?? {}).sort(([, a], [, b]) => b - a)[0] ?? [];
+  return {
+    decidedBy: {
+      entry,
+      ...(short && tooShort && { tooShort: { preStopSeconds: short.preStopSeconds, ...tooShort } }),
+      ...(hop !== undefined && { hop: hop as Hop }),
+    },
+  };
 }

@@ -258,4 +258,27 @@ test('retries: what came twice and was answered hid a loss; what was lost all th
   assert.is(result.measures['ingress/new.hidden'], 1);
 });
 
+test('how long each entry still sends new connections to a deleted pod: by its own answers', async () => {
+  const journal = new JournalBuilder({
+    entries: [{ name: 'service', kind: 'service', address: '10.96.0.1:80' }, ingress],
+    scenario: { entries: [ingress].map(({ name, kind }) => ({ name, kind })) },
+  });
+  three(journal);
+  journal
+    .pod('old', { ip: '10.0.0.4' })
+    .runningReady(-1000)
+    .terminating(8000)
+    .ended(13_000, 0)
+    .deleted(13_500);
+  const until = (endMs: number) => ({ answeredBy: (dueMs: number) => (dueMs < endMs ? 'old' : 'a') });
+  journal.lane('new', until(8400));
+  journal.lane('new', { id: 'ingress/new', entry: 'ingress', ...until(11_300) });
+  const { measures } = judgeExperiment(
+    await readJournal(journal.build().map((record) => JSON.stringify(record))),
+  );
+  const of = (entry: string) => Number(measures[`lastNewConnectionAfterDeletionMsMax:${entry}`]);
+  assert.ok(Math.abs(of('service') - 400) <= 100, String(of('service')));
+  assert.ok(Math.abs(of('ingress') - 3300) <= 100, String(of('ingress')));
+});
+
 test.run();
