@@ -48,6 +48,10 @@ export function asIs(
     'A claim gets a volume of its own, which is empty: the one that it names belongs to somebody else.',
     withoutVolume,
   );
+  change(
+    'A claim that a StatefulSet makes for a pod goes with the StatefulSet: nothing of it is left on the cluster.',
+    withOwnClaims,
+  );
   change('Rights are given to the ServiceAccounts of the experiment’s own namespace.', withOwnSubjects);
   const scaler = given.find(
     ({ kind, spec }) =>
@@ -100,6 +104,18 @@ function withoutVolume(manifest: Manifest): Manifest | undefined {
   const { volumeName, ...spec } = (manifest.spec ?? {}) as Record<string, unknown>;
   if (manifest.kind !== 'PersistentVolumeClaim' || volumeName === undefined) return;
   return { ...manifest, spec };
+}
+
+function withOwnClaims(manifest: Manifest): Manifest | undefined {
+  const spec = (manifest.spec ?? {}) as {
+    volumeClaimTemplates?: readonly unknown[] | null;
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string } | null;
+  };
+  const { persistentVolumeClaimRetentionPolicy: policy } = spec;
+  if (manifest.kind !== 'StatefulSet' || !spec.volumeClaimTemplates?.length) return;
+  if (policy?.whenDeleted === 'Delete') return;
+  const own = { ...policy, whenDeleted: 'Delete' };
+  return { ...manifest, spec: { ...spec, persistentVolumeClaimRetentionPolicy: own } };
 }
 
 function withOwnSubjects(manifest: Manifest): Manifest | undefined {

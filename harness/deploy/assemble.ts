@@ -146,9 +146,18 @@ export function labelled(
       template.metadata = { ...template.metadata };
       template.metadata.labels = { ...template.metadata.labels, ...labelsOf(role, identity) };
     }
+    // What a StatefulSet makes of them takes their labels over.
+    for (const { metadata } of claimTemplatesOf(manifest))
+      metadata.labels = { ...metadata.labels, ...labelsOf(role, identity) };
     return manifest;
   });
 }
+
+const claimTemplatesOf = ({ kind, spec }: Manifest): Pick<Manifest, 'metadata'>[] =>
+  (kind === 'StatefulSet' &&
+    (spec as { volumeClaimTemplates?: Pick<Manifest, 'metadata'>[] | null } | undefined)
+      ?.volumeClaimTemplates) ||
+  [];
 
 /** The target's manifests: what runs pods and is not the workload under test stands beside it. */
 export function labelledTarget(

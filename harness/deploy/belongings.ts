@@ -37,6 +37,8 @@ const sweptPaths = [
   '/apis/policy/v1/namespaces/NS/poddisruptionbudgets',
   '/api/v1/namespaces/NS/services',
   '/api/v1/namespaces/NS/configmaps',
+  // Made by a StatefulSet.
+  '/api/v1/namespaces/NS/persistentvolumeclaims',
 ];
 /** These go with their owners; they are waited for. */
 const waitedPaths = ['/apis/apps/v1/namespaces/NS/replicasets', '/api/v1/namespaces/NS/pods'];

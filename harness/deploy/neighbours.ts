@@ -20,8 +20,35 @@ export async function checkNeighbours(
     (await kube.json<{ items: Neighbour[] }>('GET', `/api/v1/namespaces/${namespace}/${kind}`)).items.filter(
       ({ metadata }) => metadata.labels?.[label.run] === undefined,
     );
-  const problem = mixedUp(ours, await list('services'), await list('pods'));
+  const problem =
+    mixedUp(ours, await list('services'), await list('pods')) ??
+    takenOver(ours, await claimsIn(kube, namespace));
   if (problem) throw new FaultError(`Namespace ${namespace}: ${problem} Use another namespace.`);
+}
+
+/** Names of claims that are not ours. Who may not list them is told by nobody. */
+async function claimsIn(kube: Kube, namespace: string): Promise<string[]> {
+  const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/persistentvolumeclaims`);
+  if (answer.status !== 200) return [];
+  const { items } = JSON.parse(answer.text) as { items: Neighbour[] };
+  return items.flatMap(({ metadata }) => (metadata.labels?.[label.run] === undefined ? [metadata.name] : []));
+}
+
+/** A StatefulSet takes a claim that has the name of one of its own, with what is on it. Pure. */
+export function takenOver(ours: readonly Manifest[], claims: readonly string[]): string | undefined {
+  for (const { kind, metadata, spec } of ours) {
+    if (kind !== 'StatefulSet') continue;
+    const { volumeClaimTemplates } = (spec ?? {}) as {
+      volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[] | null;
+    };
+    for (const { metadata: template } of volumeClaimTemplates ?? []) {
+      const begin = `${template.name}-${metadata.name}-`;
+      const there = claims.find((name) => name.startsWith(begin) && /^\d+$/.test(name.slice(begin.length)));
+      if (there)
+        return `PersistentVolumeClaim ${there} is there already, and our StatefulSet ${metadata.name} would write to it.`;
+    }
+  }
+  return undefined;
 }
 
 /** In words; undefined: nothing. Pure. */

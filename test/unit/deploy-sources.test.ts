@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfiguration } from '../../harness/config/load.ts';
-import { podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
+import { labelledTarget, podsWanted, withScenario } from '../../harness/deploy/assemble.ts';
 import { findTargets, lookWithin, othersThatServe } from '../../harness/deploy/find-target.ts';
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { heldByPartition } from '../../harness/deploy/partition.ts';
@@ -436,6 +436,23 @@ test('a partition: what it leaves out is said, and a scenario that it holds back
   assert.match(later.asIs?.warnings.join() ?? '', /reaches 2 of its 3 pods/);
   const all = await read(set('  replicas: 3\n  ordinals: {start: 3}'), names);
   assert.equal(all.asIs?.warnings, []);
+});
+
+test('claims that a StatefulSet makes carry the run, and go with it', async () => {
+  const claims = '  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]';
+  const target = await read(
+    { 'web.yaml': yaml(workload(claims, '', 'StatefulSet'), service()) },
+    '{manifests: [web.yaml], statefulSet: web}',
+  );
+  assert.match(target.asIs?.substitutions.at(-1)?.because ?? '', /^A claim that a StatefulSet makes/);
+  const identity = { namespace: 'n', runId: 'r1', experiment: 'e' };
+  const [set] = labelledTarget(target.manifests, target, identity);
+  const spec = set?.spec as {
+    persistentVolumeClaimRetentionPolicy: unknown;
+    volumeClaimTemplates: { metadata: { labels: Record<string, string> } }[];
+  };
+  assert.equal(spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Delete' });
+  assert.is(spec.volumeClaimTemplates[0]?.metadata.labels['rollproof.dev/run'], 'r1');
 });
 
 test('readiness gates that nobody sets', () => {

@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { rbacText } from '../../harness/cluster/context/rbac-text.ts';
 import { resourceOf, rightsNeeded } from '../../harness/cluster/context/rights.ts';
 import { belongingsIn } from '../../harness/deploy/belongings.ts';
-import { mixedUp } from '../../harness/deploy/neighbours.ts';
+import { mixedUp, takenOver } from '../../harness/deploy/neighbours.ts';
 import type { Kube } from '../../harness/kube/client.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { suite } from '../suite.ts';
@@ -143,6 +143,20 @@ test('traffic of others and our load stay apart', () => {
   ];
   for (const [services, pods, expected] of table)
     assert.is(mixedUp([workload, service], services, pods), expected);
+});
+
+test('a claim that is there already is not taken over by a StatefulSet of the same name', () => {
+  const set = {
+    ...named('StatefulSet', 'web'),
+    apiVersion: 'apps/v1',
+    spec: { volumeClaimTemplates: [{ metadata: { name: 'data' } }] },
+  } as Manifest;
+  assert.match(
+    takenOver([set], ['other', 'data-web-1']) ?? '',
+    /^PersistentVolumeClaim data-web-1 is there already/,
+  );
+  assert.is(takenOver([set], ['data-web-blue-0', 'data-web-', 'log-web-0']), undefined);
+  assert.is(takenOver([named('Deployment', 'web') as Manifest], ['data-web-0']), undefined);
 });
 
 test('docs/rbac.yaml is what `rollproof rbac` prints', () => {

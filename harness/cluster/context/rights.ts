@@ -269,13 +269,25 @@ export function rightsNeeded(wanted: RightsWanted): readonly Right[] {
       why: `The target's manifests have a ${kind}.`,
     });
   }
+  const claims: Right = {
+    group: '',
+    resources: ['persistentvolumeclaims'],
+    verbs: ['list', 'delete'],
+    why: 'Claims that a StatefulSet makes for its pods.',
+    without: 'claims of a StatefulSet go a little later, with the StatefulSet',
+  };
   const secret: Right = {
     group: '',
     resources: ['secrets'],
     verbs: ['create', 'get', 'delete'],
     why: 'agent.pullSecret is copied to where the pods are.',
   };
-  return [...base, ...brought.values(), ...(copiesSecret && namespace === undefined ? [secret] : [])];
+  return [
+    ...base,
+    ...brought.values(),
+    ...(kinds.some(({ kind }) => kind === 'StatefulSet') ? [claims] : []),
+    ...(copiesSecret && namespace === undefined ? [secret] : []),
+  ];
 }
 
 /** As API servers name the resources of a kind; English alone decides. */
