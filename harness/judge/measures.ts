@@ -15,6 +15,7 @@ import { hostPortOf } from '../model/url-path.ts';
 import type { Scene } from './causes/scene.ts';
 import { placementMeasures } from './placement.ts';
 import { queueMeasures } from './queue.ts';
+import { targetShares } from './target-share.ts';
 
 export type Measure = number | string;
 export type Measures = Record<string, Measure>;
@@ -37,6 +38,7 @@ export function measure(context: MeasureContext): Measures {
     const result = context.lanes[lane];
     if (result) put(measures, laneMeasures(result), `${lane}.`);
   }
+  put(measures, targetShares({ ...context, pods: new Set(context.scene.pods.keys()) }));
   put(measures, rolloutMeasures(context.rollout));
   put(measures, placementMeasures(context));
   put(measures, endpointMeasures(context));

@@ -281,4 +281,30 @@ test('how long each entry still sends new connections to a deleted pod: by its o
   assert.ok(Math.abs(of('ingress') - 3300) <= 100, String(of('ingress')));
 });
 
+test('weights that are moved: how much the target itself still answers, while a step waits', async () => {
+  const journal = new JournalBuilder({
+    entries: [{ name: 'service', kind: 'service', address: '10.96.0.1:80' }, ingress],
+    scenario: { entries: [ingress].map(({ name, kind }) => ({ name, kind })) },
+  });
+  three(journal);
+  const wait = { step: 'wait' as const, for: 'time' as const, ms: 8000, limitMs: 60_000 };
+  journal.step(1000, { step: 'patch', patch: {} }, 1100);
+  journal.step(1100, wait, 9100);
+  journal.step(9100, { step: 'patch', patch: {} }, 9200);
+  journal.step(9200, wait, 17_200);
+  // Until 3 s all of it, then three of four; from 11 s on nothing. The other Service's pods do not name themselves.
+  const answeredBy = (dueMs: number) =>
+    dueMs < 3000 || (dueMs < 11_000 && (dueMs / 5) % 4 !== 0) ? 'a' : undefined;
+  journal.lane('new', { id: 'ingress/new', entry: 'ingress', answeredBy });
+  journal.lane('new', { answeredBy: () => 'a' });
+  const { measures } = judgeExperiment(
+    await readJournal(journal.build().map((record) => JSON.stringify(record))),
+  );
+  const shares = Object.entries(measures).filter(([name]) => name.includes('targetShare'));
+  assert.equal(shares, [
+    ['ingress/new.targetShare:2', 0.75],
+    ['ingress/new.targetShare:4', 0],
+  ]);
+});
+
 test.run();

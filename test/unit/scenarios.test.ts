@@ -47,6 +47,7 @@ const families: readonly [string, RegExp][] = [
   ['event:REASON', /^event:[A-Z][A-Za-z]+$/],
   ['eventMessage:REASON', /^eventMessage:[A-Z][A-Za-z]+$/],
   ['history:NAME', /^history:[a-z-]+$/],
+  ['targetShare:N', /^targetShare:\d+$/],
   ['step:N.FIELD', /^step:\d+\.[A-Za-z]+$/],
 ];
 const ownImageNames = ['current', 'next', 'third', 'previous', 'missing'];
