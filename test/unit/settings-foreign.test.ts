@@ -405,6 +405,11 @@ test('what we add is looked at before it runs, and what changes nothing is not m
     const manifests = theirs({ pod: { terminationGracePeriodSeconds: grace }, beside: [service] });
     assert.equal(keysOf(manifests).notRun, [], `grace ${grace}`);
   }
+  // An error of what stands beside it is there as it is, too.
+  const renamed = (manifest: Manifest) =>
+    JSON.parse(JSON.stringify(manifest).replaceAll('"web"', '"db"')) as Manifest;
+  const beside = [service, ...[...theirs({}), service].map(renamed)];
+  assert.equal(keysOf(theirs({ beside })).notRun, []);
   // Pinned to one node with a required anti-affinity that only shows once nothing may be unavailable.
   const port = { ports: [{ containerPort: 8080, hostPort: 8080 }] };
   const forced = theirs({
