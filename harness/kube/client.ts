@@ -1,5 +1,6 @@
 // The Kubernetes API as the harness uses it: every request by one way, with a limit, a signal, credentials that are
 // renewed, and one pool of kept-alive connections.
+import { setMaxListeners } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import { createInterface } from 'node:readline';
@@ -49,6 +50,11 @@ const LIMIT_MS = 15_000;
 const MOST_CONNECTIONS = 64;
 /** Without this a watch over a dead connection would wait for ever. */
 const KEEP_ALIVE_MS = 30_000;
+/**
+ * An API server that comes back forbids for some seconds what it allowed before: it answers before it has read the roles
+ * again. Seen on v1.34.4, right after its process was killed.
+ */
+const READS_ROLES_MS = 15_000;
 
 export async function connectKube(kubeconfig: string): Promise<Kube> {
   const config = new KubeConfig();
@@ -110,7 +116,11 @@ export async function connectKube(kubeconfig: string): Promise<Kube> {
 function both(one: AbortSignal | undefined, other: AbortSignal): AbortSignal;
 function both(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined;
 function both(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
-  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
+  if (!one || !other) return one ?? other;
+  const either = AbortSignal.any([one, other]);
+  // As many requests listen to it as are under way.
+  setMaxListeners(0, either);
+  return either;
 }
 
 /** Sends requests to one server; pools of connections for each TLS identity, of which there is one at a time. */
@@ -121,6 +131,8 @@ class Connections {
   readonly #watches = new Map<Identity['tls'], http.Agent>();
   /** When the first request was made that nobody answered, after the last answer. */
   #silentSince: number | undefined;
+  /** When a connection last broke or could not be made. */
+  #brokeAt = Number.NEGATIVE_INFINITY;
 
   constructor(base: URL) {
     this.#base = base;
@@ -155,13 +167,18 @@ class Connections {
       };
       request.on('error', fail);
       request.on('response', (response) => {
-        this.#silentSince = undefined;
+        const status = response.statusCode ?? 0;
+        if (status !== 403) this.#silentSince = undefined;
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', fail);
         response.on('end', () => {
           clearTimeout(timer);
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
+          const answer = { status, text: Buffer.concat(chunks).toString('utf8') };
+          const early = this.#tooEarly(answer);
+          if (early) return fail(early);
+          this.#silentSince = undefined;
+          resolve(answer);
         });
       });
       request.end(options.body === undefined ? undefined : JSON.stringify(options.body));
@@ -197,7 +214,10 @@ class Connections {
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('end', () => {
             clearTimeout(timer);
-            resolve({ status, text: Buffer.concat(chunks).toString('utf8') });
+            const answer = { status, text: Buffer.concat(chunks).toString('utf8') };
+            const early = this.#tooEarly(answer);
+            if (early) fail(early);
+            else resolve(answer);
           });
           return;
         }
@@ -255,8 +275,15 @@ class Connections {
     return agent;
   }
 
+  /** A refusal that counts as no answer yet: the server has just come back. */
+  #tooEarly(answer: Answer): Error | undefined {
+    if (answer.status !== 403 || performance.now() - this.#brokeAt > READS_ROLES_MS) return undefined;
+    return new EarlyRefusal(`refused just after it came back: ${toApiError(answer).message}`);
+  }
+
   #noAnswer(method: string, path: string, error: Error, askedAt: number): NoAnswerError {
     this.#silentSince ??= askedAt;
+    if (!(error instanceof EarlyRefusal)) this.#brokeAt = performance.now();
     const silentMs = performance.now() - this.#silentSince;
     return new NoAnswerError(`${method} ${path}`, error.message, silentMs, { cause: error });
   }
@@ -267,6 +294,7 @@ class Connections {
 }
 
 class StaleConnection extends Error {}
+class EarlyRefusal extends Error {}
 
 const isStale = (request: http.ClientRequest, error: Error): boolean =>
   request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';

@@ -1,5 +1,6 @@
 // The one way to wait: look, and look again, until what is waited for is there. A look that fails is "not yet" unless it
 // can never succeed, or the API server has been away for too long. Whoever waits gives a limit and a signal, and learns what was seen last.
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultError, InterruptedError, messageOf, UsageError } from '../model/errors.ts';
 import { ApiError, awayInWords } from './api-error.ts';
@@ -109,6 +110,8 @@ async function within<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const controller = new AbortController();
+  // A look may send a request for each kind of object at once.
+  setMaxListeners(0, controller.signal);
   // Both reach the look by its signal, and end the race where it does not heed it.
   const cut = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });

@@ -280,10 +280,39 @@ test('how long nobody has answered is known, over all requests; an answer begins
     });
   }));
 
+test('an API server that comes back forbids at first what it allowed before: that is no answer yet', () =>
+  withServer(async (world) => {
+    const forbidden = { kind: 'Status', reason: 'Forbidden', message: 'pods is forbidden' };
+    let away = false;
+    world.handle = (_, response) => {
+      if (away) response.destroy();
+      else response.writeHead(403).end(JSON.stringify(forbidden));
+      return true;
+    };
+    await withKube(world.kubeconfig({}), async (kube) => {
+      const watched = () => kube.watch('/two', { signal: untilTheEnd }, () => {});
+      assert.is((await kube.raw('GET', '/one')).status, 403, 'a refusal is an answer');
+      assert.instance(await failure(watched()), ApiError);
+      away = true;
+      await failure(kube.raw('GET', '/one'));
+      away = false;
+      for (const refused of [kube.raw('GET', '/one'), watched()]) {
+        const error = await failure(refused);
+        assert.instance(error, NoAnswerError);
+        assert.match(
+          error.message,
+          /^API server: \w+ \/\w+: refused just after it came back: pods is forbidden\.$/,
+        );
+      }
+    });
+  }));
+
 test(
-  'an API server that is away ends a removal soon, and what is left is named',
+  'an API server that is away ends a removal soon, what is left is named, and Node warns of nothing',
   () =>
     withServer(async (world) => {
+      const warnings: string[] = [];
+      process.on('warning', ({ name }) => warnings.push(name));
       world.handle = (_, response) => {
         response.destroy();
         return true;
@@ -303,6 +332,7 @@ test(
         assert.match(belongings.message, /^Waited for what this run made in namespace shop to be gone: /);
         for (const { message } of [namespace, belongings]) assert.match(message, silence);
         assert.ok(tookMs > AWAY_AFTER_MS && tookMs < AWAY_AFTER_MS + 8000, `${tookMs} ms`);
+        assert.equal(warnings, []);
       });
     }),
   { timeoutMs: 60_000 },
