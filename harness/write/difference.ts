@@ -1,4 +1,4 @@
-// What leads from one version of an object to another: as changes of fields, and as a strategic merge patch. Pure.
+// What leads from one version of an object to another: as changes of fields, as a strategic merge patch, as operations. Pure.
 import { isDeepStrictEqual } from 'node:util';
 import type { Change } from '../check/edit.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
@@ -68,6 +68,17 @@ export function strategicPatch(before: unknown, after: unknown): unknown {
       return inner === undefined ? [] : [{ name: item.name, ...(inner as Fields) }];
     });
   return after;
+}
+
+/** As operations of a JSON patch (RFC 6902). */
+export function operationsBetween(before: unknown, after: unknown): Fields[] {
+  const pointer = (path: FieldPath) =>
+    path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return changesBetween(before, after).flatMap((change) => {
+    if ('append' in change) return [];
+    if ('remove' in change) return [{ op: 'remove', path: pointer(change.remove) }];
+    return [{ op: 'add', path: pointer(change.set), value: change.value }];
+  });
 }
 
 /** The same, however lists of named items are ordered: a merge may put new ones first. */

@@ -19,7 +19,7 @@ import { buildKustomization, kustomizationIn } from '../deploy/sources/kustomize
 import { FaultError, UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
-import { changesBetween, sameMeaning, strategicPatch } from './difference.ts';
+import { operationsBetween, sameMeaning, strategicPatch } from './difference.ts';
 import { type Apply, type FileChange, objectName, type WritePlan } from './plan.ts';
 
 const patchName = 'rollproof-settings.yaml';
@@ -93,15 +93,9 @@ const missingIn = (built: readonly ReadManifest[], wanted: readonly Manifest[]):
     (one) => !built.some(({ manifest }) => sameObject(manifest, one) && sameMeaning(manifest, one)),
   );
 
-/** As operations of a JSON patch (RFC 6902), behind those that an earlier run wrote. */
+/** Operations, behind those that an earlier run wrote. */
 function operationsFile(file: string, before: unknown, after: unknown): FileChange[] {
-  const pointer = (path: readonly PropertyKey[]) =>
-    path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  const operations = changesBetween(before, after).flatMap((change) => {
-    if ('append' in change) return [];
-    if ('remove' in change) return [{ op: 'remove', path: pointer(change.remove) }];
-    return [{ op: 'add', path: pointer(change.set), value: change.value }];
-  });
+  const operations = operationsBetween(before, after);
   if (operations.length === 0) return [];
   const text = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   const there = text === undefined ? [] : (parse(text) as unknown);

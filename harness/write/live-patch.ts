@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
 import type { Manifest } from '../model/manifest.ts';
-import { strategicPatch } from './difference.ts';
+import { operationsBetween, strategicPatch } from './difference.ts';
 import { type Apply, objectName, type WritePlan } from './plan.ts';
 
 export function livePlan(
@@ -16,7 +16,13 @@ export function livePlan(
   const index = before.findIndex(
     ({ kind, metadata }) => kind === workload.kind && metadata.name === workload.name,
   );
-  const patch = strategicPatch(before[index], after[index]);
+  // Kinds that come with a CRD have no strategic merge.
+  const operations = workload.kind === 'Rollout' && operationsBetween(before[index], after[index]);
+  const patch = operations
+    ? operations.length > 0
+      ? operations
+      : undefined
+    : strategicPatch(before[index], after[index]);
   const added = after.slice(before.length).map((object) => ({
     ...object,
     metadata: { ...object.metadata, namespace },
@@ -30,7 +36,7 @@ export function livePlan(
       text: [patch === undefined ? '' : yaml(patch), ...added.map((object) => yaml(object))]
         .filter(Boolean)
         .join('---\n'),
-      command: `kubectl patch ${target} --type strategic --patch-file FILE`,
+      command: `kubectl patch ${target} --type ${operations ? 'json' : 'strategic'} --patch-file FILE`,
     },
     manifests: after.map((manifest: Manifest) => ({
       manifest,

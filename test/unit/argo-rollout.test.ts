@@ -11,10 +11,12 @@ import { judgeExperiment } from '../../harness/judge/experiment.ts';
 import type { Kube } from '../../harness/kube/client.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Facts, RolloutFacts } from '../../harness/model/facts.ts';
+import type { Manifest } from '../../harness/model/manifest.ts';
 import { rolloutComplete, rolloutSettled } from '../../harness/model/rollout.ts';
 import { type Step, stepSchema } from '../../harness/model/scenario.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { reduceObject } from '../../harness/record/reduce.ts';
+import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { unsettled } from '../../harness/run/watch/settled.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
 import { applyVariant, hardened } from '../../harness/settings/index.ts';
@@ -198,6 +200,24 @@ test('a watch takes it for its Service, and says by its phase what it waits for'
   assert.equal(unsettled(new Map([['Rollout/web', facts as Facts]]), 'web'), [
     'Rollout web has 1 of 3 pods of the newest revision, 3 available, Paused (CanaryPauseStep)',
   ]);
+});
+
+test('a watch proposes settings of it as operations, which its kind takes', () => {
+  const [rollout] = readText('web.yaml', manifest('{canary: {}}'));
+  const watched = {
+    objects: [rollout?.manifest],
+    path: '/',
+    serving: { container: 'web', port: 8080 },
+  } as unknown as Parameters<typeof remedyOf>[0];
+  const remedy = remedyOf(watched, 'shop', 'v1.34.0');
+  assert.equal(remedy?.settings, ['readinessProbe', 'preStop']);
+  assert.is(remedy?.command, 'kubectl patch rollout web --namespace shop --type json --patch-file FILE');
+  assert.match(
+    remedy?.patch ?? '',
+    /^- op: add\n {2}path: \/spec\/template\/spec\/containers\/1\/readinessProbe\n/,
+  );
+  const referring = { ...rollout?.manifest, spec: { workloadRef: { kind: 'Deployment', name: 'old' } } };
+  assert.is(remedyOf({ ...watched, objects: [referring as Manifest] }, 'shop', 'v1.34.0'), undefined);
 });
 
 test('ReplicaSets and pods are told apart by the hash and the revision that its controller writes', () => {

@@ -68,7 +68,7 @@ export async function refuseWrongChart(
   }
   throw new UsageError(
     wanted.length === 0
-      ? `--chart ${given.source.chart}: none of the Services has a Deployment, StatefulSet or DaemonSet behind it that values of a chart could change. Leave it out.`
+      ? `--chart ${given.source.chart}: none of the Services has a Deployment, StatefulSet, DaemonSet or Rollout behind it that values of a chart could change. Leave it out.`
       : `--chart ${given.source.chart}: it renders no ${wanted.join(', no ')}; it renders ${namesOf(last)}. Name the chart that they are from, with its --values.`,
   );
 }

@@ -1,5 +1,6 @@
 // What the workload behind a Service lacks of the recommended settings, as a patch that `kubectl patch` takes. From the live
 // object; nothing is applied.
+import { podTemplateOf } from '../../deploy/definition.ts';
 import { stripped } from '../../deploy/sources/live.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { applyVariant, hardened } from '../../settings/index.ts';
@@ -25,7 +26,7 @@ interface Patchable {
   apply(manifests: readonly Manifest[]): ReturnType<typeof applyVariant>;
 }
 
-const patchable: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
+const patchable: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'Rollout']);
 
 /** Undefined: it is of a kind whose pods somebody else's rules make, or it may not be read. */
 export function workloadOf(
@@ -34,6 +35,8 @@ export function workloadOf(
 ): Patchable | undefined {
   const object = objects.find(({ kind }) => patchable.has(kind));
   if (!object?.spec || !serving) return undefined;
+  // It may take its pods from another object.
+  if (object.kind === 'Rollout' && !podTemplateOf(object)) return undefined;
   const named = { kind: object.kind, name: object.metadata.name, container: serving.container };
   return {
     object,
