@@ -1,10 +1,11 @@
 // `rollproof report --for agent`: a run's facts and the commands to go on with, as Markdown that a code assistant can take in
 // at once. Pure, from results alone.
 import type { ExperimentResult, LossWindow, Results, ScenarioResult } from '../harness/model/results.ts';
-import { count, duration, lostOf, podSeconds } from '../harness/words/figures.ts';
+import { count, counted, duration, lostOf, podSeconds } from '../harness/words/figures.ts';
 import { causeWords } from '../harness/words/names.ts';
 import { windowSentence } from '../harness/words/window.ts';
 import { limitsOf } from './answer.ts';
+import { byUrgency, unusual } from './standing.ts';
 
 /** About 6,000 tokens: what went wrong comes first, and what does not fit is counted. */
 const limitChars = 24_000;
@@ -19,7 +20,8 @@ interface AgentInput {
 
 export function renderForAgent({ results, folder }: AgentInput): string {
   const { cluster, tool } = results;
-  const scenarios = results.scenarios.toSorted((a, b) => need(a) - need(b));
+  const runs = results.history?.runs ?? 0;
+  const unlike = runs > 0 ? unusual(results) : [];
   const head = [
     '# rollproof: what a change of a running workload loses',
     '',
@@ -27,6 +29,9 @@ export function renderForAgent({ results, folder }: AgentInput): string {
     `- run: ${results.runId}, ${results.startedAt}, ${tool.name} ${tool.version}, exit code ${results.exitCode} (0 as expected, 1 losses, 2 not measured well enough, 3 environment)`,
     '- lost: refused, reset, closed, timed out or a wrong status; lanes (kinds of clients) are never added up',
     `- again: \`${results.reproduce}\``,
+    ...(unlike.length > 0
+      ? [`- against the last ${counted(runs, 'run')}: ${unlike.slice(0, unusualShown).join('; ')}`]
+      : []),
     '',
   ];
   const tail = [
@@ -39,7 +44,7 @@ export function renderForAgent({ results, folder }: AgentInput): string {
     ...limitsOf(results).map((limit) => `- ${limit}`),
     '',
   ];
-  const parts = scenarios.map((scenario) => scenarioText(scenario));
+  const parts = byUrgency(results).map((scenario) => scenarioText(scenario));
   const findings = (results.findings ?? []).map(
     ({ finding, evidence, text }) =>
       `- ${finding.severity} ${finding.rule}, ${finding.object}: ${finding.message} (${evidence}: ${text})`,
@@ -48,9 +53,7 @@ export function renderForAgent({ results, folder }: AgentInput): string {
   return fitted(head.join('\n'), parts, tail.join('\n'), folder);
 }
 
-const verdictOrder = ['refuted', 'loses', 'faulted', 'inconclusive', 'unneeded', 'proven', 'safe', 'not-run'];
-const need = ({ verdict, direct }: ScenarioResult): number =>
-  verdictOrder.indexOf(direct?.verdict === 'loses' ? 'loses' : verdict);
+const unusualShown = 8;
 
 function scenarioText(scenario: ScenarioResult): string {
   const { name, title, question, verdict, reason, direct, advice } = scenario;

@@ -15,7 +15,7 @@ import {
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
 import { caseRows, claimSays, type SubstitutionShown, substitutionsShown } from './cases.ts';
 import { beforeAfter, byKind, causesOf, kindsOf, lanesOf, mainColumns, worst } from './comparison.ts';
-import { unusual } from './standing.ts';
+import { byUrgency, standingOf, unusual } from './standing.ts';
 
 /** A comment on GitHub takes 65,536 characters; room is left for what a workflow adds around it. */
 const limitChars = 60_000;
@@ -45,7 +45,7 @@ export function renderMarkdown(results: Results): string {
   ];
   const middle = single
     ? [scenarioSection(single, results, 3)]
-    : [overviewTable(scenarios), ...scenarios.map((scenario) => foldedScenario(scenario, results))];
+    : [overviewTable(results), ...byUrgency(results).map((scenario) => foldedScenario(scenario, results))];
   return fitted([...head, ...againstHistory(results)].join('\n'), middle, tail.join('\n'));
 }
 
@@ -81,7 +81,8 @@ function fitted(head: string, sections: readonly string[], tail: string): string
   return [...parts, tail].join('\n');
 }
 
-function overviewTable(scenarios: readonly ScenarioResult[]): string {
+function overviewTable(results: Results): string {
+  const scenarios = byUrgency(results);
   const own = scenarios.some(({ direct }) => direct);
   const kinds = kindsOf(scenarios);
   return [
@@ -96,10 +97,14 @@ function overviewTable(scenarios: readonly ScenarioResult[]): string {
         return to ? `${count(from.lost)} → **${count(to.lost)}**` : lostOf(from);
       };
       const cells = kinds.map((kind) => byKind(scenario, kind, ofLine));
+      const chip = (name: string) => {
+        const standing = standingOf(results, name);
+        return standing?.chip && results.history?.runs ? `, **${standing.chip}**` : '';
+      };
       const direct = scenario.direct
         ? `${verdictWords[scenario.direct.verdict].sign} ${scenario.direct.verdict}`
         : '–';
-      return `| ${text(scenario.title)} ${code(scenario.name)} | ${own ? `${direct} | ` : ''}${sign(scenario)} ${scenario.verdict} | ${cells.join(' | ')} |`;
+      return `| ${text(scenario.title)} ${code(scenario.name)} | ${own ? `${direct} | ` : ''}${sign(scenario)} ${scenario.verdict}${chip(scenario.name)} | ${cells.join(' | ')} |`;
     }),
     '',
   ].join('\n');

@@ -1,6 +1,6 @@
 // How this run stands among the last ones, in words that page, comment and terminal share.
-import type { Results } from '../harness/model/results.ts';
-import type { FigureStanding, ScenarioStanding } from '../harness/model/standing.ts';
+import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import type { FigureStanding, HistoryChip, ScenarioStanding } from '../harness/model/standing.ts';
 import { count, counted, duration } from '../harness/words/figures.ts';
 import { lineWords } from '../harness/words/names.ts';
 
@@ -8,6 +8,29 @@ export const standingOf = (
   results: Pick<Results, 'history'>,
   scenario: string,
 ): ScenarioStanding | undefined => results.history?.scenarios.find(({ name }) => name === scenario);
+
+/** What went wrong is read first; of what went equally wrong, what was well before. */
+export function byUrgency(results: Pick<Results, 'scenarios' | 'history'>): ScenarioResult[] {
+  const regressed = (name: string) => (standingOf(results, name)?.chip === 'regressed' ? 0 : 1);
+  return results.scenarios.toSorted(
+    (a, b) => urgency(a) - urgency(b) || regressed(a.name) - regressed(b.name),
+  );
+}
+
+const urgency = ({ verdict, direct }: ScenarioResult): number =>
+  [
+    'refuted',
+    'loses',
+    'lost',
+    'faulted',
+    'inconclusive',
+    'unneeded',
+    'nothing-changed',
+    'proven',
+    'safe',
+    'clean',
+    'not-run',
+  ].indexOf(direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict);
 
 /** "regressed: it was proven when it was last known". Undefined: nothing to say. */
 export function chipText({ chip, before }: ScenarioStanding): string | undefined {
@@ -33,12 +56,21 @@ function aboveText(standing: FigureStanding): string {
   return `${figureTitle(standing)}: ${value}, above P95 (P50 ${middle}, P95 ${high}, ${counted(runs, 'run')})`;
 }
 
-/** What differs from the last runs, as sentences; empty: nothing unusual. */
-export const unusual = ({ history }: Pick<Results, 'history'>): readonly string[] =>
-  (history?.scenarios ?? []).flatMap((scenario) => {
-    const chip = history?.runs === 0 ? undefined : chipText(scenario);
-    return [
-      ...(chip === undefined ? [] : [`${scenario.name} is ${chip}`]),
-      ...scenario.figures.filter(({ above }) => above).map((one) => `${scenario.name}, ${aboveText(one)}`),
-    ];
-  });
+/** What differs from the last runs, as sentences, what got worse first; empty: nothing unusual. */
+export function unusual({ history }: Pick<Results, 'history'>): readonly string[] {
+  const scenarios = history?.scenarios ?? [];
+  const chips = (wanted: HistoryChip, verb: string) =>
+    history?.runs === 0
+      ? []
+      : scenarios
+          .filter(({ chip }) => chip === wanted)
+          .map((scenario) => `${scenario.name} ${verb} ${chipText(scenario)}`);
+  return [
+    ...chips('regressed', 'has'),
+    ...scenarios.flatMap(({ name, figures }) =>
+      figures.filter(({ above }) => above).map((one) => `${name}, ${aboveText(one)}`),
+    ),
+    ...chips('fixed', 'is'),
+    ...chips('new', 'is'),
+  ];
+}

@@ -8,6 +8,7 @@ import { count, counted, day, duration, lostOf, nodesOf } from '../../harness/wo
 import { causeWords, lossTone, settingMeans, verdictWords } from '../../harness/words/names.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, kindsOf, lanesOf, linesOfKind, worst } from '../comparison.ts';
+import { byUrgency } from '../standing.ts';
 import { historyChip, historySection } from './history.ts';
 import { type Content, html, idOf, type Markup, trusted } from './markup.ts';
 import { chooseForms, type Forms, packed } from './packing.ts';
@@ -50,7 +51,7 @@ function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioR
   const { scenarios } = results;
   const experiments = scenarios.reduce((sum, scenario) => sum + scenario.experiments.length, 0);
   const perLane = Math.floor(failureRows.total / Math.max(1, experiments));
-  const urgent = scenarios.toSorted((a, b) => urgency(a) - urgency(b));
+  const urgent = byUrgency(results);
   const forms = urgent.map((scenario): Forms => {
     const input: ScenarioInput = {
       scenario,
@@ -73,22 +74,6 @@ function scenarioBodies({ results, journals }: HtmlInput): ReadonlyMap<ScenarioR
 
 /** What a scenario's answer and its row in the overview take, roughly. */
 const answerBytes = 3500;
-
-/** What went wrong is read first. */
-const urgency = ({ verdict, direct }: ScenarioResult): number =>
-  [
-    'refuted',
-    'loses',
-    'lost',
-    'faulted',
-    'inconclusive',
-    'unneeded',
-    'nothing-changed',
-    'proven',
-    'safe',
-    'clean',
-    'not-run',
-  ].indexOf(direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict);
 
 /** A whole page around a body, with style and script inside and every request forbidden. */
 export function document(title: string, body: Markup): string {
@@ -140,7 +125,7 @@ ${body}
 
 function suitePage(bodies: ReadonlyMap<ScenarioResult, Markup>, results: Results): Markup {
   const open = results.scenarios.length <= 2;
-  const scenarios = results.scenarios.toSorted((a, b) => urgency(a) - urgency(b));
+  const scenarios = byUrgency(results);
   return html`${suitePanel(results)}
 <section aria-labelledby="overview"><h2 id="overview">Overview</h2>${overview(results)}</section>
 <section aria-labelledby="scenarios"><h2 id="scenarios">Scenarios</h2>
@@ -208,7 +193,7 @@ function kindCell(
 
 /** One row per scenario: the variant before and the one after, per lane, and the main cause. */
 function overview(results: Results): Markup {
-  const { scenarios } = results;
+  const scenarios = byUrgency(results);
   const kinds = kindsOf(scenarios);
   const cell = (scenario: ScenarioResult, lane: LineId): Content => {
     const { before, after } = beforeAfter(scenario);

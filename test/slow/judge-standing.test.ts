@@ -8,6 +8,7 @@ import type { Results, Verdict } from '../../harness/model/results.ts';
 import type { RunSummary } from '../../harness/model/run-summary.ts';
 import { auditFolder } from '../../harness/run/audit.ts';
 import { judgeFolder, writeEarlier } from '../../harness/run/judge-folder.ts';
+import { renderForAgent } from '../../reports/agent.ts';
 import { renderHtml } from '../../reports/html/page.ts';
 import { renderMarkdown } from '../../reports/markdown.ts';
 import { sampleRun } from '../data/sample-run.ts';
@@ -113,10 +114,40 @@ test('page and comment carry chip, sentence and percentiles; without a history n
   assert.match(page, /<th scope="col">P95<\/th>/);
   assert.match(
     comment,
-    new RegExp(`Against the last 6 runs:\\n- ${name} is regressed: it was proven when it was last known`),
+    new RegExp(`Against the last 6 runs:\\n- ${name} has regressed: it was proven when it was last known`),
   );
   for (const text of [renderHtml({ results: now, journals: new Map() }), renderMarkdown(now)])
     assert.not.match(text, /Against the last/);
+});
+
+test('what needs attention first comes first on the page, in the comment and for an assistant', () => {
+  const [one] = results.scenarios;
+  const scenarios = (['proven', 'refuted', 'not-run', 'clean', 'refuted'] as const).map((verdict, index) => ({
+    ...one!,
+    name: `case-${index}`,
+    title: `Case ${index}`,
+    verdict,
+  }));
+  const now: Results = {
+    ...results,
+    scenarios,
+    history: {
+      runs: 6,
+      scenarios: [
+        { name: 'case-4', chip: 'regressed', before: 'proven', figures: [] },
+        { name: 'case-0', chip: 'fixed', before: 'refuted', figures: [] },
+      ],
+    },
+  };
+  const order = ['case-4', 'case-1', 'case-0', 'case-3', 'case-2'];
+  const page = renderHtml({ results: now, journals: new Map() });
+  const comment = renderMarkdown(now);
+  const found = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, id]) => id);
+  assert.equal(found(page, /<th scope="row"><a href="#s-(case-\d)">/g), order);
+  assert.equal(found(comment, /^\| Case \d `(case-\d)`/gm), order);
+  assert.equal(found(renderForAgent({ results: now, folder: 'out' }), /^## (case-\d): /gm), order);
+  assert.match(comment, '✕ refuted, **regressed** |');
+  assert.match(comment, /6 runs:\n- case-4 has regressed: .*\n- case-0 is fixed: /);
 });
 
 test('the earlier runs are kept beside the journals: reports made again later say the same, and audit checks them', () =>
