@@ -42,10 +42,13 @@ export const fastGroup: E2eGroup = {
   limitMinutes: 4,
 };
 
-/** By a part of the test's name. */
-export const reasons: readonly (readonly [part: string, reason: string])[] = [
-  ['fail health check node port', 'a Service of type LoadBalancer: refused by name, there is no cloud'],
+/** By a part of the test's name; `none`: only where pods are processes of this machine. */
+const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'none'])[] = [
+  [
+    /fail health check node port/,
+    'nobody asks the health check port of a Service of type LoadBalancer: there is no cloud',
+  ],
 ];
 
-export const reasonFor = (name: string): string | undefined =>
-  reasons.find(([part]) => name.includes(part))?.[1];
+export const reasonFor = (name: string, isolation: 'auto' | 'none'): string | undefined =>
+  reasons.find(([part, , only]) => part.test(name) && (only ?? isolation) === isolation)?.[1];

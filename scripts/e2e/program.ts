@@ -86,16 +86,26 @@ export function standIns(agnhost: string): Map<string, LocalImage> {
   ]);
 }
 
+interface GroupRun {
+  readonly contentType: ContentType;
+  /** Default: as for every embedded cluster. */
+  readonly isolation?: 'auto' | 'none';
+  /** Where what the program prints is kept. */
+  readonly log?: string | undefined;
+}
+
 /** Runs one group on a cluster of its own; nothing is left of it afterwards. */
 export async function runGroup(
   program: E2eProgram,
   group: E2eGroup,
-  contentType: ContentType,
-  log?: string,
+  { contentType, isolation, log }: GroupRun,
 ): Promise<E2eCase[]> {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-e2e-'));
   try {
-    await using cluster = await startCluster({ images: [standIns(program.agnhost)] });
+    await using cluster = await startCluster({
+      images: [standIns(program.agnhost)],
+      ...(isolation && { isolation }),
+    });
     const kubeconfig = join(folder, 'kubeconfig');
     writeFileSync(kubeconfig, cluster.kubeconfig, { mode: 0o600 });
     const reports = join(folder, 'reports');

@@ -18,7 +18,7 @@ test('the fast group passes with protobuf, the default of Kubernetes’ clients'
   try {
     const program = await findProgram(scratch);
     assert.ok(program);
-    const cases = await runGroup(program, fastGroup, 'protobuf');
+    const cases = await runGroup(program, fastGroup, { contentType: 'protobuf' });
     const failed = cases.filter(({ outcome }) => outcome === 'failed');
     assert.equal(
       failed.map(({ name, message }) => `${name}: ${message}`),
