@@ -74,10 +74,12 @@ async function rbacFor(flags: RbacFlags): Promise<string> {
   );
 }
 
-const configurationOf = ({ config, witness, witnessImage }: RbacFlags) =>
+const configurationOf = ({ config, namespace, watch, witness, witnessImage }: RbacFlags) =>
   configured(
     {
       ...(config !== undefined && { config }),
+      // Of `watch` it is that of the Services, not the one to run in.
+      ...(namespace !== undefined && !watch && { namespace }),
       ...(witness !== undefined && { witness }),
       ...(witnessImage !== undefined && { witnessImage }),
     },

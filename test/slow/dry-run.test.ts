@@ -10,6 +10,7 @@ import { chooseCluster } from '../../harness/run/clusters.ts';
 import { dryRun } from '../../harness/run/dry-run.ts';
 import { select } from '../../harness/run/selection.ts';
 import { scenarios } from '../../scenarios/index.ts';
+import { rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('dry-run', { timeoutMs: 120_000 });
@@ -107,6 +108,22 @@ test('a namespace is for a cluster of somebody’s', async () => {
       assert.match((error as Error).message, `--namespace team: cluster ${kind} is one of its own`);
     }
   }
+});
+
+test('rbac prints a Role alone for one namespace, for verify and for watch, a ClusterRole without one', async () => {
+  const kindsOf = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await rollproof(['rbac', ...flags]);
+    assert.is(code, 0, stderr);
+    return [...stdout.matchAll(/^kind: (\w+)/gm)].map(([, kind]) => kind);
+  };
+  const inOne = ['ServiceAccount', 'Role', 'RoleBinding'];
+  const [one, watched, all] = await Promise.all([
+    kindsOf('--namespace', 'plain'),
+    kindsOf('--watch', '--namespace', 'shop'),
+    kindsOf(),
+  ]);
+  assert.equal([one, watched], [inOne, inOne]);
+  assert.equal(all, ['ServiceAccount', 'ClusterRole', 'ClusterRoleBinding']);
 });
 
 test.run();
