@@ -33,7 +33,7 @@ export function partitionWarnings(workload: Manifest): string[] {
   if (!found || found.reached <= 0 || found.reached === found.replicas) return [];
   const { partition, replicas, reached } = found;
   return [
-    `StatefulSet ${workload.metadata.name} has partition ${partition}: a new revision reaches ${reached} of its ${replicas} pods, and the others keep theirs. What is said here is said of those ${reached}; what the others lose when they are replaced is not measured.`,
+    `StatefulSet ${workload.metadata.name} has partition ${partition}: a new revision reaches ${reached} of its ${replicas} pods, and the others keep theirs: what is lost when those are replaced is not measured.`,
   ];
 }
 

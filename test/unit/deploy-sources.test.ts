@@ -415,7 +415,7 @@ test('a partition: what it leaves out is said, and a scenario that it holds back
   const five = await read(set('  replicas: 5'), names);
   assert.match(
     five.asIs?.warnings.join() ?? '',
-    /^StatefulSet web has partition 3: a new revision reaches 2 of its 5 pods, and the others keep theirs\./,
+    /^StatefulSet web has partition 3: a new revision reaches 2 of its 5 pods, and the others keep theirs: /,
   );
   const scenarioOf = (id: string) => {
     const found = scenarios.find((one) => one.id === id)?.quick;
