@@ -35,3 +35,24 @@ const patternOf = (addresses: readonly string[]): string =>
       return `dst=${host} sport=[0-9]+ dport=${address.slice(at + 1)} `;
     })
     .join('|');
+
+const READS_LIMIT_MS = 10_000;
+
+/**
+ * Undefined once it is read. Else why it is not, the end of a sentence: `first` came to something else, it ended before, or
+ * nothing is said within 10 s.
+ */
+export async function whyNotRead(
+  first: Promise<string | undefined>,
+  ended: Promise<string>,
+): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer within ${READS_LIMIT_MS / 1000} s`), READS_LIMIT_MS);
+  });
+  try {
+    return await Promise.race([first, ended, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,26 +1,22 @@
 // What dies while an experiment runs on a real cluster, by phase: the load agent, the target, the API server, the command
 // itself. One cluster for all rows; each runs in a namespace of its own, where nothing may stay.
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { until } from '../embedded-pods.ts';
 import { checkOutcome, inTurns, type Outcome, outOf, play, type Row } from '../failures.ts';
-import { nodeImage } from '../node-image.ts';
+import { clusterByHand, lacksKubectl } from '../kind-cluster.ts';
 import { inTemporaryFolder, type Running, readResults } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
-const lacksKubectl =
-  spawnSync('kubectl', ['version', '--client']).status === 0 ? undefined : 'no "kubectl" on the PATH';
-const skip = (await kindProvider().unavailable()) ?? lacksKubectl;
+const skip = (await kindProvider().unavailable()) ?? lacksKubectl();
 const test = suite('failure table on kind', { timeoutMs: 240_000, ...(skip && { skip }) });
 
-const cluster = `rollproof-failures-${process.pid}`;
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-failures-'));
-const kubeconfig = join(folder, 'kubeconfig');
+const cluster = clusterByHand('failures', skip);
+const { folder, kubeconfig } = cluster;
 const config = join(folder, 'rollproof.yaml');
 
 interface Victim {
@@ -132,9 +128,7 @@ function begin(row: Pick<Row, 'dies' | 'phase'>, kill: KindRow['kill']): void {
 test('a cluster made by hand', async () => {
   // Several agents at once on the one node of a small machine.
   writeFileSync(config, 'agent: {resources: {requests: {cpu: 50m}}}\n');
-  const place = ['--name', cluster];
-  kind('create', 'cluster', ...place, '--wait', '120s', '--kubeconfig', kubeconfig, ...nodeImage());
-  kind('load', 'docker-image', 'node:20-bookworm-slim', ...place);
+  cluster.create({ images: ['node:20-bookworm-slim'] });
   for (const row of [...rows, target, apiServer]) await kubectl('create', 'namespace', namespaceOf(row));
   for (const row of rows) begin(row, row.kill);
   begin(target, deletePods('rollproof.dev/role=target', '--grace-period=0', '--force'));
@@ -177,15 +171,8 @@ test('nothing of these runs is left on the cluster', async () => {
   );
 });
 
-test('the cluster is removed', () => kind('delete', 'cluster', '--name', cluster));
+test('the cluster is removed', () => cluster.remove());
 
-if (!skip) {
-  // Also where a test failed: uvu has no place for that but the end of the process.
-  process.on('exit', () => {
-    spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
-    rmSync(folder, { recursive: true, force: true });
-  });
-}
 test.run();
 
 /** Not in step with the others: what dies must die at once. */
@@ -197,8 +184,5 @@ function kubectl(...args: readonly string[]): Promise<string> {
   return output('kubectl', ['--kubeconfig', kubeconfig, ...args]);
 }
 function inNode(...args: readonly string[]): Promise<string> {
-  return output('docker', ['exec', `${cluster}-control-plane`, ...args]);
-}
-function kind(...args: readonly string[]): void {
-  execFileSync('kind', args, { stdio: 'pipe', timeout: 200_000 });
+  return output('docker', ['exec', `${cluster.name}-control-plane`, ...args]);
 }

@@ -1,26 +1,24 @@
 // A cluster of somebody's: three namespaces with rules of their own, and a kubeconfig that may do what `rollproof rbac
 // --namespace` printed and nothing else. Nothing is left on it, whatever the way out, also after kill -9.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
-import { nodeImage } from '../node-image.ts';
+import { clusterByHand, lacksKubectl } from '../kind-cluster.ts';
 import { inTemporaryFolder, readResults, rollproof, root, startRollproof } from '../rollproof.ts';
 import { interruption, suite } from '../suite.ts';
 
-const skip = (await kindProvider().unavailable()) ?? lacking('kubectl', ['version', '--client']);
+const skip = (await kindProvider().unavailable()) ?? lacksKubectl();
 const test = suite("somebody's cluster", { timeoutMs: 300_000, skip });
 const stopped = skip ? undefined : interruption();
 
 /** Of the agents' idle limit, the time that an ended Job is kept, and the garbage collector. */
 const GONE_LIMIT_MS = 200_000;
-const cluster = `rollproof-theirs-${process.pid}`;
+const cluster = clusterByHand('theirs', skip);
+const { folder, kubeconfig: admin } = cluster;
 const image = 'node:20-bookworm-slim';
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-theirs-'));
-const admin = join(folder, 'admin');
 let before = '';
 
 /** What the owners of the cluster have set. */
@@ -57,18 +55,7 @@ metadata: {name: plain}
 test(
   'a cluster made by hand, and rights as printed',
   async () => {
-    run('kind', [
-      'create',
-      'cluster',
-      '--name',
-      cluster,
-      '--kubeconfig',
-      admin,
-      '--wait',
-      '120s',
-      ...nodeImage(),
-    ]);
-    run('kind', ['load', 'docker-image', image, '--name', cluster]);
+    cluster.create({ images: [image] });
     kubectl(['apply', '-f', '-'], rules);
     for (const namespace of ['restricted', 'quota', 'plain']) {
       const { stdout } = await rollproof(['rbac', '--namespace', namespace]);
@@ -180,18 +167,8 @@ test('in the end everything is as it was before, also where the run was killed',
   await untilAsBefore(GONE_LIMIT_MS);
 });
 
-test('the cluster is removed', () => {
-  run('kind', ['delete', 'cluster', '--name', cluster]);
-  rmSync(folder, { recursive: true, force: true });
-});
+test('the cluster is removed', () => cluster.remove());
 
-if (!skip) {
-  // Also where a test failed: uvu has no place for that but the end of the process.
-  process.on('exit', () => {
-    spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
-    rmSync(folder, { recursive: true, force: true });
-  });
-}
 test.run();
 
 function verify(
@@ -250,14 +227,4 @@ async function untilAsBefore(limitMs: number, namespace = ''): Promise<void> {
 
 function kubectl(args: readonly string[], input?: string): string {
   return execFileSync('kubectl', ['--kubeconfig', admin, ...args], { encoding: 'utf8', input });
-}
-
-function run(command: string, args: readonly string[]): void {
-  execFileSync(command, args, { stdio: 'pipe', timeout: 200_000 });
-}
-
-function lacking(command: string, args: readonly string[]): string | undefined {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
-    ? undefined
-    : `no "${command}" on the PATH`;
 }

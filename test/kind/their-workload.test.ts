@@ -1,21 +1,20 @@
 // Somebody's workloads on a cluster of somebody's, across namespaces: a live one with the rights as printed and no others,
 // a StatefulSet, a DaemonSet, and an Argo Rollout without its controller.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
+import { clusterByHand, lacksKubectl } from '../kind-cluster.ts';
 import { type Ended, inTemporaryFolder, readResults, rollproof, root } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
-const skip = (await kindProvider().unavailable()) ?? lacking('kubectl', ['version', '--client']);
+const skip = (await kindProvider().unavailable()) ?? lacksKubectl();
 const test = suite("somebody's workloads", { timeoutMs: 300_000, skip });
 
-const cluster = `rollproof-workloads-${process.pid}`;
+const cluster = clusterByHand('workloads', skip);
+const { folder, kubeconfig: admin } = cluster;
 const image = 'node:20-bookworm-slim';
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-workloads-'));
-const admin = join(folder, 'admin');
 const account = join(folder, 'account');
 const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
 const secret = 'horse-battery-staple';
@@ -51,14 +50,7 @@ spec:
 test(
   'a cluster made by hand, and rights as printed for a live workload',
   async () => {
-    run('kind', [
-      ...'create cluster --wait 120s --name'.split(' '),
-      cluster,
-      '--kubeconfig',
-      admin,
-      ...nodeImage(),
-    ]);
-    run('kind', ['load', 'docker-image', image, '--name', cluster]);
+    cluster.create({ images: [image] });
     kubectl(['apply', '-f', '-'], namespaces);
     kubectl(['apply', '-n', 'shop', '-f', '-'], live);
     writeFileSync(join(folder, 'live.yaml'), 'target: {from: cluster, namespace: shop, deployment: shop}\n');
@@ -133,18 +125,8 @@ test('an Argo Rollout without its controller is refused at once, by name', async
   );
 });
 
-test('the cluster is removed', () => {
-  run('kind', ['delete', 'cluster', '--name', cluster]);
-  rmSync(folder, { recursive: true, force: true });
-});
+test('the cluster is removed', () => cluster.remove());
 
-if (!skip) {
-  // Also where a test failed: uvu has no place for that but the end of the process.
-  process.on('exit', () => {
-    spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
-    rmSync(folder, { recursive: true, force: true });
-  });
-}
 test.run();
 
 /** Writes a configuration for manifests of a folder of its own. */
@@ -185,22 +167,4 @@ function everything(): string {
 
 function kubectl(args: readonly string[], input?: string): string {
   return execFileSync('kubectl', ['--kubeconfig', admin, ...args], { encoding: 'utf8', input });
-}
-
-function run(command: string, args: readonly string[]): void {
-  execFileSync(command, args, { stdio: 'pipe', timeout: 200_000 });
-}
-
-/** The newest one that Docker has: kind's own default may have to be pulled. */
-function nodeImage(): string[] {
-  const args = ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'];
-  const names = execFileSync('docker', args, { encoding: 'utf8' });
-  const [name] = names.split('\n').filter((one) => one && !one.includes('<none>'));
-  return name ? ['--image', name] : [];
-}
-
-function lacking(command: string, args: readonly string[]): string | undefined {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
-    ? undefined
-    : `no "${command}" on the PATH`;
 }

@@ -2,26 +2,25 @@
 // that received it, what it says of each kind of change, and what is left. One cluster serves all tests; the first makes it,
 // the last removes it. ROLLPROOF_TEST_KUBECONFIG names one that is up, with two nodes that run pods: it is used and left.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { readJournal } from '../../harness/journal/read.ts';
 import type { Results } from '../../harness/model/results.ts';
-import { nodeImage } from '../node-image.ts';
+import { clusterByHand, lacksKubectl } from '../kind-cluster.ts';
 import { readResults, rollproof, root, startRollproof } from '../rollproof.ts';
 import { Skipped, suite } from '../suite.ts';
 
 const given = process.env.ROLLPROOF_TEST_KUBECONFIG;
-const skip = (given ? undefined : await kindProvider().unavailable()) ?? lacking('kubectl');
+const skip = (given ? undefined : await kindProvider().unavailable()) ?? lacksKubectl();
 const test = suite('watch on kind', { timeoutMs: 120_000, ...(skip && { skip }) });
 
-const cluster = `rollproof-watch-${process.pid}`;
+const cluster = clusterByHand('watch', skip);
+const { folder } = cluster;
 const namespace = 'watched';
 const image = 'node:20-bookworm-slim';
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-watch-'));
-const kubeconfig = given ?? join(folder, 'kubeconfig');
+const kubeconfig = given ?? cluster.kubeconfig;
 const at = ['--kubeconfig', kubeconfig];
 const env = { KUBECONFIG: kubeconfig };
 const lanes = ['new', 'kept'] as const;
@@ -32,16 +31,7 @@ test(
   'a cluster, and servers that count what they receive',
   async () => {
     if (!given) {
-      const config = join(folder, 'kind.yaml');
-      writeFileSync(
-        config,
-        '{kind: Cluster, apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}, {role: worker}]}',
-      );
-      run('kind', [
-        ...['create', 'cluster', '--wait', '120s', '--name', cluster, '--kubeconfig', kubeconfig],
-        ...['--config', config, ...nodeImage()],
-      ]);
-      run('kind', ['load', 'docker-image', image, '--name', cluster]);
+      cluster.create({ nodes: ['control-plane', 'worker'], images: [image] });
       spawnSync('kubectl', [...at, 'taint', 'nodes', '--all', 'node-role.kubernetes.io/control-plane-']);
     }
     kubectl('create', 'namespace', namespace);
@@ -250,14 +240,5 @@ function kubectl(...words: readonly string[]): string {
 
 function removed(): void {
   if (given) spawnSync('kubectl', [...at, 'delete', 'namespace', namespace, '--ignore-not-found']);
-  else spawnSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
-  rmSync(folder, { recursive: true, force: true });
-}
-
-function run(command: string, words: readonly string[]): void {
-  execFileSync(command, words, { stdio: 'pipe', timeout: 200_000 });
-}
-
-function lacking(command: string): string | undefined {
-  return spawnSync(command, ['version', '--client']).status === 0 ? undefined : `no "${command}" on the PATH`;
+  cluster.remove();
 }

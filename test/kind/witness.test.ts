@@ -1,8 +1,7 @@
 // The kernel as witness on a cluster of somebody's, with an app that does not speak and both classic gaps at once: whom each
 // connection was sent to is compared with what the node of the pods tracked, which knows no Service, only pods.
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
@@ -12,17 +11,16 @@ import { decideCause } from '../../harness/judge/causes/decide.ts';
 import { inferStarts } from '../../harness/judge/causes/infer-starts.ts';
 import { buildScene } from '../../harness/judge/causes/scene.ts';
 import { isLost } from '../../harness/model/load.ts';
-import { nodeImage } from '../node-image.ts';
+import { clusterByHand } from '../kind-cluster.ts';
 import { inTemporaryFolder, readResults, rollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const skip = await kindProvider().unavailable();
 const test = suite('witness on kind', { timeoutMs: 290_000, skip });
-const cluster = `rollproof-witness-${process.pid}`;
+const cluster = clusterByHand('witness', skip);
+const { kubeconfig } = cluster;
 const image = 'node:20-bookworm-slim';
-const folder = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-witness-'));
-const kubeconfig = join(folder, 'kubeconfig');
-const [agents, pods] = [`${cluster}-worker`, `${cluster}-worker2`];
+const [agents, pods] = [`${cluster.name}-worker`, `${cluster.name}-worker2`];
 
 /** Listens 1.5 s after its start, ends at SIGTERM at once. Nothing says when. */
 const app = `
@@ -70,21 +68,8 @@ interface SentTo {
   accepted: boolean;
 }
 
-test('a cluster made by hand', () => {
-  const config = join(folder, 'kind.yaml');
-  const nodes = 'nodes: [{role: control-plane}, {role: worker}, {role: worker}]';
-  writeFileSync(config, `kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n${nodes}\n`);
-  const named = ['--name', cluster];
-  const wait = ['--wait', '120s', ...nodeImage()];
-  execFileSync(
-    'kind',
-    ['create', 'cluster', ...named, '--config', config, '--kubeconfig', kubeconfig, ...wait],
-    {
-      stdio: 'ignore',
-    },
-  );
-  execFileSync('kind', ['load', 'docker-image', image, ...named], { stdio: 'ignore' });
-});
+test('a cluster made by hand', () =>
+  cluster.create({ nodes: ['control-plane', 'worker', 'worker'], images: [image] }));
 
 test('two gaps at once of an app that does not speak: pod and cause of each lost attempt, against the other end', () =>
   inTemporaryFolder(async (given) => {
@@ -173,10 +158,7 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     );
   }));
 
-test('in the end the cluster is taken away', () => {
-  execFileSync('kind', ['delete', 'cluster', '--name', cluster], { stdio: 'ignore' });
-  rmSync(folder, { recursive: true, force: true });
-});
+test('in the end the cluster is taken away', () => cluster.remove());
 
 test.run();
 

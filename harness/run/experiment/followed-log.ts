@@ -1,6 +1,7 @@
 // The log of a pod that writes a line per event of its node, followed to the pod's end. Where following breaks off (an API
 // server that restarts) it is followed again from the last event that was read: what was said in between is in the log.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { whyNotRead } from '../../cluster/conntrack.ts';
 import type { WitnessRequest } from '../../cluster/provider.ts';
 import type { Kube } from '../../kube/client.ts';
 import { waitFor } from '../../kube/wait.ts';
@@ -22,7 +23,6 @@ export interface FollowedLog {
   stop(): void;
 }
 
-const READS_LIMIT_MS = 10_000;
 /** As long as the agents are asked again (harness/run/watch). */
 const BREAK_LIMIT_MS = 90_000;
 const ASK_LIMIT_MS = 4000;
@@ -112,13 +112,7 @@ export async function follow({
     );
 
   const ended = run();
-  const limit = new Promise<string>((resolve) => {
-    setTimeout(
-      () => resolve(`its pod says nothing within ${READS_LIMIT_MS / 1000} s`),
-      READS_LIMIT_MS,
-    ).unref();
-  });
-  const why = await Promise.race([beginning, ended, limit]);
+  const why = await whyNotRead(beginning, ended);
   if (why !== undefined) {
     stopped.abort();
     throw new FaultError(why);
