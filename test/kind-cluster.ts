@@ -4,6 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chooseNodeImage } from '../harness/cluster/kind/node-image.ts';
+import { runCommand } from '../harness/exec/command.ts';
 
 interface Wanted {
   /** Roles of the nodes; default: one that is everything. */
@@ -18,7 +20,7 @@ interface ClusterByHand {
   readonly folder: string;
   /** Of its administrator. */
   readonly kubeconfig: string;
-  create(wanted: Wanted): void;
+  create(wanted: Wanted): Promise<void>;
   /** Cluster and folder. */
   remove(): void;
 }
@@ -43,11 +45,19 @@ export function clusterByHand(purpose: string, skip: string | undefined): Cluste
     name,
     folder,
     kubeconfig,
-    create({ nodes, images }) {
+    async create({ nodes, images }) {
+      // As rollproof chooses it for its own clusters.
+      const { name: image } = await chooseNodeImage(runCommand, undefined);
       made = true;
       const place = ['--name', name, '--kubeconfig', kubeconfig, '--wait', '120s'];
-      kind('create', 'cluster', ...place, ...configFlags(folder, nodes), ...nodeImage());
-      for (const image of images) kind('load', 'docker-image', image, '--name', name);
+      kind(
+        'create',
+        'cluster',
+        ...place,
+        ...configFlags(folder, nodes),
+        ...(image ? ['--image', image] : []),
+      );
+      for (const one of images) kind('load', 'docker-image', one, '--name', name);
     },
     remove,
   };
@@ -73,15 +83,4 @@ function configFlags(folder: string, nodes: Wanted['nodes']): string[] {
   };
   writeFileSync(file, JSON.stringify(config));
   return ['--config', file];
-}
-
-/** The newest node image that Docker has: kind's own default may have to be pulled. */
-function nodeImage(): string[] {
-  const names = execFileSync(
-    'docker',
-    ['image', 'ls', 'kindest/node', '--format', '{{.Repository}}:{{.Tag}}'],
-    { encoding: 'utf8' },
-  );
-  const [name] = names.split('\n').filter((one) => one && !one.includes('<none>'));
-  return name ? ['--image', name] : [];
 }

@@ -128,7 +128,7 @@ function begin(row: Pick<Row, 'dies' | 'phase'>, kill: KindRow['kill']): void {
 test('a cluster made by hand', async () => {
   // Several agents at once on the one node of a small machine.
   writeFileSync(config, 'agent: {resources: {requests: {cpu: 50m}}}\n');
-  cluster.create({ images: ['node:20-bookworm-slim'] });
+  await cluster.create({ images: ['node:20-bookworm-slim'] });
   for (const row of [...rows, target, apiServer]) await kubectl('create', 'namespace', namespaceOf(row));
   for (const row of rows) begin(row, row.kill);
   begin(target, deletePods('rollproof.dev/role=target', '--grace-period=0', '--force'));

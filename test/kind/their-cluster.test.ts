@@ -55,7 +55,7 @@ metadata: {name: plain}
 test(
   'a cluster made by hand, and rights as printed',
   async () => {
-    cluster.create({ images: [image] });
+    await cluster.create({ images: [image] });
     kubectl(['apply', '-f', '-'], rules);
     for (const namespace of ['restricted', 'quota', 'plain']) {
       const { stdout } = await rollproof(['rbac', '--namespace', namespace]);

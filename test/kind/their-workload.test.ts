@@ -50,7 +50,7 @@ spec:
 test(
   'a cluster made by hand, and rights as printed for a live workload',
   async () => {
-    cluster.create({ images: [image] });
+    await cluster.create({ images: [image] });
     kubectl(['apply', '-f', '-'], namespaces);
     kubectl(['apply', '-n', 'shop', '-f', '-'], live);
     writeFileSync(join(folder, 'live.yaml'), 'target: {from: cluster, namespace: shop, deployment: shop}\n');

@@ -31,7 +31,7 @@ test(
   'a cluster, and servers that count what they receive',
   async () => {
     if (!given) {
-      cluster.create({ nodes: ['control-plane', 'worker'], images: [image] });
+      await cluster.create({ nodes: ['control-plane', 'worker'], images: [image] });
       spawnSync('kubectl', [...at, 'taint', 'nodes', '--all', 'node-role.kubernetes.io/control-plane-']);
     }
     kubectl('create', 'namespace', namespace);
