@@ -115,7 +115,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     const registry = createRegistry({
       now: () => Date.now(),
       random,
-      capabilities: { volumes: ground.isolation?.roots ?? false },
+      capabilities: {
+        volumes: ground.isolation?.roots ?? false,
+        names: ground.isolation !== undefined,
+      },
       allocateClusterIP: (taken) => addresses.allocateService(taken),
       rootCertificate: authority.cert,
     });

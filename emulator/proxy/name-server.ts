@@ -1,5 +1,6 @@
 // Names of Services for pods, as CoreDNS answers them: A records of cluster addresses, of the endpoints of headless
-// Services and of their pods by host name, and SRV records of named ports. Everything else does not exist.
+// Services and of their pods by host name, SRV records of named ports, and CNAME records of Services that are an external
+// name. Everything else does not exist.
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { EndpointSlice, Service } from '../api/types.ts';
 
@@ -10,7 +11,9 @@ export interface Names {
 
 const DOMAIN = 'cluster.local';
 const TTL_SECONDS = 5;
-const type = { A: 1, AAAA: 28, SRV: 33 } as const;
+const type = { A: 1, CNAME: 5, AAAA: 28, SRV: 33 } as const;
+/** A name that stands for a name that stands for a name …: that of a circle ends here. */
+const MOST_ALIASES = 8;
 const code = { ok: 0, formatError: 1, noSuchName: 3, notImplemented: 4 } as const;
 
 /** Answers on `socket` until it is closed. */
@@ -35,21 +38,45 @@ export function answer(query: Buffer, names: Names): Buffer | undefined {
   const found = look(asked.name.toLowerCase(), names);
   if (!found) return reply(id, flags, code.noSuchName, asked.wire, []);
   const records =
-    asked.type === type.A
-      ? found.addresses.map((address) => record(type.A, Buffer.from(address.split('.').map(Number))))
-      : asked.type === type.SRV
-        ? found.ports.map(({ port, target }) => {
-            const head = Buffer.alloc(6);
-            head.writeUInt16BE(0, 0);
-            head.writeUInt16BE(100, 2);
-            head.writeUInt16BE(port, 4);
-            return record(type.SRV, Buffer.concat([head, encodeName(target)]));
-          })
-        : [];
+    found.alias !== undefined
+      ? aliasRecords(found.alias, asked.type, names)
+      : asked.type === type.A
+        ? found.addresses.map((address) => record(type.A, addressBytes(address)))
+        : asked.type === type.SRV
+          ? found.ports.map(({ port, target }) => {
+              const head = Buffer.alloc(6);
+              head.writeUInt16BE(0, 0);
+              head.writeUInt16BE(100, 2);
+              head.writeUInt16BE(port, 4);
+              return record(type.SRV, Buffer.concat([head, encodeName(target)]));
+            })
+          : [];
   return reply(id, flags, code.ok, asked.wire, records);
 }
 
+/** The other name, and what it is here. What is outside of the cluster is for the client to ask elsewhere. */
+function aliasRecords(alias: string, kind: number, names: Names): Buffer[] {
+  const records: Buffer[] = [];
+  let owner: Buffer | undefined;
+  for (let name: string | undefined = alias; name !== undefined && records.length < MOST_ALIASES; ) {
+    const target = encodeName(name);
+    records.push(record(type.CNAME, target, owner));
+    owner = target;
+    const found = look(name.toLowerCase(), names);
+    if (kind === type.A) {
+      for (const address of found?.addresses ?? [])
+        records.push(record(type.A, addressBytes(address), owner));
+    }
+    name = found?.alias;
+  }
+  return records;
+}
+
+const addressBytes = (address: string): Buffer => Buffer.from(address.split('.').map(Number));
+
 interface Found {
+  /** An external name: there is nothing else then. */
+  readonly alias?: string;
   readonly addresses: readonly string[];
   readonly ports: readonly { readonly port: number; readonly target: string }[];
 }
@@ -65,6 +92,12 @@ function look(name: string, names: Names): Found | undefined {
   if (!service) return undefined;
   const full = `${serviceName}.${namespace}${suffix}`;
   const { clusterIP, ports = [], publishNotReadyAddresses } = service.spec ?? {};
+  if (service.spec?.type === 'ExternalName') {
+    const { externalName = '' } = service.spec;
+    return labels.length === 0
+      ? { alias: externalName.replace(/\.$/, ''), addresses: [], ports: [] }
+      : undefined;
+  }
   const endpoints = names
     .slices(namespace, serviceName)
     .flatMap((slice) =>
@@ -114,15 +147,14 @@ function reply(id: number, flags: number, status: number, wire: Buffer, records:
   return Buffer.concat([head, wire, ...records]);
 }
 
-/** Its name is the question's: a pointer to byte 12. */
-function record(kind: number, data: Buffer): Buffer {
-  const head = Buffer.alloc(12);
-  head.writeUInt16BE(0xc00c, 0);
-  head.writeUInt16BE(kind, 2);
-  head.writeUInt16BE(1, 4);
-  head.writeUInt32BE(TTL_SECONDS, 6);
-  head.writeUInt16BE(data.length, 10);
-  return Buffer.concat([head, data]);
+/** Without a name of its own it is the question's: a pointer to byte 12. */
+function record(kind: number, data: Buffer, owner: Buffer = Buffer.from([0xc0, 0x0c])): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeUInt16BE(kind, 0);
+  head.writeUInt16BE(1, 2);
+  head.writeUInt32BE(TTL_SECONDS, 4);
+  head.writeUInt16BE(data.length, 8);
+  return Buffer.concat([owner, head, data]);
 }
 
 function encodeName(name: string): Buffer {

@@ -26,6 +26,7 @@ export const groups: readonly E2eGroup[] = [
     limitMinutes: 40,
   },
   { name: 'endpoints', focus: '(terminating endpoints|EndpointSlice.*\\[Conformance\\])', limitMinutes: 25 },
+  { name: 'services', focus: conformance('sig-network\\] Services'), limitMinutes: 40 },
   {
     name: 'autoscaling',
     focus: `${autoscaling} \\(scale resource: CPU\\) (Deployment \\((Pod|Container) Resource\\)|ReplicaSet|ReplicationController)`,

@@ -56,6 +56,12 @@ export async function findProgram(
   return inFolder(scratch);
 }
 
+/** What is in agnhost's image beside agnhost, where this machine does not have it. */
+function toolsOfImage(): Record<string, string> {
+  const names = ['nc', 'nslookup'].filter((name) => !existsSync(`/usr/bin/${name}`));
+  return Object.fromEntries(names.map((name) => [`/usr/bin/${name}`, join(here, 'tools', `${name}.mjs`)]));
+}
+
 /** What the names of images in the tests run here. */
 export function standIns(agnhost: string): Map<string, LocalImage> {
   const registry = 'registry.k8s.io/e2e-test-images';
@@ -69,7 +75,7 @@ export function standIns(agnhost: string): Map<string, LocalImage> {
       `${registry}/agnhost:2.56`,
       {
         command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'],
-        files: { ...shell.files, '/agnhost': agnhost },
+        files: { ...shell.files, ...toolsOfImage(), '/agnhost': agnhost },
       },
     ],
     [
@@ -148,7 +154,10 @@ export function readJunit(text: string): E2eCase[] {
     const status = attribute('status');
     const name = attribute('name').replace(/^\[It\] /, '');
     if (status === 'skipped' || status === 'pending' || !attribute('name').startsWith('[It]')) continue;
-    const failure = /<(?:failure|error) message="([^"]*)"/.exec(body)?.[1];
+    // Kubernetes leaves the message out of the element's attributes.
+    const [, inTag, inBody] =
+      /<(?:failure|error)\b(?:[^>]*? message="([^"]*)")?[^>]*>([^<]*)/.exec(body) ?? [];
+    const failure = inTag || inBody?.replace(/^\[\w+\] /, '');
     cases.push({
       name,
       outcome: status === 'passed' ? 'passed' : 'failed',

@@ -361,4 +361,48 @@ test('node ports: none twice, in one Service either; when all are taken the next
   assert.match(message, /failed to allocate a nodePort: range is full$/);
 });
 
+test('a Service of another type loses what that has no use for, and gets it again', () => {
+  const registry = createRegistry({
+    now: () => 0,
+    random: () => 0.5,
+    capabilities: { volumes: true, names: true },
+  });
+  const change = (spec: object) =>
+    registry.mutate('services', 'default', 'web', (draft) => Object.assign(draft.spec as object, spec))?.spec;
+  const first = registry.create('services', {
+    metadata: { name: 'web' },
+    spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', ports: [{ port: 80 }] },
+  }).spec;
+  assert.ok(first?.healthCheckNodePort && first.ports?.[0]?.nodePort);
+  const plain = change({ type: 'ClusterIP' });
+  assert.is(plain?.clusterIP, first.clusterIP);
+  assert.equal(plain?.ports, [{ port: 80, protocol: 'TCP', targetPort: 80 }]);
+  for (const field of [
+    'externalTrafficPolicy',
+    'healthCheckNodePort',
+    'allocateLoadBalancerNodePorts',
+  ] as const) {
+    assert.is(plain?.[field], undefined, field);
+  }
+  const external = change({ type: 'ExternalName', externalName: 'example.com' });
+  for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) {
+    assert.is(external?.[field], undefined, field);
+  }
+  const onNodes = change({ type: 'NodePort', externalName: '' });
+  assert.ok(onNodes?.clusterIP && onNodes.ports?.[0]?.nodePort);
+  const { message } = refusal(() => change({ type: 'ExternalName', externalName: 'no_name' }));
+  assert.match(message, /spec\.externalName: Invalid value: "no_name"/);
+});
+
+test('an external name is refused by name where pods have no name server', () => {
+  const { registry } = cluster();
+  const { message } = refusal(() =>
+    registry.create('services', {
+      metadata: { name: 'web' },
+      spec: { type: 'ExternalName', externalName: 'example.com' },
+    }),
+  );
+  assert.match(message, /spec\.type: Forbidden: Unsupported by the emulated cluster: ExternalName/);
+});
+
 test.run();

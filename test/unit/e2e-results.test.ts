@@ -76,12 +76,14 @@ test('of a report those that ran', () => {
   const xml = `<testsuite>
 <testcase name="[It] [sig-apps] a &lt;b&gt; [x]" status="passed" time="1.5"></testcase>
 <testcase name="[It] [sig-apps] c" status="failed" time="2"><failure message="&#xA;it broke&#xA;more">x</failure></testcase>
+<testcase name="[It] [sig-apps] e" status="failed" time="2"><failure type="failed">[FAILED] it &lt;broke&gt;&#xA;In [It] at: x</failure></testcase>
 <testcase name="[It] [sig-apps] d" status="skipped" time="0"><skipped message="no"></skipped></testcase>
 <testcase name="[BeforeSuite]" status="passed" time="0"></testcase>
 </testsuite>`;
   assert.equal(readJunit(xml), [
     { name: '[sig-apps] a <b> [x]', outcome: 'passed', seconds: 1.5, message: undefined },
     { name: '[sig-apps] c', outcome: 'failed', seconds: 2, message: 'it broke' },
+    { name: '[sig-apps] e', outcome: 'failed', seconds: 2, message: 'it <broke>' },
   ]);
 });
 

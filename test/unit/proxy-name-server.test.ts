@@ -8,6 +8,9 @@ const test = suite('name server');
 
 const services: Record<string, object> = {
   'shop/web': { spec: { clusterIP: '10.20.1.1', ports: [{ name: 'http', port: 80 }] } },
+  'shop/away': { spec: { type: 'ExternalName', externalName: 'example.com.' } },
+  'shop/alias': { spec: { type: 'ExternalName', externalName: 'web.shop.svc.cluster.local' } },
+  'shop/circle': { spec: { type: 'ExternalName', externalName: 'circle.shop.svc.cluster.local' } },
   'shop/db': { spec: { clusterIP: 'None', ports: [{ port: 5432 }] } },
 };
 const names: Names = {
@@ -73,6 +76,42 @@ test('what is no query gets nothing or a format error', () => {
   assert.is(answer(Buffer.alloc(5), names), undefined);
   const broken = Buffer.from([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 60]);
   assert.is(((answer(broken, names) as Buffer)[3] as number) & 15, 1);
+});
+
+/** Of an answer, in order: type and content of its records, names as they are written out. */
+function records(name: string, kind = 1): string[] {
+  const question = query(name, kind);
+  const reply = answer(question, names) as Buffer;
+  const found: string[] = [];
+  let at = question.length;
+  const text = (from: number): [string, number] => {
+    const labels: string[] = [];
+    let place = from;
+    for (let length = reply[place] ?? 0; length > 0; length = reply[place] ?? 0) {
+      labels.push(reply.toString('latin1', place + 1, place + 1 + length));
+      place += 1 + length;
+    }
+    return [labels.join('.'), place + 1];
+  };
+  for (let count = reply.readUInt16BE(6); count > 0; count--) {
+    const pointed = ((reply[at] ?? 0) & 0xc0) === 0xc0;
+    const [owner, next] = pointed ? [name, at + 2] : text(at);
+    const length = reply.readUInt16BE(next + 8);
+    const data = next + 10;
+    const is = reply.readUInt16BE(next);
+    found.push(`${owner} ${is === 5 ? text(data)[0] : [...reply.subarray(data, data + length)].join('.')}`);
+    at = data + length;
+  }
+  return found;
+}
+
+test('an external name: the other name, and its address where that is here', () => {
+  const of = (name: string) => `${name}.shop.svc.cluster.local`;
+  assert.equal(records(of('away')), [`${of('away')} example.com`]);
+  assert.equal(records(of('alias')), [`${of('alias')} ${of('web')}`, `${of('web')} 10.20.1.1`]);
+  assert.equal(records(of('alias'), 28), [`${of('alias')} ${of('web')}`]);
+  assert.is(records(of('circle')).length, 8);
+  assert.equal(records(`x.${of('away')}`), []);
 });
 
 test.run();

@@ -13,6 +13,7 @@ export const serviceStrategy: Strategy = {
     const headed = object.spec.type !== 'ExternalName';
     if (!object.spec.clusterIP && headed) object.spec.clusterIP = current.spec.clusterIP;
     keepNodePorts(current, object);
+    dropUnused(current, object);
   },
   createsOnUpdate: true,
   returnsDeleted: true,
@@ -37,7 +38,7 @@ function refuseChosenAddress(object: KubeObject): void {
 function keepNodePorts(current: KubeObject, object: KubeObject): void {
   const before = (current as unknown as Service).spec;
   const now = (object as unknown as Service).spec;
-  if (!isOnNodes(before) || !isOnNodes(now)) return;
+  if (!before || !now || !isOnNodes(before) || !isOnNodes(now)) return;
   if (before.healthCheckNodePort !== undefined && now.externalTrafficPolicy === before.externalTrafficPolicy)
     now.healthCheckNodePort ??= before.healthCheckNodePort;
   for (const port of now.ports ?? []) {
@@ -48,7 +49,35 @@ function keepNodePorts(current: KubeObject, object: KubeObject): void {
   }
 }
 
+/**
+ * What another type has no use for goes with the old one, unless it was changed as well: then it is for the validation.
+ * Source: dropTypeDependentFields in pkg/registry/core/service/strategy.go.
+ */
+function dropUnused(current: KubeObject, object: KubeObject): void {
+  const before = (current as unknown as Service).spec;
+  const now = (object as unknown as Service).spec;
+  if (!before || !now) return;
+  const drop = (...fields: (keyof Spec)[]) => {
+    for (const field of fields) if (equalValues(before[field], now[field])) delete now[field];
+  };
+  if (before.type !== 'ExternalName' && now.type === 'ExternalName') {
+    drop('clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy');
+  }
+  if (isOnNodes(before) && !isOnNodes(now)) {
+    const known = new Set(before.ports?.map(({ nodePort }) => nodePort));
+    for (const port of now.ports ?? []) if (known.has(port.nodePort)) delete port.nodePort;
+    drop('externalTrafficPolicy');
+  }
+  const hasHealthCheck = ({ type, externalTrafficPolicy }: Spec) =>
+    type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
+  if (hasHealthCheck(before) && !hasHealthCheck(now)) drop('healthCheckNodePort');
+  if (before.type === 'LoadBalancer' && now.type !== 'LoadBalancer') {
+    drop('allocateLoadBalancerNodePorts', 'loadBalancerClass');
+  }
+}
+
+const equalValues = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
 type Spec = NonNullable<Service['spec']>;
 
-const isOnNodes = (spec: Spec | undefined): spec is Spec =>
-  spec?.type === 'NodePort' || spec?.type === 'LoadBalancer';
+const isOnNodes = ({ type }: Spec): boolean => type === 'NodePort' || type === 'LoadBalancer';

@@ -1,7 +1,7 @@
 // Services. Source: pkg/apis/core/validation/validation.go ValidateService.
 import type { Service } from '../types.ts';
 import type { FieldErrors } from './field.ts';
-import { dns1123Label, ipAddress, portNumber, qualifiedName } from './names.ts';
+import { dns1123Label, dns1123Subdomain, ipAddress, portNumber, qualifiedName } from './names.ts';
 import { portReference } from './numbers.ts';
 import { validateLabels } from './selectors.ts';
 
@@ -15,7 +15,7 @@ export function validateService(
   const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
   if (!spec.ports?.length && spec.clusterIP !== 'None' && spec.type !== 'ExternalName')
     errors.required('spec.ports');
-  if (spec.type === 'ExternalName' && !spec.externalName) errors.required('spec.externalName');
+  if (spec.type === 'ExternalName') validateExternalName(errors, spec);
   for (const [index, port] of (spec.ports ?? []).entries()) {
     validatePort(errors, `spec.ports[${index}]`, port, (spec.ports ?? []).length > 1, spec.type);
   }
@@ -34,6 +34,16 @@ export function validateService(
       'PreferSameNode',
     ]);
   }
+}
+
+function validateExternalName(errors: FieldErrors, { clusterIP, externalName = '' }: Spec): void {
+  // A dot at the end is that of DNS.
+  const name = externalName.replace(/\.$/, '');
+  if (!name) errors.required('spec.externalName');
+  else {
+    for (const problem of dns1123Subdomain(name)) errors.invalid('spec.externalName', externalName, problem);
+  }
+  if (clusterIP) errors.forbidden('spec.clusterIPs[0]', 'may not be set for ExternalName services');
 }
 
 function validatePort(

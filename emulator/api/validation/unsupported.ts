@@ -10,9 +10,11 @@ import { createFieldErrors, type FieldErrors } from './field.ts';
 export interface Capabilities {
   /** Containers have a file system of their own, in which volumes can be mounted. */
   readonly volumes: boolean;
+  /** Pods ask the cluster's own name server. */
+  readonly names: boolean;
 }
 
-const noCapabilities: Capabilities = { volumes: false };
+const noCapabilities: Capabilities = { volumes: false, names: false };
 
 export function refuseUnsupported(
   errors: FieldErrors,
@@ -42,7 +44,7 @@ export function refuseUnsupported(
       refusePod('spec.jobTemplate.spec.template.spec', cronTemplateSpec(object), refuse, capabilities);
       break;
     case 'Service':
-      refuseService((object as unknown as Service).spec ?? {}, refuse);
+      refuseService((object as unknown as Service).spec ?? {}, refuse, capabilities);
       break;
     case 'HorizontalPodAutoscaler':
       for (const [index, { type }] of ((object as unknown as Autoscaler).spec?.metrics ?? []).entries()) {
@@ -141,9 +143,12 @@ function refusePod(
   }
 }
 
-function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse): void {
-  if (spec.type === 'ExternalName')
-    refuse('spec.type', 'ExternalName needs DNS of its own; use ClusterIP or NodePort');
+function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse, { names }: Capabilities): void {
+  if (spec.type === 'ExternalName' && !names)
+    refuse(
+      'spec.type',
+      'ExternalName needs DNS of its own, and pods share the names of this machine; use ClusterIP or NodePort',
+    );
   if (spec.externalIPs?.length) refuse('spec.externalIPs', 'it has no network of its own');
   for (const [index, { protocol }] of (spec.ports ?? []).entries()) {
     if (protocol === 'UDP' || protocol === 'SCTP')

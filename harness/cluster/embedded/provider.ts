@@ -72,9 +72,12 @@ function cannotRun(
   images: readonly string[],
 ): string[] {
   // Where pods have files of their own, what they mount is at its path.
-  const volumes = noIsolation(isolation) === undefined;
+  const isolated = noIsolation(isolation) === undefined;
   const fields = manifests.flatMap((manifest) =>
-    unsupportedIn(manifest as unknown as Parameters<typeof unsupportedIn>[0], { volumes }).map(
+    unsupportedIn(manifest as unknown as Parameters<typeof unsupportedIn>[0], {
+      volumes: isolated,
+      names: isolated,
+    }).map(
       (sentence) =>
         `${manifest.kind} ${manifest.metadata.name}: the embedded cluster cannot run it: ${sentence}.`,
     ),
