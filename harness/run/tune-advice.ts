@@ -49,7 +49,7 @@ export const isCutOff = ({ lagMs, exact = false }: Routing, preStopSeconds: numb
 export const candidateSeconds = (lagMs: number): number => Math.ceil((lagMs + MARGIN_MS) / 1000);
 
 /** What runs with one length said of an entry. */
-export interface EntrySaid {
+interface EntrySaid {
   readonly lost: number;
   /** Undefined: nothing tells. */
   readonly lagMs?: number;

@@ -18,7 +18,7 @@ interface Followed {
   readonly breakLimitMs?: number;
 }
 
-export interface FollowedLog {
+interface FollowedLog {
   readonly ended: Promise<string>;
   stop(): void;
 }

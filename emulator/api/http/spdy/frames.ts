@@ -14,7 +14,7 @@ export const controlType = {
   goAway: 7,
   windowUpdate: 9,
 } as const;
-export const finFlag = 1;
+const finFlag = 1;
 
 export type Frame =
   | { readonly type: 'data'; readonly stream: number; readonly fin: boolean; readonly data: Buffer }
