@@ -2,6 +2,7 @@
 import { connect, constants } from 'node:http2';
 import type { ProbeOutcome } from './probe.ts';
 
+const UNIMPLEMENTED = '12';
 const SERVING = 1;
 const statusNames = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
@@ -52,7 +53,20 @@ export function probeGrpc(
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', (error) => fail(`error: health rpc failed: ${error.message}`));
     stream.on('end', () => {
-      if (status !== undefined && status !== '0') {
+      // As grpc-go says both; the kubelet puts its own words before the first.
+      if (status === UNIMPLEMENTED) {
+        fail(
+          'error: this server does not implement the grpc health protocol (grpc.health.v1.Health): rpc error: code = Unimplemented',
+        );
+        return;
+      }
+      if (status === undefined) {
+        fail(
+          'error: health rpc failed: rpc error: code = Internal desc = server closed the stream without sending trailers',
+        );
+        return;
+      }
+      if (status !== '0') {
         fail(`error: health rpc failed: rpc error: code = ${status}`);
         return;
       }

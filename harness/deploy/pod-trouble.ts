@@ -137,6 +137,19 @@ export const isBeingStarted = (pod: ObservedPod): boolean =>
   pod.spec.nodeName !== undefined &&
   containersOf(pod).some(({ state }) => state?.waiting?.reason === 'ContainerCreating');
 
+/** A container of it runs, and its probe does not succeed. */
+export const runsUnready = (pod: ObservedPod): boolean =>
+  containersOf(pod).some(({ ready, state }) => state?.running !== undefined && ready !== true);
+
+/**
+ * Whether a probe fails with what stays so however long a program starts: its command is not in the image, or the port
+ * speaks something else. A file that is not there yet, a refused connection or a status may pass.
+ */
+export const cannotSucceed = (probeMessage: string): boolean =>
+  /executable file not found|: command not found|\bsh: (\d+: )?\S+: not found|does not implement the grpc health protocol|without sending trailers|HTTP response to HTTPS client|malformed HTTP /.test(
+    probeMessage,
+  );
+
 function stateInWords({ state, lastState, restartCount = 0 }: ContainerStatus): string {
   const { waiting, running, terminated } = state ?? {};
   const before = lastState?.terminated;

@@ -3,7 +3,14 @@ import { type Kube, podProxyPath } from '../kube/client.ts';
 import { saidLast } from '../kube/said-last.ts';
 import { HopelessError, isFinal, type Look, waitFor } from '../kube/wait.ts';
 import { label } from '../model/manifest.ts';
-import { describePod, isBeingStarted, type ObservedPod, troubleOf } from './pod-trouble.ts';
+import {
+  cannotSucceed,
+  describePod,
+  isBeingStarted,
+  type ObservedPod,
+  runsUnready,
+  troubleOf,
+} from './pod-trouble.ts';
 import { type Spoken, spokenBy, spokenIn, spokenWords } from './spoken.ts';
 
 export interface PodReady {
@@ -42,7 +49,7 @@ export interface PodsReadyOptions {
 
 /**
  * Waits until `count` pods that match the labels are Ready and none beside them is not. Throws WaitError: at the limit, or
- * within 30 s for what does not pass by itself (image, crash, scheduling, refused pods).
+ * within 30 s for what does not pass by itself (image, crash, scheduling, refused pods, a probe that cannot succeed).
  */
 export async function podsReady(
   kube: Kube,
@@ -60,6 +67,7 @@ export async function podsReady(
   /** Since when each trouble lasts; a pod that is replaced by one with the same trouble goes on with it. */
   const since = new Map<string, number>();
   const startedAt = performance.now();
+  const askAfterMs = Math.min(WORK_ASKED_AFTER_MS, troubleLimitMs ?? WORK_ASKED_AFTER_MS);
   let end: Error | undefined;
   const endOfPatience = (kind: string, seenAt: number): number => {
     const limit = troubleLimitMs ?? TROUBLE_LIMIT_MS[familyOf(kind)];
@@ -89,6 +97,10 @@ export async function podsReady(
         troubles.set('refused', { kind: 'refused', words: refused, container: undefined, pod: '' });
     }
     const now = performance.now();
+    const probe =
+      now - startedAt > askAfterMs ? await probeOf(kube, namespace, unready, lookSignal) : undefined;
+    if (probe && cannotSucceed(probe.message))
+      troubles.set('probe', { kind: 'probe', words: probe.words, container: undefined, pod: probe.pod });
     for (const kind of since.keys()) if (!troubles.has(kind)) since.delete(kind);
     for (const [kind, trouble] of troubles) {
       if (!since.has(kind)) since.set(kind, now);
@@ -101,7 +113,8 @@ export async function podsReady(
       ...unready.slice(0, MOST_TOLD).map((pod) => `${pod.metadata.name}: ${describePod(pod)}`),
       unready.length > MOST_TOLD && `${unready.length - MOST_TOLD} more`,
       troubles.get('refused')?.words,
-      now - startedAt > WORK_ASKED_AFTER_MS && (await workOf(kube, namespace, unready, lookSignal)),
+      probe?.words,
+      now - startedAt > askAfterMs && (await workOf(kube, namespace, unready, lookSignal)),
     ];
     return { seen: seen.filter(Boolean).join('; ') || `${ready.length} of ${count} pods ready` };
   };
@@ -144,6 +157,39 @@ async function workOf(
   };
   const last = items.toSorted((a, b) => (a.lastTimestamp ?? '').localeCompare(b.lastTimestamp ?? '')).at(-1);
   return last?.message && `its node said last of ${pod.metadata.name}: ${last.message}`;
+}
+
+/** What a probe said last of a pod that runs and is not ready. Who may not read events does without. */
+async function probeOf(
+  kube: Kube,
+  namespace: string,
+  unready: readonly ObservedPod[],
+  signal: AbortSignal,
+): Promise<{ readonly pod: string; readonly message: string; readonly words: string } | undefined> {
+  const running = new Set(unready.filter(runsUnready).map(({ metadata }) => metadata.name));
+  if (running.size === 0) return undefined;
+  const answer = await kube.raw('GET', `/api/v1/namespaces/${namespace}/events`, {
+    query: { fieldSelector: 'reason=Unhealthy' },
+    signal,
+  });
+  if (answer.status !== 200) return undefined;
+  const { items } = JSON.parse(answer.text) as {
+    items: {
+      readonly involvedObject?: { readonly name?: string };
+      readonly reason?: string;
+      readonly message?: string;
+      readonly lastTimestamp?: string | null;
+    }[];
+  };
+  const last = items
+    .filter(({ reason, involvedObject }) => reason === 'Unhealthy' && running.has(involvedObject?.name ?? ''))
+    .filter(({ message = '' }) => !message.startsWith('Liveness'))
+    .toSorted((a, b) => (a.lastTimestamp ?? '').localeCompare(b.lastTimestamp ?? ''))
+    .at(-1);
+  if (!last?.message || !last.involvedObject?.name) return undefined;
+  const { name } = last.involvedObject;
+  const message = last.message.trim().replace(/\.$/, '');
+  return { pod: name, message, words: `pod ${name} runs and is not ready: ${message}` };
 }
 
 const isReady = (pod: ObservedPod): boolean =>

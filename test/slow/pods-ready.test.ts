@@ -152,6 +152,49 @@ test('what does not pass by itself ends the wait by name, with what was seen of 
   }
 });
 
+test('a probe that cannot succeed ends it in its own words; one that may is waited for and quoted', async () => {
+  const running = pod({
+    phase: 'Running',
+    containerStatuses: [{ name: 'app', ready: false, state: { running: { startedAt: 'x' } } }],
+  });
+  const said = (message: string, limitMs: number) =>
+    waitedFor([running], {
+      limitMs,
+      events: [
+        { reason: 'Unhealthy', involvedObject: { name: 'web-1' }, message: 'Liveness probe failed: no' },
+        {
+          reason: 'Unhealthy',
+          involvedObject: { name: 'web-2' },
+          message: 'Readiness probe failed: of another',
+        },
+        { reason: 'Unhealthy', involvedObject: { name: 'web-1' }, message },
+      ],
+    });
+  const hopeless = [
+    'Readiness probe failed: /bin/sh: 1: podcli: not found',
+    'Readiness probe failed: sh: line 1: podcli: command not found',
+    'Readiness probe errored: exec: "podcli": executable file not found in $PATH',
+    'Startup probe failed: error: this server does not implement the grpc health protocol (grpc.health.v1.Health): rpc error',
+    'Readiness probe failed: error: health rpc failed: rpc error: code = Internal desc = server closed the stream without sending trailers',
+    'Readiness probe failed: Get "https://10.0.0.1:80/": http: server gave HTTP response to HTTPS client',
+  ];
+  for (const message of hopeless)
+    assert.is(
+      await said(message, 60_000),
+      `Waited for 1 pod with role target in ns to be Ready: pod web-1 runs and is not ready: ${message}.`,
+    );
+  const passing = [
+    'Readiness probe failed: HTTP probe failed with statuscode: 404',
+    'Readiness probe failed: dial tcp 10.0.0.1:80: connect: connection refused',
+    'Readiness probe failed: cat: /tmp/ready: No such file or directory',
+  ];
+  for (const message of passing) {
+    const words = await said(message, 400);
+    assert.match(words, /^Waited 0\.4 s .* Last seen: web-1: container app runs and is not ready; /);
+    assert.ok(words.endsWith(`pod web-1 runs and is not ready: ${message}.`), words);
+  }
+});
+
 test('pods that a controller may not create: its own words', async () => {
   const events = [
     {
