@@ -52,7 +52,9 @@ export async function chartPlan(
     const file = join(folder, valuesName);
     files.push(valuesFile(file, found.values));
     notes.push(
-      `Add it to the others: ${upgrade} --values ${file}${into ? '' : ' (and in rollproof.yaml under target.helm.values)'}.`,
+      into
+        ? `The chart offers values for it, in ${file}: ${upgrade} --values ${file}.`
+        : `Add it to the others: ${upgrade} --values ${file} (and in rollproof.yaml under target.helm.values).`,
     );
   }
   const before = found.rendered.map(({ manifest }) => manifest);
@@ -67,8 +69,9 @@ export async function chartPlan(
   if (patches.length > 0 || added.length > 0) {
     files.push(...postRender(join(folder, postRenderFolder), patches, added));
     const what = [...found.notOffered, ...added.map(objectName)].join(', ');
+    const script = join(folder, postRenderFolder, 'patch.sh');
     notes.push(
-      `The chart offers no value for ${what}: a patch behind the rendering sets it. Helm 3: ${upgrade} --post-renderer ${join(folder, postRenderFolder, 'patch.sh')}`,
+      `The chart offers no value for ${what}: a patch behind the rendering sets it. ${into && found.values ? `Helm 3: with --post-renderer ${script} on top.` : `Helm 3: ${upgrade} --post-renderer ${script}`}`,
     );
   }
   return {
