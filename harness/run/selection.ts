@@ -5,7 +5,7 @@ import { withLoad } from '../config/scenario-load.ts';
 import { countsPods } from '../deploy/assemble.ts';
 import type { TargetDefinition } from '../deploy/definition.ts';
 import { heldByPartition } from '../deploy/partition.ts';
-import { ownTarget } from '../deploy/scenario-target.ts';
+import { ownTarget, scenarioTarget } from '../deploy/scenario-target.ts';
 import type { Entry } from '../model/entry.ts';
 import { UsageError } from '../model/errors.ts';
 import { lineId, linesNamed, parseLineId, serviceEntry } from '../model/line.ts';
@@ -203,15 +203,16 @@ export function cannotRun(
   gatewayApi = true,
 ): string | undefined {
   const { needs } = scenario;
-  const { images, workload } = target;
+  const { images } = target;
+  const its = scenarioTarget(target, scenario);
   const { info } = cluster;
   const kind = info.kind as (typeof needs.clusters)[number];
   if (!needs.clusters.includes(kind))
     return `It runs on ${needs.clusters.join(', ')} only; this is ${info.kind}.`;
-  const patched = workload.kind === 'Rollout' && scenario.steps.find(patchesWorkload);
+  const patched = its.workload.kind === 'Rollout' && scenario.steps.find(patchesWorkload);
   if (patched)
     return `Its step ${patched.step} changes the workload in the form of a Deployment, and the target is a Rollout.`;
-  const held = heldByPartition(target, scenario);
+  const held = heldByPartition(its, scenario);
   if (held) return held;
   if (needs.nodes > 1 && info.nodes.length === 0)
     return `It needs ${needs.nodes} nodes for the target, and the nodes of this cluster may not be listed.`;

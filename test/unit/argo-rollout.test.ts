@@ -13,15 +13,17 @@ import { UsageError } from '../../harness/model/errors.ts';
 import type { Facts, RolloutFacts } from '../../harness/model/facts.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
 import { rolloutComplete, rolloutSettled } from '../../harness/model/rollout.ts';
-import { type Step, stepSchema } from '../../harness/model/scenario.ts';
+import { type Scenario, type Step, stepSchema } from '../../harness/model/scenario.ts';
 import { createLiveState } from '../../harness/record/live.ts';
 import { reduceObject } from '../../harness/record/reduce.ts';
+import { cannotRun } from '../../harness/run/selection.ts';
 import { remedyOf } from '../../harness/run/watch/remedy.ts';
 import { unsettled } from '../../harness/run/watch/settled.ts';
 import { takeOf } from '../../harness/run/watch/take.ts';
 import { applyVariant, hardened } from '../../harness/settings/index.ts';
 import type { StepContext } from '../../harness/steps/context.ts';
 import { runStep } from '../../harness/steps/index.ts';
+import { scenarios } from '../../scenarios/index.ts';
 import { JournalBuilder } from '../data/journal-builder.ts';
 import { suite } from '../suite.ts';
 
@@ -368,6 +370,35 @@ test('rollback puts the template of the revision before back, as the plugin’s 
   const same = await asked({ step: 'rollback', toRevision: 2 }, sets);
   assert.equal([same.patches, same.detail.skipped], [[], true]);
   assert.equal((await asked({ step: 'history', as: 'x' }, sets)).detail.revisions, [1, 2]);
+});
+
+test('scenarios that change the workload in the form of a Deployment are not run on it', () => {
+  const target = targetOf(manifest('{canary: {}}') + service());
+  const cluster = { info: { kind: 'context', nodes: [], notes: [] } } as unknown as Parameters<
+    typeof cannotRun
+  >[1];
+  const said = (step: Record<string, unknown>) => {
+    const scenario = scenarios.find(({ id }) => id === 'restart')?.quick as Scenario;
+    const changed = { ...scenario, steps: [stepSchema.parse(step) as Step] };
+    return cannotRun(changed, cluster, { ...target, images: { next: 'web:2' } }, new Map());
+  };
+  for (const step of [
+    { step: 'patch', patch: { spec: { replicas: 3 } } },
+    { step: 'apply', manifest: {} },
+    { step: 'twin' },
+  ])
+    assert.is(
+      said(step),
+      `Its step ${step.step} changes the workload in the form of a Deployment, and the target is a Rollout.`,
+    );
+  for (const step of [
+    { step: 'patch', kind: 'Service', name: 'web', patch: {} },
+    { step: 'restart' },
+    { step: 'set-image', image: 'next' },
+    { step: 'scale', replicas: 2 },
+    { step: 'rollback' },
+  ])
+    assert.is(said(step), undefined, step.step);
 });
 
 type Answers = Readonly<Record<string, readonly [status: number, body: unknown]>>;
