@@ -12,12 +12,14 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LocalImage, startCluster } from '../../emulator/index.ts';
+import { createAuthority, type LocalImage, startCluster } from '../../emulator/index.ts';
 import { runCommand, runToExit } from '../../harness/exec/command.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** Beside the project, where it is laid out together with its test data. */
 const usualPlace = join(here, '..', '..', '..', 'shared', 'e2e');
+
+const CERTIFICATE_LIFE_MS = 86_400_000;
 
 export interface E2eProgram {
   readonly tests: string;
@@ -62,8 +64,25 @@ function toolsOfImage(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`/usr/bin/${name}`, join(here, 'tools', `${name}.mjs`)]));
 }
 
+/** A server's certificate for localhost, as agnhost's image has it in its root. */
+function certificateOfImage(folder: string): Record<string, string> {
+  const { key, cert } = createAuthority('localhost').issue({
+    hosts: ['localhost'],
+    addresses: ['127.0.0.1'],
+    validToMs: Date.now() + CERTIFICATE_LIFE_MS,
+  });
+  const files = { '/localhost.crt': String(cert), '/localhost.key': String(key) };
+  return Object.fromEntries(
+    Object.entries(files).map(([target, text]) => {
+      const path = join(folder, target);
+      writeFileSync(path, text);
+      return [target, path];
+    }),
+  );
+}
+
 /** What the names of images in the tests run here. */
-export function standIns(agnhost: string): Map<string, LocalImage> {
+function standIns(agnhost: string, folder: string): Map<string, LocalImage> {
   const registry = 'registry.k8s.io/e2e-test-images';
   const consumer = join(here, 'resource-consumer.mjs');
   // The images have BusyBox's shell, which knows more than POSIX asks for; so does bash.
@@ -75,7 +94,7 @@ export function standIns(agnhost: string): Map<string, LocalImage> {
       `${registry}/agnhost:2.56`,
       {
         command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'],
-        files: { ...shell.files, ...toolsOfImage(), '/agnhost': agnhost },
+        files: { ...shell.files, ...toolsOfImage(), ...certificateOfImage(folder), '/agnhost': agnhost },
       },
     ],
     [
@@ -109,7 +128,7 @@ export async function runGroup(
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-e2e-'));
   try {
     await using cluster = await startCluster({
-      images: [standIns(program.agnhost)],
+      images: [standIns(program.agnhost, folder)],
       ...(isolation && { isolation }),
     });
     const kubeconfig = join(folder, 'kubeconfig');
