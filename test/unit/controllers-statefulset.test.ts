@@ -1,6 +1,8 @@
 // StatefulSet: what is done next, ordered and parallel, and which claims belong to whom. CronJob: when it is due.
 import * as assert from 'uvu/assert';
 import type { Pod, StatefulSet } from '../../emulator/api/types.ts';
+import { createFieldErrors } from '../../emulator/api/validation/field.ts';
+import { validateStatefulSet } from '../../emulator/api/validation/more-workloads.ts';
 import { parseSchedule } from '../../emulator/controllers/cronjob/schedule.ts';
 import { claimDrafts } from '../../emulator/controllers/statefulset/claims.ts';
 import { identify } from '../../emulator/controllers/statefulset/identity.ts';
@@ -176,6 +178,21 @@ test('claims carry template, set and ordinal in their names, and outlive the set
   assert.is(claim?.metadata.ownerReferences, undefined);
   set.spec!.persistentVolumeClaimRetentionPolicy = { whenDeleted: 'Delete' };
   assert.is(claimDrafts(set, 2)[0]?.metadata.ownerReferences?.[0]?.name, 'web');
+});
+
+test('a container may mount what the set claims for its pods, and nothing that nobody names', () => {
+  const mounting = (volume: string) => {
+    const set = setOf({
+      volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'] } }],
+    });
+    const [container] = set.spec?.template.spec?.containers ?? [];
+    if (container) container.volumeMounts = [{ name: volume, mountPath: '/data' }];
+    const errors = createFieldErrors();
+    validateStatefulSet(errors, set, undefined);
+    return errors.causes.filter(({ reason }) => reason === 'FieldValueNotFound').map(({ field }) => field);
+  };
+  assert.equal(mounting('data'), []);
+  assert.equal(mounting('logs'), ['spec.template.spec.containers[0].volumeMounts[0].name']);
 });
 
 test('when a CronJob is due next', () => {

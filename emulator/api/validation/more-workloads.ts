@@ -43,7 +43,7 @@ export function validateStatefulSet(
   nonNegative(errors, 'spec.minReadySeconds', spec?.minReadySeconds);
   nonNegative(errors, 'spec.ordinals.start', spec?.ordinals?.start);
   const usable = validateSelector(errors, spec?.selector, 'empty selector is invalid for statefulset');
-  validateReplicatedTemplate(errors, spec?.template, spec?.selector, usable);
+  validateReplicatedTemplate(errors, withClaims(spec), spec?.selector, usable);
   if (current && !equalObjects(fixedPart(spec), fixedPart(current.spec))) {
     const names = changeable.map((name) => `'${name}'`);
     errors.forbidden(
@@ -51,6 +51,20 @@ export function validateStatefulSet(
       `updates to statefulset spec for fields other than ${names.slice(0, -1).join(', ')} and ${names.at(-1)} are forbidden`,
     );
   }
+}
+
+/** What is mounted may be a claim of its own, which its controller makes a volume of each pod. */
+function withClaims(spec: StatefulSet['spec']): NonNullable<StatefulSet['spec']>['template'] | undefined {
+  const { template, volumeClaimTemplates = [] } = spec ?? {};
+  const there = new Set((template?.spec?.volumes ?? []).map(({ name }) => name));
+  const claims = volumeClaimTemplates.flatMap(({ metadata: { name } = {} }) =>
+    name === undefined || there.has(name) ? [] : [{ name, persistentVolumeClaim: { claimName: name } }],
+  );
+  if (!template?.spec || claims.length === 0) return template;
+  return {
+    ...template,
+    spec: { ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claims] },
+  };
 }
 
 function fixedPart(spec: StatefulSet['spec']): object {
