@@ -173,7 +173,10 @@ test('what keeps it from being read: one sentence, with what to do', async () =>
 const event = (seconds: number, id: number) => `[${seconds}.250000]\t    [NEW] tcp      6 120 id=${id}`;
 
 /** A log that breaks off after each of these; the API server fails so many questions in between. */
-function brokenLog(parts: readonly (readonly string[])[], { fails = 0, ends = false } = {}) {
+function brokenLog(
+  parts: readonly (readonly string[])[],
+  { fails = 0, ends = false, breakLimitMs = 60_000 } = {},
+) {
   const queries: Record<string, unknown>[] = [];
   const seen: string[] = [];
   let left = fails;
@@ -200,7 +203,7 @@ function brokenLog(parts: readonly (readonly string[])[], { fails = 0, ends = fa
     namespace: 'shop',
     pod: 'w',
     from: 'reading',
-    breakLimitMs: 100,
+    breakLimitMs,
     request: {
       onLine: (line) => void seen.push(line),
       onBreak: () => void seen.push('broke off'),
@@ -221,7 +224,8 @@ test('a log that breaks off is followed again: every line once, and what is miss
     ['half a line', event(101, 3.5), e, event(104, 6)],
   ]);
   const log = await followed;
-  for (let i = 0; i < 200 && queries.length < 4; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let i = 0; i < 1500 && queries.length < 4; i++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(seen, [
     ...[a, b, 'broke off', 'whole', c, 'WARNING: buffer', d],
     ...['broke off', 'cut', e, event(104, 6)],
@@ -237,7 +241,7 @@ test('a log that breaks off is followed again: every line once, and what is miss
 test('a log that broke off: the end of its pod, and a limit', async () => {
   const over = brokenLog([['reading', event(100, 1)]], { ends: true });
   assert.is(await (await over.followed).ended, 'its pod ended');
-  const away = brokenLog([['reading', event(100, 1)], []], { fails: 1000 });
+  const away = brokenLog([['reading', event(100, 1)], []], { fails: 1000, breakLimitMs: 100 });
   assert.match(await (await away.followed).ended, /Waited 0\.\d+ s for the API server .*ECONNREFUSED/);
   assert.equal(
     [over, away].map(({ seen }) => seen.at(-1)),
