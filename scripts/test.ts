@@ -24,7 +24,7 @@ interface FolderPlan {
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
 const folders = {
   unit: { parallel: 2, limitMs: 300_000 },
-  slow: { parallel: 3, limitMs: 600_000, first: ['package', 'audit-mutations', 'scripts'] },
+  slow: { parallel: 3, limitMs: 900_000, first: ['package', 'audit-mutations', 'scripts'] },
   embedded: {
     parallel: 2,
     limitMs: 600_000,

@@ -331,6 +331,10 @@ for (;;) {
 );
 
 test('temporary folders: those of dead processes are removed, others are not', async () => {
+  // In the shared one others sweep, too.
+  const before = process.env.TMPDIR;
+  const own = mkdtempSync(join(tmpdir(), 'rollproof-parts-'));
+  process.env.TMPDIR = own;
   const mine = makeTemporaryFolder('test');
   const dead = makeTemporaryFolder('test');
   const foreign = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
@@ -339,7 +343,9 @@ test('temporary folders: those of dead processes are removed, others are not', a
     assert.ok(removeAbandonedFolders().includes(dead));
     assert.equal([mine, dead, foreign].map(existsSync), [true, false, true]);
   } finally {
-    for (const path of [mine, dead, foreign]) rmSync(path, { recursive: true, force: true });
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    rmSync(own, { recursive: true, force: true });
   }
 });
 

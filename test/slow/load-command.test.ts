@@ -61,10 +61,11 @@ test('table and JSON: the fields that scripts rely on', async () => {
       '1s',
       '--lane',
       'kept',
+      // One after the other: the 31st that the server sees is the 31st that was due, however busy the machine is.
       '--connections',
-      '4',
+      '1',
       '--timeout',
-      '3s',
+      '30s',
       '--json',
       file,
     ]);
@@ -97,11 +98,7 @@ test('table and JSON: the fields that scripts rely on', async () => {
       [json.failures[0].tMs, json.failures[0].outcome, json.failures[0].phase],
       [300, 'reset', 'body'],
     );
-    // Which of the four carries the 31st request depends on how fast the ones before were answered.
-    assert.ok(
-      [1, 2, 3, 4].includes(json.failures[0].connection),
-      `connection ${json.failures[0].connection}`,
-    );
+    assert.is(json.failures[0].connection, 1);
     assert.is(json.buckets.length, 10);
     assert.equal(
       [json.buckets[3].startMs, json.buckets[3].sent, json.buckets[3].outcomes],
