@@ -20,7 +20,7 @@ const load: NonNullable<ScenarioInput['load']> = [
   { lane: 'new', rate },
   { lane: 'kept', rate, connections: 10 },
 ];
-const onKind: NonNullable<ScenarioInput['needs']> = { clusters: ['kind'], images: [traefik] };
+const ours: NonNullable<ScenarioInput['needs']> = { clusters: ['kind', 'embedded'], images: [traefik] };
 
 /** A claim on a line, in the words of the one on its lane. */
 const through = (entry: string, claim: ClaimInput): ClaimInput => ({
@@ -41,7 +41,7 @@ export const ingressRollout = defineScenario(
     group: 'connections',
     entries: ingress,
     entryController: { replicas: 2 },
-    needs: onKind,
+    needs: ours,
     load,
     steps: [
       { step: 'set-image', image: 'next' },
@@ -75,7 +75,7 @@ export const ingressScaleDown = defineScenario(
     group: 'connections',
     entries: ingress,
     entryController: { replicas: 2 },
-    needs: onKind,
+    needs: ours,
     load,
     target: { replicas: 4 },
     settings: ['preStop', 'gracefulShutdown'],
@@ -122,7 +122,7 @@ export const ingressControllerRollout = defineScenario(
     source: 'Rollouts of the ingress controller, of which the app knows nothing',
     group: 'connections',
     entries: ingress,
-    needs: onKind,
+    needs: ours,
     load: [{ lane: 'new', rate }],
     settings: [],
     variants: ['as-installed', 'gentle'],
@@ -323,7 +323,7 @@ export const ingressKeepalive = defineScenario(
       'nodejs/node, nginx, AWS ALB: 502 because the app’s keep-alive timeout is shorter than the balancer’s',
     group: 'connections',
     entries: ingress,
-    needs: onKind,
+    needs: ours,
     load: [{ lane: 'new', rate: sparse }],
     settings: [],
     variants: ['app-shorter', 'proxy-shorter'],

@@ -24,7 +24,8 @@ const results = folders.map((folder) => ofToday(readResults(folder), scenarios))
 const anew = new Set(results.flatMap((one) => one.scenarios.map(({ name }) => name)));
 const defined = new Set(scenarios.map(({ full }) => full.id));
 const measured = folders.length > 0 ? `${measuredText(results)}\n${earlierText(kept, anew, defined)}` : kept;
-writeFileSync(file, `${definitionsText(scenarios)}\n${measured}`);
+// Parts that are carried over keep the empty lines around them.
+writeFileSync(file, `${definitionsText(scenarios)}\n${measured}`.replaceAll(/\n{3,}/g, '\n\n'));
 process.stdout.write(`docs/scenarios.md written; ${folders.length} result folders read\n`);
 
 function readResults(folder: string): Results {

@@ -75,13 +75,18 @@ function refuseMissing({ paths, entries }: ChosenEntries, { cluster }: Configura
     );
   }
   const proxied = entries.find(({ kind }) => kind === 'ingress' || kind === 'gateway');
-  if (proxied && cluster.kind === 'embedded') {
+  if (proxied?.kind === 'gateway' && cluster.kind === 'embedded') {
     throw new UsageError(
-      `--entry ${proxied.kind}: the embedded cluster has no controller that would serve it; use --cluster kind --install-ingress traefik.`,
+      '--entry gateway: the embedded cluster does not know the Gateway API; use --cluster kind --install-ingress traefik.',
+    );
+  }
+  if (proxied && cluster.kind === 'embedded' && cluster.installIngress === undefined) {
+    throw new UsageError(
+      `--entry ${proxied.kind}: the embedded cluster has no controller that would serve it; add --install-ingress traefik, which takes the traefik on the PATH, or use --cluster kind.`,
     );
   }
   if (cluster.installIngress !== undefined) {
-    if (cluster.kind === 'embedded' || cluster.kind === 'context')
+    if (cluster.kind === 'context')
       throw new UsageError(
         `--install-ingress ${cluster.installIngress}: a controller is installed on clusters of ours alone; use --cluster kind, or leave it out and name a class of cluster ${cluster.kind}.`,
       );

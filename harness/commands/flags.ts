@@ -50,7 +50,7 @@ export const addClusterFlags = (command: Command): Command =>
     .addOption(
       new Option(
         '--install-ingress <controller>',
-        'kind: install it for entries ingress and gateway',
+        'kind, embedded: install it for entries ingress and gateway',
       ).choices(installableControllers),
     )
     .option('--ingress-class <name>', 'IngressClass for entry ingress')

@@ -6,6 +6,8 @@ import { embeddedProvider } from '../cluster/embedded/provider.ts';
 import { kindProvider } from '../cluster/kind/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
+import { traefikImage } from '../deploy/entries/traefik.ts';
+import { programOnPath } from '../exec/on-path.ts';
 import { FaultError, UsageError } from '../model/errors.ts';
 
 export type ClusterChoice = 'auto' | 'kind' | 'embedded' | 'context';
@@ -45,7 +47,7 @@ export async function chooseCluster(
     ...(needs.autoscaler && { autoscalerSyncSeconds: needs.autoscaler.syncSeconds }),
   });
   const embedded = embeddedProvider({
-    images: [userImages(configuration)],
+    images: [userImages(configuration), programsOnPath()],
     ...(needs.proxyDelayMs !== undefined && { proxyDelayMs: needs.proxyDelayMs }),
     ...(needs.autoscaler && {
       hpaSyncMs: needs.autoscaler.syncSeconds * 1000,
@@ -105,6 +107,12 @@ async function required(provider: ClusterProvider, why: string): Promise<ChosenC
   const problem = await provider.unavailable();
   if (problem) throw new FaultError(problem);
   return { provider, why };
+}
+
+/** Programs of this machine that stand for the images that scenarios bring along, on the embedded cluster. */
+function programsOnPath(): ReadonlyMap<string, LocalImage> {
+  const traefik = programOnPath('traefik');
+  return new Map(traefik === undefined ? [] : [[traefikImage, { command: [traefik] }]]);
 }
 
 /** Commands that stand for image names on the embedded cluster, as the configuration maps them. */

@@ -231,8 +231,11 @@ export function cannotRun(
     return `It needs the image "${missing[0]}" of the target (target.images.${missing[0]} in the configuration).`;
   if (scenario.entries?.some((entry) => entry.kind === 'gateway') && !gatewayApi)
     return 'It needs the Gateway API, which this cluster lacks (--gateway-api FILE with its standard CRDs).';
-  const withoutVolumes = scenario.certificates && info.notes.find((note) => /volumes are refused/.test(note));
-  if (withoutVolumes) return `Its pods mount a Secret: ${withoutVolumes}`;
+  const mounts = scenario.certificates
+    ? 'Its pods mount a Secret'
+    : scenario.entryController && 'Its ingress controller has a token of the API server in its pod';
+  const withoutVolumes = mounts && info.notes.find((note) => /volumes are refused/.test(note));
+  if (withoutVolumes) return `${mounts}: ${withoutVolumes}`;
   if (needs.metrics && !metrics)
     return 'It needs the metrics API (metrics-server), which this cluster lacks.';
   if (scenario.steps.some((step) => step.step === 'proxy-delay') && !cluster.delayProxy) {

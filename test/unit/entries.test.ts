@@ -40,13 +40,35 @@ test('one entry of the old kinds is the path; others are measured side by side',
   ]);
 });
 
+test('on the embedded cluster an ingress comes with its controller', () => {
+  const { entries } = chosenEntries(
+    { entry: ['service', 'ingress'], path: [] },
+    on('embedded', { installIngress: 'traefik' }),
+  );
+  assert.equal(
+    entries.map(({ kind }) => kind),
+    ['service', 'ingress'],
+  );
+});
+
 test('what cannot be is a sentence, before anything is started', () => {
   const table: [entry: string[], path: string[], on: typeof configuration, message: RegExp][] = [
     [['ingres'], [], on('kind'), /--entry "ingres" is not known\. There are service, node-port/],
     [['ftp://x/'], [], on('kind'), /--entry ftp:\/\/x\/ must be a whole URL with http/],
     [['https://me:secret@x/'], [], on('kind'), /^--entry https:\/\/…@x\/ must not hold a name or a password/],
     [['service'], ['node-port'], on('kind'), /--path is an older name of --entry/],
-    [['ingress'], [], on('embedded'), /the embedded cluster has no controller/],
+    [
+      ['ingress'],
+      [],
+      on('embedded'),
+      /the embedded cluster has no controller .* add --install-ingress traefik/,
+    ],
+    [
+      ['gateway'],
+      [],
+      on('embedded', { installIngress: 'traefik' }),
+      /the embedded cluster does not know the Gateway API/,
+    ],
     [['outside', 'service'], [], on('context'), /cluster context has no outside/],
     [
       [],

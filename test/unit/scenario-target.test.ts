@@ -308,6 +308,15 @@ test('a literal image that cannot be had keeps a scenario from running, with the
     cannotRun(scenario, cluster, having({ current: 'x' }), new Map()) ?? '',
     /needs the image "next" of the target/,
   );
+  // The controller that a scenario brings along asks the API server, with the token in its pod.
+  const bare = 'pods are not isolated (no root): they are processes of this machine; volumes are refused.';
+  const [ingress] = choose({ ...minimal, entryController: { replicas: 1 } }).scenarios;
+  const on = (notes: string[]) => ({ ...cluster, info: { ...cluster.info, notes } });
+  assert.is(ingress && cannotRun(ingress, on([]), target, new Map()), undefined);
+  assert.match(
+    (ingress && cannotRun(ingress, on([bare]), target, new Map())) ?? '',
+    /^Its ingress controller has a token of the API server in its pod: pods are not isolated \(no root\)/,
+  );
 });
 
 test.run();

@@ -26,7 +26,7 @@ export function embeddedProvider(options: ClusterOptions): ClusterProvider {
       if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
       const cluster = await startCluster(options).catch(asFault);
       progress(`emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
-      return running(cluster);
+      return running(cluster, options);
     },
   };
 }
@@ -47,15 +47,19 @@ async function stop(cluster: Cluster): Promise<void> {
   });
 }
 
-function running(cluster: Cluster): RunningCluster {
+function running(cluster: Cluster, options: ClusterOptions): RunningCluster {
   const { agentNode } = cluster.facts;
   return {
     info: cluster.facts,
     stays: false,
     sideBySide: experimentsAtOnce(),
     kubeconfig: () => cluster.kubeconfig,
-    async provideImages(requests) {
-      for (const request of requests) provide(cluster, request);
+    async provideImages(requests, { progress }) {
+      for (const request of requests) {
+        provide(cluster, request);
+        const command = request.build ? undefined : commandFor(options, request.name);
+        if (command) progress(`image ${request.name} is run by ${command.join(' ')}`);
+      }
     },
     async delayProxy(delayMs) {
       cluster.delayProxy(agentNode, delayMs);
@@ -99,12 +103,19 @@ const experimentsAtOnce = (): number => {
   return Number.isInteger(wanted) && wanted > 0 ? wanted : Math.min(8, 2 * availableParallelism());
 };
 
+const commandFor = ({ images = [] }: ClusterOptions, name: string): readonly string[] | undefined =>
+  images.flatMap((source) => ('get' in source ? [source.get(name)?.command] : [])).find(Boolean);
+
+/** What is looked for by itself. */
+const onPath = (image: string): string =>
+  image.startsWith('traefik:') ? 'Put the program traefik of that version on the PATH. ' : '';
+
 function provide(cluster: Cluster, { name, build }: ImageRequest): void {
   if (build && 'bundle' in build) {
     cluster.addImage(name, { command: [process.execPath, build.bundle], env: build.env });
   } else if (!cluster.hasImage(name)) {
     throw new FaultError(
-      `embedded: image "${name}" has no local command. Say what runs for it under "images" in rollproof.yaml, or use --cluster kind.`,
+      `embedded: image "${name}" has no local command. ${onPath(name)}Say what runs for it under "images" in rollproof.yaml, or use --cluster kind.`,
     );
   }
 }

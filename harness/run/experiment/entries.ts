@@ -51,7 +51,7 @@ export async function installController(
   const install =
     run.entering?.install !== undefined || (entryController !== undefined && named === undefined);
   if (wanted.length === 0 || !install) return undefined;
-  if (run.cluster.info.kind !== 'kind')
+  if (run.cluster.info.kind === 'context')
     throw new FaultError(
       `Entry ${wanted[0]?.name}: a controller is installed on clusters of ours alone; this one is ${run.cluster.info.kind}.`,
     );
