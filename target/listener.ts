@@ -51,8 +51,9 @@ export class HttpListener {
       this.net.listen({ port: this.config.port, host: this.config.bindAddress }, resolve);
     });
     this.listening = true;
+    // After its other work it first closes what has been idle for too long, then reads: as immediates do, and no timer.
     if (this.config.stallMs > 0)
-      setInterval(() => busy(this.config.stallMs), this.config.stallEveryMs).unref();
+      setInterval(() => setImmediate(busy, this.config.stallMs), this.config.stallEveryMs).unref();
   }
 
   /**
