@@ -49,6 +49,7 @@ const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'no
     /fail health check node port/,
     'nobody asks the health check port of a Service of type LoadBalancer: there is no cloud',
   ],
+  [/same port and different protocols/, 'UDP: Services route TCP only, and others are refused by name'],
 ];
 
 export const reasonFor = (name: string, isolation: 'auto' | 'none'): string | undefined =>

@@ -16,9 +16,8 @@ if (isMainThread) serve();
 else spin();
 
 function serve() {
-  const port = Number(
-    /^--?port=(\d+)$/.exec(process.argv[2] ?? '')?.[1] ?? process.env.CONSUMER_PORT ?? 8080,
-  );
+  // Not from a variable: a Service that is called like this program would be one.
+  const port = Number(/^--?port=(\d+)$/.exec(process.argv[2] ?? '')?.[1] ?? 8080);
   const spinner = new Worker(fileURLToPath(import.meta.url));
   createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
