@@ -49,6 +49,11 @@ const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'no
     /fail health check node port/,
     'nobody asks the health check port of a Service of type LoadBalancer: there is no cloud',
   ],
+  [
+    /serve a basic image on each replica/,
+    'agnhost listens on all addresses, and these pods share those of this machine',
+    'none',
+  ],
   [/same port and different protocols/, 'UDP: Services route TCP only, and others are refused by name'],
 ];
 
