@@ -459,7 +459,9 @@ export const configurationSchema = z.strictObject({
       installIngress: z
         .enum(installableControllers)
         .optional()
-        .describe('The ingress controller to install for the run: kind; embedded, where its program is on the PATH.'),
+        .describe(
+          'The ingress controller to install for the run: kind; embedded, where its program is on the PATH.',
+        ),
       proxyMode: z.enum(proxyModes).optional().describe('kind: how kube-proxy routes.'),
       keep: z.boolean().optional().describe('Leave the cluster running for the next run.'),
       context: text.optional().describe('Cluster "context": name of the kubeconfig context.'),
