@@ -85,11 +85,9 @@ test('one agent that does not hear the order to stop does not keep the others fr
   assert.match(notes.join(), /could not be ended in order: Load agent deaf/);
 });
 
-test('an agent that hangs costs an interrupt less than a second, and a fault of its own two', async () => {
-  for (const [reason, mostMs] of [
-    [new InterruptedError(), 1200],
-    [undefined, 2600],
-  ] as const) {
+/** It costs one second and two; waiting for its answer would cost fifteen, each time it is asked. */
+test('an agent that hangs holds up neither an interrupt nor the end after a fault of its own', async () => {
+  for (const reason of [new InterruptedError(), undefined]) {
     const hung = agent('hung', { '/stop': hangs, '/frames': reason ? hangs : refused });
     const { life, load } = starting([hung]);
     await load.start(async () => {});
@@ -98,7 +96,7 @@ test('an agent that hangs costs an interrupt less than a second, and a fault of 
     const from = performance.now();
     await life.end();
     const tookMs = performance.now() - from;
-    assert.ok(tookMs < mostMs, `took ${tookMs} ms`);
+    assert.ok(tookMs < 8000, `took ${tookMs} ms`);
     assert.is(life.signal.reason instanceof InterruptedError, reason !== undefined);
   }
 });
