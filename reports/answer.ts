@@ -6,6 +6,7 @@ import { count, counted, duration, listed, lostOf, nodesOf, percent } from '../h
 import { causeWords, lineWords } from '../harness/words/names.ts';
 import { substitutionsShown } from './cases.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
+import { worstFirst } from './standing.ts';
 
 export interface Answer {
   /** One sentence. */
@@ -62,23 +63,15 @@ export function suiteHeadline(scenarios: readonly ScenarioResult[]): string {
   if (watched) return watched;
   const direct = ownHeadline(scenarios);
   if (direct) return direct;
-  const parts = ([...toRead, 'safe'] as const)
+  const parts = [...toRead, 'safe' as const]
     .filter((verdict) => tally[verdict] > 0)
     .map((verdict) => `${count(tally[verdict])} ${verdict} (${named(verdict)})`);
   return `${count(tally.proven)} of ${counted(total, 'scenario')} proven; ${listed(parts)}.`;
 }
 
+const good: readonly Verdict[] = ['proven', 'safe', 'clean'];
 /** Verdicts that need a reader, the worst first. */
-const toRead = [
-  'refuted',
-  'loses',
-  'lost',
-  'faulted',
-  'inconclusive',
-  'unneeded',
-  'nothing-changed',
-  'not-run',
-] as const;
+const toRead = worstFirst.filter((verdict) => !good.includes(verdict));
 
 /** Somebody's own workload in several scenarios: whether it is safe as it is comes first. */
 function ownHeadline(scenarios: readonly ScenarioResult[]): string | undefined {

@@ -1,5 +1,5 @@
 // How this run stands among the last ones, in words that page, comment and terminal share.
-import type { Results, ScenarioResult } from '../harness/model/results.ts';
+import type { Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import type { FigureStanding, HistoryChip, ScenarioStanding } from '../harness/model/standing.ts';
 import { count, counted, duration } from '../harness/words/figures.ts';
 import { lineWords } from '../harness/words/names.ts';
@@ -8,6 +8,21 @@ export const standingOf = (
   results: Pick<Results, 'history'>,
   scenario: string,
 ): ScenarioStanding | undefined => results.history?.scenarios.find(({ name }) => name === scenario);
+
+/** Every verdict; the first ones need a reader most. */
+export const worstFirst: readonly Verdict[] = [
+  'refuted',
+  'loses',
+  'lost',
+  'faulted',
+  'inconclusive',
+  'unneeded',
+  'nothing-changed',
+  'proven',
+  'safe',
+  'clean',
+  'not-run',
+];
 
 /** What went wrong is read first; of what went equally wrong, what was well before. */
 export function byUrgency(results: Pick<Results, 'scenarios' | 'history'>): ScenarioResult[] {
@@ -18,19 +33,7 @@ export function byUrgency(results: Pick<Results, 'scenarios' | 'history'>): Scen
 }
 
 const urgency = ({ verdict, direct }: ScenarioResult): number =>
-  [
-    'refuted',
-    'loses',
-    'lost',
-    'faulted',
-    'inconclusive',
-    'unneeded',
-    'nothing-changed',
-    'proven',
-    'safe',
-    'clean',
-    'not-run',
-  ].indexOf(direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict);
+  worstFirst.indexOf(direct?.verdict === 'loses' && verdict !== 'refuted' ? 'loses' : verdict);
 
 /** "regressed: it was proven when it was last known". Undefined: nothing to say. */
 export function chipText({ chip, before }: ScenarioStanding): string | undefined {
