@@ -1,7 +1,7 @@
 // Somebody's manifests on their way to an experiment: what stays out, and the few fields that cannot stay as they are,
 // each with its reason. Everything else runs as it is written. Pure.
 import type { Manifest } from '../model/manifest.ts';
-import type { AppliedSubstitution } from './definition.ts';
+import { type AppliedSubstitution, claimTemplatesOf } from './definition.ts';
 import { fateOf } from './fates.ts';
 
 interface AsIs {
@@ -108,11 +108,10 @@ function withoutVolume(manifest: Manifest): Manifest | undefined {
 
 function withOwnClaims(manifest: Manifest): Manifest | undefined {
   const spec = (manifest.spec ?? {}) as {
-    volumeClaimTemplates?: readonly unknown[] | null;
     persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string } | null;
   };
   const { persistentVolumeClaimRetentionPolicy: policy } = spec;
-  if (manifest.kind !== 'StatefulSet' || !spec.volumeClaimTemplates?.length) return;
+  if (claimTemplatesOf(manifest).length === 0) return;
   if (policy?.whenDeleted === 'Delete') return;
   const own = { ...policy, whenDeleted: 'Delete' };
   return { ...manifest, spec: { ...spec, persistentVolumeClaimRetentionPolicy: own } };

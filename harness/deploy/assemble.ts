@@ -4,7 +4,7 @@ import { label, type Manifest, managedBy, type Role } from '../model/manifest.ts
 import { mergeManifest } from '../model/merge-manifest.ts';
 import type { OwnPods, Placement } from '../model/own-pods.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { claimTemplatesOf, podTemplateOf, type TargetDefinition } from './definition.ts';
 import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
 
 export const agentPort = 8080;
@@ -152,12 +152,6 @@ export function labelled(
     return manifest;
   });
 }
-
-const claimTemplatesOf = ({ kind, spec }: Manifest): Pick<Manifest, 'metadata'>[] =>
-  (kind === 'StatefulSet' &&
-    (spec as { volumeClaimTemplates?: Pick<Manifest, 'metadata'>[] | null } | undefined)
-      ?.volumeClaimTemplates) ||
-  [];
 
 /** The target's manifests: what runs pods and is not the workload under test stands beside it. */
 export function labelledTarget(

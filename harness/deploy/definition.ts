@@ -71,3 +71,10 @@ export function podTemplateOf(manifest: Manifest): PodTemplate | undefined {
   const spec = manifest.spec as { template?: PodTemplate } | undefined;
   return spec?.template?.spec?.containers ? spec.template : undefined;
 }
+
+/** What a StatefulSet makes a claim of for each of its pods; none for other kinds. */
+export const claimTemplatesOf = ({ kind, spec }: Manifest): Pick<Manifest, 'metadata'>[] =>
+  (kind === 'StatefulSet' &&
+    (spec as { volumeClaimTemplates?: Pick<Manifest, 'metadata'>[] | null } | undefined)
+      ?.volumeClaimTemplates) ||
+  [];

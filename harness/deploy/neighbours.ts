@@ -2,7 +2,7 @@
 import type { Kube } from '../kube/client.ts';
 import { FaultError } from '../model/errors.ts';
 import { label, type Manifest } from '../model/manifest.ts';
-import { podTemplateOf } from './definition.ts';
+import { claimTemplatesOf, podTemplateOf } from './definition.ts';
 
 type Labels = Readonly<Record<string, string>>;
 interface Neighbour {
@@ -36,16 +36,12 @@ async function claimsIn(kube: Kube, namespace: string): Promise<string[]> {
 
 /** A StatefulSet takes a claim that has the name of one of its own, with what is on it. Pure. */
 export function takenOver(ours: readonly Manifest[], claims: readonly string[]): string | undefined {
-  for (const { kind, metadata, spec } of ours) {
-    if (kind !== 'StatefulSet') continue;
-    const { volumeClaimTemplates } = (spec ?? {}) as {
-      volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[] | null;
-    };
-    for (const { metadata: template } of volumeClaimTemplates ?? []) {
-      const begin = `${template.name}-${metadata.name}-`;
+  for (const set of ours) {
+    for (const { metadata: template } of claimTemplatesOf(set)) {
+      const begin = `${template.name}-${set.metadata.name}-`;
       const there = claims.find((name) => name.startsWith(begin) && /^\d+$/.test(name.slice(begin.length)));
       if (there)
-        return `PersistentVolumeClaim ${there} is there already, and our StatefulSet ${metadata.name} would write to it.`;
+        return `PersistentVolumeClaim ${there} is there already, and our StatefulSet ${set.metadata.name} would write to it.`;
     }
   }
   return undefined;

@@ -1,7 +1,7 @@
 // What a workload's pods need beside their images: objects that they name and that must be there before they start.
 import type { Manifest } from '../model/manifest.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
-import { podTemplateOf } from './definition.ts';
+import { claimTemplatesOf, podTemplateOf } from './definition.ts';
 
 export interface Reference {
   readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount';
@@ -73,7 +73,7 @@ export function referencesOf(manifest: Manifest): Reference[] {
 export function claimsOf(manifest: Manifest): Reference[] {
   const [spec, base] = podSpecOf(manifest);
   // Its controller puts a claim of its own in place of a volume that has a template's name.
-  const own = claimTemplatesOf(manifest);
+  const own = new Set(claimTemplatesOf(manifest).map(({ metadata }) => metadata.name));
   return ((spec?.volumes ?? []) as Volume[]).flatMap(({ name = '', persistentVolumeClaim }, index) =>
     persistentVolumeClaim && !own.has(name)
       ? [
@@ -85,15 +85,6 @@ export function claimsOf(manifest: Manifest): Reference[] {
           },
         ]
       : [],
-  );
-}
-
-function claimTemplatesOf({ kind, spec }: Manifest): ReadonlySet<string> {
-  const { volumeClaimTemplates } = (spec ?? {}) as {
-    volumeClaimTemplates?: { metadata: { name: string } }[] | null;
-  };
-  return new Set(
-    kind === 'StatefulSet' ? (volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name) : [],
   );
 }
 
