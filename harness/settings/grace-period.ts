@@ -1,7 +1,7 @@
 // Setting: a grace period that preStop and the app's own shutdown fit into.
 import { defaultGraceSeconds, readPreStop } from '../model/prestop.ts';
 import type { Setting } from '../model/setting.ts';
-import { type PodSpecDraft, patchWorkload } from './workload.ts';
+import { everyWorkload, type PodSpecDraft, patchWorkload } from './workload.ts';
 
 /** What the app may need after SIGTERM: lingering for kept connections, then the requests in flight. */
 const SHUTDOWN_SECONDS = 25;
@@ -15,7 +15,7 @@ export const gracePeriod: Setting = {
   title: 'terminationGracePeriodSeconds that fits',
   why: 'The grace period counts from the deletion, preStop included: what preStop takes is missing for the shutdown, and at its end the process is killed with its requests in flight.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
+  appliesTo: everyWorkload,
   conflictsWith: [],
   apply: (manifests, context) => ({
     manifests: patchWorkload(manifests, context, (workload, container) => {

@@ -2,7 +2,13 @@
 import type { Setting, SettingContext } from '../model/setting.ts';
 import { switchOn } from './app-switch.ts';
 import { atLeast } from './kubernetes-version.ts';
-import { type ContainerDraft, findWorkload, patchWorkload, servingContainer } from './workload.ts';
+import {
+  type ContainerDraft,
+  everyWorkload,
+  findWorkload,
+  patchWorkload,
+  servingContainer,
+} from './workload.ts';
 
 /** From v1.24 on without a feature gate (KEP-2727). */
 const SINCE_MINOR = 24;
@@ -12,7 +18,7 @@ export const grpcProbe: Setting = {
   title: 'readinessProbe of type grpc',
   why: 'An app that speaks gRPC alone has no path to ask: the kubelet calls the standard health service (grpc.health.v1.Health/Check) itself, and routes to the pod only when it answers SERVING. A TCP probe would take an open port for an app that can serve.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
+  appliesTo: everyWorkload,
   conflictsWith: ['readinessProbe'],
   apply: (manifests, context) => {
     const serving = servingContainer(findWorkload(manifests, context), context);

@@ -1,6 +1,6 @@
 // Setting: a new pod must stay ready for a while before the rollout goes on.
 import type { Setting } from '../model/setting.ts';
-import { findWorkload, patchWorkload } from './workload.ts';
+import { everyWorkload, findWorkload, patchWorkload } from './workload.ts';
 
 const MIN_READY_SECONDS = 5;
 /** Kubernetes' own, and what a deadline is moved to that minReadySeconds would reach. */
@@ -11,7 +11,7 @@ export const minReadySeconds: Setting = {
   title: 'minReadySeconds',
   why: 'Slows a rollout down to a pace at which a version that becomes ready and then crashes is noticed before it has replaced every pod. It does not hold back traffic: a ready pod is routed to at once.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
+  appliesTo: everyWorkload,
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = findWorkload(manifests, context).spec.minReadySeconds ?? 0;

@@ -2,14 +2,14 @@
 import type { Manifest } from '../model/manifest.ts';
 import type { Setting } from '../model/setting.ts';
 import { selectsLabels } from './selector.ts';
-import { findWorkload } from './workload.ts';
+import { findWorkload, sizedWorkloads } from './workload.ts';
 
 export const podDisruptionBudget: Setting = {
   name: 'podDisruptionBudget',
   title: 'PodDisruptionBudget',
   why: 'Draining a node evicts all of its pods at once unless a budget says how many may be missing. Rollouts and scaling do not ask it.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'StatefulSet', 'Rollout'],
+  appliesTo: sizedWorkloads,
   conflictsWith: [],
   apply: (manifests, context) => {
     const workload = findWorkload(manifests, context);

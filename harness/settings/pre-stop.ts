@@ -3,14 +3,20 @@ import { nativeSleepMinor, type PreStopHook, readPreStop } from '../model/presto
 import type { Setting, SettingContext, SettingOutcome } from '../model/setting.ts';
 import { longestSleep, makeRoom } from './grace-period.ts';
 import { atLeast } from './kubernetes-version.ts';
-import { type ContainerDraft, findWorkload, patchWorkload, servingContainer } from './workload.ts';
+import {
+  type ContainerDraft,
+  everyWorkload,
+  findWorkload,
+  patchWorkload,
+  servingContainer,
+} from './workload.ts';
 
 export const preStop: Setting = {
   name: 'preStop',
   title: 'preStop sleep',
   why: 'Deleting a pod and taking it out of the routing happen at the same time: an app that stops at SIGTERM is still routed to for a second or more. Sleeping first closes that gap for new connections.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
+  appliesTo: everyWorkload,
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = readPreStop(

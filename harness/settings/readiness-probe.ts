@@ -1,13 +1,13 @@
 // Setting: a readinessProbe on the serving container.
 import type { Setting } from '../model/setting.ts';
-import { findWorkload, patchWorkload, servingContainer } from './workload.ts';
+import { everyWorkload, findWorkload, patchWorkload, servingContainer } from './workload.ts';
 
 export const readinessProbe: Setting = {
   name: 'readinessProbe',
   title: 'readinessProbe',
   why: 'Without it a pod counts as ready when its process has started: the Service routes to it before it listens, and connections are refused.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'],
+  appliesTo: everyWorkload,
   conflictsWith: ['grpcProbe'],
   apply: (manifests, context) => {
     // A probe of the author's knows the app better than ours does.

@@ -1,7 +1,7 @@
 // Setting: spread the pods over the nodes, each version by itself.
 import type { Setting } from '../model/setting.ts';
 import { atLeast } from './kubernetes-version.ts';
-import { findWorkload, patchWorkload } from './workload.ts';
+import { findWorkload, patchWorkload, sizedWorkloads } from './workload.ts';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 
@@ -10,7 +10,7 @@ export const topologySpread: Setting = {
   title: 'topology spread over nodes',
   why: 'Keeps one node from carrying all pods. With matchLabelKeys each version is spread by itself; without it the old pods count too, and what is left after the rollout is uneven.',
   changes: 'manifest',
-  appliesTo: ['Deployment', 'StatefulSet', 'Rollout'],
+  appliesTo: sizedWorkloads,
   conflictsWith: [],
   apply: (manifests, context) => {
     const present = findWorkload(manifests, context).spec.template.spec.topologySpreadConstraints ?? [];

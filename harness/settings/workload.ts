@@ -3,6 +3,11 @@ import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { SettingContext } from '../model/setting.ts';
 
+/** Kinds whose pods have the fields that settings of pods and containers set. */
+export const everyWorkload: readonly string[] = ['Deployment', 'DaemonSet', 'StatefulSet', 'Rollout'];
+/** Those of them that say how many pods there are. */
+export const sizedWorkloads: readonly string[] = ['Deployment', 'StatefulSet', 'Rollout'];
+
 type Fields = Record<string, unknown>;
 
 export interface ContainerDraft extends Fields {
