@@ -24,7 +24,8 @@ export type Change =
   /** One more object behind this one. */
   | { readonly append: unknown; readonly comment?: string };
 
-type FieldChange = Exclude<Change, { readonly append: unknown }>;
+/** In an object that is there. */
+export type FieldChange = Exclude<Change, { readonly append: unknown }>;
 
 interface TextEdit {
   readonly start: number;

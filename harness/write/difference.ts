@@ -1,6 +1,6 @@
 // What leads from one version of an object to another: as changes of fields, as a strategic merge patch, as operations. Pure.
 import { isDeepStrictEqual } from 'node:util';
-import type { Change } from '../check/edit.ts';
+import type { FieldChange } from '../check/edit.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -8,19 +8,19 @@ type Fields = Readonly<Record<string, unknown>>;
 /**
  * The fewest fields that say it: what both have alike is not among them. Items of lists are told by their names where
  * they have some, else by their places; a list in which items moved or went is one change. What is new comes before
- * what goes, so that no map is empty in between.
+ * what goes, so that no map is empty in between. A field that is undefined is not there.
  */
-export function changesBetween(before: unknown, after: unknown, path: FieldPath = []): Change[] {
+export function changesBetween(before: unknown, after: unknown, path: FieldPath = []): FieldChange[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (isFields(before) && isFields(after)) {
-    const sets = Object.entries(after).flatMap(([key, value]) =>
-      key in before
-        ? changesBetween(before[key], value, [...path, key])
-        : value === undefined
-          ? []
-          : [{ set: [...path, key], value }],
-    );
-    const gone = Object.keys(before).filter((key) => !(key in after));
+    const sets = Object.keys(after)
+      .filter((key) => isThere(after, key))
+      .flatMap((key) =>
+        isThere(before, key)
+          ? changesBetween(before[key], after[key], [...path, key])
+          : [{ set: [...path, key], value: after[key] }],
+      );
+    const gone = Object.keys(before).filter((key) => isThere(before, key) && !isThere(after, key));
     return [...sets, ...gone.map((key) => ({ remove: [...path, key] }))];
   }
   if (Array.isArray(before) && Array.isArray(after) && grows(before, after))
@@ -52,12 +52,13 @@ export function strategicPatch(before: unknown, after: unknown): unknown {
   if (isDeepStrictEqual(before, after)) return undefined;
   if (isFields(before) && isFields(after)) {
     const patch: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(after)) {
-      const inner = key in before ? strategicPatch(before[key], value) : value;
+    for (const key of Object.keys(after)) {
+      const inner = isThere(before, key) ? strategicPatch(before[key], after[key]) : after[key];
       if (inner !== undefined) patch[key] = inner;
     }
-    for (const key of Object.keys(before)) if (!(key in after)) patch[key] = null;
-    return patch;
+    for (const key of Object.keys(before))
+      if (isThere(before, key) && !isThere(after, key)) patch[key] = null;
+    return Object.keys(patch).length > 0 ? patch : undefined;
   }
   if (named(before) && named(after) && before.every(({ name }) => after.some((item) => item.name === name)))
     return after.flatMap((item) => {
@@ -70,15 +71,18 @@ export function strategicPatch(before: unknown, after: unknown): unknown {
   return after;
 }
 
-/** As operations of a JSON patch (RFC 6902). */
+/**
+ * As operations of a JSON patch (RFC 6902). `add` takes the place of a field that is there; of a list, only items behind
+ * the last are told by their place.
+ */
 export function operationsBetween(before: unknown, after: unknown): Fields[] {
   const pointer = (path: FieldPath) =>
     path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  return changesBetween(before, after).flatMap((change) => {
-    if ('append' in change) return [];
-    if ('remove' in change) return [{ op: 'remove', path: pointer(change.remove) }];
-    return [{ op: 'add', path: pointer(change.set), value: change.value }];
-  });
+  return changesBetween(before, after).map((change) =>
+    'remove' in change
+      ? { op: 'remove', path: pointer(change.remove) }
+      : { op: 'add', path: pointer(change.set), value: change.value },
+  );
 }
 
 /** The same, however lists of named items are ordered: a merge may put new ones first. */
@@ -100,6 +104,9 @@ function ordered(value: unknown): unknown {
 function named(value: unknown): value is (Fields & { readonly name: string })[] {
   return Array.isArray(value) && value.every((item) => isFields(item) && typeof item.name === 'string');
 }
+
+const isThere = (fields: Fields, key: string): boolean =>
+  Object.hasOwn(fields, key) && fields[key] !== undefined;
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

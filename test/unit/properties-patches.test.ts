@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { equalObjects, isObject, type JsonObject } from '../../emulator/api/objects.ts';
+import { jsonPatch } from '../../emulator/api/patch/json.ts';
 import { strategicMergePatch } from '../../emulator/api/patch/strategic.ts';
+import { operationsBetween, strategicPatch } from '../../harness/write/difference.ts';
 import type { Recorded } from '../kubernetes-answers.ts';
 import fc from '../properties.ts';
 import { suite } from '../suite.ts';
@@ -238,6 +240,39 @@ test('the recorded patches give what the API server made of them, in one piece a
       { numRuns: 10 },
     );
   }
+});
+
+test('operations lead from any object to any other, whatever grows, goes or moves', () => {
+  fc.assert(
+    fc.property(deployment, deployment, (before, after) => {
+      same(jsonPatch(before, operationsBetween(before, after)), after);
+    }),
+  );
+});
+
+test('a list of containers that grows, a field that is undefined: nothing is lost on the way to a patch', () => {
+  const spec = (...containers: object[]) => ({ spec: { template: { spec: { containers } } } });
+  const before = spec({ name: 'app', image: 'one', args: ['a'] }) as JsonObject;
+  const after = spec(
+    { name: 'app', image: undefined, args: ['a', 'b'] },
+    { name: 'proxy', image: 'two' },
+    { name: 'log', image: 'three' },
+  );
+  const wanted = structuredClone(JSON.parse(JSON.stringify(after)));
+  const operations = operationsBetween(before, after);
+  same(
+    operations.map(({ op, path }) => `${op} ${path}`),
+    [
+      'add /spec/template/spec/containers/0/args/1',
+      'remove /spec/template/spec/containers/0/image',
+      'add /spec/template/spec/containers/1',
+      'add /spec/template/spec/containers/2',
+    ],
+  );
+  same(jsonPatch(before, operations), wanted);
+  same(patched(before, strategicPatch(before, after) as JsonObject), wanted);
+  same(operationsBetween({ a: 1 }, { a: 1, b: undefined }), []);
+  same(strategicPatch({ a: 1 }, { a: 1, b: undefined }), undefined);
 });
 
 test.run();
