@@ -221,6 +221,32 @@ export const h2Faults: Readonly<Record<string, H2Fault>> = {
     code: 'BAD_HEADERS',
     act: (id, peer) => peer.write(headers(id, [...ok, ['X-Upper', 'y']], END)),
   },
+  'a line end in a value': {
+    outcome: 'protocol',
+    code: 'BAD_HEADERS',
+    act: (id, peer) => peer.write(headers(id, [...ok, ['x', 'y\r\nz: 1']], END)),
+  },
+  'a colon in a name': {
+    outcome: 'protocol',
+    code: 'BAD_HEADERS',
+    act: (id, peer) => peer.write(headers(id, [...ok, ['x:y', 'z']], END)),
+  },
+  'a short priority': {
+    outcome: 'protocol',
+    code: 'FRAME_SIZE_ERROR',
+    act: (id, peer) => peer.write(frame(frameType.priority, 0, id, Buffer.alloc(4))),
+  },
+  'pushes allowed by the server': {
+    outcome: 'protocol',
+    code: 'PROTOCOL_ERROR',
+    endsConnection: true,
+    act: (_id, peer) => peer.write(settings([[2, 1]])),
+  },
+  'a length and no body': {
+    outcome: 'protocol',
+    code: 'BAD_CONTENT_LENGTH',
+    act: (id, peer) => peer.write(headers(id, [...ok, ['content-length', '99']], END)),
+  },
   'length too long': {
     outcome: 'protocol',
     code: 'BAD_CONTENT_LENGTH',

@@ -93,6 +93,22 @@ export const webSocketFaults: Readonly<Record<string, LineFault>> = {
     code: 'BAD_ACCEPT',
     act: (peer, head) => peer.write(upgrade(head).replace(/Accept: .*/, 'Accept: nonsense')),
   },
+  'an upgrade to something else': {
+    outcome: 'protocol',
+    code: 'NO_UPGRADE',
+    act: (peer, head) => peer.write(upgrade(head).replace('Upgrade: websocket', 'Upgrade: h2c')),
+  },
+  'no word of the connection': {
+    outcome: 'protocol',
+    code: 'NO_UPGRADE',
+    act: (peer, head) => peer.write(upgrade(head).replace('Connection: Upgrade\r\n', '')),
+  },
+  'a subprotocol that nobody asked for': {
+    outcome: 'protocol',
+    code: 'UNASKED_SUBPROTOCOL',
+    act: (peer, head) =>
+      peer.write(upgrade(head).replace('\r\n\r\n', '\r\nSec-WebSocket-Protocol: chat\r\n\r\n')),
+  },
   'a masked frame': {
     outcome: 'protocol',
     code: 'MASKED_FRAME',
@@ -146,6 +162,11 @@ export const eventFaults: Readonly<Record<string, LineFault>> = {
   'whole, line ends of CR': {
     outcome: 'ok',
     act: (peer) => peer.write(`${events}${chunk('data: a\r\rdata: b\r\r')}0\r\n\r\n`),
+  },
+  'whole, behind a byte order mark': {
+    outcome: 'ok',
+    act: (peer) =>
+      peer.write(Buffer.from(`${events}${'b'}\r\n\xef\xbb\xbfdata: a\n\r\n1\r\n\n\r\n0\r\n\r\n`, 'latin1')),
   },
   'whole, until FIN': {
     outcome: 'ok',

@@ -3,6 +3,8 @@
 
 const LF = 10;
 const CR = 13;
+/** A byte order mark in front of the stream is not part of its first line. */
+const BOM = '\xef\xbb\xbf';
 /** A line and an event of any length are read; beyond this they are taken for an attack on the reader's memory. */
 const lineLimitBytes = 1024 * 1024;
 
@@ -15,6 +17,7 @@ export class EventParser {
   tooLong = false;
   readonly #onEvent: () => void;
   #line = '';
+  #first = true;
   #afterReturn = false;
   #data = false;
   #name = '';
@@ -44,7 +47,9 @@ export class EventParser {
     if (this.#line.length > lineLimitBytes) this.tooLong = true;
   }
 
-  #whole(line: string): void {
+  #whole(whole: string): void {
+    const line = this.#first && whole.startsWith(BOM) ? whole.slice(BOM.length) : whole;
+    this.#first = false;
     if (line === '') {
       if (this.#data || this.#name !== '') {
         this.type = this.#name;

@@ -24,7 +24,7 @@ function httpRequest({ plan }: EngineOwner, to: Destination): H2Request {
     ...ownHeaders(plan.headers),
     ...(body ? ([['content-length', String(body.length)]] as const) : []),
   ]);
-  return { block, body };
+  return { block, body, head: plan.method.toUpperCase() === 'HEAD' };
 }
 
 class HttpReader implements AnswerReader {

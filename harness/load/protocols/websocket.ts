@@ -48,6 +48,9 @@ class WebSocketChannel implements Channel, WireUser {
   readonly #key = randomBytes(16).toString('base64');
   #accept = '';
   #extensions = '';
+  #subprotocol = '';
+  #upgrade = '';
+  #connection = '';
   #open = false;
   #over = false;
 
@@ -67,6 +70,9 @@ class WebSocketChannel implements Channel, WireUser {
     this.#parser.onHeader = (name, value) => {
       if (name === 'sec-websocket-accept') this.#accept = value;
       else if (name === 'sec-websocket-extensions') this.#extensions = value;
+      else if (name === 'sec-websocket-protocol') this.#subprotocol = value;
+      else if (name === 'upgrade') this.#upgrade = value;
+      else if (name === 'connection') this.#connection += `,${value}`;
     };
     this.#frames = new WebSocketFrames({
       message: (start) => {
@@ -144,7 +150,14 @@ class WebSocketChannel implements Channel, WireUser {
     if (status !== 101) {
       const outcome = outcomeOfStatus(status, []);
       this.#broke(outcome === 'ok' ? 'protocol' : outcome, outcome === 'ok' ? 'NO_UPGRADE' : String(status));
-    } else if (this.#accept !== expected) this.#broke('protocol', 'BAD_ACCEPT');
+    } else if (
+      this.#upgrade.toLowerCase() !== 'websocket' ||
+      !/(^|,)\s*upgrade\s*(,|$)/i.test(this.#connection)
+    )
+      this.#broke('protocol', 'NO_UPGRADE');
+    else if (this.#accept !== expected) this.#broke('protocol', 'BAD_ACCEPT');
+    else if (this.#subprotocol !== '' && !hasHeader(this.#headers, 'sec-websocket-protocol'))
+      this.#broke('protocol', 'UNASKED_SUBPROTOCOL');
     else if (this.#extensions !== '') this.#broke('protocol', 'UNASKED_EXTENSION');
     else {
       this.#open = true;

@@ -45,11 +45,14 @@ export interface H2Request {
   /** Header block. */
   readonly block: Buffer;
   readonly body: Buffer | undefined;
+  /** HEAD: its answer says a length and has no body. */
+  readonly head?: boolean;
 }
 
 interface Stream {
   readonly id: number;
   readonly user: H2User;
+  readonly head: boolean;
   headersCame: boolean;
   /** −1: not stated. */
   contentLength: number;
@@ -285,8 +288,8 @@ export class H2Connection {
         this.#violated('PROTOCOL_ERROR');
         return;
       case frameType.priority:
-        if (size !== 5) this.#violated('FRAME_SIZE_ERROR');
-        else if (id === 0) this.#violated('PROTOCOL_ERROR');
+        if (id === 0) this.#violated('PROTOCOL_ERROR');
+        else if (size !== 5 && stream) this.#malformed(stream, 'FRAME_SIZE_ERROR');
         return;
       default:
       // Extensions are to be ignored.
@@ -399,6 +402,7 @@ export class H2Connection {
         return;
       }
       regular = true;
+      if (badValue.test(value)) malformed = true;
       if (name === podHeader) pod = value;
       else if (name === 'content-type') contentType = value;
       else if (name === 'grpc-status') grpcStatus = value;
@@ -407,7 +411,7 @@ export class H2Connection {
         const length = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
         if (Number.isNaN(length) || (contentLength >= 0 && contentLength !== length)) malformed = true;
         contentLength = length;
-      } else if (/[A-Z\s]/.test(name) || name === '' || connectionHeaders.has(name)) malformed = true;
+      } else if (!fieldName.test(name) || connectionHeaders.has(name)) malformed = true;
     });
     if (problem) {
       this.#fail(
@@ -436,7 +440,11 @@ export class H2Connection {
       stream.user.complete(headers);
     } else {
       stream.headersCame = true;
-      stream.contentLength = status === 304 || status === 204 ? -1 : contentLength;
+      stream.contentLength = status === 304 || status === 204 || stream.head ? -1 : contentLength;
+      if (ends && stream.contentLength > 0) {
+        this.#malformed(stream, 'BAD_CONTENT_LENGTH');
+        return;
+      }
       if (pod !== undefined) this.answeredBefore = pod;
       stream.user.headers(headers);
       if (!ends || !this.#streams.has(stream.id)) return;
@@ -470,6 +478,13 @@ export class H2Connection {
     for (let entry = at; entry < at + size; entry += 6) {
       const value = bytes.readUInt32BE(entry + 2);
       switch (bytes.readUInt16BE(entry)) {
+        case 2:
+          // A server does not say whether it takes pushes (section 6.5.2).
+          if (value !== 0) {
+            this.#violated('PROTOCOL_ERROR');
+            return;
+          }
+          break;
         case 3:
           this.#peerStreams = value;
           break;
@@ -556,10 +571,11 @@ export class H2Connection {
       const id = this.#nextId;
       this.#nextId += 2;
       this.requests++;
-      const { block, body } = request;
+      const { block, body, head = false } = request;
       const stream: Stream = {
         id,
         user,
+        head,
         headersCame: false,
         contentLength: -1,
         bodyBytes: 0,
@@ -662,6 +678,11 @@ export class H2Connection {
     this.close();
   }
 }
+
+/** Section 8.2.1: visible characters, none in upper case, no colon. */
+const fieldName = /^[!-9;-@[-~]+$/;
+/** There: no NUL, no line end, no white space around it. */
+const badValue = /[\0\r\n]|^[ \t]|[ \t]$/;
 
 /** Section 8.2.2: they belong to HTTP/1.1 and make a message malformed. */
 const connectionHeaders: ReadonlySet<string> = new Set([
