@@ -18,8 +18,8 @@ import { serveWebSocket } from './websocket.ts';
 const TLS_HANDSHAKE = 0x16;
 const HTTP2_PREFACE = 'PRI * HTTP/2.0';
 const HTTP1 = /^[A-Z]+ \S/;
-/** How long a two-step GOAWAY waits between its steps: a round trip of clients. */
-const GOAWAY_STEP_MS = 100;
+/** How long a two-step GOAWAY waits between its steps for a client that answers no PING. */
+const GOAWAY_STEP_LIMIT_MS = 1000;
 
 type Wrapped = Socket & { accepted?: Socket };
 /** The connection as it was accepted: through TLS a request's socket is another one. */
@@ -190,9 +190,10 @@ export class Protocols {
 }
 
 /**
- * GOAWAY. In order: first without a last stream, so that what is on its way still counts, then with it, then wait for
- * what is under way. Node has no call for the first (its own takes no stream any more from then on, and what crosses it
- * is lost), so the frame is written beside the session, which writes whole frames only.
+ * GOAWAY. In order: first without a last stream and with a PING behind it; what the client sent before it read them has
+ * come when the PING is answered, however busy both are; then with the last stream, then wait for what is under way.
+ * Node has no call for the first (its own takes no stream any more from then on, and what crosses it is lost), so the
+ * frame is written beside the session, which writes whole frames only.
  */
 function leave(session: ServerHttp2Session, socket: Socket, wait: boolean): void {
   if (session.destroyed || session.closed) return;
@@ -202,9 +203,12 @@ function leave(session: ServerHttp2Session, socket: Socket, wait: boolean): void
     return;
   }
   if (socket.writable) socket.write(SHUTDOWN_NOTICE);
-  setTimeout(() => {
+  const close = () => {
+    clearTimeout(limit);
     if (!session.destroyed) session.close();
-  }, GOAWAY_STEP_MS);
+  };
+  const limit = setTimeout(close, GOAWAY_STEP_LIMIT_MS);
+  session.ping(close);
 }
 
 /** A GOAWAY of 8 bytes on stream 0: last stream 2^31 − 1, NO_ERROR. */
