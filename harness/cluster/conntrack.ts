@@ -26,12 +26,13 @@ for ((i = 0; i < 100; i++)); do
   read -rt 0.05 -u "$pause"
 done`;
 
-/** Entries of connections to one of these addresses ("10.96.0.7:80"). */
+/** Entries of connections to one of these addresses ("10.96.0.7:80"; "*:8080" is that port of any). */
 const patternOf = (addresses: readonly string[]): string =>
   addresses
     .map((address) => {
       const at = address.lastIndexOf(':');
-      const host = address.slice(0, at).replace(/[[\]]/g, '').replaceAll('.', '\\.');
+      const name = address.slice(0, at).replace(/[[\]]/g, '').replaceAll('.', '\\.');
+      const host = name === '*' ? '[^ ]+' : name;
       return `dst=${host} sport=[0-9]+ dport=${address.slice(at + 1)} `;
     })
     .join('|');

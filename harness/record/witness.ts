@@ -1,6 +1,7 @@
 // Connection tracking of a node into the journal: its events, reduced to one entry per connection (whom it was sent to,
 // how it was answered) and put on the harness's clock.
 import { type KernelAnswer, kernelAnswers, type RecordOf } from '../model/journal.ts';
+import { conntrackEvent, REFUSED_WITHIN_MS } from './conntrack-event.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 export interface WitnessReader {
@@ -33,12 +34,8 @@ interface Connection {
   dirty: boolean;
 }
 
-const eventLine =
-  /^\[(\d+\.\d+)\]\s+\[(NEW|UPDATE|DESTROY)\]\s+tcp\s+6\s+(?:\d+\s+)?(?:([A-Z_]+)\s+)?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)\s+(\[UNREPLIED\] )?src=(\S+) dst=\S+ sport=(\d+) .*?\bid=(\d+)/;
 const clockLine = /^clock (\S+) (\d+\.\d+)$/;
 
-/** An entry in SYN_SENT lasts 120 s (nf_conntrack_tcp_timeout_syn_sent): one that goes earlier was refused. */
-const REFUSED_WITHIN_MS = 60_000;
 /** What was never answered is forgotten after that. */
 const FORGET_MS = 130_000;
 /** Entries whose answer is still to come; beyond it the oldest are given up. */
@@ -99,8 +96,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         for (const one of early.splice(0)) this.line(one);
         return;
       }
-      const found = eventLine.exec(text);
-      if (!found) {
+      const event = conntrackEvent(text);
+      if (!event) {
         if (/WARNING|conntrack v|^conntrack/.test(text)) {
           lost = true;
           note(
@@ -115,27 +112,14 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         else lost = true;
         return;
       }
-      const [
-        ,
-        seconds,
-        event,
-        state,
-        from = '',
-        host = '',
-        port,
-        hostPort,
-        unreplied,
-        pod = '',
-        podPort,
-        id = '',
-      ] = found;
-      const t = Math.min(journal.nowMs(), Number(seconds) * 1000 - clock.offsetMs);
-      if (event === 'NEW') {
+      const { id, kind, from, to, pod } = event;
+      const t = Math.min(journal.nowMs(), event.atMs - clock.offsetMs);
+      if (kind === 'new') {
         const connection: Connection = {
-          port: Number(port),
+          port: event.port,
           from,
-          to: `${host}:${hostPort}`,
-          pod: `${pod}:${podPort}`,
+          to,
+          pod,
           beganT: Math.max(0, t),
           answer: NONE,
           answeredT: 0,
@@ -144,8 +128,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         open.set(id, connection);
         mark(connection);
         if (open.size > MOST_OPEN) open.delete(open.keys().next().value as string);
-      } else if (event === 'UPDATE' && state === 'SYN_RECV') answered(id, indexOf('accepted'), t);
-      else if (event === 'DESTROY' && unreplied) {
+      } else if (kind === 'accepted') answered(id, indexOf('accepted'), t);
+      else {
         const connection = open.get(id);
         if (connection && t - connection.beganT < REFUSED_WITHIN_MS) answered(id, indexOf('refused'), t);
         else open.delete(id);

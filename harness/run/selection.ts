@@ -40,7 +40,7 @@ interface SelectionRequest {
 }
 
 /** Ids of profile quick. Those that a version does not have yet are simply not among `known`. */
-const quickIds = ['image-change', 'scale-up', 'scale-down', 'autoscale', 'rollback'];
+export const quickIds = ['image-change', 'scale-up', 'scale-down', 'autoscale', 'rollback'];
 
 /** Throws UsageError for an unknown scenario or variant, with what there is. */
 export function select(
