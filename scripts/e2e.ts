@@ -7,17 +7,10 @@ import { Command, Option } from 'commander';
 import { list } from '../harness/commands/flags.ts';
 import { UsageError } from '../harness/model/errors.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
+import { writePart } from './doc-part.ts';
 import { fastGroup, groups } from './e2e/groups.ts';
 import { type ContentType, type E2eProgram, findProgram, runGroup } from './e2e/program.ts';
-import {
-  type Isolation,
-  merged,
-  readSeen,
-  type Seen,
-  tableOf,
-  writeSeen,
-  writeTable,
-} from './e2e/results.ts';
+import { type Isolation, merged, readSeen, type Seen, tableOf, writeSeen } from './e2e/results.ts';
 
 const known = [...groups, fastGroup];
 const command = new Command('e2e')
@@ -81,7 +74,7 @@ async function main(): Promise<number> {
     }
   }
   const table = tableOf(seen);
-  if (flags.write) writeTable(flags.write, table);
+  if (flags.write) writePart(flags.write, 'e2e', table);
   else console.log(`\n${table}`);
   return seen.every(({ outcome }) => outcome === 'passed') ? 0 : 1;
 }

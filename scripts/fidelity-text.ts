@@ -3,9 +3,6 @@
 import type { Lane } from '../harness/model/load.ts';
 import type { Cause, ExperimentResult, Results, ScenarioResult } from '../harness/model/results.ts';
 
-/** What follows in docs/embedded.md is written by `npm run fidelity`. */
-export const fidelityMark = '<!-- beside a real cluster -->';
-
 /** A cause counts as one of a lane's when it stands for at least this share of what was lost. */
 const CAUSE_SHARE = 0.05;
 /** Losses are of the same order when neither share is more than this many times the other. */
@@ -47,7 +44,7 @@ export interface Fidelity {
   readonly rows: readonly FidelityRow[];
 }
 
-/** Results judged without the knowledge of which pod was asked. Scenarios that ran on one of the clusters only are left out. */
+/** Scenarios that ran on one of the clusters only are left out. */
 export function fidelityOf(real: readonly Results[], emulated: readonly Results[]): Fidelity {
   const ran = (runs: readonly Results[], name: string) =>
     runs.flatMap(({ scenarios }) =>
@@ -148,16 +145,24 @@ function laneSums(runs: readonly ScenarioResult[]): Map<string, LaneSum> {
   );
 }
 
-export function fidelityText({ scenarios, rows }: Fidelity, clusters: readonly string[]): string {
+export const knowledge = {
+  blind: 'judged without the knowledge of which pod was asked',
+  known:
+    'judged with the knowledge of which pod was asked (by connection tracking on kind, by its own routing on embedded)',
+} as const;
+export type Knowledge = keyof typeof knowledge;
+
+export function fidelityText(
+  { scenarios, rows }: Fidelity,
+  clusters: readonly string[],
+  known: Knowledge,
+): string {
   const count = (what: string, n: number, of: number) => `${what}: ${n} of ${of}`;
   return [
-    fidelityMark,
-    '## Beside a real cluster',
-    '',
-    'Written by `npm run fidelity -- DIR…` from folders of `rollproof verify` on kind and on embedded: the same scenarios,',
-    'judged without the knowledge of which pod was asked, which only the embedded cluster has. Losses are the sum over all',
-    `runs, in brackets those of the single ones; causes with less than ${CAUSE_SHARE * 100} % of a lane's losses are left out; of the same order is`,
-    `a share of losses within a factor of ${SAME_ORDER}, or none on both. Inconclusive runs (a machine too busy to measure) say nothing.`,
+    'From folders of `rollproof verify` on kind and on embedded, the same scenarios,',
+    `${knowledge[known]}. Losses are the sum over all runs, in`,
+    `brackets those of the single ones; causes with less than ${CAUSE_SHARE * 100} % of a lane's losses are left out; of the same order is a share`,
+    `of losses within a factor of ${SAME_ORDER}, or none on both. Inconclusive runs (a machine too busy to measure) say nothing.`,
     '',
     ...clusters.map((text) => `- ${text}`),
     '',
@@ -177,7 +182,6 @@ export function fidelityText({ scenarios, rows }: Fidelity, clusters: readonly s
       ({ scenario, variant, lane, real, emulated, sameCauses, sameOrder, ratio }) =>
         `| ${scenario}, ${variant}, ${lane} | ${lostText(real)} | ${lostText(emulated)} | ${causesText(real)} | ${causesText(emulated)} | ${yes(sameCauses)} | ${yes(sameOrder)}${ratio === undefined ? '' : ` (× ${ratio.toFixed(1)})`} |`,
     ),
-    '',
   ].join('\n');
 }
 

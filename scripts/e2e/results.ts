@@ -1,7 +1,7 @@
 // What was seen of each test, over several runs of `npm run e2e` when they keep it in one file: the newest outcome of a test
 // counts, so that one that failed because the machine was busy can be run again alone. And the table that is made of it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { FaultError, UsageError } from '../../harness/model/errors.ts';
+import { UsageError } from '../../harness/model/errors.ts';
 import { groups, reasonFor } from './groups.ts';
 import type { ContentType, E2eCase } from './program.ts';
 
@@ -70,17 +70,3 @@ export function tableOf(seen: readonly Seen[]): string {
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').slice(0, 240);
-
-const begin = '<!-- e2e: written by npm run e2e -->';
-const end = '<!-- e2e: end -->';
-
-/** Puts the table into a document. */
-export function writeTable(file: string, table: string): void {
-  const text = readFileSync(file, 'utf8');
-  const from = text.indexOf(begin);
-  const to = text.indexOf(end);
-  if (from < 0 || to < from) {
-    throw new FaultError(`npm run e2e: ${file} has no place for the table ("${begin}" … "${end}").`);
-  }
-  writeFileSync(file, `${text.slice(0, from)}${begin}\n${table}\n${text.slice(to)}`);
-}

@@ -1,11 +1,6 @@
 // What `npm run truth` prints, and puts into docs/causes.md. Pure.
 import type { Compared } from './compare.ts';
 
-export const truthMark = {
-  begin: '<!-- truth: written by npm run truth -->',
-  end: '<!-- truth: end -->',
-} as const;
-
 export interface TruthRow {
   readonly scenario: string;
   readonly compared: readonly Compared[];
@@ -84,11 +79,4 @@ export function differences(rows: readonly TruthRow[]): string[] {
   return [...kinds]
     .sort(([, a], [, b]) => b.count - a.count)
     .map(([text, { count, firstMs }]) => `${count} × ${text} (first at ${Math.round(firstMs)} ms)`);
-}
-
-/** The page with the table in its place. */
-export function withTable(page: string, table: string): string {
-  const [before, rest = ''] = page.split(truthMark.begin);
-  const after = rest.split(truthMark.end)[1] ?? '\n';
-  return `${before}${truthMark.begin}\n${table}\n${truthMark.end}${after}`;
 }

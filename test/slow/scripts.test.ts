@@ -7,7 +7,19 @@ import { type Ended, root } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('scripts', { timeoutMs: 90_000 });
-const names = ['bench', 'build', 'config-schema', 'conform', 'fidelity', 'nightly', 'scenarios', 'test'];
+const names = [
+  'bench',
+  'build',
+  'config-schema',
+  'conform',
+  'connections',
+  'fidelity',
+  'nightly',
+  'routing-lag',
+  'scenarios',
+  'test',
+  'truth',
+];
 
 function script(name: string, ...args: string[]): Promise<Ended> {
   const child = spawn(process.execPath, ['scripts/start.mjs', `scripts/${name}.ts`, ...args], { cwd: root });
@@ -61,6 +73,7 @@ for (const [name, args, expected] of wrong) {
 test('the nightly run hands on what is not its own', async () => {
   const { code, stderr } = await script(
     'nightly',
+    'routing-lag',
     '--repeat',
     '3',
     '--profile',

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { writePart } from '../../scripts/doc-part.ts';
 import { readJunit } from '../../scripts/e2e/program.ts';
-import { merged, readSeen, type Seen, tableOf, writeSeen, writeTable } from '../../scripts/e2e/results.ts';
+import { merged, readSeen, type Seen, tableOf, writeSeen } from '../../scripts/e2e/results.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('scripts: e2e results');
@@ -62,7 +63,7 @@ test('results and table in files', () => {
     assert.throws(() => readSeen(file), /--results: .* is no file of earlier results/);
     const document = join(folder, 'page.md');
     writeFileSync(document, 'a\n<!-- e2e: written by npm run e2e -->\nold\n<!-- e2e: end -->\nb\n');
-    writeTable(document, 'new');
+    writePart(document, 'e2e', 'new');
     assert.is(
       readFileSync(document, 'utf8'),
       'a\n<!-- e2e: written by npm run e2e -->\nnew\n<!-- e2e: end -->\nb\n',

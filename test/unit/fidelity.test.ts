@@ -48,7 +48,7 @@ test('other causes, another order and another verdict are said', () => {
   assert.equal(fidelity.scenarios, [
     { name: 'image-change', real: 'proven, n = 1', emulated: 'unneeded, n = 1', same: false },
   ]);
-  const text = fidelityText(fidelity, ['kind: x', 'embedded: y']);
+  const text = fidelityText(fidelity, ['kind: x', 'embedded: y'], 'known');
   assert.match(
     text,
     /Same verdict: 0 of 1 scenarios\. Same causes: 0 of 1 lanes\. Losses of the same order: 0 of 1 lanes\./,
