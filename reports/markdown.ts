@@ -141,7 +141,7 @@ function scenarioSection(scenario: ScenarioResult, results: Results, level: numb
     lines.push(heading('Why'), '');
     for (const line of answer.why) {
       lines.push(
-        `- ${percent(line.share)} of ${lineWords(line.lane).title} lost: ${causeWords[line.cause].title} (${code(line.cause)})`,
+        `- ${percent(line.share)} of lost ${lineWords(line.lane).title}: ${causeWords[line.cause].title} (${code(line.cause)})`,
       );
     }
     lines.push('');

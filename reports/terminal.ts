@@ -106,7 +106,7 @@ function singleLines(scenario: ScenarioResult, results: Results, paint: Paint): 
     lines.push(paint('bold', 'Why'));
     for (const line of answer.why.slice(0, 6)) {
       lines.push(
-        `  ${percent(line.share).padStart(6)} of ${lineWords(line.lane).title} lost: ${causeWords[line.cause].title}`,
+        `  ${percent(line.share).padStart(6)} of lost ${lineWords(line.lane).title}: ${causeWords[line.cause].title}`,
       );
     }
     lines.push('');

@@ -109,7 +109,7 @@ function whyList(answer: Answer): Markup {
   const causes = [...new Set(answer.why.map((line) => line.cause))].slice(0, 4);
   return html`<ul class="why">${causes.map((cause) => {
     const lines = answer.why.filter((line) => line.cause === cause);
-    return html`<li><b>${causeWords[cause].title}</b>${lines.map((line) => html`<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span><small>${percent(line.share)} of ${lineWords(line.lane).title} lost</small>`)}</li>`;
+    return html`<li><b>${causeWords[cause].title}</b>${lines.map((line) => html`<span class="bar" aria-hidden="true"><i style="width:${Math.max(1, Math.round(line.share * 100))}%"></i></span><small>${percent(line.share)} of lost ${lineWords(line.lane).title}</small>`)}</li>`;
   })}</ul>`;
 }
 
