@@ -52,6 +52,8 @@ const stopsAtOnce = new RegExp(
     /\b(catalina|tomcat|jboss-cli|standalone|shutdown)\.sh\b(.*\b(stop|shutdown)\b)?/,
     /\b(pumactl|passenger(-ctl)?|unitd?|caddy|traefik|uwsgi|gunicorn|php-fpm|haproxy)\b.*(\s|-)-?(stop|quit|shutdown)\b/,
     /\b(jcmd|asadmin)\b.*\b(stop|quit)\b/,
+    // ingress-nginx' own: it sends SIGTERM to the controller and returns when nginx is gone.
+    /(^|\s)\/wait-shutdown(?=\s|;|$)/,
     // Signals: to process 1, to a process file's or a name's process.
     /\bkill\b(\s+-{1,2}\S+|\s+-s\s+\S+|\s+--signal[ =]\S+)*\s+(--\s+)?["']?(1\b|-1\b|\$\(|`|\$\{?\w)/,
     /\b(pkill|killall)\b/,
@@ -79,6 +81,17 @@ export function stopsServerAtOnce({
   const found = stopsAtOnce.exec(script);
   if (!found || harmless.test(`${script} `)) return undefined;
   return /\b(sleep|wait|until|while|for)\b/.test(script.slice(0, found.index)) ? undefined : script.trim();
+}
+
+/** Commands that do something small and end: nothing of them waits. */
+const returnsAtOnce = /^(touch|echo|printf|true|:|rm|mkdir|cp|mv|ln|date|logger|sync)(\s|$)/;
+
+/** The script of a hook that ends as soon as it has run, by the commands that it consists of; undefined: it may wait. */
+export function endsAtOnce({ command }: Pick<PreStopHook, 'command'>): string | undefined {
+  const script = scriptOf(command)?.trim();
+  if (!script || /[$`(){}|&]/.test(script.replaceAll('&&', ';'))) return undefined;
+  const parts = script.split(/;|&&|\n/).map((part) => part.trim().replace(/^\S*\//, ''));
+  return parts.every((part) => part === '' || returnsAtOnce.test(part)) ? script : undefined;
 }
 
 export const isShell = (program: string): boolean =>

@@ -1145,6 +1145,37 @@ const table: readonly Row[] = [
     fix: [/seconds: 5/],
   },
   {
+    rule: 'prestop-stops-server',
+    name: 'the hook of ingress-nginx',
+    manifest: workload({ container: execHook('[/wait-shutdown]') }) + service(),
+    expected: ['19 warning'],
+    says: [/stops the server at once \(\/wait-shutdown\)/],
+  },
+  {
+    rule: 'prestop-stops-server',
+    name: 'the hook of ingress-nginx with a controller that serves on after the signal',
+    manifest:
+      workload({ container: `${execHook('[/wait-shutdown]')}\nargs: [--shutdown-grace-period=10]` }) +
+      service(),
+    expected: [],
+  },
+  {
+    rule: 'prestop-too-short',
+    name: 'a hook that does something small and ends',
+    manifest: workload({ container: execHook('[/bin/sh, -c, "touch /tmp/draining;"]') }) + service(),
+    expected: ['19 warning'],
+    says: [/ends at once \(touch \/tmp\/draining;\)/],
+    fix: [/touch \/tmp\/draining; sleep 5/],
+  },
+  ...['touch /tmp/a; /drain', 'echo $(drain)', 'touch /tmp/a & wait', 'date || drain', '/drain'].map(
+    (command): Row => ({
+      rule: 'prestop-too-short',
+      name: `not: ${command}`,
+      manifest: workload({ container: execHook(JSON.stringify(['/bin/sh', '-c', command])) }) + service(),
+      expected: [],
+    }),
+  ),
+  {
     rule: 'prestop-too-short',
     name: 'sleep 1 and more',
     manifest: workload({ container: execHook('[/bin/sh, -c, "sleep 1; /drain"]') }) + service(),
@@ -1179,7 +1210,8 @@ const table: readonly Row[] = [
     'sleep 5; kill -QUIT 1',
     'kill -HUP 1',
     'kill -0 1',
-    '/wait-shutdown',
+    '/wait-shutdown-of-mine',
+    'sleep 10; /wait-shutdown',
     'touch /tmp/draining',
     'curl localhost:8080/drain',
     'until ! nc -z localhost 80; do sleep 1; done; nginx -s quit',

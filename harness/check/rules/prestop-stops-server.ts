@@ -29,7 +29,8 @@ function findIn(workload: Workload, container: Container, kubernetesMinor: numbe
   const preStop = preStopOf(container);
   const how = preStop && stopsServerAtOnce(preStop);
   // A command that cannot start stops nothing: another rule's finding.
-  if (!preStop || !how || !traffic.routed || cannotRun(preStop, container.image)) return [];
+  if (!preStop || !how || !traffic.routed || cannotRun(preStop, container.image) || waitsOnSignal(container))
+    return [];
   const path = [...container.path, 'lifecycle', 'preStop'];
   const sleep =
     kubernetesMinor >= nativeSleepMinor
@@ -51,4 +52,10 @@ function findIn(workload: Workload, container: Container, kubernetesMinor: numbe
       ],
     },
   ];
+}
+
+/** The controller of ingress-nginx serves on for so long after the signal that its hook sends. */
+function waitsOnSignal({ value }: Container): boolean {
+  const args = [value.command, value.args].flatMap((part) => (Array.isArray(part) ? part.map(String) : []));
+  return args.some((arg) => /^--shutdown-grace-period=([2-9]|\d{2,})/.test(arg));
 }
