@@ -4,12 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { list } from '../harness/commands/flags.ts';
+import { list, wholeNumber } from '../harness/commands/flags.ts';
 import { UsageError } from '../harness/model/errors.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
 import { writePart } from './doc-part.ts';
 import { fastGroup, groups } from './e2e/groups.ts';
-import { type ContentType, type E2eProgram, findProgram, runGroup } from './e2e/program.ts';
+import {
+  type ContentType,
+  type E2eCase,
+  type E2eCluster,
+  type E2eGroup,
+  type E2eProgram,
+  findProgram,
+  startE2eCluster,
+} from './e2e/program.ts';
 import { type Isolation, merged, readSeen, type Seen, tableOf, writeSeen } from './e2e/results.ts';
 
 const known = [...groups, fastGroup];
@@ -28,6 +36,7 @@ const command = new Command('e2e')
       .choices(['auto', 'none', 'both'])
       .default('auto'),
   )
+  .option('--at-once <n>', 'groups side by side, then on one cluster', wholeNumber(1, 16), 1)
   .option('--logs <folder>', 'keep what the program prints')
   .option('--results <file>', 'add to what earlier runs have put there; the table is of it all')
   .option('--write <file>', 'put the table into this document');
@@ -38,6 +47,7 @@ const flags = command.opts<{
   focus?: string;
   contentType: ContentType | 'both';
   isolation: Isolation | 'both';
+  atOnce: number;
   logs?: string;
   results?: string;
   write?: string;
@@ -59,24 +69,60 @@ async function main(): Promise<number> {
       `npm run e2e: no program in ${flags.program ?? '../shared/e2e'}: say where e2e.test is with --program.`,
     );
   }
-  for (const group of program ? chosen : []) {
-    for (const isolation of flags.isolation === 'both' ? (['auto', 'none'] as const) : [flags.isolation]) {
-      for (const contentType of flags.contentType === 'both'
-        ? (['protobuf', 'json'] as const)
-        : [flags.contentType]) {
-        const log = flags.logs && join(flags.logs, `${group.name}-${contentType}-${isolation}.log`);
-        const cases = await runGroup(program as E2eProgram, group, { contentType, isolation, log });
-        const now = cases.map((each): Seen => ({ ...each, contentType, isolation }));
-        seen = merged(seen, now);
-        if (flags.results !== undefined) writeSeen(flags.results, seen);
-        report(`${group.name} (${contentType}, isolation ${isolation})`, now);
-      }
+  for (const isolation of flags.isolation === 'both' ? (['auto', 'none'] as const) : [flags.isolation]) {
+    for (const contentType of flags.contentType === 'both'
+      ? (['protobuf', 'json'] as const)
+      : [flags.contentType]) {
+      await runAll(
+        program ? chosen : [],
+        program as E2eProgram,
+        { contentType, isolation },
+        (group, cases) => {
+          const now = cases.map((each): Seen => ({ ...each, contentType, isolation }));
+          seen = merged(seen, now);
+          if (flags.results !== undefined) writeSeen(flags.results, seen);
+          report(`${group.name} (${contentType}, isolation ${isolation})`, now);
+        },
+      );
     }
   }
   const table = tableOf(seen);
   if (flags.write) writePart(flags.write, 'e2e', table);
   else console.log(`\n${table}`);
   return seen.every(({ outcome }) => outcome === 'passed') ? 0 : 1;
+}
+
+interface Mode {
+  readonly contentType: ContentType;
+  readonly isolation: Isolation;
+}
+
+/** One after the other, each on a fresh cluster; or side by side on one, the longest first. */
+async function runAll(
+  chosen: readonly E2eGroup[],
+  program: E2eProgram,
+  { contentType, isolation }: Mode,
+  done: (group: E2eGroup, cases: readonly E2eCase[]) => void,
+): Promise<void> {
+  if (chosen.length === 0) return;
+  const runOn = async (cluster: E2eCluster, group: E2eGroup) => {
+    const log = flags.logs && join(flags.logs, `${group.name}-${contentType}-${isolation}.log`);
+    done(group, await cluster.run(group, { contentType, log }));
+  };
+  if (flags.atOnce === 1) {
+    for (const group of chosen) {
+      await using cluster = await startE2eCluster(program, isolation);
+      await runOn(cluster, group);
+    }
+    return;
+  }
+  await using cluster = await startE2eCluster(program, isolation);
+  const waiting = [...chosen].sort((a, b) => b.limitMinutes - a.limitMinutes);
+  const work = async () => {
+    for (let group = waiting.shift(); group; group = waiting.shift()) await runOn(cluster, group);
+  };
+  const ends = await Promise.allSettled(Array.from({ length: flags.atOnce }, work));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 function chosenGroups(): typeof known {

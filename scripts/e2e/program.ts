@@ -1,14 +1,6 @@
 // Kubernetes' own end-to-end tests as a program: where it is, how one group of it runs on a fresh embedded cluster, and
 // what came out.
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -119,47 +111,78 @@ interface GroupRun {
   readonly log?: string | undefined;
 }
 
-/** Runs one group on a cluster of its own; nothing is left of it afterwards. */
-export async function runGroup(
+/** A fresh cluster on which groups run, one after the other or side by side. */
+export interface E2eCluster {
+  run(group: E2eGroup, how: Omit<GroupRun, 'isolation'>): Promise<E2eCase[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startE2eCluster(
   program: E2eProgram,
-  group: E2eGroup,
-  { contentType, isolation, log }: GroupRun,
-): Promise<E2eCase[]> {
+  isolation?: GroupRun['isolation'],
+): Promise<E2eCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'rollproof-e2e-'));
+  const forget = () => rmSync(folder, { recursive: true, force: true });
   try {
-    await using cluster = await startCluster({
+    const cluster = await startCluster({
       images: [standIns(program.agnhost, folder)],
       ...(isolation && { isolation }),
     });
     const kubeconfig = join(folder, 'kubeconfig');
     writeFileSync(kubeconfig, cluster.kubeconfig, { mode: 0o600 });
-    const reports = join(folder, 'reports');
-    mkdirSync(reports);
-    const { stdout, stderr } = await runToExit(
-      program.tests,
-      [
-        `--kubeconfig=${kubeconfig}`,
-        '--provider=skeleton',
-        '--ginkgo.no-color',
-        `--ginkgo.focus=${group.focus}`,
-        `--ginkgo.timeout=${group.limitMinutes}m`,
-        '--allowed-not-ready-nodes=-1',
-        '--minStartupPods=0',
-        '--system-pods-startup-timeout=1s',
-        '--node-schedulable-timeout=20s',
-        `--report-dir=${reports}`,
-        ...(contentType === 'json' ? ['--kube-api-content-type=application/json'] : []),
-      ],
-      { limitMs: (group.limitMinutes + 1) * 60_000 },
-    );
-    const output = stdout + stderr;
-    if (log !== undefined) writeFileSync(log, output);
-    const report = readdirSync(reports).find((name) => name.endsWith('.xml'));
-    if (!report) throw new Error(`${group.name}: no report: ${output.slice(-500)}`);
-    return readJunit(readFileSync(join(reports, report), 'utf8'));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    return {
+      run: (group, how) => runOn(program, group, { ...how, kubeconfig, folder }),
+      [Symbol.asyncDispose]: () => cluster.stop().finally(forget),
+    };
+  } catch (error) {
+    forget();
+    throw error;
   }
+}
+
+/** Runs one group on a cluster of its own; nothing is left of it afterwards. */
+export async function runGroup(
+  program: E2eProgram,
+  group: E2eGroup,
+  { isolation, ...how }: GroupRun,
+): Promise<E2eCase[]> {
+  await using cluster = await startE2eCluster(program, isolation);
+  return await cluster.run(group, how);
+}
+
+async function runOn(
+  program: E2eProgram,
+  group: E2eGroup,
+  {
+    contentType,
+    log,
+    kubeconfig,
+    folder,
+  }: GroupRun & { readonly kubeconfig: string; readonly folder: string },
+): Promise<E2eCase[]> {
+  const reports = mkdtempSync(join(folder, 'reports-'));
+  const { stdout, stderr } = await runToExit(
+    program.tests,
+    [
+      `--kubeconfig=${kubeconfig}`,
+      '--provider=skeleton',
+      '--ginkgo.no-color',
+      `--ginkgo.focus=${group.focus}`,
+      `--ginkgo.timeout=${group.limitMinutes}m`,
+      '--allowed-not-ready-nodes=-1',
+      '--minStartupPods=0',
+      '--system-pods-startup-timeout=1s',
+      '--node-schedulable-timeout=20s',
+      `--report-dir=${reports}`,
+      ...(contentType === 'json' ? ['--kube-api-content-type=application/json'] : []),
+    ],
+    { limitMs: (group.limitMinutes + 1) * 60_000 },
+  );
+  const output = stdout + stderr;
+  if (log !== undefined) writeFileSync(log, output);
+  const report = readdirSync(reports).find((name) => name.endsWith('.xml'));
+  if (!report) throw new Error(`${group.name}: no report: ${output.slice(-500)}`);
+  return readJunit(readFileSync(join(reports, report), 'utf8'));
 }
 
 /** Those that ran: JUnit lists every test of the program. */

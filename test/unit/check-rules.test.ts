@@ -1148,7 +1148,7 @@ const table: readonly Row[] = [
     rule: 'prestop-stops-server',
     name: 'the hook of ingress-nginx',
     manifest: workload({ container: execHook('[/wait-shutdown]') }) + service(),
-    expected: ['19 warning'],
+    expected: ['19 note'],
     says: [/stops the server at once \(\/wait-shutdown\)/],
   },
   {

@@ -40,7 +40,8 @@ function findIn(workload: Workload, container: Container, kubernetesMinor: numbe
     {
       object,
       path,
-      severity: severityFor(workload, 'warning'),
+      // That controller's own pods are few and its project ships the hook so: worth knowing, no alarm.
+      severity: /\/wait-shutdown/.test(how) ? 'note' : severityFor(workload, 'warning'),
       message: `the preStop hook of ${containerName(container)} of ${nameOf(object)} stops the server at once (${how}) while ${senderName(traffic, object)} goes on sending it new connections.`,
       changes: [
         {
