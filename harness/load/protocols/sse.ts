@@ -112,8 +112,9 @@ class EventStream implements Channel, WireUser {
     const parser = this.#parser;
     parser.execute(buffer, 0, length);
     if (this.#over) return;
+    // It has opened whatever came behind the head in the same packet.
+    if (parser.inBody && !this.#begin()) return;
     if (parser.problem) this.#broke('protocol', parser.problem);
-    else if (parser.inBody && !this.#begin()) return;
     else if (this.#events.tooLong) this.#broke('protocol', 'EVENT_TOO_LARGE');
     else if (parser.done) this.#ended('END');
   }

@@ -89,6 +89,8 @@ class Shared {
   readonly open: (stream: number, user: ChannelUser, lastNumber: number | undefined) => Channel;
   /** The server goes on counting in the next life of a stream. */
   readonly resumes: boolean;
+  /** Between two messages of one stream; undefined: it changes. */
+  readonly intervalMs: number | undefined;
   readonly counts = {
     streamsOpened: 0,
     streamsCut: 0,
@@ -109,6 +111,9 @@ class Shared {
     this.lateMs = lateMs;
     const { protocol } = owner.plan;
     this.resumes = protocol === 'sse';
+    const { rate, connections, split } = owner.plan;
+    this.intervalMs =
+      rate.shape === 'constant' ? (connections * split.of * 1000) / rate.ratePerSecond : undefined;
     if (protocol === 'grpc') {
       const { pool, open } = grpcStreams(owner, to);
       this.pool = pool;
@@ -148,6 +153,8 @@ class Message implements Beginning {
   sent = false;
   /** Echo: by which it comes back. */
   number = 0;
+  /** Echo: the answer to a later one has come. It may come yet, and is missing if it does not. */
+  passedOver = false;
   readonly #stream: OpenStream;
 
   constructor(stream: OpenStream) {
@@ -170,6 +177,8 @@ class Message implements Beginning {
   }
 }
 
+const skipped: Ending = { outcome: 'message-missing', code: 'SKIPPED' };
+
 interface Debt extends Ending {
   readonly channel: Channel;
   readonly messages: number;
@@ -186,6 +195,9 @@ class OpenStream implements ChannelUser {
   /** A message came before it was due: the next one due has come. */
   #early = 0;
   #lastNumber: number | undefined;
+  /** When a message came last, ms, and whether the server's numbers seem to go up by one. */
+  #lastCameMs = 0;
+  #consecutive = true;
   #sent = 0;
   /** What a cut with nothing under way costs: the message due next. */
   #debt: Debt | undefined;
@@ -235,6 +247,7 @@ class OpenStream implements ChannelUser {
     this.forget(message);
     const channel = this.#channel;
     this.#describe(message, channel, this.#messages);
+    if (message.passedOver) return skipped;
     if (this.#state === 'open' && channel) {
       const ending: Ending = { outcome: 'timeout', code: 'MESSAGE_TIMEOUT' };
       message.phase = 'body';
@@ -316,15 +329,21 @@ class OpenStream implements ChannelUser {
     this.#messages++;
     const { counts, owner, lateMs, expect } = this.#shared;
     if (expect === 'open') return;
-    if (number !== undefined && this.#lastNumber !== undefined && number <= this.#lastNumber) {
+    const before = this.#lastNumber;
+    const again = number !== undefined && before !== undefined && number <= before;
+    if (number !== undefined && !again) this.#lastNumber = number;
+    let oldest: Message | undefined;
+    if (expect === 'echo' && number !== undefined) oldest = this.#answeredBy(number);
+    else if (!again) {
+      if (number !== undefined && before !== undefined)
+        this.#skip(number - before - 1, owner.now() - this.#lastCameMs);
+      oldest = this.#owed.shift();
+    }
+    this.#lastCameMs = owner.now();
+    if (again && !oldest) {
       counts.messagesRepeated++;
       return;
     }
-    const before = this.#lastNumber;
-    if (number !== undefined) this.#lastNumber = number;
-    if (expect === 'echo') this.#skipUnanswered(number);
-    else if (number !== undefined && before !== undefined) this.#skip(number - before - 1);
-    const oldest = this.#owed.shift();
     if (!oldest) {
       if (expect === 'push' && this.#early === 0) this.#early = 1;
       else counts.messagesUnexpected++;
@@ -408,22 +427,34 @@ class OpenStream implements ChannelUser {
     this.#channel?.send?.(message.number);
   }
 
-  /** Echo: answers come in order; those before this one will not come. */
-  #skipUnanswered(number: number | undefined): void {
-    if (number === undefined) return;
-    for (let one = this.#owed.peek(); one && one.number < number; one = this.#owed.peek()) {
-      this.#owed.shift();
-      this.#describe(one, this.#channel, this.#messages);
-      this.#settle(one, 'message-missing', 'SKIPPED', false);
+  /** Echo: the message of that number. Those before it that are still owed have been passed over. */
+  #answeredBy(number: number): Message | undefined {
+    if (this.#owed.peek()?.number === number) return this.#owed.shift();
+    let answered: Message | undefined;
+    const kept = new Fifo<Message>();
+    for (let one = this.#owed.shift(); one; one = this.#owed.shift()) {
+      if (one.number === number) answered = one;
+      else kept.push(one);
+      if (one.sent && one.number < number) one.passedOver = true;
     }
+    this.#owed = kept;
+    return answered;
   }
 
-  /** Push: so many numbers were left out. One that is owed is answered by the message that has come. */
-  #skip(count: number): void {
-    for (let left = count; left > 0 && this.#owed.length > 1; left--) {
+  /**
+   * Push: the server's numbers left so many out. Numbers that go up by more than one are not the server's fault, nor is
+   * a count of others' messages: what is missing has been due, in the time since the message before.
+   */
+  #skip(numbers: number, sinceMs: number): void {
+    const { intervalMs } = this.#shared;
+    // Either may come a quarter of an interval late.
+    const due = intervalMs === undefined ? this.#owed.length - 1 : Math.floor(sinceMs / intervalMs - 0.25);
+    const missing = this.#consecutive ? Math.max(0, Math.min(numbers, due, this.#owed.length)) : 0;
+    this.#consecutive = numbers === 0 || missing > 0;
+    for (let left = missing; left > 0; left--) {
       const one = this.#owed.shift() as Message;
       this.#describe(one, this.#channel, this.#messages);
-      this.#settle(one, 'message-missing', 'SKIPPED', false);
+      this.#settle(one, skipped.outcome, skipped.code, false);
     }
   }
 
@@ -434,8 +465,9 @@ class OpenStream implements ChannelUser {
     let lost = false;
     for (let one = owed.shift(); one; one = owed.shift()) {
       this.#describe(one, this.#channel, this.#messages);
-      this.#settle(one, outcome, code, false);
-      lost = true;
+      const ending = one.passedOver ? skipped : { outcome, code };
+      this.#settle(one, ending.outcome, ending.code, false);
+      lost ||= !one.passedOver;
     }
     return lost;
   }
