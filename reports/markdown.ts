@@ -10,6 +10,7 @@ import {
   lineWords,
   outcomeWords,
   retryText,
+  targetText,
   verdictWords,
 } from '../harness/words/names.ts';
 import { answerOf, limitsOf, suiteHeadline } from './answer.ts';
@@ -40,7 +41,7 @@ export function renderMarkdown(results: Results): string {
     '',
     '</details>',
     '',
-    `<sub>rollproof ${text(results.tool.version)} · ${text(results.cluster.kind)}, ${results.cluster.emulated ? 'emulated ' : ''}Kubernetes ${text(results.cluster.kubernetesVersion)} · ${day(results.startedAt)} · again: ${code(results.reproduce)}${results.seal ? ` · seal ${code(results.seal)}` : ''}</sub>`,
+    `<sub>rollproof ${text(results.tool.version)} · ${results.target === undefined ? '' : `${text(targetText(results.target))} · `}${text(results.cluster.kind)}, ${results.cluster.emulated ? 'emulated ' : ''}Kubernetes ${text(results.cluster.kubernetesVersion)} · ${day(results.startedAt)} · again: ${code(results.reproduce)}${results.seal ? ` · seal ${code(results.seal)}` : ''}</sub>`,
     '',
   ];
   const middle = single

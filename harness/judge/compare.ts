@@ -12,6 +12,7 @@ import type {
 } from '../model/run-summary.ts';
 import { watchedName } from '../model/setting.ts';
 import { count, duration, listed, percent, podSeconds } from '../words/figures.ts';
+import { targetText } from '../words/names.ts';
 import { isMoreLost, lossRate } from './statistics.ts';
 
 /** Outages differ by this much at least: one bucket and a quarter. */
@@ -40,6 +41,8 @@ function differences(before: RunSummary, after: RunSummary): string[] {
   const cluster = (run: RunSummary) => `${run.cluster.kind}${run.cluster.emulated ? ' (emulated)' : ''}`;
   say('kind of cluster', cluster(before), cluster(after));
   say('Kubernetes version', before.cluster.kubernetesVersion, after.cluster.kubernetesVersion);
+  if (before.target !== undefined && after.target !== undefined)
+    say('workload', targetText(before.target), targetText(after.target));
   say('version of rollproof', version(before), version(after));
   return notes;
 }

@@ -71,6 +71,7 @@ export function judgeRun(
     schemaVersion: resultsSchemaVersion,
     tool: run?.tool ?? (header as NonNullable<typeof header>).tool,
     cluster: run?.cluster ?? (header as NonNullable<typeof header>).cluster,
+    ...(run?.target !== undefined && { target: run.target }),
     startedAt: times.startedAt,
     durationMs: times.durationMs,
     idleShare: times.durationMs > 0 ? Math.min(1, Math.max(0, 1 - loadMs / times.durationMs)) : 0,

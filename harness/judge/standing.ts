@@ -1,6 +1,6 @@
 // This run against the last ones of its kind: what is new, fixed or regressed, and where its figures stand among theirs.
 import type { Results } from '../model/results.ts';
-import { type RunSummary, shownVerdict, type VariantFigures } from '../model/run-summary.ts';
+import { ofSameTarget, type RunSummary, shownVerdict, type VariantFigures } from '../model/run-summary.ts';
 import {
   enoughRuns,
   type FigureStanding,
@@ -15,13 +15,14 @@ export const historyRuns = 20;
 
 type ScenarioSummary = RunSummary['scenarios'][number];
 
-/** The last {@link historyRuns} runs before `now` on the same kind of cluster, the oldest first. */
+/** The last {@link historyRuns} runs before `now` of the same workload on the same kind of cluster, the oldest first. */
 export function comparableRuns(
   history: readonly RunSummary[],
   now: {
     readonly runId: string;
     readonly startedAt: string;
     readonly cluster: { readonly kind: string; readonly emulated: boolean };
+    readonly target?: string | undefined;
   },
 ): readonly RunSummary[] {
   return history
@@ -30,6 +31,7 @@ export function comparableRuns(
         run.runId !== now.runId &&
         run.cluster.kind === now.cluster.kind &&
         run.cluster.emulated === now.cluster.emulated &&
+        ofSameTarget(run, now) &&
         run.startedAt <= now.startedAt,
     )
     .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt))

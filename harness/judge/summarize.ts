@@ -5,6 +5,7 @@ import type { ExperimentResult, Results } from '../model/results.ts';
 import {
   type GateResult,
   type LaneFigures,
+  ofSameTarget,
   type RunSummary,
   runSummarySchema,
   runSummarySchemaVersion,
@@ -20,6 +21,7 @@ export function summarizeRun(results: Results, gate?: GateResult): RunSummary {
     durationMs: results.durationMs,
     tool: results.tool,
     cluster: { name, kind, kubernetesVersion, emulated },
+    ...(results.target !== undefined && { target: results.target }),
     exitCode: results.exitCode,
     green: results.exitCode === 0 && (gate === undefined || gate.state === 'passed'),
     ...(gate && { gate: gate.state }),
@@ -121,6 +123,7 @@ export function lastGreen(history: readonly RunSummary[], now: RunSummary): RunS
       run.runId !== now.runId &&
       run.cluster.kind === now.cluster.kind &&
       run.cluster.emulated === now.cluster.emulated &&
+      ofSameTarget(run, now) &&
       run.startedAt <= now.startedAt,
   );
 }

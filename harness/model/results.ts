@@ -405,10 +405,15 @@ export interface Ablation {
   readonly advice: readonly string[];
 }
 
+/** How the built-in target is named where others have kind and name. */
+export const builtInName = 'built-in';
+
 export interface Results {
   readonly schemaVersion: number;
   readonly tool: { readonly name: string; readonly version: string; readonly commit?: string };
   readonly cluster: ClusterInfo;
+  /** What was tested: `built-in`, `Deployment/web`, or `Namespace/shop` of a watch; absent in older runs. */
+  readonly target?: string;
   readonly startedAt: string;
   readonly durationMs: number;
   /** Share of the run's time in which no load ran, 0 to 1. */

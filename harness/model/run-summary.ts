@@ -40,6 +40,8 @@ export const runSummarySchema = z.object({
     kubernetesVersion: z.string(),
     emulated: z.boolean(),
   }),
+  /** As in the results; older lines do not say it. */
+  target: z.string().optional(),
   exitCode: z.number(),
   /** Everything as expected, and no gate crossed. */
   green: z.boolean(),
@@ -55,6 +57,12 @@ export const runSummarySchema = z.object({
   ),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
+
+/** Runs of two workloads are not compared; a line that does not say which it was about fits every one. */
+export const ofSameTarget = (
+  a: { readonly target?: string | undefined },
+  b: { readonly target?: string | undefined },
+): boolean => a.target === undefined || b.target === undefined || a.target === b.target;
 
 /** Of the user's own workload what it does as it is; else the scenario's verdict. */
 export const shownVerdict = ({

@@ -63,6 +63,8 @@ export const runFactsSchema = z.object({
   runId: z.string(),
   tool: z.object({ name: z.string(), version: z.string(), commit: z.string().optional() }),
   cluster: clusterInfoSchema,
+  /** What was tested: `built-in`, `Deployment/web`, or `Namespace/shop` of a watch. */
+  target: z.string().optional(),
   startedAt: z.string(),
   /** From the command to the end of the last experiment, ms, and the part of it in which load ran. */
   durationMs: z.number(),

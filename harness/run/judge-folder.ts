@@ -169,7 +169,7 @@ export async function readRun(
 export function writeEarlier(
   folder: string,
   history: readonly RunSummary[],
-  now: Pick<RunFacts, 'runId' | 'cluster' | 'startedAt'>,
+  now: Pick<RunFacts, 'runId' | 'cluster' | 'startedAt' | 'target'>,
 ): void {
   const runs = comparableRuns(history, now);
   writeFileSync(join(folder, earlierFile), `${JSON.stringify({ schemaVersion: 1, runs })}\n`);

@@ -8,6 +8,7 @@ import { hasGatewayApi } from '../deploy/entries/gateway-api.ts';
 import { hasPodMetrics } from '../deploy/metrics-server.ts';
 import type { Entry } from '../model/entry.ts';
 import { combineExitCodes, type ExitCode, exitCode } from '../model/errors.ts';
+import { builtInName } from '../model/results.ts';
 import type { RunFacts } from '../model/run.ts';
 import type { Profile, Scenario } from '../model/scenario.ts';
 import type { ClusterNeeds } from './clusters.ts';
@@ -179,6 +180,7 @@ async function execute(
     runId: run.runId,
     tool: run.tool,
     cluster: run.cluster.info,
+    target: run.target.builtIn ? builtInName : `${run.target.workload.kind}/${run.target.workload.name}`,
     startedAt: session.startedAt,
     durationMs: Math.round(session.elapsedMs()),
     loadMs: Math.round(loadMs),

@@ -2,7 +2,7 @@
 import { type Hop, hops } from '../model/entry.ts';
 import { type LineId, parseLineId, serviceEntry } from '../model/line.ts';
 import type { Lane, Outcome, Protocol, StreamLife } from '../model/load.ts';
-import type { Cause, LaneResult, Verdict } from '../model/results.ts';
+import { builtInName, type Cause, type LaneResult, type Verdict } from '../model/results.ts';
 import { count } from './figures.ts';
 
 /** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
@@ -26,6 +26,13 @@ export const verdictWords: Record<
     means: 'it was watched, and no pod came or went: no evidence',
   },
 };
+/** As results.json and history name what was tested, in words. */
+export function targetText(target: string): string {
+  if (target === builtInName) return 'the built-in target';
+  const [kind = '', name = ''] = target.split('/');
+  return kind === 'Namespace' ? `namespace ${name}` : `${kind} ${name}`;
+}
+
 export type Tone = 'good' | 'bad' | 'warn' | 'note' | 'quiet';
 
 /** A hop as a reader reads it: where on the way through an entry. */

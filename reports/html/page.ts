@@ -5,7 +5,7 @@ import type { LineId } from '../../harness/model/line.ts';
 import type { Lane } from '../../harness/model/load.ts';
 import type { Results, ScenarioResult } from '../../harness/model/results.ts';
 import { count, counted, day, duration, lostOf, nodesOf } from '../../harness/words/figures.ts';
-import { causeWords, lossTone, settingMeans, verdictWords } from '../../harness/words/names.ts';
+import { causeWords, lossTone, settingMeans, targetText, verdictWords } from '../../harness/words/names.ts';
 import { limitsOf, suiteAnswer, suiteHeadline, tallyOf } from '../answer.ts';
 import { beforeAfter, causesOf, kindsOf, lanesOf, linesOfKind, worst } from '../comparison.ts';
 import { byUrgency } from '../standing.ts';
@@ -111,7 +111,7 @@ function asset(name: string): string {
 function topBar(results: Results): Markup {
   const { cluster } = results;
   return html`<header class="top"><p class="brand">rollproof</p>
-<p class="run"><span>${cluster.kind}, ${cluster.emulated && 'emulated '}Kubernetes ${shortVersion(cluster.kubernetesVersion)}, ${nodesOf(cluster)}</span> · <span><time datetime="${results.startedAt}">${day(results.startedAt)}</time></span> · <span>took ${duration(results.durationMs)}</span></p>
+<p class="run">${results.target !== undefined && html`<span><b>${targetText(results.target)}</b></span> · `}<span>${cluster.kind}, ${cluster.emulated && 'emulated '}Kubernetes ${shortVersion(cluster.kubernetesVersion)}, ${nodesOf(cluster)}</span> · <span><time datetime="${results.startedAt}">${day(results.startedAt)}</time></span> · <span>took ${duration(results.durationMs)}</span></p>
 </header>
 ${cluster.emulated && html`<p class="emulated" role="note"><b>Emulated Kubernetes.</b> Real processes, connections and signals on this machine, under rollproof’s emulation of Kubernetes ${shortVersion(cluster.kubernetesVersion)}; not a real cluster.</p>`}`;
 }

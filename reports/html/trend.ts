@@ -3,12 +3,13 @@ import { linesOf } from '../../harness/model/line.ts';
 import type { Verdict } from '../../harness/model/results.ts';
 import {
   type Comparison,
+  ofSameTarget,
   type RunSummary,
   shownVerdict,
   type VariantFigures,
 } from '../../harness/model/run-summary.ts';
 import { count, counted, day, duration } from '../../harness/words/figures.ts';
-import { lineWords, type Tone, verdictWords } from '../../harness/words/names.ts';
+import { lineWords, type Tone, targetText, verdictWords } from '../../harness/words/names.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { document } from './page.ts';
 import { verdictBadge } from './scenario.ts';
@@ -22,17 +23,18 @@ const shownRuns = 60;
  * @param comparison of the last run with the one that it is measured against; without it verdicts are compared.
  */
 export function renderTrend(history: readonly RunSummary[], comparison?: Comparison): string {
-  const runs = history
-    .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt))
-    .slice(-shownRuns);
-  const latest = runs.at(-1);
+  const all = history.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+  const latest = all.at(-1);
+  const ofLatest = latest ? all.filter((run) => ofSameTarget(run, latest)) : [];
+  const runs = ofLatest.slice(-shownRuns);
+  const others = all.length - ofLatest.length;
   const change = comparison ? changeOf(comparison) : verdictChange(latest, runs.at(-2));
   const headline = latest ? headlines[change.word] : 'No run is in the history yet.';
   const names = [...new Set(runs.flatMap((run) => run.scenarios.map((scenario) => scenario.name)))];
   const emulated = runs.filter((run) => run.cluster.emulated).length;
   return document(
     headline,
-    html`<header class="top"><p class="brand">rollproof</p><p class="run"><span>${counted(runs.length, 'run')}</span>${latest && html` · <span>the last one ${day(latest.startedAt)}</span>`}</p></header>
+    html`<header class="top"><p class="brand">rollproof</p><p class="run"><span>${counted(runs.length, 'run')}</span>${latest && html`${latest.target !== undefined && html` of <b>${targetText(latest.target)}</b>`} · <span>the last one ${day(latest.startedAt)}</span>`}${others > 0 && html` · <span>${counted(others, 'run')} of other workloads in this history ${others === 1 ? 'is' : 'are'} not shown</span>`}</p></header>
 ${emulated > 0 && html`<p class="emulated" role="note"><b>Emulated Kubernetes</b> in ${emulated === runs.length ? 'all' : `${emulated} of`} ${counted(runs.length, 'run')}: these are not results of a real cluster.</p>`}
 <main id="main"><section class="answer ${latest ? tones[change.word] : 'warn'}"><p class="kicker">Trend</p><h1>${headline}</h1>
 ${change.texts.length > 0 && html`<ul>${change.texts.slice(0, 20).map((text) => html`<li>${text}</li>`)}${change.texts.length > 20 && html`<li>and ${change.texts.length - 20} more</li>`}</ul>`}</section>

@@ -57,5 +57,7 @@ const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'no
   [/same port and different protocols/, 'UDP: Services route TCP only, and others are refused by name'],
 ];
 
-export const reasonFor = (name: string, isolation: 'auto' | 'none'): string | undefined =>
+export const reasonFor = (name: string, isolation: 'auto' | 'none', message: string): string | undefined =>
+  // What the emulated cluster refuses says why by itself.
+  /Unsupported by the emulated cluster: ([^;]+)/.exec(message)?.[1] ??
   reasons.find(([part, , only]) => part.test(name) && (only ?? isolation) === isolation)?.[1];

@@ -61,7 +61,7 @@ export function tableOf(seen: readonly Seen[]): string {
   lines.push('', 'Those that do not pass:', '', '| test | pods | reason |', '|---|---|---|');
   const told = new Set<string>();
   for (const { name, isolation, message = '' } of failed) {
-    const reason = reasonFor(name, isolation) ?? `not known yet: ${message}`;
+    const reason = reasonFor(name, isolation, message) ?? `not known yet: ${message}`;
     const line = `| ${cell(name.replace(/ \[[^\]]*, Conformance\]$/, ''))} | ${isolationWords[isolation]} | ${cell(reason)} |`;
     if (!told.has(line)) lines.push(line);
     told.add(line);

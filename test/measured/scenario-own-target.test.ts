@@ -1,6 +1,9 @@
 // A scenario that brings its own target, as a user writes it: a manifest that the API server refuses, the same where it
-// never gets ready, and the same where it serves; with every change of it in the report.
+// never gets ready, and the same where it serves; with every change of it in the report, and what a history and a collector
+// get of a run.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inTemporaryFolder, readResults, rollproof } from '../rollproof.ts';
@@ -141,15 +144,56 @@ function write(folder: string, configuration: unknown): string {
   writeFileSync(file, JSON.stringify(configuration));
   return file;
 }
-const verify = (config: string, out: string) =>
-  rollproof(['verify', '--cluster', 'embedded', '--config', config, '--out', out, '--pre-stop', '3']);
+const verify = (config: string, out: string, ...more: readonly string[]) =>
+  rollproof([
+    'verify',
+    '--cluster',
+    'embedded',
+    '--config',
+    config,
+    '--out',
+    out,
+    '--pre-stop',
+    '3',
+    ...more,
+  ]);
+
+/** An OpenTelemetry collector that notes where something was posted, and how much. */
+async function collector() {
+  const posted: { readonly path: string; readonly bytes: number }[] = [];
+  const server = createServer(async (request, response) => {
+    let bytes = 0;
+    for await (const chunk of request) bytes += (chunk as Buffer).length;
+    posted.push({ path: request.url ?? '', bytes });
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    posted,
+    [Symbol.asyncDispose]: close,
+  };
+}
 
 test('refused, never ready, serving: the verdict, and each substitution once in the report', () =>
   inTemporaryFolder(async (folder) => {
     const images = { 'shop:1': command, 'shop:2': command };
     const out = join(folder, 'out');
-    const { code, stdout, stderr } = await verify(write(folder, { images, scenarios: [scenario] }), out);
+    const history = join(folder, 'history.ndjson');
+    await using otlp = await collector();
+    const { code, stdout, stderr } = await verify(
+      write(folder, { images, scenarios: [scenario] }),
+      out,
+      ...['--history', history, '--otlp', otlp.url],
+    );
     assert.is(code, 0, `${stdout}\n${stderr}`);
+    assert.match(`${stdout}${stderr}`, /OTLP: [1-9]\d* figures and [1-9]\d* spans sent to http:/);
+    assert.equal(otlp.posted.map(({ path }) => path).sort(), ['/v1/metrics', '/v1/traces']);
+    assert.ok(otlp.posted.every(({ bytes }) => bytes > 100));
+    const kept = readFileSync(history, 'utf8').trim().split('\n');
+    assert.is(kept.length, 1);
+    assert.match(kept[0] ?? '', /shop-published/);
     const { scenarios, findings = [] } = readResults(out);
     const [result] = scenarios;
     assert.is(result?.verdict, 'proven', result?.reason);

@@ -10,6 +10,7 @@ import { auditFolder } from '../../harness/run/audit.ts';
 import { judgeFolder, writeEarlier } from '../../harness/run/judge-folder.ts';
 import { renderForAgent } from '../../reports/agent.ts';
 import { renderHtml } from '../../reports/html/page.ts';
+import { renderTrend } from '../../reports/html/trend.ts';
 import { renderMarkdown } from '../../reports/markdown.ts';
 import { sampleRun } from '../data/sample-run.ts';
 import { sealedRun } from '../data/sealed-run.ts';
@@ -101,6 +102,21 @@ test('the last 20 runs before this one on the same kind of cluster are looked at
   ];
   const found = comparableRuns([...others, ...many], results);
   assert.equal([found.length, found[0]?.runId, found.at(-1)?.runId], [20, 'r20', 'r1']);
+});
+
+test('runs of another workload are no earlier runs of this one; a line that does not say which it was is', () => {
+  const now = { ...results, target: 'Deployment/web' };
+  const of = (days: number, target?: string) => ({ ...earlier(days, 'proven'), ...(target && { target }) });
+  const history = [of(4, 'Deployment/api'), of(3, 'Deployment/web'), of(2), of(1, 'built-in')];
+  assert.equal(
+    comparableRuns(history, now).map(({ runId }) => runId),
+    ['r3', 'r2'],
+  );
+  assert.is(summarizeRun(now).target, 'Deployment/web');
+  const trend = renderTrend([...history, { ...earlier(0, 'proven'), target: 'Deployment/web' }]);
+  assert.match(trend, /3 runs of <b>Deployment web<\/b>|<span>3 runs<\/span> of <b>Deployment web<\/b>/);
+  assert.match(trend, '2 runs of other workloads in this history are not shown');
+  assert.match(renderHtml({ results: now, journals: new Map() }), '<b>Deployment web</b>');
 });
 
 test('page and comment carry chip, sentence and percentiles; without a history nothing is said', () => {

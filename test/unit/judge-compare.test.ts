@@ -229,6 +229,9 @@ test('history: appended lines, the last green run of the same kind of cluster', 
   );
   assert.is(lastGreen(runs, now)?.runId, 'a');
   assert.is(lastGreen([], now), undefined);
+  const ofWeb = { ...now, target: 'Deployment/web' };
+  const [a] = runs.map((run) => ({ ...run, target: 'Deployment/api' }));
+  assert.is(a && lastGreen([a], ofWeb), undefined, 'of another workload');
 });
 
 test('history: a last line that was cut off is left out, other damage is refused with its line', () => {

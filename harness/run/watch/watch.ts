@@ -363,6 +363,7 @@ async function conclude(
     runId: watched.runId,
     tool: toolVersion(),
     cluster: watched.cluster,
+    target: `Namespace/${watched.watch.namespace}`,
     startedAt: watched.startedAt,
     durationMs: watched.durationMs,
     loadMs: watched.loadMs,
