@@ -183,10 +183,10 @@ function conclusion(
     notes: [
       ...(plan.patch ? [`Apply it: ${plan.patch.command}`] : []),
       ...plan.notes,
-      `${plan.patch ? 'The patched workload' : 'The edited files'} were measured as they are, ${edited.runs === 1 ? 'once' : `${edited.runs} times`}: lost ${figures(edited)}; before ${asIs ? figures(asIs) : 'not measured'}.`,
+      `${plan.patch ? 'The patched workload was measured as it is' : 'The edited files were measured as they are'}, ${edited.runs === 1 ? 'once' : `${edited.runs} times`}: lost ${figures(edited)}; before ${asIs ? figures(asIs) : 'not measured'}.`,
       ...(outcome === 'less'
         ? [
-            `${lostInAll(edited)} are still lost: no set of these settings keeps them; rollproof verify names the cause.`,
+            `${lostInAll(edited)} ${lostInAll(edited) === 1 ? 'is' : 'are'} still lost: no set of these settings keeps them; rollproof verify names the cause.`,
           ]
         : []),
       ...(plan.patch
