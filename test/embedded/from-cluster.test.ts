@@ -14,7 +14,7 @@ const secret = 'horse-battery-staple';
 const app = `
 const { createServer } = require('node:http');
 const good = process.env.GREETING === 'hello' && process.env.DOOR === '${secret}';
-createServer((_, response) => response.writeHead(good ? 200 : 500).end()).listen(Number(process.env.PORT ?? 8080));
+createServer((_, response) => response.writeHead(good ? 200 : 500).end()).listen(Number(process.env.PORT ?? 8080), process.env.HOST);
 process.on('SIGTERM', () => process.exit(0));
 `;
 
