@@ -3,12 +3,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { list } from '../harness/commands/flags.ts';
-import { killGroup } from '../harness/exec/command.ts';
 import { startProgram } from '../harness/exec/program.ts';
+import { filesByHand, filesOnKept, SharedKind } from '../test/kind-shared.ts';
+import { endGroups, REMOVAL_LIMIT_MS } from '../test/process-groups.ts';
 import { parseCommandLine } from './command-line.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -19,6 +19,8 @@ interface FolderPlan {
   readonly limitMs: number;
   /** The longest: begun last, they would end alone. */
   readonly first?: readonly string[];
+  /** In this order, after all others. */
+  readonly last?: readonly string[];
 }
 
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
@@ -32,7 +34,8 @@ const folders = {
   },
   measured: { parallel: 1, limitMs: 600_000 },
   page: { parallel: 1, limitMs: 240_000 },
-  kind: { parallel: 1, limitMs: 1_500_000 },
+  // Who takes the same cluster comes one after the other.
+  kind: { parallel: 1, limitMs: 1_500_000, last: [...filesOnKept, ...filesByHand] },
 } as const satisfies Record<string, FolderPlan>;
 type Folder = keyof typeof folders;
 
@@ -61,25 +64,20 @@ const chosen = command.opts<{ only?: Folder[] }>().only ?? (Object.keys(folders)
 
 const reports = mkdtempSync(join(tmpdir(), 'rollproof-test-'));
 const running = new Set<number>();
-/** How long what runs may take to remove what it started (a cluster) after an interrupt. */
-const REMOVAL_LIMIT_MS = 90_000;
 let interrupted = false;
+let shared: SharedKind | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, async () => {
     if (interrupted) return;
     interrupted = true;
     console.error(`npm test: ${signal}; waiting until what runs has removed what it started ...`);
-    const groups = [...running];
-    for (const pid of groups) killGroup(pid, signal);
-    const deadline = performance.now() + REMOVAL_LIMIT_MS;
-    while (groups.some(isGroupAlive) && performance.now() < deadline) await sleep(100);
-    const left = groups.filter(isGroupAlive);
+    const left = await endGroups([...running], signal);
     if (left.length > 0) {
       console.error(
         `npm test: ${left.length} test files did not end within ${REMOVAL_LIMIT_MS / 1000} s; killed.`,
       );
     }
-    for (const pid of left) killGroup(pid, 'SIGKILL');
+    await shared?.end();
     rmSync(reports, { recursive: true, force: true });
     process.exit(130);
   });
@@ -93,14 +91,19 @@ for (const folder of chosen) {
     .map((entry) => join('test', folder, entry.name))
     .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
     .sort();
-  const { parallel, first = [] }: FolderPlan = folders[folder];
-  const isFirst = (file: string) => first.includes(basename(file, '.test.ts'));
-  const queue = [...files.filter(isFirst), ...files.filter((file) => !isFirst(file))];
+  const { parallel, first = [], last = [] }: FolderPlan = folders[folder];
+  const named = (names: readonly string[]) =>
+    names.flatMap((name) => files.filter((file) => basename(file, '.test.ts') === name));
+  const [begun, ended] = [named(first), named(last)];
+  const between = files.filter((file) => ![...begun, ...ended].includes(file));
+  const queue = [...begun, ...between, ...ended];
   const limitMs = folders[folder].limitMs + longerMs;
   await Promise.all(
     Array.from({ length: parallel }, async () => {
       for (let file = queue.shift(); file; file = queue.shift()) {
-        const result = await runFile(file, limitMs);
+        const isSharing = folder === 'kind' && ended.includes(file);
+        if (isSharing) shared ??= new SharedKind();
+        const result = await runFile(file, limitMs, isSharing ? shared : undefined);
         results.push(result);
         print(result);
       }
@@ -108,6 +111,7 @@ for (const folder of chosen) {
   );
   if (folder === 'unit' && chosen.length > 1) sayFastPart();
 }
+await shared?.end();
 rmSync(reports, { recursive: true, force: true });
 
 const sum = (pick: (result: FileResult) => number) =>
@@ -141,12 +145,19 @@ function chosenFolders(text: string): Folder[] {
   });
 }
 
-async function runFile(file: string, limitMs: number): Promise<FileResult & { output: string; ms: number }> {
+async function runFile(
+  file: string,
+  limitMs: number,
+  sharing: SharedKind | undefined,
+): Promise<FileResult & { output: string; ms: number }> {
   const report = join(reports, `${file.replaceAll('/', '-')}.json`);
+  const lent = await sharing?.lend(file);
+  if (interrupted) return new Promise(() => {}); // the handler above ends this process
   const startedAt = performance.now();
   const program = startProgram(process.execPath, ['--import', 'tsx', file], {
     onlyEnv: {
       ...process.env,
+      ...lent,
       ROLLPROOF_TEST_REPORT: report,
       ROLLPROOF_TEST_LIMIT_MS: String(limitMs),
       FORCE_COLOR: '0',
@@ -154,6 +165,7 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
   });
   const { pid } = program;
   if (pid !== undefined) running.add(pid);
+  sharing?.runs(pid);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -165,9 +177,11 @@ async function runFile(file: string, limitMs: number): Promise<FileResult & { ou
   // A test file leads a process group of its own: whatever it left running goes with it.
   program.kill('SIGKILL');
   if (pid !== undefined) running.delete(pid);
+  sharing?.runs(undefined);
   const ms = Math.round(performance.now() - startedAt);
   const tally = readTally(report);
-  const problem = problemOf();
+  const left = await sharing?.takeBack(file);
+  const problem = [problemOf(), left].filter((one) => one !== undefined).join('; ');
   return {
     file,
     passed: tally?.passed ?? 0,
@@ -213,13 +227,4 @@ function print(result: FileResult & { output?: string; ms?: number }): void {
   const counts = `${result.passed} passed, ${result.skipped.length} skipped, ${((result.ms ?? 0) / 1000).toFixed(1)} s`;
   if (result.problem) console.log(`FAIL  ${name}: ${result.problem} (${counts})\n${result.output ?? ''}`);
   else console.log(`ok    ${name} (${counts})`);
-}
-
-function isGroupAlive(pid: number): boolean {
-  try {
-    process.kill(-pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -7,20 +7,21 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import type { LaneResult } from '../../harness/model/results.ts';
-import { type Ended, readResults, rollproof, root } from '../rollproof.ts';
+import { keptState } from '../kind-state.ts';
+import { readResults, rollproof, root } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
 const skip = (await kindProvider().unavailable()) ?? lacking();
 const test = suite('entries on kind', { timeoutMs: 300_000, skip });
 
-// A state folder of the test's own: a cluster that the user keeps is neither used nor removed.
-const state = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-entries-'));
-const kubeconfig = join(state, 'kubeconfig');
+const { folder: state, lent } = keptState(skip);
+const own = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-entries-'));
+const kubeconfig = join(own, 'kubeconfig');
 const namespace = 'shop';
 let runs = 0;
 
 test('an app that closes idle connections before the ingress does: requests are lost between the two', async () => {
-  const out = join(state, 'keepalive');
+  const out = join(own, 'keepalive');
   const cluster = ['--cluster', 'kind', '--one-node', '--keep-cluster'];
   const { stderr, stdout } = await rollproof(
     ['verify', ...cluster, '--scenario', 'ingress-keepalive', '--out', out],
@@ -75,8 +76,12 @@ test('the proxy itself is restarted: before it, and the Service loses nothing', 
   assert.equal(url.hops, { 'client-entry': url.lost }, text);
 });
 
-test('the cluster is removed', async () => {
-  const { code, stderr } = await removed();
+test('the cluster is removed, or what was made on it', async () => {
+  if (lent) kubectl('delete', 'namespace', namespace);
+  rmSync(own, { recursive: true, force: true });
+  if (lent) return;
+  const { code, stderr } = await rollproof(['cleanup', '--all'], { XDG_STATE_HOME: state });
+  rmSync(state, { recursive: true, force: true });
   assert.is(code, 0, stderr);
 });
 
@@ -84,7 +89,7 @@ test.run();
 
 /** Around a restart: lane new of the Service, and of the proxy's URL. */
 async function watched(service: string, restarted: string) {
-  const out = join(state, `watch-${++runs}`);
+  const out = join(own, `watch-${++runs}`);
   const change = ['kubectl', '--kubeconfig', kubeconfig, '-n', namespace, 'rollout', 'restart', restarted];
   const entry = ['--entry', `http://edge.${namespace}/${service}`];
   const { stdout, stderr } = await rollproof([
@@ -103,12 +108,6 @@ async function watched(service: string, restarted: string) {
     return found;
   };
   return { direct: lane('new'), url: lane('url/new'), text };
-}
-
-function removed(): Promise<Ended> {
-  return rollproof(['cleanup', '--all'], { XDG_STATE_HOME: state }).finally(() =>
-    rmSync(state, { recursive: true, force: true }),
-  );
 }
 
 function kubectl(...words: readonly string[]): string {

@@ -36,9 +36,10 @@ const signalToAgent =
     await until(
       'a process of the agent',
       async () => {
-        const asking = ['-n', namespace, '-l', agent, '-o', 'jsonpath={.items[*].metadata.uid}'];
-        const uid = await kubectl('get', 'pod', ...asking);
-        if (uid === '') return undefined;
+        const fields = 'jsonpath={.items[0].metadata.uid} {.items[0].spec.nodeName}';
+        const asked = await kubectl('get', 'pod', '-n', namespace, '-l', agent, '-o', fields).catch(() => '');
+        const [uid = '', node] = asked.split(' ');
+        if (!node) return undefined;
         // Some drivers of control groups write an id with underscores. `pause` holds the pod's network, and runc is no
         // container yet.
         const script = `for group in $(grep -lE 'pod(${uid}|${uid.replaceAll('-', '_')})' /proc/[0-9]*/cgroup); do
@@ -48,7 +49,7 @@ const signalToAgent =
             *) kill -${signal} \${process##*/} && echo hit ;;
           esac
         done`;
-        const hit = await inNode('sh', '-c', script).catch(() => '');
+        const hit = await inNode(node, 'sh', '-c', script).catch(() => '');
         return hit.includes('hit') || undefined;
       },
       60_000,
@@ -150,7 +151,7 @@ test(`${target.dies} in ${target.phase}`, async () => {
 
 test(`${apiServer.dies} in ${apiServer.phase}`, async () => {
   const outcome = await playIn(apiServer, async () => {
-    await inNode('pkill', '-KILL', '-x', 'kube-apiserver');
+    await inNode(cluster.nodes()[0] ?? '', 'pkill', '-KILL', '-x', 'kube-apiserver');
   });
   const away = outcome.code === 3;
   // While it was away the cluster forgot what had happened: the watches say so, and nothing is concluded.
@@ -171,7 +172,8 @@ test('nothing of these runs is left on the cluster', async () => {
   );
 });
 
-test('the cluster is removed', () => cluster.remove());
+test('the cluster is removed, or what was made on it', () =>
+  cluster.remove([...rows, target, apiServer].map((row) => `namespace/${namespaceOf(row)}`)));
 
 test.run();
 
@@ -183,6 +185,6 @@ async function output(program: string, args: readonly string[]): Promise<string>
 function kubectl(...args: readonly string[]): Promise<string> {
   return output('kubectl', ['--kubeconfig', kubeconfig, ...args]);
 }
-function inNode(...args: readonly string[]): Promise<string> {
-  return output('docker', ['exec', `${cluster.name}-control-plane`, ...args]);
+function inNode(node: string, ...args: readonly string[]): Promise<string> {
+  return output('docker', ['exec', node, ...args]);
 }

@@ -15,6 +15,7 @@ import { k6Version } from '../../harness/load/k6/binary.ts';
 import type { Bucket } from '../../harness/model/load.ts';
 import { addBuckets, mergeHistograms, percentilesOf } from '../../harness/model/merge-load.ts';
 import type { ExperimentResult } from '../../harness/model/results.ts';
+import { keptState } from '../kind-state.ts';
 import { type Ended, readResults, rollproof, startRollproof } from '../rollproof.ts';
 import { suite } from '../suite.ts';
 
@@ -24,8 +25,8 @@ const test = suite('paths and agents on kind', { timeoutMs: 300_000, skip });
 const AGENTS = 3;
 /** Per second; low, because seven generators share this machine with the cluster. */
 const RATE = 60;
-// A state folder of the test's own: a cluster that the user keeps is neither used nor removed.
-const state = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-state-'));
+const { folder: state } = keptState(skip);
+const own = skip ? '' : mkdtempSync(join(tmpdir(), 'rollproof-test-paths-'));
 const env = { XDG_STATE_HOME: state };
 const ownership = new Ownership(join(state, 'rollproof'));
 const verify = [
@@ -34,7 +35,7 @@ const verify = [
 ];
 
 let running: Promise<Ended> | undefined;
-const folder = join(state, 'out');
+const folder = join(own, 'out');
 /** The run that several tests look at. */
 async function measured(): Promise<Ended> {
   running ??= rollproof(
@@ -152,7 +153,7 @@ test(
 const fromOutside = [...verify, '--path', 'outside', '--agents', '2'];
 
 test('Ctrl-C under load from outside: exit code 130, and no agent is left', async () => {
-  const run = startRollproof([...fromOutside, '--out', join(state, 'interrupted')], env);
+  const run = startRollproof([...fromOutside, '--out', join(own, 'interrupted')], env);
   await run.shows('under load', 120_000);
   assert.is(companions().length, 2);
   run.child.kill('SIGINT');
@@ -162,7 +163,7 @@ test('Ctrl-C under load from outside: exit code 130, and no agent is left', asyn
 });
 
 test('kill -9 under load from outside: cleanup removes the agents beside the kept cluster', async () => {
-  const run = startRollproof([...fromOutside, '--out', join(state, 'killed')], env);
+  const run = startRollproof([...fromOutside, '--out', join(own, 'killed')], env);
   await run.shows('under load', 120_000);
   run.child.kill('SIGKILL');
   await run.ended;
@@ -178,7 +179,7 @@ test('in the end nothing is left', async () => {
   assert.is(tokens.length, 1);
   assert.equal(companions(tokens), []);
   assert.equal(readdirSync(join(state, 'rollproof', 'clusters')), []);
-  rmSync(state, { recursive: true, force: true });
+  for (const one of [state, own]) rmSync(one, { recursive: true, force: true });
 });
 
 test.run();

@@ -21,6 +21,19 @@ const { folder, kubeconfig: admin } = cluster;
 const image = 'node:20-bookworm-slim';
 let before = '';
 
+/** What goes on in one namespace goes on in turn; different ones side by side, because nothing is measured here. */
+let isUp: () => void = () => {};
+const up = new Promise<void>((resolve) => {
+  isUp = resolve;
+});
+const last = new Map<string, Promise<void>>();
+function testIn(namespace: string, title: string, body: () => Promise<void>): void {
+  const outcome = (last.get(namespace) ?? up).then(body, body);
+  outcome.catch(() => {});
+  last.set(namespace, outcome);
+  test(title, () => outcome);
+}
+
 /** What the owners of the cluster have set. */
 const rules = `
 apiVersion: v1
@@ -64,11 +77,12 @@ test(
       writeFileSync(kubeconfigOf(namespace), accountOf(namespace));
     }
     before = everything();
+    isUp();
   },
   { timeoutMs: 600_000 },
 );
 
-test('kill -9 under load in a namespace: what was made goes by itself, while others go on', () =>
+testIn('plain', 'kill -9 under load in a namespace: what was made goes by itself, while others go on', () =>
   inTemporaryFolder(async (out) => {
     const killed = startRollproof(
       verify('plain', out, ['--scenario', 'image-change', '--variants', 'hardened']),
@@ -77,9 +91,10 @@ test('kill -9 under load in a namespace: what was made goes by itself, while oth
     killed.child.kill('SIGKILL');
     await killed.ended;
     assert.match(everything(), /ConfigMap +plain +rollproof-programs/, 'something was left');
-  }));
+  }),
+);
 
-test('the built-in target under Pod Security restricted, with a Role alone', () =>
+testIn('restricted', 'the built-in target under Pod Security restricted, with a Role alone', () =>
   inTemporaryFolder(async (out) => {
     const { code, stderr, stdout } = await rollproof(
       verify('restricted', out, ['--scenario', 'image-change', '--variants', 'hardened']),
@@ -87,9 +102,10 @@ test('the built-in target under Pod Security restricted, with a Role alone', () 
     const [experiment] = readResults(out).scenarios[0]?.experiments ?? [];
     assert.ok(code !== null && code < 3, `${stderr}\n${stdout}`);
     assert.ok((experiment?.lanes.new?.attempts ?? 0) > 100, stdout);
-  }));
+  }),
+);
 
-test("somebody's workload as it is, under a quota and a limit range, beside a mesh's label", () =>
+testIn('quota', "somebody's workload as it is, under a quota and a limit range, beside a mesh's label", () =>
   inTemporaryFolder(async (out) => {
     const config = join(root, 'test', 'data', 'their-cluster', 'rollproof.yaml');
     const { code, stderr, stdout } = await rollproof(
@@ -99,9 +115,10 @@ test("somebody's workload as it is, under a quota and a limit range, beside a me
     assert.ok(code !== null && code < 3, `${stderr}\n${stdout}`);
     assert.is(experiment?.variant, 'as-is');
     assert.ok((experiment?.lanes.new?.attempts ?? 0) > 100, stdout);
-  }));
+  }),
+);
 
-test('Ctrl-C while it is deployed: nothing is left', () =>
+testIn('restricted', 'Ctrl-C while it is deployed: nothing is left', () =>
   inTemporaryFolder(async (out) => {
     const args = verify('restricted', out, ['--scenario', 'image-change', '--variants', 'hardened']);
     const interrupted = startRollproof(args);
@@ -111,47 +128,55 @@ test('Ctrl-C while it is deployed: nothing is left', () =>
     const { code, stderr } = await interrupted.ended;
     assert.is(code, 130, stderr);
     await untilAsBefore(60_000, 'restricted');
-  }));
+  }),
+);
 
-test('pods that cannot start are named at once, and nothing is left of them', async () => {
-  const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
-  const cases: [namespace: string, manifests: string, said: RegExp][] = [
-    [
-      'quota',
-      shop.replace(/image: .*/, 'image: 127.0.0.1:9/none:1'),
-      /container shop: waits \((ImagePullBackOff|ErrImagePull).*127\.0\.0\.1:9\/none:1/,
-    ],
-    [
-      'quota',
-      shop.replace('replicas: 2', 'replicas: 12'),
-      /ReplicaSet shop-\w+ may not create its pods: .*exceeded quota: quota/,
-    ],
-    [
-      'restricted',
-      shop.replace('runAsNonRoot: true', 'runAsNonRoot: false'),
-      /may not create its pods: .*violates PodSecurity "restricted:latest".*runAsNonRoot/,
-    ],
-    [
-      'quota',
-      shop.replace('command: [node', 'command: [sh, -c, "echo no config; exit 3", node'),
-      /container shop: .*exit code 3; it said last: no config/,
-    ],
-  ];
-  for (const [namespace, manifests, said] of cases)
-    await inTemporaryFolder(async (out) => {
-      const config = join(out, 'rollproof.yaml');
-      writeFileSync(join(out, 'shop.yaml'), manifests);
-      writeFileSync(config, 'target: {manifests: [shop.yaml], deployment: shop}\n');
-      const more = ['--scenario', 'restart', '--variants', 'as-is', '--config', config];
-      const { code, stderr, stdout } = await rollproof(verify(namespace, join(out, 'out'), more));
-      assert.is(code, 3, stderr);
-      assert.match(stdout, said);
-      const seconds = Number(/ ([\d.]+) s +Deploy restart\.as-is: done/.exec(stderr)?.[1]);
-      // By the word of the pods, not by the limit of a rollout (120 s).
-      assert.ok(seconds < 60, `${seconds} s\n${stderr}`);
-      await untilAsBefore(60_000, namespace);
-    });
-});
+const shop = readFileSync(join(root, 'test', 'data', 'their-cluster', 'shop.yaml'), 'utf8');
+const cannotStart: [why: string, namespace: string, manifests: string, said: RegExp][] = [
+  [
+    'their image cannot be had',
+    'quota',
+    shop.replace(/image: .*/, 'image: 127.0.0.1:9/none:1'),
+    /container shop: waits \((ImagePullBackOff|ErrImagePull).*127\.0\.0\.1:9\/none:1/,
+  ],
+  [
+    'the quota is used up',
+    'quota',
+    shop.replace('replicas: 2', 'replicas: 12'),
+    /ReplicaSet shop-\w+ may not create its pods: .*exceeded quota: quota/,
+  ],
+  [
+    'Pod Security forbids them',
+    'restricted',
+    shop.replace('runAsNonRoot: true', 'runAsNonRoot: false'),
+    /may not create its pods: .*violates PodSecurity "restricted:latest".*runAsNonRoot/,
+  ],
+  [
+    'their program ends',
+    'quota',
+    shop.replace('command: [node', 'command: [sh, -c, "echo no config; exit 3", node'),
+    /container shop: .*exit code 3; it said last: no config/,
+  ],
+];
+for (const [why, namespace, manifests, said] of cannotStart)
+  testIn(
+    namespace,
+    `pods that cannot start, because ${why}: named at once, and nothing is left of them`,
+    () =>
+      inTemporaryFolder(async (out) => {
+        const config = join(out, 'rollproof.yaml');
+        writeFileSync(join(out, 'shop.yaml'), manifests);
+        writeFileSync(config, 'target: {manifests: [shop.yaml], deployment: shop}\n');
+        const more = ['--scenario', 'restart', '--variants', 'as-is', '--config', config];
+        const { code, stderr, stdout } = await rollproof(verify(namespace, join(out, 'out'), more));
+        assert.is(code, 3, stderr);
+        assert.match(stdout, said);
+        const seconds = Number(/ ([\d.]+) s +Deploy restart\.as-is: done/.exec(stderr)?.[1]);
+        // By the word of the pods, not by the limit of a rollout (120 s).
+        assert.ok(seconds < 60, `${seconds} s\n${stderr}`);
+        await untilAsBefore(60_000, namespace);
+      }),
+  );
 
 test('rights that lack are named all at once, and nothing is created', async () => {
   const { code, stderr } = await rollproof(verify('plain', 'unused', [], kubeconfigOf('restricted')));
@@ -167,7 +192,8 @@ test('in the end everything is as it was before, also where the run was killed',
   await untilAsBefore(GONE_LIMIT_MS);
 });
 
-test('the cluster is removed', () => cluster.remove());
+test('the cluster is removed, or what its owners made on it', () =>
+  cluster.remove(['namespace/restricted', 'namespace/quota', 'namespace/plain']));
 
 test.run();
 

@@ -96,7 +96,11 @@ test('a StatefulSet as it is: restarted, rolled back and scaled as kubectl would
 
 test('a DaemonSet as it is, and with what is missing', () =>
   inTemporaryFolder(async (out) => {
-    const manifests = shop.replace('kind: Deployment', 'kind: DaemonSet').replace('  replicas: 2\n', '');
+    const node = `nodeSelector: {kubernetes.io/hostname: ${cluster.nodes().at(-1)}}`;
+    const manifests = shop
+      .replace('kind: Deployment', 'kind: DaemonSet')
+      .replace('  replicas: 2\n', '')
+      .replace('      containers:\n', `      ${node}\n      containers:\n`);
     const ended = await verify(target('daemonSet: shop', manifests), out, admin, []);
     const experiments = readResults(out).scenarios[0]?.experiments ?? [];
     assert.equal(
@@ -125,7 +129,14 @@ test('an Argo Rollout without its controller is refused at once, by name', async
   );
 });
 
-test('the cluster is removed', () => cluster.remove());
+test('the cluster is removed, or what its owners made on it', () =>
+  cluster.remove([
+    'namespace/shop',
+    'crd/rollouts.argoproj.io',
+    'clusterrole/rollproof',
+    'clusterrolebinding/rollproof',
+    'serviceaccount/rollproof',
+  ]));
 
 test.run();
 
