@@ -143,7 +143,7 @@ export async function until<T>(
   }
 }
 
-function testHooks(registry: ApiRegistry): KubeletHooks {
+export function testHooks(registry: ApiRegistry): KubeletHooks {
   return {
     podProxy(namespace, pod, port, path, req, res) {
       res.end(JSON.stringify({ namespace, pod, port, path, method: req.method }));

@@ -4,7 +4,9 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
-import { type ApiCluster, startApi, until } from '../api-cluster.ts';
+import { createApiServer } from '../../emulator/api/server.ts';
+import { type ApiCluster, startApi, testHooks, until } from '../api-cluster.ts';
+import { knock } from '../embedded-pods.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('api access', { timeoutMs: 60_000 });
@@ -37,6 +39,24 @@ test('who gets in', async () => {
   for (const [what, headers, expected] of rows) assert.is(await ask(pods, headers), expected, what);
   assert.is(await ask(`${cluster.url}/healthz`, {}), 200, 'health is for everybody');
   assert.is(await ask(`${cluster.url}/version`, {}), 401, 'the rest is not');
+});
+
+test('it listens to this machine alone', async () => {
+  await using cluster = await startApi();
+  const { hostname, port } = new URL(cluster.url);
+  assert.is(hostname, '127.0.0.1');
+  // What listens on all addresses answers on this one, too.
+  assert.is.not(await knock('127.0.0.2', Number(port)), 'connected');
+  for (const host of ['0.0.0.0', '::', '192.168.0.1']) {
+    const listening = createApiServer({ registry: cluster.registry, ...testHooks(cluster.registry) }).listen(
+      0,
+      host,
+    );
+    await listening.then(
+      () => assert.unreachable(host),
+      (error) => assert.match(String(error), /the emulated API server is for this machine/),
+    );
+  }
 });
 
 test('exec without a token, or from a page elsewhere, is refused', async () => {

@@ -27,8 +27,11 @@ function shell(line: string, folder = '') {
 
 const verify = '$R verify --cluster embedded --scenario image-change';
 
+const readOnly = "mkdir $F/ro && mount -t tmpfs -o ro tmpfs $F/ro || exit 99; trap 'umount -l $F/ro' EXIT";
+const onlyRoot = process.geteuid?.() === 0 ? undefined : 'only root may mount';
+
 /** $A: the folder for results, $F: one that is there. */
-const rows: readonly [name: string, line: string, sentence: RegExp][] = [
+const rows: readonly [name: string, line: string, sentence: RegExp, skip?: string | undefined][] = [
   [
     'too few open files to load the program',
     `ulimit -n 64; ${verify} --out $A`,
@@ -65,9 +68,21 @@ const rows: readonly [name: string, line: string, sentence: RegExp][] = [
     `TMPDIR=/dev/null ${verify} --out $A`,
     /^\/dev\/null: temporary files go there, and it is a file\. Name another/m,
   ],
+  [
+    'a file system for results that is read-only',
+    `${readOnly}; ${verify} --out $F/ro/x`,
+    /^results .*\/ro: the file system is read-only \(EROFS; .*\)\. Name a folder that can be written to/m,
+    onlyRoot,
+  ],
+  [
+    'a file system for temporary files that is read-only',
+    `${readOnly}; TMPDIR=$F/ro ${verify} --out $A`,
+    /^temporary files .*\/ro: the file system is read-only \(EROFS; .*\)\. Name a folder that can be written to/m,
+    onlyRoot,
+  ],
 ];
 
-for (const [name, line, sentence] of rows) {
+for (const [name, line, sentence, skip] of rows) {
   test(
     `${name}: one sentence, exit code 3, and nothing is started`,
     () =>
@@ -78,7 +93,7 @@ for (const [name, line, sentence] of rows) {
         assert.not.match(stderr, /fault of rollproof|\n {4}at /);
         assert.not(existsSync(join(folder, 'a')));
       }),
-    { skip: onLinux },
+    { skip: onLinux ?? skip },
   );
 }
 

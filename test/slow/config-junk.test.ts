@@ -319,6 +319,12 @@ test('random junk in any field of a manifest: taken, or sentences with file and 
       if (typeof value === 'number' && /cpu$/.test(name)) continue;
       assert.ok(pass(withAt(manifests, path, value)), `${name} = ${JSON.stringify(value)} was taken`);
     }
+  // What is not there at all, too.
+  for (const path of pathsOf(manifests).filter(({ length }) => length > 1)) {
+    const said = pass(withAt(manifests, path, undefined));
+    if (/containers(\.\d+\.image)?$/.test(path.join('.')))
+      assert.ok(said, `without ${path.join('.')} it was taken`);
+  }
 });
 
 test('texts that are no YAML a program can read', () => {
