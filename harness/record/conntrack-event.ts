@@ -1,6 +1,6 @@
 // A line of `conntrack -E -p tcp -o timestamp,id`, as far as it tells of a connection's beginning and of its answer.
 
-export interface ConntrackEvent {
+interface ConntrackEvent {
   /** Of the node's clock, ms since 1970. */
   readonly atMs: number;
   /** `unreplied`: the entry went without an answer but a RST, where it went at once (REFUSED_WITHIN_MS). */
