@@ -12,7 +12,8 @@ const conntrackEvents = (addresses: readonly string[]): string =>
   grep --line-buffered -E '${patternOf(addresses)}|^conntrack|WARNING'`;
 
 /**
- * Bash that starts those events in the background (`$!` is their pipe) and goes on when the kernel knows of the subscription:
+ * Bash that starts those events in the background (`$events` is their pipe; `$!` is not: the substitution below changes
+ * it) and goes on when the kernel knows of the subscription:
  * before that, connections go by unseen. /proc/net/netlink lists the subscribers (protocol 12, groups not 0). Without it, or
  * without an answer, it goes on after 5 s. Needs no program but conntrack and grep.
  */
@@ -20,6 +21,7 @@ export const startedEvents = (addresses: readonly string[]): string => `
 subscribers() { grep -cE '^[0-9a-f]+ +12 +-?[0-9]+ +0*[1-9a-f]' /proc/net/netlink; }
 others=$(subscribers)
 { ${conntrackEvents(addresses)}; } &
+events=$!
 exec {pause}<> <(:)
 for ((i = 0; i < 100; i++)); do
   [ "$(subscribers)" -gt "$others" ] && break

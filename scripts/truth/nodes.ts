@@ -13,8 +13,7 @@ const STOP_LIMIT_MS = 60_000;
  * each file headed by its name, and nothing stays.
  */
 const keepLogs = `
-work=/var/log/rollproof-truth
-mkdir -p "$work" && trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d /var/log/rollproof-truth.XXXXXX) && trap 'rm -rf "$work"' EXIT
 shopt -s nullglob
 while :; do
   for file in /var/log/containers/*.log; do
@@ -25,7 +24,11 @@ while :; do
   read -rt 0.2 line
   [ $? -gt 128 ] || break
 done
-cd "$work" && for file in *.log; do echo "== $file"; grep -a ' truth ' "$file"; done
+cd "$work"
+for file in *.log; do
+  echo "== $file"
+  grep -a ' truth ' "$file" || true
+done
 `;
 
 export interface NodesRecording {
@@ -43,11 +46,16 @@ export async function recordNodes(
   const recordings = await Promise.all(nodes.map((node) => recordNode(node, port)));
   return {
     async end() {
-      for (const [index, { end }] of recordings.entries()) {
-        const { events, logs } = await end();
+      const seen = await Promise.all(recordings.map(({ end }) => end()));
+      for (const [index, { events, logs }] of seen.entries()) {
         writeFileSync(join(folder, `${nodes[index]}.conntrack`), events);
-        writeFileSync(join(folder, `${nodes[index]}.logs`), logs);
+        writeFileSync(join(folder, `${nodes[index]}.logs`), logs.stdout);
       }
+      const broken = seen.findIndex(({ logs }) => logs.how !== 'ended with 0');
+      if (broken !== -1)
+        throw new FaultError(
+          `truth: reading the logs of node ${nodes[broken]} ${seen[broken]?.logs.how}: ${seen[broken]?.logs.stderr}`,
+        );
     },
   };
 }
@@ -63,9 +71,7 @@ async function recordNode(node: string, port: number) {
   return {
     async end() {
       await tracking.stop();
-      const { stdout, how, stderr } = await logs.stop(undefined, STOP_LIMIT_MS);
-      if (how !== 'ended with 0') throw new FaultError(`truth: the logs of node ${node} ${how}: ${stderr}`);
-      return { events: `${events.join('\n')}\n`, logs: stdout };
+      return { events: `${events.join('\n')}\n`, logs: await logs.stop(undefined, STOP_LIMIT_MS) };
     },
   };
 }

@@ -1,7 +1,10 @@
 // How a node's connection tracking is asked for, with a program that stands in for docker.
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readConntrack } from '../../harness/cluster/kind/witness.ts';
-import type { Program, ProgramOptions, startProgram } from '../../harness/exec/program.ts';
+import { type Program, type ProgramOptions, startProgram } from '../../harness/exec/program.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('kind: witness');
@@ -61,5 +64,50 @@ test('a node that cannot say it: a sentence, and nothing stays', async () => {
   const gone = await readConntrack('node9', request, standIn([], 'ended with 1').start);
   assert.match('cannot' in gone ? gone.cannot : '', /node9 cannot be read: ended with 1: no such container/);
 });
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux(
+  'with the end of its input all that it started on the node ends, also where no event comes any more',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollproof-witness-'));
+    const stub = (name: string, text: string) => {
+      writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
+      chmodSync(join(folder, name), 0o755);
+    };
+    // It writes nothing; and the kernel has a subscriber more at the second look.
+    stub('conntrack', `echo $$ > ${folder}/pid; exec sleep 60`);
+    stub(
+      'grep',
+      `[ "$1" = -cE ] || PATH=/usr/bin:/bin exec grep "$@"; [ -e ${folder}/pid ] && echo 1 || echo 0`,
+    );
+    try {
+      const here: typeof startProgram = (_, args, options) =>
+        startProgram('bash', args.slice(args.indexOf('bash') + 1), {
+          ...options,
+          onlyEnv: { PATH: `${folder}:/usr/bin:/bin` },
+        });
+      const witness = await readConntrack('node0', { addresses: ['10.96.0.1:80'], onLine: () => {} }, here);
+      assert.not.ok('cannot' in witness, 'cannot' in witness ? witness.cannot : '');
+      const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+      assert.ok(pid > 0);
+      if (!('cannot' in witness)) await witness.stop();
+      const deadline = performance.now() + 5000;
+      while (isRunning(pid) && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.not.ok(isRunning(pid), 'conntrack goes on');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+/** Also false for one that has ended and that nobody has waited for. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 test.run();

@@ -12,7 +12,7 @@ const script = (addresses: readonly string[]) => `
 set -m
 command -v conntrack > /dev/null || { echo "no conntrack"; exit 3; }
 ${startedEvents(addresses)}
-trap 'kill -- -$!' EXIT
+trap 'kill -- -$events' EXIT
 echo ${reads}
 while read -r line; do echo "clock $line $(date +%s.%N)"; done
 `;
