@@ -65,23 +65,25 @@ async function main({ rate, seconds, agents, out, measure }: Flags): Promise<num
   return problems.length === 0 ? exitCode.ok : exitCode.refuted;
 }
 
-const scenario = (seconds: number) => ({
-  id: 'connections',
-  title: 'Many new connections',
-  question: 'Is every connection known to the connection tracking of its node?',
-  group: 'connections',
-  target: { startMs: 0, workMs: 0 },
-  variants: ['baseline'],
-  load: [{ lane: 'new' }],
-  steps: [
-    { step: 'wait', for: 'time', ms: seconds * 500 },
-    { step: 'restart' },
-    { step: 'wait', for: 'rollout' },
-    { step: 'wait', for: 'time', ms: seconds * 500 },
-  ],
-  claims: [],
-  limitMs: seconds * 1000 + 240_000,
-});
+function scenario(seconds: number): object {
+  return {
+    id: 'connections',
+    title: 'Many new connections',
+    question: 'Is every connection known to the connection tracking of its node?',
+    group: 'connections',
+    target: { startMs: 0, workMs: 0 },
+    variants: ['baseline'],
+    load: [{ lane: 'new' }],
+    steps: [
+      { step: 'wait', for: 'time', ms: seconds * 500 },
+      { step: 'restart' },
+      { step: 'wait', for: 'rollout' },
+      { step: 'wait', for: 'time', ms: seconds * 500 },
+    ],
+    claims: [],
+    limitMs: seconds * 1000 + 240_000,
+  };
+}
 
 /** Prints the figures; returns what must not be. */
 function report({ streams, witness, journal }: JournalFacts): string[] {
@@ -141,7 +143,9 @@ function growth(bytes: readonly number[]): string {
   return `resident memory by fifths of the time ${means.map((mean) => mean.toFixed(0)).join(', ')} MB`;
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
 
 /** 0: it has ended. */
 function rssOf(pid: number): number {

@@ -89,11 +89,12 @@ async function measured(folder: string, { scenario, rate, shard }: Flags): Promi
     await verifyRun(cluster, join(folder, `${cluster}${part}`), flags, interrupt.signal);
 }
 
-const runsIn = (folder: string): string[] =>
-  readdirSync(folder)
+function runsIn(folder: string): string[] {
+  return readdirSync(folder)
     .sort()
     .map((name) => join(folder, name))
     .filter((path) => existsSync(join(path, 'journals')));
+}
 
 function clusterText(runs: readonly Results[]): string {
   const { cluster } = runs.at(-1) as Results;

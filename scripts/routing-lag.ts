@@ -118,8 +118,9 @@ async function measured(
   return `| ${services.toLocaleString('en-US')} | ${results.cluster.proxyMode} | ${figures(routing.left)} | ${figures(routing.joined)} |`;
 }
 
-const figures = ({ count, p50Ms, p90Ms, maxMs }: LagFigures): string =>
-  `p50 ${Math.round(p50Ms)} ms, p90 ${Math.round(p90Ms)} ms, max ${Math.round(maxMs)} ms (n = ${count})`;
+function figures({ count, p50Ms, p90Ms, maxMs }: LagFigures): string {
+  return `p50 ${Math.round(p50Ms)} ms, p90 ${Math.round(p90Ms)} ms, max ${Math.round(maxMs)} ms (n = ${count})`;
+}
 
 /** Nobody is at their endpoints (TEST-NET-1), and nobody asks. */
 async function createIdle(kube: Kube, services: number): Promise<void> {

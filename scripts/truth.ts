@@ -85,7 +85,7 @@ async function compared(out: string): Promise<TruthRow[]> {
   const folder = join(out, seenFolder);
   if (!existsSync(folder))
     throw new UsageError(`truth: ${out} has no ${seenFolder}/; measure into it first.`);
-  const otherEnd = readOtherEnd(folder);
+  const otherEnd = readOtherEnd(folder, podPort);
   const { journals } = await readRun(join(out, runFolder));
   return journals.map(({ journal }) => ({
     scenario: journal.header.scenario.id.replace(/^truth-/, ''),

@@ -93,6 +93,7 @@ export function appScenarios(): ScenarioInput[] {
       { step: 'wait', for: 'rollout', limitMs: 180_000 },
     ],
     claims: [],
+    needs: { images: app.code === undefined ? ['nginx:1.22.0', 'nginx:1.22.1'] : [image] },
   }));
 }
 

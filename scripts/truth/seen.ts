@@ -42,14 +42,14 @@ export interface OtherEnd {
 }
 
 /** `folder` with one of nodes.ts in it for each recording. */
-export function readOtherEnd(folder: string): OtherEnd {
+export function readOtherEnd(folder: string, port: number): OtherEnd {
   const arrived: Arrived[] = [];
   const apps: AppLog[] = [];
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!basename(file).includes('.')) continue;
     const text = readFileSync(join(folder, file), 'utf8');
     if (file.endsWith('.conntrack')) arrived.push(...arrivals(text.split('\n')));
-    else if (file.endsWith('.logs')) apps.push(...appLogs(text.split('\n')));
+    else if (file.endsWith('.logs')) apps.push(...appLogs(text.split('\n'), port));
   }
   return { arrived: arrived.sort((a, b) => a.atMs - b.atMs), apps };
 }
@@ -80,7 +80,8 @@ const fileName = /^== ([^_]+)_([^_]+)_.*\.log$/;
 /** A line as the container runtime writes it, with one of ours (logging.ts) in it. */
 const written = / truth ([\d.]+) (\w+) ?(.*)$/;
 
-export function appLogs(lines: readonly string[]): AppLog[] {
+/** `port`: that of the app; what it says of others (an admin port) is left out. */
+export function appLogs(lines: readonly string[], port: number): AppLog[] {
   const logs: { name: RegExpExecArray; lines: string[] }[] = [];
   for (const line of lines) {
     const name = fileName.exec(line);
@@ -88,12 +89,12 @@ export function appLogs(lines: readonly string[]): AppLog[] {
     else logs.at(-1)?.lines.push(line);
   }
   return logs.flatMap(({ name: [, pod = '', namespace = ''], lines: own }) => {
-    const log = appLog(own);
+    const log = appLog(own, port);
     return log ? [{ pod, namespace, ...log }] : [];
   });
 }
 
-function appLog(lines: readonly string[]): Omit<AppLog, 'pod' | 'namespace'> | undefined {
+function appLog(lines: readonly string[], port: number): Omit<AppLog, 'pod' | 'namespace'> | undefined {
   const words = lines.flatMap((line) => {
     const found = written.exec(line);
     return found ? [{ atMs: secondsOrMs(found[1] ?? ''), word: found[2], rest: found[3] ?? '' }] : [];
@@ -101,15 +102,18 @@ function appLog(lines: readonly string[]): Omit<AppLog, 'pod' | 'namespace'> | u
   const [first] = words;
   const last = words.at(-1);
   if (!first || !last) return undefined;
-  const when = (...names: readonly string[]) => words.find(({ word }) => names.includes(word ?? ''))?.atMs;
+  const ofOthers = ({ word, rest }: (typeof words)[number]) =>
+    (word === 'listening' || word === 'closed') && Number(rest) !== port;
+  const own = words.filter((one) => !ofOthers(one));
+  const when = (...names: readonly string[]) => own.find(({ word }) => names.includes(word ?? ''))?.atMs;
   const clients = new Map<string, { requests: number[]; answers: { atMs: number; status: number }[] }>();
   for (const { atMs, word, rest } of words) {
     if (word !== 'request' && word !== 'answered') continue;
     const [client = '', status] = rest.split(' ');
-    const own = clients.get(client) ?? { requests: [], answers: [] };
-    clients.set(client, own);
-    if (word === 'request') own.requests.push(atMs);
-    else own.answers.push({ atMs, status: Number(status) });
+    const log = clients.get(client) ?? { requests: [], answers: [] };
+    clients.set(client, log);
+    if (word === 'request') log.requests.push(atMs);
+    else log.answers.push({ atMs, status: Number(status) });
   }
   return {
     firstMs: first.atMs,

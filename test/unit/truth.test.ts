@@ -34,16 +34,20 @@ test('what arrived at a node: accepted, refused, never answered', () => {
 
 test('logs of apps, by pod: Node.js with our lines, and nginx, which writes seconds and answers alone', () => {
   const at = '2026-01-02T03:04:05.678901234Z stdout F ';
-  const [web, nginx, ...more] = appLogs([
-    '== web-1_space_app-0123.log',
-    `${at}truth 1700000000100.250 listening 8080`,
-    `${at}truth 1700000000200.000 request 10.244.0.9:2001`,
-    `${at}truth 1700000000201.000 answered 10.244.0.9:2001 200`,
-    `${at}truth 1700000000300.000 exit 0`,
-    '== nginx-1_space_app-4567.log',
-    `${at}truth 1700000000.500 answered 10.244.0.9:2002 200`,
-    '== quiet-1_space_app-89ab.log',
-  ]);
+  const [web, nginx, ...more] = appLogs(
+    [
+      '== web-1_space_app-0123.log',
+      `${at}truth 1700000000050.000 listening 8081`,
+      `${at}truth 1700000000100.250 listening 8080`,
+      `${at}truth 1700000000200.000 request 10.244.0.9:2001`,
+      `${at}truth 1700000000201.000 answered 10.244.0.9:2001 200`,
+      `${at}truth 1700000000300.000 exit 0`,
+      '== nginx-1_space_app-4567.log',
+      `${at}truth 1700000000.500 answered 10.244.0.9:2002 200`,
+      '== quiet-1_space_app-89ab.log',
+    ],
+    8080,
+  );
   assert.equal(more, []);
   assert.is(web?.pod, 'web-1');
   assert.is(web?.listeningMs, 1_700_000_000_100.25);

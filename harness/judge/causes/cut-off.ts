@@ -27,7 +27,13 @@ export function cutOff(attempt: LostAttempt, known: PodLife | undefined, scene: 
     const pod = scene.pods.get(name);
     if (!pod) continue;
     const acceptance = acceptanceAt(pod, attempt.startMs, scene);
-    const stop = stopAround(attempt, pod, scene);
+    const stop = stopAround(attempt, pod, scene, known !== undefined);
+    if (known && acceptedByKernel(attempt, scene)) {
+      // Whatever the app had said by then: it was there, and took the connection with it.
+      const near = stop ?? stopNear(attempt, pod, scene);
+      if (near) cuts.push({ pod, stop: near });
+      continue;
+    }
     // The kernel took the connection, so the process was there; unless the pod had surely ended before.
     if (acceptance.state === 'stopped' && acceptance.sure && !(stop && stop.endMs >= attempt.startMs)) {
       after.push({ pod, acceptance, weight: 1 });
@@ -43,12 +49,41 @@ export function cutOff(attempt: LostAttempt, known: PodLife | undefined, scene: 
   return [trouble ?? unknown('no pod that may have been asked was stopping at that time')];
 }
 
-/** The stop during which this attempt was cut: a FIN or RST arrives at once, silence may have begun at any time. */
-export function stopAround(attempt: LostAttempt, pod: PodLife, scene: Scene): Stop | undefined {
-  return stopsOf(pod, scene).find((stop) =>
-    attempt.outcome === 'timeout'
-      ? stop.earliestMs <= attempt.endMs && stop.latestMs >= attempt.startMs
-      : stop.earliestMs <= attempt.endMs && attempt.endMs <= stop.latestMs,
+/** Connection tracking saw the SYN-ACK. */
+const acceptedByKernel = ({ asked }: LostAttempt, scene: Scene): boolean =>
+  !scene.ignoreRouteKnowledge && asked !== undefined && asked !== 'nobody' && asked.answer === 'accepted';
+
+/** A watch event may come this much later than what it tells of where the machine is busy, ms (seen: 150). */
+const LATE_WATCH_MS = 500;
+
+/**
+ * The stop during which this attempt was cut: a FIN or RST arrives at once, silence may have begun at any time. `known`:
+ * it is this pod that was asked, so nothing else can have cut it, and its stop may have been seen late.
+ */
+export function stopAround(
+  attempt: LostAttempt,
+  pod: PodLife,
+  scene: Scene,
+  known = false,
+): Stop | undefined {
+  return stopsOf(pod, scene).find((stop) => {
+    const earliestMs = stop.earliestMs - (known && stop.by === 'watch' ? LATE_WATCH_MS : 0);
+    return attempt.outcome === 'timeout'
+      ? earliestMs <= attempt.endMs && stop.latestMs >= attempt.startMs
+      : earliestMs <= attempt.endMs && attempt.endMs <= stop.latestMs;
+  });
+}
+
+/** A process says that it ends before it has, and watch events of it may come late, ms (seen: 700). */
+const NEAR_MS = 2000;
+
+/** The stop at about the time of the cut, where the pod that was asked accepted nothing after it. */
+export function stopNear(attempt: LostAttempt, pod: PodLife, scene: Scene): Stop | undefined {
+  const heard = scene.listening.get(pod.name);
+  if (!heard || heard.firstAcceptedAfter(attempt.endMs) !== undefined) return undefined;
+  return stopsOf(pod, scene).find(
+    ({ earliestMs, latestMs }) =>
+      attempt.endMs >= earliestMs - NEAR_MS && attempt.endMs <= latestMs + NEAR_MS,
   );
 }
 

@@ -4,7 +4,7 @@ import type { PodLife } from '../../journal/pods.ts';
 import type { Fact } from '../../model/results.ts';
 import { acceptanceAt } from './acceptance.ts';
 import { type Candidate, type Cut, type LostAttempt, type Share, unknown } from './attempt.ts';
-import { killed, stopAround } from './cut-off.ts';
+import { killed, stopAround, stopNear } from './cut-off.ts';
 import { stateFact } from './routed-shares.ts';
 import type { Scene } from './scene.ts';
 import { hang, nodeTrouble } from './trouble.ts';
@@ -19,9 +19,14 @@ export function keptConnection(
   const cuts: Cut[] = [];
   const before: Candidate[] = [];
   for (const pod of pods) {
-    const stop = stopAround(attempt, pod, scene);
+    const stop = stopAround(attempt, pod, scene, known !== undefined);
     if (stop) cuts.push({ pod, stop });
     else if (known) {
+      const near = stopNear(attempt, pod, scene);
+      if (near && attempt.startMs <= near.latestMs) {
+        cuts.push({ pod, stop: near });
+        continue;
+      }
       const acceptance = acceptanceAt(pod, attempt.startMs, scene);
       if (acceptance.sure && (acceptance.state === 'stopped' || acceptance.state === 'stopping')) {
         before.push({ pod, acceptance, weight: 1 });
@@ -38,7 +43,7 @@ export function keptConnection(
   if (cuts.length > 0) {
     const shares = killed(
       cuts,
-      inFlight(attempt, cuts) ? 'killed-in-flight' : 'kept-connection-cut',
+      inFlight(attempt, cuts, scene) ? 'killed-in-flight' : 'kept-connection-cut',
       known !== undefined,
     );
     return shares.map((share) =>
@@ -78,15 +83,31 @@ export function keptConnection(
   return [unknown('a kept connection failed and no pod that may have held it was stopping')];
 }
 
+/** A request that crosses the close of its connection is there within this, with the agent's own delays, ms. */
+const CROSSING_MS = 50;
+
 /** Was the request under way in the app, rather than crossing the close of an idle connection? */
-function inFlight(attempt: LostAttempt, cuts: readonly Cut[]): boolean {
+function inFlight(attempt: LostAttempt, cuts: readonly Cut[], scene: Scene): boolean {
+  if (attempt.bytes > 0) return true;
+  if (cuts.every(({ pod }) => refusedBefore(attempt, pod, scene))) return false;
+  // A connection over unread data is closed by RST (RFC 1122, 4.2.2.13; so does Linux): the app never had the request.
+  if (attempt.race && attempt.outcome === 'reset') return false;
   // Sent before the pod began to stop: it cannot have crossed a close.
-  if (attempt.bytes > 0 || cuts.some(({ stop }) => attempt.startMs < stop.earliestMs)) return true;
-  if (attempt.race) return false;
+  if (cuts.some(({ stop }) => attempt.startMs < stop.earliestMs)) return true;
+  // By FIN: all that had come by then was read.
+  if (attempt.race) return attempt.endMs - attempt.startMs > CROSSING_MS;
   // Not a race, no byte: under way if the process ended with it; a stopping app that closed the connection cut it.
   return cuts.some(({ stop }) =>
     attempt.outcome === 'timeout'
       ? stop.endMs >= attempt.startMs
       : Math.abs(attempt.endMs - stop.endMs) <= stop.latestMs - stop.endMs,
   );
+}
+
+/** The pod had refused somebody before this request was sent, and accepted nobody after: its process was gone. */
+function refusedBefore(attempt: LostAttempt, pod: PodLife, scene: Scene): boolean {
+  const heard = scene.listening.get(pod.name);
+  if (scene.ignoreRouteKnowledge || !heard) return false;
+  const last = heard.accepted.at(-1) ?? Number.NEGATIVE_INFINITY;
+  return heard.refused.some((atMs) => atMs > last && atMs < attempt.startMs);
 }
