@@ -195,4 +195,111 @@ test('how long a node went on after a pod had left, and when pods accepted', asy
   assert.ok(Math.abs(Number(result.measures.lastNewConnectionAfterDeletionMsMax) - 430.5) < 0.2);
 });
 
+/** A lost attempt of pod `old`, and how its process ended, as npm run truth saw them on kind. */
+interface Seen {
+  readonly lane: 'new' | 'kept';
+  readonly loss: Loss;
+  /** Of its connection: when it began, and that it was accepted. */
+  readonly openedMs: number;
+  /** Others of the pod. */
+  readonly others: readonly Connection[];
+  /** What the watch and the process itself said of the pod. */
+  readonly ends: (pod: ReturnType<JournalBuilder['pod']>) => void;
+  readonly expected: readonly [cause: string, confidence: string];
+}
+const spoke = (pod: ReturnType<JournalBuilder['pod']>) =>
+  void pod.phase(-900, 'listening').terminating(3000).ended(4000, 0).deleted(4500).phase(3050, 'sigterm');
+const silent = (atMs: number) => (pod: ReturnType<JournalBuilder['pod']>) =>
+  void pod
+    .terminating(atMs)
+    .ended(atMs + 900, 0)
+    .deleted(atMs + 1400);
+const refused = (atMs: number): Connection => ({ port: 50_000, pod: `${ip.old}:8080`, atMs, to: TO });
+const cut = { phase: 'first-byte', bytes: 0 } as const;
+const kept = { ...cut, reused: true, race: true } as const;
+
+const seen: Record<string, Seen> = {
+  'accepted after the app had said that it stopped, and cut: in flight, however long the process took to end':
+    {
+      lane: 'new',
+      loss: { ...cut, dueMs: 3090, endMs: 3320, outcome: 'reset' },
+      openedMs: 3090,
+      others: [...accepted('old', 500, 3100), refused(3350)],
+      ends: (pod) => {
+        spoke(pod);
+        pod.phase(3055, 'closed');
+      },
+      expected: ['killed-in-flight', 'high'],
+    },
+  'accepted and cut, and the watch told of the deletion 600 ms later': {
+    lane: 'new',
+    loss: { ...cut, dueMs: 3000, endMs: 3020, outcome: 'reset' },
+    openedMs: 3000,
+    others: [...accepted('old', 500, 2900), refused(3060)],
+    ends: silent(3620),
+    expected: ['killed-in-flight', 'medium'],
+  },
+  'accepted and cut by a pod that went on accepting: nothing says why': {
+    lane: 'new',
+    loss: { ...cut, dueMs: 2200, endMs: 2220, outcome: 'reset' },
+    openedMs: 2200,
+    others: accepted('old', 500, 2300, 2900),
+    ends: silent(3620),
+    expected: ['unknown', 'low'],
+  },
+  'a kept connection reset: the app had not read the request': {
+    lane: 'kept',
+    loss: { ...kept, dueMs: 2850, endMs: 2960, outcome: 'reset' },
+    openedMs: 500,
+    others: accepted('old', 600, 2900),
+    ends: silent(3000),
+    expected: ['kept-connection-cut', 'medium'],
+  },
+  'a kept connection closed long after the request was sent: the app had read it': {
+    lane: 'kept',
+    loss: { ...kept, dueMs: 2950, endMs: 3120, outcome: 'closed' },
+    openedMs: 500,
+    others: accepted('old', 600, 2900),
+    ends: silent(3000),
+    expected: ['killed-in-flight', 'medium'],
+  },
+  'a kept connection closed as the request was sent': {
+    lane: 'kept',
+    loss: { ...kept, dueMs: 3050, endMs: 3060, outcome: 'closed' },
+    openedMs: 500,
+    others: accepted('old', 600, 2900),
+    ends: silent(3000),
+    expected: ['kept-connection-cut', 'medium'],
+  },
+  'a request that was sent when the pod already refused others': {
+    lane: 'kept',
+    loss: { ...kept, dueMs: 3200, endMs: 3400, outcome: 'closed' },
+    openedMs: 500,
+    others: [...accepted('old', 600, 2900), refused(3100)],
+    ends: silent(3000),
+    expected: ['kept-connection-cut', 'medium'],
+  },
+};
+for (const [what, { lane, loss, openedMs, others, ends, expected }] of Object.entries(seen))
+  test(what, async () => {
+    const journal = new JournalBuilder();
+    journal.pod('a', { ip: ip.a }).runningReady(-1000);
+    ends(journal.pod('old', { ip: ip.old }).runningReady(-1000));
+    journal.endpoints(-500, { a: 'ready', old: 'ready' });
+    journal.endpoints(3660, { a: 'ready', old: 'terminating' });
+    const own = {
+      port: 20_000,
+      pod: `${ip.old}:8080`,
+      atMs: openedMs + 0.4,
+      to: TO,
+      answer: 'accepted',
+    } as const;
+    journal.witness(0, []).witness(9000, [own, ...others]);
+    journal.lane(lane, { losses: [{ ...loss, localPort: 20_000, openedMs }], durationMs: 8000 });
+    const result = judgeExperiment(await readJournal(journal.lines()));
+    const [cause] = result.lanes[lane]?.windows[0]?.causes ?? [];
+    assert.equal([cause?.cause, cause?.confidence], expected, JSON.stringify(cause));
+    if (expected[0] !== 'unknown') assert.equal(cause?.pods, ['old']);
+  });
+
 test.run();
