@@ -9,10 +9,12 @@ import {
   type ServerHttp2Session,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { TargetConfig } from './config.ts';
 import { answerGrpc, isGrpc } from './grpc.ts';
 import { Streams } from './streams.ts';
+import { TlsStream } from './tls-stream.ts';
 import { serveWebSocket } from './websocket.ts';
 
 const TLS_HANDSHAKE = 0x16;
@@ -47,9 +49,9 @@ export class Protocols {
   private readonly tls = createTlsServer({ ALPNProtocols: ['h2', 'http/1.1'] });
   /** Accepted, their handshakes under way, by peer: TLS makes another socket of each. */
   private readonly greeting = new Map<string, Socket>();
-  private readonly sessions = new Map<ServerHttp2Session, Socket>();
+  private readonly sessions = new Map<ServerHttp2Session, Duplex>();
   /** Of the session that is being made. */
-  private opening: Socket | undefined;
+  private opening: Duplex | undefined;
   private readonly lines = new Set<Socket>();
   private closing = false;
   /** Which certificate and key new connections are shown. */
@@ -70,7 +72,7 @@ export class Protocols {
       secure.accepted = this.greeting.get(peerOf(secure));
       this.greeting.delete(peerOf(secure));
       secure.on('error', () => {});
-      if (secure.alpnProtocol === 'h2') this.openHttp2(secure);
+      if (secure.alpnProtocol === 'h2') this.openHttp2(new TlsStream(secure));
       else secure.once('data', (first: Buffer) => this.hand(secure, first));
     });
     this.tls.on('tlsClientError', () => {});
@@ -143,7 +145,7 @@ export class Protocols {
     } else this.echo(socket, first);
   }
 
-  private openHttp2(socket: Socket): void {
+  private openHttp2(socket: Duplex): void {
     this.opening = socket;
     this.http2.emit('connection', socket);
     this.opening = undefined;
@@ -171,11 +173,12 @@ export class Protocols {
   }
 
   private watch(session: ServerHttp2Session): void {
-    const socket = this.opening as Socket;
+    const socket = this.opening as Duplex;
     this.sessions.set(session, socket);
     session.on('close', () => this.sessions.delete(session));
     session.on('error', () => {});
-    if (this.closing) leave(session, socket, this.config.streamDrain);
+    // Behind its SETTINGS, which come first on a connection.
+    if (this.closing) setImmediate(() => leave(session, socket, this.config.streamDrain));
     const { connectionAgeMs, connectionAgeGraceMs } = this.config;
     if (connectionAgeMs === 0) return;
     // Not all at once: a tenth more or less, as servers of gRPC do.
@@ -195,7 +198,7 @@ export class Protocols {
  * Node has no call for the first (its own takes no stream any more from then on, and what crosses it is lost), so the
  * frame is written beside the session, which writes whole frames only.
  */
-function leave(session: ServerHttp2Session, socket: Socket, wait: boolean): void {
+function leave(session: ServerHttp2Session, socket: Duplex, wait: boolean): void {
   if (session.destroyed || session.closed) return;
   if (!wait) {
     session.goaway(0);

@@ -79,7 +79,8 @@ export class AutocannonClients {
     const first = this.#clients[0];
     if (!first) throw refused(plan, 'it opened no client');
     this.host = first.opts.hostname;
-    this.port = Number(first.opts.port);
+    // autocannon takes port 80 with TLS for 443.
+    this.port = Number(new URL(plan.url).port || first.opts.port);
     this.secure = first.secure;
     this.servername = first.opts.servername;
     this.request = withConnectionHeader(first.getRequestBuffer(), plan);

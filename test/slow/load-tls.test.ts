@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { createAuthority } from '../../emulator/api/auth/certificates.ts';
+import { AutocannonClients } from '../../harness/load/autocannon-clients.ts';
 import { Meter } from '../../harness/load/meter.ts';
 import { type StreamEnd, streamPlanSchema } from '../../harness/model/load.ts';
 import { differences } from '../faults/compare.ts';
@@ -167,5 +168,25 @@ function loadCommand(args: readonly string[], env: Record<string, string>): Prom
     });
   });
 }
+
+test('a port that is said is the one that is asked, also 80', async () => {
+  const plan = (url: string) =>
+    streamPlanSchema.parse({
+      id: 'x',
+      lane: 'new',
+      url,
+      rate: { shape: 'constant', ratePerSecond: 1 },
+      connections: 1,
+      timeoutMs: 1000,
+      maxDurationMs: 1,
+    });
+  const ports: number[] = [];
+  for (const url of ['https://a.test:80/', 'https://a.test/', 'http://a.test/', 'http://a.test:443/']) {
+    const clients = new AutocannonClients(plan(url), 1);
+    ports.push(clients.port);
+    await clients.totals();
+  }
+  assert.equal(ports, [80, 443, 80, 443]);
+});
 
 test.run();

@@ -181,6 +181,40 @@ test('the same through TLS; a certificate that is replaced is shown to new conne
   }
 });
 
+for (const tls of [false, true]) {
+  test(`HTTP/2 ${tls ? 'through TLS' : 'in plain text'} is drained: what is under way is answered, what comes later finds nobody`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollproof-target-drain-'));
+    const authority = createAuthority();
+    const { cert, key } = authority.issue({ hosts: ['web.test'], validToMs: Date.now() + 3_600_000 });
+    writeFileSync(join(folder, 'tls.crt'), cert);
+    writeFileSync(join(folder, 'tls.key'), key);
+    const { port, listener } = await target({ STREAM_DRAIN: 'on', WORK_MS: '5', TLS_FOLDER: folder });
+    const one = meter(port, {
+      protocol: 'http2',
+      connections: 10,
+      rate: { shape: 'constant', ratePerSecond: 400 },
+      maxDurationMs: 400,
+      timeoutMs: 20_000,
+      ...(tls && {
+        url: `https://127.0.0.1:${port}/`,
+        tls: { ca: authority.cert, insecure: false, serverName: 'web.test' },
+      }),
+    });
+    one.start();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await listener.linger();
+    const end = await one.ended;
+    rmSync(folder, { recursive: true });
+    // Connections that nobody took any more are reset by the kernel, later ones refused.
+    assert.equal(
+      one.drain().failures.filter(({ outcome, reused }) => reused || !['refused', 'reset'].includes(outcome)),
+      [],
+    );
+    assert.ok((end.outcomes.ok ?? 0) > 0);
+    assert.ok((end.counters?.goaways ?? 0) > 0);
+  });
+}
+
 test('a connection has its age: GOAWAY, a new connection, and nothing is lost', async () => {
   const { port, listener } = await target({ CONNECTION_AGE_MS: '80', CONNECTION_AGE_GRACE_MS: '500' });
   const one = meter(port, { protocol: 'http2', maxDurationMs: 400 });
