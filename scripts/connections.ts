@@ -111,7 +111,7 @@ function report({ streams, witness, journal }: JournalFacts): string[] {
   if (local > 0) problems.push(`${local} attempts were stopped by this machine's own limits`);
   const last = target.map((stream) => stream.endMs);
   process.stdout.write(
-    `${sum(target.map(({ attempts }) => attempts))} attempts in ${Math.round(Math.max(...last) / 1000)} s by ${agents.length} agents: ${opened} connections, ${tracked.length} tracked, ${nobody} sent to nobody; ${lost.length} lost, ${withoutPod} of them without a pod; ${shed} shed, ${local} local; a port came again after ${rest === undefined ? 'never' : `${(rest / 1000).toFixed(1)} s`} at the earliest\n`,
+    `${sum(target.map(({ attempts }) => attempts))} attempts in ${Math.round(Math.max(...last) / 1000)} s by ${agents.length} agents: ${opened} connections, ${tracked.length} tracked, ${nobody} sent to nobody; ${lost.length} lost, ${withoutPod} of them without a pod; ${shed} shed, ${local} local; ${rest === undefined ? 'no port came again' : `a port came again after ${(rest / 1000).toFixed(1)} s at the earliest`}\n`,
   );
   for (const agent of agents) {
     const rss = journal.frames.flatMap(({ agent: of, frame }) =>

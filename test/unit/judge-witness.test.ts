@@ -302,4 +302,25 @@ for (const [what, { lane, loss, openedMs, others, ends, expected }] of Object.en
     if (expected[0] !== 'unknown') assert.equal(cause?.pods, ['old']);
   });
 
+test('a connection that was made and then cut is judged alike where the pod is known by the route', async () => {
+  const journal = new JournalBuilder();
+  journal.pod('a', { ip: ip.a }).runningReady(-1000);
+  const old = journal.pod('old', { ip: ip.old }).runningReady(-1000);
+  spoke(old);
+  old.phase(3055, 'closed');
+  journal.endpoints(-500, { a: 'ready', old: 'ready' });
+  const loss = {
+    ...cut,
+    dueMs: 3090,
+    endMs: 3320,
+    outcome: 'reset',
+    pod: 'old',
+    podKnownBy: 'route',
+  } as const;
+  journal.lane('new', { losses: [loss], durationMs: 8000 });
+  const result = judgeExperiment(await readJournal(journal.lines()));
+  const [cause] = result.lanes.new?.windows[0]?.causes ?? [];
+  assert.equal([cause?.cause, cause?.pods, cause?.confidence], ['killed-in-flight', ['old'], 'high']);
+});
+
 test.run();

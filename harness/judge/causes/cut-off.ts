@@ -28,7 +28,7 @@ export function cutOff(attempt: LostAttempt, known: PodLife | undefined, scene: 
     if (!pod) continue;
     const acceptance = acceptanceAt(pod, attempt.startMs, scene);
     const stop = stopAround(attempt, pod, scene, known !== undefined);
-    if (known && acceptedByKernel(attempt, scene)) {
+    if (known && isAsked(attempt)) {
       // Whatever the app had said by then: it was there, and took the connection with it.
       const near = stop ?? stopNear(attempt, pod, scene);
       if (near) cuts.push({ pod, stop: near });
@@ -49,9 +49,8 @@ export function cutOff(attempt: LostAttempt, known: PodLife | undefined, scene: 
   return [trouble ?? unknown('no pod that may have been asked was stopping at that time')];
 }
 
-/** Connection tracking saw the SYN-ACK. */
-const acceptedByKernel = ({ asked }: LostAttempt, scene: Scene): boolean =>
-  !scene.ignoreRouteKnowledge && asked !== undefined && asked !== 'nobody' && asked.answer === 'accepted';
+/** It is known whom the connection was made to, and it was made. */
+const isAsked = ({ podKnownBy }: LostAttempt): boolean => podKnownBy === 'kernel' || podKnownBy === 'route';
 
 /** A watch event may come this much later than what it tells of where the machine is busy, ms (seen: 150). */
 const LATE_WATCH_MS = 500;
@@ -77,13 +76,16 @@ export function stopAround(
 /** A process says that it ends before it has, and watch events of it may come late, ms (seen: 700). */
 const NEAR_MS = 2000;
 
-/** The stop at about the time of the cut, where the pod that was asked accepted nothing after it. */
+/**
+ * The stop at about the time of the cut. One that had not begun yet, as far as was seen, is it only where the kernel says
+ * that the pod accepted nothing after the cut.
+ */
 export function stopNear(attempt: LostAttempt, pod: PodLife, scene: Scene): Stop | undefined {
   const heard = scene.listening.get(pod.name);
-  if (!heard || heard.firstAcceptedAfter(attempt.endMs) !== undefined) return undefined;
+  if (heard?.firstAcceptedAfter(attempt.endMs) !== undefined) return undefined;
+  const lateMs = heard && !scene.ignoreRouteKnowledge ? NEAR_MS : 0;
   return stopsOf(pod, scene).find(
-    ({ earliestMs, latestMs }) =>
-      attempt.endMs >= earliestMs - NEAR_MS && attempt.endMs <= latestMs + NEAR_MS,
+    ({ earliestMs, latestMs }) => attempt.endMs >= earliestMs - lateMs && attempt.endMs <= latestMs + NEAR_MS,
   );
 }
 
