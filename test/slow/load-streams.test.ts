@@ -207,6 +207,58 @@ test('messages left out, repeated and late', async () => {
   assert.is(end.counters?.messagesRepeated, 1);
 });
 
+test('numbers that leave others out are no messages that are missing', async () => {
+  const { end } = await streamed((peer, head) => {
+    peer.write(sseHead);
+    let id = lastOf(head);
+    const send = (): void => {
+      if (!peer.open) return;
+      id += 10;
+      peer.write(`id: ${id}\ndata: x\n\n`);
+      setTimeout(send, 20);
+    };
+    send();
+  });
+  assert.equal(end.outcomes, { ok: 50 });
+});
+
+test('an echo that comes behind a later one is there, and one that never comes is missing', async () => {
+  // What we send is masked and short: nine bytes each.
+  const sentBytes = 9;
+  const faults: Record<string, LineFault> = {
+    one: webSocketFaults['silence after the upgrade'] as LineFault,
+  };
+  const server = await startWireServer((peer) => {
+    const upgrade = lineService(faults, () => 'one', '\r\n\r\n')(peer);
+    let came = -1;
+    return (bytes) => {
+      upgrade(bytes);
+      const before = came;
+      came += came < 0 ? 1 : bytes.length;
+      if (before < 3 * sentBytes && came >= 3 * sentBytes)
+        for (const number of ['3', '1', '1']) peer.write(wsFrame(1, `${number} x`));
+    };
+  });
+  const { end, lives } = await fired(server.port, {
+    protocol: 'websocket',
+    lane: 'stream',
+    message: 'x',
+    connections: 1,
+    rate: { shape: 'constant', ratePerSecond: 100 },
+    maxDurationMs: 30,
+    timeoutMs: 4000,
+    stream: { expect: 'echo', lateMs: 20_000 },
+  });
+  await server.close();
+  assert.equal(end.outcomes, { ok: 2, 'message-missing': 1 });
+  assert.is(end.counters?.messagesRepeated, 1);
+  // It was not taken for silence.
+  assert.equal(
+    lives.map(({ end: how }) => how),
+    ['held'],
+  );
+});
+
 test('nobody listens: every message that is due is refused', async () => {
   const server = await startWireServer(() => () => undefined);
   await server.close();

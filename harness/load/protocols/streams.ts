@@ -195,6 +195,8 @@ class OpenStream implements ChannelUser {
   /** A message came before it was due: the next one due has come. */
   #early = 0;
   #lastNumber: number | undefined;
+  /** Messages that the server left out, and no due one has been counted for them. */
+  #missing = 0;
   /** When a message came last, ms, and whether the server's numbers seem to go up by one. */
   #lastCameMs = 0;
   #consecutive = true;
@@ -226,6 +228,11 @@ class OpenStream implements ChannelUser {
       return;
     }
     this.#describe(message, this.#channel, this.#messages);
+    if (this.#missing > 0) {
+      this.#missing--;
+      this.#settle(message, skipped.outcome, skipped.code, false);
+      return;
+    }
     if (this.#state === 'open') {
       if (this.#shared.expect === 'open') {
         this.#settle(message, 'ok', 'OPEN', true);
@@ -449,10 +456,15 @@ class OpenStream implements ChannelUser {
     const { intervalMs } = this.#shared;
     // Either may come a quarter of an interval late.
     const due = intervalMs === undefined ? this.#owed.length - 1 : Math.floor(sinceMs / intervalMs - 0.25);
-    const missing = this.#consecutive ? Math.max(0, Math.min(numbers, due, this.#owed.length)) : 0;
+    const missing = this.#consecutive ? Math.max(0, Math.min(numbers, due)) : 0;
     this.#consecutive = numbers === 0 || missing > 0;
     for (let left = missing; left > 0; left--) {
-      const one = this.#owed.shift() as Message;
+      const one = this.#owed.shift();
+      if (!one) {
+        // What was due has gone with a cut; the next one pays.
+        this.#missing += left;
+        return;
+      }
       this.#describe(one, this.#channel, this.#messages);
       this.#settle(one, skipped.outcome, skipped.code, false);
     }
