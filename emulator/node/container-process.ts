@@ -30,6 +30,8 @@ export class ContainerProcess {
   readonly pid: number;
   /** Resolves when the process has ended and its whole group with it. */
   readonly exited: Promise<Exit>;
+  /** Resolves when all that it and its children wrote is in the log. */
+  readonly logged: Promise<void>;
   private readonly execs = new Set<number>();
   private readonly launch: Launch;
   private readonly watchdog: Watchdog;
@@ -50,7 +52,7 @@ export class ContainerProcess {
       child[stream]?.on('data', (chunk: string) => log.write(stream, chunk, clock.wall()));
       child[stream]?.on('error', () => {});
     }
-    closed.then(() => log.end(clock.wall()));
+    this.logged = closed.then(() => log.end(clock.wall()));
     this.exited = exited.then((exitCode) => {
       this.gone = true;
       // The kernel kills everything in a container when its first process ends.

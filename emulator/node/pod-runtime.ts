@@ -62,6 +62,8 @@ interface Run extends RunSnapshot {
 /** Of last words, and of the log that stands in for them. */
 const MOST_LAST_WORDS = 4096;
 const MOST_LOG_LINES = 80;
+/** How long the end of a container's output is waited for. */
+const LAST_OUTPUT_MS = 2000;
 const MOST_LOG_BYTES = 2048;
 
 /** Kubernetes keeps the last dead run of a container beside the present one. */
@@ -189,7 +191,11 @@ export class PodRuntime {
     if (this.disposed) run.process.kill();
     run.state = 'running';
     run.startedAtMs = clock.wall();
-    const ended = run.process.exited.then(({ exitCode, finishedAtMs }) => {
+    const { exited, logged } = run.process;
+    const ended = exited.then(async ({ exitCode, finishedAtMs }) => {
+      // The last of its output may come a moment after its end; a child that left its group may hold it open.
+      if (exitCode !== 0 && container.terminationMessagePolicy === 'FallbackToLogsOnError')
+        await Promise.race([logged, pause(clock, LAST_OUTPUT_MS)]);
       const message = this.lastWords(container, run, exitCode);
       this.ended(run, exitCode, finishedAtMs, exitCode === 0 ? 'Completed' : 'Error', message);
     });
@@ -394,15 +400,8 @@ export class PodRuntime {
 
   /** terminationMessagePath and terminationMessagePolicy (kuberuntime_container.go: getTerminationMessage). */
   private lastWords(container: Container, run: Run, exitCode: number): string | undefined {
-    if (!this.node.isolation?.roots) {
-      return exitCode !== 0 && this.taken.length > 0 ? this.taken.join('; ') : undefined;
-    }
-    let text = '';
-    try {
-      text = readFileSync(this.lastWordsFile(container), 'utf8').slice(0, MOST_LAST_WORDS);
-    } catch {
-      // The pod's folder has gone: nobody asks any more.
-    }
+    if (exitCode !== 0 && this.taken.length > 0) return this.taken.join('; ');
+    const text = this.node.isolation?.roots ? this.writtenLastWords(container) : '';
     if (text || exitCode === 0 || container.terminationMessagePolicy !== 'FallbackToLogsOnError') {
       return text || undefined;
     }
@@ -413,6 +412,16 @@ export class PodRuntime {
         .join('')
         .slice(-MOST_LOG_BYTES) || undefined
     );
+  }
+
+  /** What the container wrote to its terminationMessagePath: where it has a file system of its own. */
+  private writtenLastWords(container: Container): string {
+    try {
+      return readFileSync(this.lastWordsFile(container), 'utf8').slice(0, MOST_LAST_WORDS);
+    } catch {
+      // The pod's folder has gone: nobody asks any more.
+      return '';
+    }
   }
 
   private mountsOf(

@@ -50,8 +50,13 @@ const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'no
     'nobody asks the health check port of a Service of type LoadBalancer: there is no cloud',
   ],
   [
-    /serve a basic image on each replica/,
+    /serve a basic image on each replica|terminating endpoints|EndpointSlices \[Conf|healthz http liveness|GRPC liveness|initial delay and never|PreStop should call|session affinity|functioning NodePort|(NodePort|ClusterIP) to External|endpoints? from pods/,
     'agnhost listens on all addresses, and these pods share those of this machine',
+    'none',
+  ],
+  [
+    /termination message (from file|if TerminationMessagePath)/,
+    'the message is written to a path, and containers share this machine’s file system',
     'none',
   ],
   [/same port and different protocols/, 'UDP: Services route TCP only, and others are refused by name'],

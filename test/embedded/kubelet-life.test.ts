@@ -324,6 +324,21 @@ test('a variable that refers to nothing keeps the container waiting, and says wh
   assert.is(waiting.message, 'configmap "none" not found');
 });
 
+test('its last output stands for a termination message, where that is asked for', async () => {
+  for (const isolation of ['auto', 'none'] as const) {
+    await using cluster = await fastCluster({ isolation });
+    createPod(cluster, {
+      container: {
+        command: ['/bin/sh', '-c', 'printf "cannot go on"; exit 3'],
+        terminationMessagePolicy: 'FallbackToLogsOnError',
+      },
+      spec: { restartPolicy: 'Never' },
+    });
+    const ended = await until('ended', () => stateOf(podOf(cluster))?.terminated);
+    assert.equal([ended.exitCode, ended.message], [3, 'cannot go on'], isolation);
+  }
+});
+
 test('without a file system of its own mounted volumes are refused by name; a writable hostPath always', async () => {
   const mount = (volume: object, changes = {}) => ({
     spec: { volumes: [{ name: 'v', ...volume }] },
