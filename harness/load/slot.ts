@@ -11,7 +11,7 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import type { Outcome, Phase } from '../model/load.ts';
 import type { Ending, Slot as MeterSlot, Route } from './engine.ts';
 import { decisiveError, outcomeOfError, type SystemError, timeoutCodes } from './outcome.ts';
-import type { CertificatesSeen } from './protocols/tls.ts';
+import { type CertificatesSeen, resetInHandshake } from './protocols/tls.ts';
 import type { ResponseParser } from './response-parser.ts';
 import { isPortTaken, PORTS_TRIED, type SourcePorts } from './source-ports.ts';
 
@@ -82,6 +82,7 @@ export class Slot implements MeterSlot {
   readonly #owner: SlotOwner;
   #socket: SlotSocket | undefined;
   #usable = false;
+  #wasReset: (() => boolean) | undefined;
   #otherPort: (() => void) | undefined;
 
   constructor(owner: SlotOwner, client: number, parser: ResponseParser) {
@@ -194,6 +195,7 @@ export class Slot implements MeterSlot {
 
   #connectTls(options: TcpNetConnectOpts): TLSSocket {
     const socket = connectTls({ ...options, ...this.#owner.tls });
+    this.#wasReset = resetInHandshake(socket);
     socket.once('connect', () => {
       if (this.#socket === socket) this.phase = 'tls';
     });
@@ -286,7 +288,8 @@ export class Slot implements MeterSlot {
     const connected = this.phase !== 'connect';
     // A RST behind a completed handshake that we had no time to see: the kernel reports it as a failed connect.
     if (!connected && error.code === 'ECONNRESET') this.phase = this.#owner.secure ? 'tls' : 'first-byte';
-    const outcome = outcomeOfError(error, connected && this.phase === 'tls');
+    const handshake = connected && this.phase === 'tls';
+    const outcome = handshake && this.#wasReset?.() ? 'reset' : outcomeOfError(error, handshake);
     this.#end(outcome, outcome === 'closed' ? 'FIN' : (error.code ?? error.message), error);
   }
 

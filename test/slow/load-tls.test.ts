@@ -12,6 +12,7 @@ import { type StreamEnd, streamPlanSchema } from '../../harness/model/load.ts';
 import { differences } from '../faults/compare.ts';
 import { startFaultServer } from '../faults/fault-server.ts';
 import { type Fault, type FaultName, faultNames, faultOf } from '../faults/faults.ts';
+import { startWireServer } from '../faults/wire-server.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('load tls', { timeoutMs: 110_000 });
@@ -168,6 +169,39 @@ function loadCommand(args: readonly string[], env: Record<string, string>): Prom
     });
   });
 }
+
+test('half a server hello, then a RST or a FIN: told apart', async () => {
+  // Behind bytes Node tells both as a clean end.
+  const halfHello = Buffer.from('160303007a020000760303', 'hex');
+  for (const [how, outcome] of [
+    ['rst', 'reset'],
+    ['fin', 'closed'],
+  ] as const) {
+    const server = await startWireServer((peer) => () => {
+      peer.write(halfHello);
+      peer[how]();
+    });
+    for (const protocol of ['http1', 'http2'] as const) {
+      const meter = new Meter({
+        plan: streamPlanSchema.parse({
+          id: 'x',
+          lane: 'new',
+          protocol,
+          url: `https://127.0.0.1:${server.port}/`,
+          rate: { shape: 'constant', ratePerSecond: 100 },
+          connections: 20,
+          timeoutMs: 20_000,
+          maxDurationMs: 100,
+        }),
+      });
+      meter.start();
+      const end = await meter.ended;
+      assert.equal(end.outcomes, { [outcome]: 10 }, `${how}, ${protocol}`);
+      assert.equal(end.phases, { [`${outcome}/tls/new`]: 10 });
+    }
+    await server.close();
+  }
+});
 
 test('a port that is said is the one that is asked, also 80', async () => {
   const plan = (url: string) =>

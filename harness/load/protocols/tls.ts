@@ -37,6 +37,19 @@ function contextOf({ tls }: StreamPlan): ConnectionOptions | undefined {
   }
 }
 
+/**
+ * Node tells a RST right behind bytes of a handshake as a clean end. The kernel knows: a connection that was reset has no
+ * peer any more. Says, once the handshake has failed, whether it was reset.
+ */
+export function resetInHandshake(socket: TLSSocket): () => boolean {
+  let reset = false;
+  // Before Node's own listener, which destroys the socket; nobody may have asked for the address earlier: it is kept.
+  socket.prependOnceListener('end', () => {
+    reset = socket.remoteAddress === undefined;
+  });
+  return () => reset;
+}
+
 /** More certificates than a rollout shows; connections beyond are counted together. */
 const certificatesMost = 20;
 

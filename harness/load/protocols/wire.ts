@@ -5,7 +5,7 @@ import type { Outcome, Phase } from '../../model/load.ts';
 import type { Ending, EngineOwner, Route } from '../engine.ts';
 import { decisiveError, outcomeOfError, type SystemError } from '../outcome.ts';
 import { isPortTaken, PORTS_TRIED } from '../source-ports.ts';
-import { CertificatesSeen, tlsOptions } from './tls.ts';
+import { CertificatesSeen, resetInHandshake, tlsOptions } from './tls.ts';
 
 /** Where a stream's connections go. */
 export class Destination {
@@ -74,6 +74,7 @@ export class Wire {
   readonly #to: Destination;
   #user: WireUser | undefined;
   #socket: Socket | undefined;
+  #wasReset: (() => boolean) | undefined;
   /** Tries another port of its own, as long as there are tries. */
   #otherPort: (() => void) | undefined;
 
@@ -200,6 +201,7 @@ export class Wire {
 
   #connectTls(options: TcpNetConnectOpts): TLSSocket {
     const socket = connectTls({ ...options, ...this.#to.tls });
+    this.#wasReset = resetInHandshake(socket);
     socket.once('connect', () => {
       if (this.phase === 'connect') this.phase = 'tls';
     });
@@ -235,7 +237,8 @@ export class Wire {
     const connected = this.phase !== 'connect';
     // A RST behind a completed handshake that we had no time to see: the kernel reports it as a failed connect.
     if (!connected && error.code === 'ECONNRESET') this.phase = this.#to.secure ? 'tls' : 'open';
-    const outcome = outcomeOfError(error, connected && this.phase === 'tls');
+    const handshake = connected && this.phase === 'tls';
+    const outcome = handshake && this.#wasReset?.() ? 'reset' : outcomeOfError(error, handshake);
     this.#broke(outcome, outcome === 'closed' ? 'FIN' : (error.code ?? error.message));
   }
 
