@@ -58,14 +58,14 @@ export function tableOf(seen: readonly Seen[]): string {
   }
   const failed = seen.filter(({ outcome }) => outcome === 'failed');
   if (failed.length === 0) return lines.join('\n');
-  lines.push('', 'Those that do not pass:', '', '| test | pods | reason |', '|---|---|---|');
-  const told = new Set<string>();
+  lines.push('', 'Those that do not pass:', '', '| reason | pods | tests |', '|---|---|---|');
+  const byReason = new Map<string, Set<string>>();
   for (const { name, isolation, message = '' } of failed) {
     const reason = reasonFor(name, isolation, message) ?? `not known yet: ${message}`;
-    const line = `| ${cell(name.replace(/ \[[^\]]*, Conformance\]$/, ''))} | ${isolationWords[isolation]} | ${cell(reason)} |`;
-    if (!told.has(line)) lines.push(line);
-    told.add(line);
+    const key = `| ${cell(reason)} | ${isolationWords[isolation]} |`;
+    byReason.set(key, (byReason.get(key) ?? new Set()).add(cell(name.replace(/( \[[^\]]*\])+$/, ''))));
   }
+  for (const [key, tests] of byReason) lines.push(`${key} ${tests.size}: ${[...tests].sort().join('; ')} |`);
   return lines.join('\n');
 }
 

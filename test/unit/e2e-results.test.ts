@@ -46,9 +46,9 @@ test('the table: a row for each group and way, and what does not pass', () => {
     '',
     'Those that do not pass:',
     '',
-    '| test | pods | reason |',
+    '| reason | pods | tests |',
     '|---|---|---|',
-    '| [sig-apps] Job should run [Conformance] | processes | not known yet: a \\| bar |',
+    '| not known yet: a \\| bar | processes | 1: [sig-apps] Job should run |',
   ]);
 });
 
