@@ -1,13 +1,19 @@
 // What is asked of `conntrack` on a node, wherever it is started.
 
 /**
+ * What the kernel may keep of events that nobody has read yet, bytes: some ten seconds of 1,000 new connections per second,
+ * which a busy machine may need. With 8 MiB and all of two cores in use one in 25 of them was lost.
+ */
+const BUFFER_BYTES = 64 * 1024 * 1024;
+
+/**
  * A shell command that writes a line per event. Only what is needed of an entry's life: that it came (NEW, with the pod
  * that was chosen), that the other side answered (SYN_RECV), that a RST was the only answer (then the kernel drops the
  * entry at once, still unreplied; it is in no table). Not narrowed by `-d`: then conntrack 1.4.7 leaves out the DESTROY
  * events, and with them all refusals.
  */
 const conntrackEvents = (addresses: readonly string[]): string =>
-  `conntrack -E -p tcp -o timestamp,id --buffer-size 8388608 2>&1 |
+  `conntrack -E -p tcp -o timestamp,id --buffer-size ${BUFFER_BYTES} 2>&1 |
   grep --line-buffered -E '(\\[NEW\\]|SYN_RECV|\\[DESTROY\\].*\\[UNREPLIED\\]).*|^conntrack|WARNING' |
   grep --line-buffered -E '${patternOf(addresses)}|^conntrack|WARNING'`;
 

@@ -271,6 +271,17 @@ const seen: Record<string, Seen> = {
     ends: silent(3000),
     expected: ['kept-connection-cut', 'medium'],
   },
+  'closed 35 ms after the request was sent, by an app that speaks: it may have read it, so nothing is sure': {
+    lane: 'kept',
+    loss: { ...kept, dueMs: 3045, endMs: 3080, outcome: 'closed' },
+    openedMs: 500,
+    others: accepted('old', 600, 2900),
+    ends: (pod) => {
+      spoke(pod);
+      pod.phase(3055, 'closed');
+    },
+    expected: ['kept-connection-cut', 'medium'],
+  },
   'a request that was sent when the pod already refused others': {
     lane: 'kept',
     loss: { ...kept, dueMs: 3200, endMs: 3400, outcome: 'closed' },

@@ -46,9 +46,11 @@ export function keptConnection(
       inFlight(attempt, cuts, scene) ? 'killed-in-flight' : 'kept-connection-cut',
       known !== undefined,
     );
-    return shares.map((share) =>
-      share.cause === 'kept-connection-cut' ? { ...share, facts: [...share.facts, ...crossed] } : share,
-    );
+    return shares.map((share) => {
+      if (share.cause !== 'kept-connection-cut') return share;
+      const confidence = share.confidence === 'high' && mayBeRead(attempt) ? 'medium' : share.confidence;
+      return { ...share, confidence, facts: [...share.facts, ...crossed] };
+    });
   }
   if (before.length > 0) {
     return [
@@ -85,6 +87,12 @@ export function keptConnection(
 
 /** A request that crosses the close of its connection is there within this, with the agent's own delays, ms. */
 const CROSSING_MS = 50;
+/** Within this it is not likely that the app had it, ms. */
+const SURELY_CROSSING_MS = 15;
+
+/** Closed by FIN so long after the request was sent that the app may have read it. */
+const mayBeRead = ({ race, outcome, startMs, endMs }: LostAttempt): boolean =>
+  race && outcome === 'closed' && endMs - startMs > SURELY_CROSSING_MS;
 
 /** Was the request under way in the app, rather than crossing the close of an idle connection? */
 function inFlight(attempt: LostAttempt, cuts: readonly Cut[], scene: Scene): boolean {
