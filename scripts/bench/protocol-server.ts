@@ -29,9 +29,9 @@ function answer(request: Http2ServerRequest, response: Http2ServerResponse): voi
     stream.end(body);
     return;
   }
-  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-  stream.end(serving);
+  response.writeHead(200, { 'content-type': 'application/grpc' });
+  response.addTrailers({ 'grpc-status': '0' });
+  response.end(serving);
 }
 
 const authority = createAuthority();
@@ -55,11 +55,13 @@ const portOf = (server: Server): Promise<number> =>
       resolve((server.address() as AddressInfo).port),
     ),
   );
-const ports: ProtocolPorts = {
-  plain: await portOf(plain),
-  tls: await portOf(tls),
-  webSocket: await portOf(webSocket),
-  ca: authority.cert,
-};
-process.stdout.write(`${JSON.stringify(ports)}\n`);
+Promise.all([portOf(plain), portOf(tls), portOf(webSocket)]).then(([plainPort, tlsPort, webSocketPort]) => {
+  const ports: ProtocolPorts = {
+    plain: plainPort,
+    tls: tlsPort,
+    webSocket: webSocketPort,
+    ca: authority.cert,
+  };
+  process.stdout.write(`${JSON.stringify(ports)}\n`);
+});
 process.stdin.resume().on('end', () => process.exit(0));
