@@ -30,6 +30,7 @@ import {
   grpcScaleUp,
   http2Goaway,
   tcpRollout,
+  tlsRollout,
   websocketRollout,
 } from './protocols.ts';
 import { rollback, rollbackToRevision } from './rollback.ts';
@@ -87,4 +88,5 @@ export const scenarios: readonly ScenarioDefinition[] = [
   websocketRollout,
   eventStreamRollout,
   tcpRollout,
+  tlsRollout,
 ];
