@@ -1,16 +1,27 @@
-// What dies while an experiment runs on a real cluster, by phase: the load agent, the target, the API server, the command
-// itself. One cluster for all rows; each runs in a namespace of its own, where nothing may stay.
+// What dies while an experiment runs on a real cluster, by phase: the load agent, the target, the API server, the disk, the
+// cluster, the command itself. One cluster for all rows; each runs in a namespace of its own, where nothing may stay. The whole
+// table takes half an hour: ROLLPROOF_FAILURE_TABLE=all (test/failures.ts).
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { until } from '../embedded-pods.ts';
-import { checkOutcome, inTurns, type Outcome, outOf, play, type Row } from '../failures.ts';
+import {
+  checkOutcome,
+  fillDisk,
+  inTurns,
+  leftOut,
+  type Outcome,
+  onDisk,
+  outOf,
+  play,
+  type Row,
+} from '../failures.ts';
 import { clusterByHand, lacksKubectl } from '../kind-cluster.ts';
 import { inTemporaryFolder, type Running, readResults } from '../rollproof.ts';
-import { suite } from '../suite.ts';
+import { Skipped, suite } from '../suite.ts';
 
 const skip = (await kindProvider().unavailable()) ?? lacksKubectl();
 const test = suite('failure table on kind', { timeoutMs: 240_000, ...(skip && { skip }) });
@@ -22,9 +33,16 @@ const config = join(folder, 'rollproof.yaml');
 interface Victim {
   readonly run: Running;
   readonly namespace: string;
+  readonly out: string;
 }
 interface KindRow extends Row {
   readonly kill: (victim: Victim) => Promise<void> | void;
+  /** The output folder is a disk of its own, of this many MB. */
+  readonly diskMb?: number;
+  /** Attempts must have been lost. */
+  readonly isLoss?: true;
+  /** When the command has ended. */
+  readonly after?: () => Promise<void>;
 }
 
 const agent = 'rollproof.dev/role=agent';
@@ -62,16 +80,22 @@ const deletePods =
     await kubectl('delete', 'pod', '-n', namespace, '-l', labels, '--wait=false', ...flags);
   };
 
-/** Nothing of these outcomes depends on how fast the machine is. */
+const underLoad = ['warm-up', 'step', 'tail'] as const;
+type PhaseUnderLoad = (typeof underLoad)[number];
+
+/** The same in each phase under load; each time in one of them, on request in the others. */
+const underLoadRows = (eachTimeIn: PhaseUnderLoad | undefined, row: Omit<KindRow, 'phase'>): KindRow[] =>
+  underLoad.map((phase) => ({ ...row, phase, ...(phase !== eachTimeIn && { onRequest: true }) }));
+
+/** Nothing of these outcomes depends on how fast the machine is. Several are played at once. */
 const rows: readonly KindRow[] = [
-  {
+  ...underLoadRows('step', {
     dies: 'agent stopped',
-    phase: 'step',
     kill: signalToAgent('STOP'),
     code: 3,
     sentence: /the load agent runs but does not answer/,
     withinMs: 90_000,
-  },
+  }),
   {
     dies: 'agent killed',
     phase: 'deploy',
@@ -80,87 +104,128 @@ const rows: readonly KindRow[] = [
     sentence: /the load agent ended \(exit code 137/,
     withinMs: 60_000,
   },
-  {
+  ...underLoadRows(undefined, {
+    dies: 'agent killed',
+    kill: signalToAgent('KILL'),
+    code: 3,
+    sentence: /the load agent ended \(exit code 137/,
+    withinMs: 60_000,
+  }),
+  ...underLoadRows('warm-up', {
     dies: 'agent pod deleted',
-    phase: 'warm-up',
     kill: deletePods(agent, '--grace-period=1'),
     code: 3,
     sentence: /Load agent rollproof-agent-0\S*: (its pod is (gone|being deleted)|the load agent ended)/,
     withinMs: 60_000,
-  },
-  {
+  }),
+  // All pods at once: a loss, whatever the machine has to say about the measurement.
+  ...underLoadRows('step', {
+    dies: 'target deleted by force',
+    kill: deletePods('rollproof.dev/role=target', '--grace-period=0', '--force'),
+    code: [1, 2],
+    sentence: /(refuted|inconclusive) +image-change/,
+    withinMs: 120_000,
+    isLoss: true,
+  }),
+  ...underLoadRows(undefined, {
+    dies: 'disk full',
+    kill: ({ out }) => fillDisk(out),
+    code: 3,
+    sentence: /journals\/.*: the disk is full/,
+    withinMs: 120_000,
+    diskMb: 24,
+  }),
+  ...underLoadRows('tail', {
     dies: 'command interrupted',
-    phase: 'tail',
     kill: ({ run }) => void run.child.kill('SIGINT'),
     code: 130,
     sentence: /Interrupted/,
     withinMs: 20_000,
-  },
+  }),
 ];
-/** All pods at once: a loss, whatever the machine has to say about the measurement. */
-const target = { dies: 'target deleted by force', phase: 'step' } as const;
-/** The kubelet starts it again: the run goes on, or says that it was away. */
-const apiServer = { dies: 'api server killed', phase: 'step' } as const;
+
+const away = /API server[^\n]*(has not answered|ECONNREFUSED|ECONNRESET|hang up)/;
+/** What all others would feel: one after the other, when they have ended. */
+const rowsAlone: readonly KindRow[] = [
+  // The kubelet starts it again: the run goes on, or says that it was away. While it was, the cluster forgot what had
+  // happened: the watches say so, and nothing is concluded.
+  ...underLoadRows('step', {
+    dies: 'API server killed',
+    kill: async () => {
+      await inNode(cluster.nodes()[0] ?? '', 'pkill', '-KILL', '-x', 'kube-apiserver');
+    },
+    code: [0, 1, 2, 3],
+    sentence: /image-change|API server/,
+    withinMs: 150_000,
+  }),
+  // Every node at once, as when the machine under them loses its power.
+  ...underLoadRows(undefined, {
+    dies: 'cluster killed',
+    kill: async () => {
+      await output('docker', ['kill', ...cluster.nodes()]);
+    },
+    code: 3,
+    sentence: away,
+    withinMs: 90_000,
+    after: clusterIsBack,
+  }),
+];
+const notConcluded = new RegExp(`${away.source}|watch on \\w+ lost events`);
+const all = [...rows, ...rowsAlone].filter((row) => !leftOut(row));
+
+const namespaceOf = ({ dies, phase }: Pick<Row, 'dies' | 'phase'>) =>
+  `${dies} ${phase}`.toLowerCase().replaceAll(' ', '-');
+
 type Played = Outcome & { readonly lost: number };
 
-const namespaceOf = ({ dies, phase }: Pick<Row, 'dies' | 'phase'>) => `${dies} ${phase}`.replaceAll(' ', '-');
-
-async function playIn(row: Pick<Row, 'dies' | 'phase'>, kill: KindRow['kill']): Promise<Played> {
+async function playIn(row: KindRow): Promise<Played> {
   const namespace = namespaceOf(row);
   const place = ['--cluster', 'context', '--kubeconfig', kubeconfig, '--namespace', namespace];
-  const flags = ['--config', config, ...place];
   return inTemporaryFolder(async (folder) => {
-    const outcome = await play(row, folder, flags, (run) => kill({ run, namespace }));
-    const lanes = readResults(outOf(folder)).scenarios.flatMap(({ experiments }) =>
-      experiments.flatMap((experiment) => Object.values(experiment.lanes)),
-    );
-    return { ...outcome, lost: lanes.reduce((sum, lane) => sum + lane.lost, 0) };
+    const out = outOf(folder);
+    mkdirSync(out);
+    return onDisk(row.diskMb, out, async () => {
+      const flags = ['--config', config, ...place];
+      const outcome = await play(row, folder, flags, (run) => row.kill({ run, namespace, out }));
+      return { ...outcome, lost: row.isLoss ? lostIn(out) : 0 };
+    });
   });
 }
 
-const played = new Map<string, Promise<Played>>();
+const lostIn = (out: string): number =>
+  readResults(out)
+    .scenarios.flatMap(({ experiments }) => experiments.flatMap(({ lanes }) => Object.values(lanes)))
+    .reduce((sum, { lost }) => sum + lost, 0);
+
+const played = new Map<KindRow, Promise<Played>>();
 const inTurn = inTurns(4);
-function begin(row: Pick<Row, 'dies' | 'phase'>, kill: KindRow['kill']): void {
-  const outcome = inTurn(() => playIn(row, kill));
-  outcome.catch(() => {});
-  played.set(namespaceOf(row), outcome);
-}
 
 test('a cluster made by hand', async () => {
   // Several agents at once on the one node of a small machine.
   writeFileSync(config, 'agent: {resources: {requests: {cpu: 50m}}}\n');
   await cluster.create({ images: ['node:20-bookworm-slim'] });
-  for (const row of [...rows, target, apiServer]) await kubectl('create', 'namespace', namespaceOf(row));
-  for (const row of rows) begin(row, row.kill);
-  begin(target, deletePods('rollproof.dev/role=target', '--grace-period=0', '--force'));
+  for (const row of all) await kubectl('create', 'namespace', namespaceOf(row));
+  for (const row of rows.filter((one) => all.includes(one))) {
+    const outcome = inTurn(() => playIn(row));
+    outcome.catch(() => {});
+    played.set(row, outcome);
+  }
 });
 
-for (const row of rows)
-  test(`${row.dies} in ${row.phase}`, async () =>
-    checkOutcome(row, (await played.get(namespaceOf(row))) as Played));
-
-test(`${target.dies} in ${target.phase}`, async () => {
-  const outcome = (await played.get(namespaceOf(target))) as Played;
-  const code = outcome.code === 2 ? 2 : 1;
-  checkOutcome(
-    { ...target, code, sentence: /(refuted|inconclusive) +image-change/, withinMs: 120_000 },
-    outcome,
-  );
-  assert.ok(outcome.lost > 0, outcome.stdout);
-});
-
-test(`${apiServer.dies} in ${apiServer.phase}`, async () => {
-  const outcome = await playIn(apiServer, async () => {
-    await inNode(cluster.nodes()[0] ?? '', 'pkill', '-KILL', '-x', 'kube-apiserver');
-  });
-  const away = outcome.code === 3;
-  // While it was away the cluster forgot what had happened: the watches say so, and nothing is concluded.
-  const sentence = away
-    ? /API server[^\n]*(has not answered|ECONNREFUSED|ECONNRESET|hang up)|watch on \w+ lost events/
-    : /image-change/;
-  checkOutcome({ ...apiServer, code: outcome.code ?? -1, sentence, withinMs: 150_000 }, outcome);
-  assert.ok([0, 1, 2, 3].includes(outcome.code ?? -1), outcome.stderr);
-});
+for (const row of [...rows, ...rowsAlone]) {
+  const body = async () => {
+    if (row.diskMb !== undefined && process.geteuid?.() !== 0)
+      throw new Skipped('only root may mount a small disk');
+    const outcome = await (played.get(row) ?? playIn(row));
+    checkOutcome(row, outcome);
+    if (outcome.code === 3 && rowsAlone.includes(row))
+      assert.match(outcome.stderr + outcome.stdout, notConcluded);
+    if (row.isLoss) assert.ok(outcome.lost > 0, outcome.stdout);
+    await row.after?.();
+  };
+  const asked = leftOut(row);
+  test(`${row.dies} in ${row.phase}`, body, asked ? { skip: skip ?? asked } : {});
+}
 
 test('nothing of these runs is left on the cluster', async () => {
   const kinds = 'jobs,pods,deployments,services,configmaps';
@@ -173,7 +238,7 @@ test('nothing of these runs is left on the cluster', async () => {
 });
 
 test('the cluster is removed, or what was made on it', () =>
-  cluster.remove([...rows, target, apiServer].map((row) => `namespace/${namespaceOf(row)}`)));
+  cluster.remove(all.map((row) => `namespace/${namespaceOf(row)}`)));
 
 test.run();
 
@@ -185,6 +250,21 @@ async function output(program: string, args: readonly string[]): Promise<string>
 function kubectl(...args: readonly string[]): Promise<string> {
   return output('kubectl', ['--kubeconfig', kubeconfig, ...args]);
 }
+/** The nodes' containers are started again, the control plane first, so that each gets the address that it had. */
+async function clusterIsBack(): Promise<void> {
+  for (const node of cluster.nodes()) await output('docker', ['start', node]);
+  const wait = ['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=60s'];
+  await until(
+    'the cluster',
+    async () =>
+      kubectl(...wait).then(
+        () => true,
+        () => false,
+      ),
+    200_000,
+  );
+}
+
 function inNode(node: string, ...args: readonly string[]): Promise<string> {
   return output('docker', ['exec', node, ...args]);
 }
