@@ -1,5 +1,5 @@
 // What a reader should do, in plain words, from the causes that were found.
-import { inLineOrder, type LineId, linesOf } from '../model/line.ts';
+import { inLineOrder, type LineId, linesOf, parseLineId } from '../model/line.ts';
 import { type Cause, causes, type ExperimentResult, type Remedy, type RemedyId } from '../model/results.ts';
 import { asIsName, watchedName } from '../model/setting.ts';
 import { count, duration, listed } from '../words/figures.ts';
@@ -26,7 +26,8 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
   const settings = new Set(fullest[0]?.settings ?? []);
   const variant = fullest[0]?.variant ?? '';
   for (const [what, lost] of lossesByRemedy(fullest)) {
-    const todo = typeof what === 'string' ? remedy(what, settings, fullest) : `${what.found}. ${what.todo}`;
+    const todo =
+      typeof what === 'string' ? remedy(what, settings, fullest, lost) : `${what.found}. ${what.todo}`;
     const who = variant === watchedName ? 'The changes lost' : `${variant} still loses`;
     advice.push(`${who} ${lossText(lost)}: ${todo}`);
   }
@@ -108,10 +109,26 @@ const settingAgainst: Readonly<Partial<Record<Cause, string>>> = {
   'no-endpoint': 'surge',
 };
 
+/** How a server of these lines' protocols tells clients to leave. */
+function farewell(lost: Lost): string {
+  const ways = new Set(
+    inLineOrder(Object.keys(lost)).map((line) => {
+      const protocol = parseLineId(line)?.protocol;
+      if (protocol === 'http2' || protocol === 'grpc')
+        return 'send GOAWAY and answer the streams that are under way';
+      if (protocol === 'websocket') return 'send a close frame (1001)';
+      if (protocol === 'tcp') return 'tell clients in the protocol’s own way to leave';
+      return 'answer each request with Connection: close';
+    }),
+  );
+  return listed([...ways]);
+}
+
 function remedy(
   cause: Cause,
   settings: ReadonlySet<string>,
   experiments: readonly ExperimentResult[],
+  lost: Lost,
 ): string {
   switch (cause) {
     case 'routed-before-listening':
@@ -125,7 +142,7 @@ function remedy(
     case 'killed-in-flight':
       return 'the app ends with requests under way. On SIGTERM let it finish them before it exits, within the grace period.';
     case 'kept-connection-cut':
-      return 'the app closes kept connections that clients still use. After SIGTERM go on serving, answer each request with Connection: close, and close a connection only after that.';
+      return `the app closes kept connections that clients still use. After SIGTERM go on serving, ${farewell(lost)}, and close a connection only after that.`;
     case 'no-endpoint':
       return settings.has('surge')
         ? 'for a while no pod was ready at all. Run more replicas, and look at why none was.'

@@ -355,6 +355,27 @@ test('bounds in words, and what they accept', () => {
   }
 });
 
+test('advice: a server is told to say goodbye as its protocol does', () => {
+  const cut = experiment({ variant: 'hardened', lost: 4, cause: 'kept-connection-cut' });
+  for (const [line, way] of [
+    ['kept', 'answer each request with Connection: close,'],
+    ['grpc-kept', 'send GOAWAY and answer the streams that are under way,'],
+    ['websocket-stream', 'send a close frame (1001),'],
+  ] as const) {
+    const [lane] = Object.values(cut.lanes);
+    const { advice } = judgeScenario(scenario([baselineLoses, hardenedSafe]), [
+      experiment({ variant: 'baseline', lost: 261 }),
+      { ...cut, lanes: { [line]: lane as NonNullable<typeof lane> } },
+    ]);
+    assert.ok(
+      advice.some(
+        (text) => text.includes(`lane ${line}: the app closes`) && text.includes(`serving, ${way}`),
+      ),
+      advice.join('\n'),
+    );
+  }
+});
+
 test('advice: what is still lost, and which settings to keep', () => {
   const { advice } = judgeScenario(scenario([baselineLoses, hardenedSafe]), [
     experiment({ variant: 'baseline', lost: 261 }),
