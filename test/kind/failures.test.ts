@@ -219,7 +219,7 @@ for (const row of [...rows, ...rowsAlone]) {
     const outcome = await (played.get(row) ?? playIn(row));
     checkOutcome(row, outcome);
     if (outcome.code === 3 && rowsAlone.includes(row))
-      assert.match(outcome.stderr + outcome.stdout, notConcluded);
+      assert.match(outcome.stderr + outcome.stdout, notConcluded, outcome.stderr + outcome.stdout);
     // The tail may be over before the pods are gone.
     if (row.isLoss && row.phase !== 'tail') assert.ok(outcome.lost > 0, outcome.stdout);
     await row.after?.();

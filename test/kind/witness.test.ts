@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { kindProvider } from '../../harness/cluster/kind/provider.ts';
 import { factsOf } from '../../harness/journal/facts.ts';
 import { readJournalFile } from '../../harness/journal/file.ts';
+import type { Stream } from '../../harness/journal/streams.ts';
 import { decideCause } from '../../harness/judge/causes/decide.ts';
 import { inferStarts } from '../../harness/judge/causes/infer-starts.ts';
 import { buildScene } from '../../harness/judge/causes/scene.ts';
@@ -60,6 +61,20 @@ load: {rate: 100}
 scenarios: [restart]
 `;
 
+/** Where entries that lack may have been: before the first, after the last, or in a gap. */
+function whenTracked(
+  tracked: readonly { readonly atMs: number }[],
+  target: readonly Pick<Stream, 'endMs'>[],
+): string {
+  const times = tracked.map(({ atMs }) => Math.round(atMs)).sort((a, b) => a - b);
+  const gaps = times.slice(1).flatMap((at, index) => {
+    const before = times[index] as number;
+    return at - before > 150 ? [`${before} to ${at}`] : [];
+  });
+  const ends = target.map(({ endMs }) => Math.round(endMs));
+  return `entries from ${times[0]} to ${times.at(-1)} ms, none in ${gaps.join(', ') || 'no gap'}; streams ended at ${ends.join(', ')} ms`;
+}
+
 interface SentTo {
   readonly port: number;
   readonly from: string;
@@ -101,7 +116,7 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     const beyond = tracked.length + nobody - opened;
     assert.ok(
       beyond >= 0 && beyond <= target.length,
-      `${tracked.length} connections in the kernel and ${nobody} sent to nobody; the agent opened ${opened}`,
+      `${tracked.length} connections in the kernel and ${nobody} sent to nobody; the agent opened ${opened}; ${whenTracked(tracked, target)}`,
     );
     assert.ok(lost.length > 50, `only ${lost.length} lost`);
     assert.is(
