@@ -62,9 +62,9 @@ interface Run extends RunSnapshot {
 /** Of last words, and of the log that stands in for them. */
 const MOST_LAST_WORDS = 4096;
 const MOST_LOG_LINES = 80;
+const MOST_LOG_BYTES = 2048;
 /** How long the end of a container's output is waited for. */
 const LAST_OUTPUT_MS = 2000;
-const MOST_LOG_BYTES = 2048;
 
 /** Kubernetes keeps the last dead run of a container beside the present one. */
 const KEPT_RUNS = 2;

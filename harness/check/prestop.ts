@@ -1,5 +1,11 @@
 // A container's preStop hook where it stands in its manifest, and whether its command can run.
-import { isShell, type PreStopHook, readPreStop } from '../model/prestop.ts';
+import {
+  defaultPreStopSeconds,
+  isShell,
+  nativeSleepMinor,
+  type PreStopHook,
+  readPreStop,
+} from '../model/prestop.ts';
 import type { Container } from './container.ts';
 import { type Fields, fields } from './fields.ts';
 import { withoutBash, withoutShell } from './image.ts';
@@ -7,6 +13,12 @@ import { withoutBash, withoutShell } from './image.ts';
 interface PreStop extends PreStopHook {
   readonly hook: Fields;
 }
+
+/** A hook that sleeps for the usual time: native where that version of Kubernetes 1.x has it. */
+export const sleepHook = (kubernetesMinor: number): Fields =>
+  kubernetesMinor >= nativeSleepMinor
+    ? { sleep: { seconds: defaultPreStopSeconds } }
+    : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } };
 
 export function preStopOf(container: Container): PreStop | undefined {
   const hook = fields(fields(container.value.lifecycle).preStop);

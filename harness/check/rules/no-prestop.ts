@@ -1,12 +1,12 @@
 // A pod gets SIGTERM while routing still sends it connections; a preStop sleep bridges that.
-import { defaultPreStopSeconds, nativeSleepMinor } from '../../model/prestop.ts';
+import { defaultPreStopSeconds } from '../../model/prestop.ts';
 import { type Container, containerName } from '../container.ts';
 import { isDataStore } from '../data-store.ts';
 import type { Change } from '../edit.ts';
 import { fields, list } from '../fields.ts';
 import { lossesTo } from '../measured.ts';
 import { belongTogether, nameOf } from '../objects.ts';
-import { preStopOf } from '../prestop.ts';
+import { preStopOf, sleepHook } from '../prestop.ts';
 import type { Related } from '../related.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
@@ -105,11 +105,8 @@ function preStopChanges(
   container: Container,
   kubernetesMinor: number,
 ): readonly Change[] {
-  const hook =
-    kubernetesMinor >= nativeSleepMinor
-      ? { sleep: { seconds: defaultPreStopSeconds } }
-      : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } };
-  return [{ set: [...container.path, 'lifecycle', 'preStop'], value: hook }, ...roomFor(workload)];
+  const value = sleepHook(kubernetesMinor);
+  return [{ set: [...container.path, 'lifecycle', 'preStop'], value }, ...roomFor(workload)];
 }
 
 export function roomFor(workload: Workload): readonly Change[] {

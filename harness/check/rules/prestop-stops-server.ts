@@ -1,9 +1,9 @@
 // A hook that stops the server instead of waiting until nobody is sent to it any more.
-import { defaultPreStopSeconds, nativeSleepMinor, stopsServerAtOnce } from '../../model/prestop.ts';
+import { stopsServerAtOnce } from '../../model/prestop.ts';
 import { type Container, containerName } from '../container.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
-import { cannotRun, preStopOf } from '../prestop.ts';
+import { cannotRun, preStopOf, sleepHook } from '../prestop.ts';
 import { type CheckInput, type Draft, type Rule, severityFor } from '../rule.ts';
 import { senderName } from '../traffic.ts';
 import type { Workload } from '../workload.ts';
@@ -32,10 +32,6 @@ function findIn(workload: Workload, container: Container, kubernetesMinor: numbe
   if (!preStop || !how || !traffic.routed || cannotRun(preStop, container.image) || waitsOnSignal(container))
     return [];
   const path = [...container.path, 'lifecycle', 'preStop'];
-  const sleep =
-    kubernetesMinor >= nativeSleepMinor
-      ? { sleep: { seconds: defaultPreStopSeconds } }
-      : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } };
   return [
     {
       object,
@@ -46,7 +42,7 @@ function findIn(workload: Workload, container: Container, kubernetesMinor: numbe
       changes: [
         {
           set: path,
-          value: sleep,
+          value: sleepHook(kubernetesMinor),
           comment: 'if SIGTERM alone does not stop it well, put the command behind the sleep',
         },
         ...roomFor(workload),

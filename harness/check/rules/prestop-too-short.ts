@@ -4,7 +4,7 @@ import { type Container, containerName } from '../container.ts';
 import type { Change } from '../edit.ts';
 import { lossesTo } from '../measured.ts';
 import { nameOf } from '../objects.ts';
-import { cannotRun, preStopOf } from '../prestop.ts';
+import { cannotRun, preStopOf, sleepHook } from '../prestop.ts';
 import { type CheckInput, type Rule, severityFor } from '../rule.ts';
 import { roomFor } from './no-prestop.ts';
 
@@ -60,9 +60,7 @@ function tooShort(
     return undefined;
   return {
     how: `sleeps ${preStop.seconds} s`,
-    value:
-      preStop.hook.sleep !== undefined || kubernetesMinor >= nativeSleepMinor
-        ? { sleep: { seconds: defaultPreStopSeconds } }
-        : { exec: { command: ['sleep', String(defaultPreStopSeconds)] } },
+    // A cluster that takes the native one has it.
+    value: sleepHook(preStop.hook.sleep === undefined ? kubernetesMinor : nativeSleepMinor),
   };
 }
