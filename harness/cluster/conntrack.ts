@@ -1,4 +1,5 @@
 // What is asked of `conntrack` on a node, wherever it is started.
+import { MARK_ADDRESS } from '../model/conntrack-mark.ts';
 
 /**
  * What the kernel may keep of events that nobody has read yet, bytes: some ten seconds of 1,000 new connections per second,
@@ -15,7 +16,7 @@ const BUFFER_BYTES = 64 * 1024 * 1024;
 const conntrackEvents = (addresses: readonly string[]): string =>
   `conntrack -E -p tcp -o timestamp,id --buffer-size ${BUFFER_BYTES} 2>&1 |
   grep --line-buffered -E '(\\[NEW\\]|SYN_RECV|\\[DESTROY\\].*\\[UNREPLIED\\]).*|^conntrack|WARNING' |
-  grep --line-buffered -E '${patternOf(addresses)}|^conntrack|WARNING'`;
+  grep --line-buffered -E '${patternOf([...addresses, MARK_ADDRESS])}|^conntrack|WARNING'`;
 
 /**
  * Bash that starts those events in the background (`$events` is their pipe; `$!` is not: the substitution below changes
@@ -23,7 +24,7 @@ const conntrackEvents = (addresses: readonly string[]): string =>
  * before that, connections go by unseen. /proc/net/netlink lists the subscribers (protocol 12, groups not 0). Without it, or
  * without an answer, it goes on after 5 s. Needs no program but conntrack and grep.
  */
-export const startedEvents = (addresses: readonly string[]): string => `
+const startedEvents = (addresses: readonly string[]): string => `
 subscribers() { grep -cE '^[0-9a-f]+ +12 +-?[0-9]+ +0*[1-9a-f]' /proc/net/netlink; }
 others=$(subscribers)
 { ${conntrackEvents(addresses)}; } &
@@ -33,6 +34,56 @@ for ((i = 0; i < 100; i++)); do
   [ "$(subscribers)" -gt "$others" ] && break
   read -rt 0.05 -u "$pause"
 done`;
+
+const MARK_EVERY_S = 0.25;
+
+/**
+ * Bash that goes on while the events do, doing `meanwhile` (which takes up to $wait seconds), and makes a mark now and
+ * then: says the time, and connects to MARK_ADDRESS. The kernel tells its events in order: where that connection is read,
+ * everything from before that time has been read. Without marks nobody knows how far behind a reader is, for the time of an
+ * event is the one at which `conntrack` has read it.
+ */
+const marked = (meanwhile: string): string => `
+wait=${MARK_EVERY_S}
+mark() {
+  printf '[%s] mark\\n' "\${EPOCHREALTIME/,/.}"
+  { : < /dev/tcp/${MARK_ADDRESS.replace(':', '/')}; } 2> /dev/null
+}
+mark
+while kill -0 "$events" 2> /dev/null; do
+  ${meanwhile}
+  mark
+done`;
+
+/** First line of what is read. */
+export const READS = 'reading';
+
+interface EventsScript {
+  readonly addresses: readonly string[];
+  /** Said where the node or image has no conntrack; then it ends with 3. */
+  readonly missing: string;
+  /** Bash: how its end is seen to, once the events are started. */
+  readonly ending: string;
+  /** Bash that is done again and again, and takes $wait seconds at most; default: nothing. */
+  readonly meanwhile?: string;
+}
+
+/** Bash that writes READS, and from then on a line per event and mark, until it is ended. */
+export const eventsScript = ({
+  addresses,
+  missing,
+  ending,
+  meanwhile = 'read -rt "$wait" -u "$pause"',
+}: EventsScript): string => `command -v conntrack > /dev/null || { echo "${missing}"; exit 3; }
+${startedEvents(addresses)}
+${ending}
+echo ${READS}
+${marked(meanwhile)}
+`;
+
+/** The same as what a pod does: it ends at once when it is told to. */
+export const podEvents = (addresses: readonly string[]): string =>
+  eventsScript({ addresses, missing: 'the image has no conntrack', ending: "trap 'exit 0' TERM" });
 
 /** Entries of connections to one of these addresses ("10.96.0.7:80"; "*:8080" is that port of any). */
 const patternOf = (addresses: readonly string[]): string =>

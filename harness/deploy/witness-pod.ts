@@ -5,15 +5,13 @@ import { type Identity, labelsOf } from './assemble.ts';
 import { agentLabels, ownPodFields, ownPodMetadata, pinnedTo } from './own-pods.ts';
 
 export const witnessName = 'rollproof-witness';
-/** First line of its log. */
-export const witnessReads = 'reading';
 
 interface WitnessPodOptions {
   /** With conntrack, bash and grep. */
   readonly image: string;
   /** Undefined: the one that the load agents get. */
   readonly node: string | undefined;
-  /** Bash that starts what writes the events, a line each. */
+  /** Bash that writes the events, a line each, and ends when it is told to. */
   readonly events: string;
   /** It ends by itself after that, whatever becomes of the harness. */
   readonly deadlineMs: number;
@@ -52,7 +50,7 @@ export function witnessJob(
               name: 'conntrack',
               image,
               imagePullPolicy: 'IfNotPresent',
-              command: ['bash', '-c', script(events)],
+              command: ['bash', '-c', events],
               securityContext: {
                 runAsUser: 0,
                 allowPrivilegeEscalation: false,
@@ -71,12 +69,3 @@ export function witnessJob(
     },
   };
 }
-
-/** Ends at once when it is told to: bash waits for nothing but a trap. */
-const script = (
-  events: string,
-): string => `command -v conntrack > /dev/null || { echo "the image has no conntrack"; exit 3; }
-trap 'exit 0' TERM
-${events}
-echo ${witnessReads}
-wait`;

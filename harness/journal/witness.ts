@@ -46,7 +46,7 @@ const EARLY_MS = 50;
 const LATE_MS = 1000;
 /** No port is used again as soon as this, ms. */
 const SAME_MS = 5;
-/** A node's word may come this much later than what it tells of, ms. */
+/** Where no mark says how far a node was read: its word may come this much later than what it tells of, ms. */
 const WORD_MS = 600;
 
 export function witnessOf(journal: Journal, clocks: Clocks): Witness {
@@ -75,7 +75,7 @@ export function witnessOf(journal: Journal, clocks: Clocks): Witness {
       const fitting = own.length > 0 ? own : near;
       const [first] = fitting;
       if (first) return fitting.every(({ pod }) => pod === first.pod) ? first : undefined;
-      return failed && covers(openedMs - EARLY_MS - errorMs, endMs + WORD_MS) ? 'nobody' : undefined;
+      return failed && covers(openedMs - EARLY_MS - errorMs, endMs + errorMs) ? 'nobody' : undefined;
     },
   };
 }
@@ -134,11 +134,13 @@ function coverage(journal: Journal, clocks: Clocks): { readonly fromMs: number; 
     let open: { fromMs: number; toMs: number } | undefined;
     for (const record of journal.witness) {
       if (record.node !== node) continue;
-      const atMs = clocks.fromHarness(record.t);
+      const { t, untilT = t - WORD_MS } = record;
       if (!open || record.lost) {
+        // What was lost was lost before `t`; how long before is not known.
+        const atMs = clocks.fromHarness(t);
         open = { fromMs: atMs, toMs: atMs };
         spans.push(open);
-      } else open.toMs = atMs;
+      } else open.toMs = Math.max(open.fromMs, clocks.fromHarness(untilT));
     }
   }
   // With several nodes a connection may have been any of theirs: only what all of them cover is covered.

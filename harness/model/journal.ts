@@ -111,6 +111,8 @@ export const witnessRecordSchema = z.object({
   lost: z.boolean().default(false),
   /** Of the node's clock against the harness's, ms. */
   errorMs: t,
+  /** Until then all had been read; where nothing said so it was read at `t`, as far as one can tell. */
+  untilT: t.optional(),
   /** `began` of the connections counts from here. */
   sinceT: t,
   /** Where connections came from, which address they asked ("10.96.0.7:80"), and to which pod they were sent. */

@@ -1,17 +1,23 @@
 // Connection tracking of a node into the journal: its events, reduced to one entry per connection (whom it was sent to,
 // how it was answered) and put on the harness's clock.
+import { MARK_ADDRESS, markOf } from '../model/conntrack-mark.ts';
 import { type KernelAnswer, kernelAnswers, type RecordOf } from '../model/journal.ts';
 import { conntrackEvent, REFUSED_WITHIN_MS } from './conntrack-event.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 export interface WitnessReader {
+  readonly node: string;
   /** A line of the node. */
   line(text: string): void;
   /** Asks the node's clock now and then; `ask` reaches the node. */
   ask(ask: (question: string) => void): void;
   /** The node's clock is known, without which no event is worth anything. */
   readonly hasClock: boolean;
-  /** Writes what is known, and that it was read until now. */
+  /** Until then everything has been read, ms of the journal; undefined: no mark was seen (model/conntrack-mark.ts). */
+  readonly readUntilMs: number | undefined;
+  /** Nothing more is written. */
+  readonly isOver: boolean;
+  /** Writes what is known, and until when it was read. */
   flush(): void;
   /** Nothing comes for a while: until it does, nothing is said of that time. */
   paused(): void;
@@ -76,8 +82,18 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
   };
 
   const early: string[] = [];
+  /** Marks that were made, and whose connection is still to come: journal time. */
+  let marks: number[] = [];
+  let readUntilMs: number | undefined;
 
   return {
+    node,
+    get readUntilMs() {
+      return readUntilMs;
+    },
+    get isOver() {
+      return gone;
+    },
     get hasClock() {
       return clock !== undefined;
     },
@@ -97,7 +113,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         return;
       }
       const event = conntrackEvent(text);
-      if (!event) {
+      const madeMs = markOf(text);
+      if (!event && madeMs === undefined) {
         if (/WARNING|conntrack v|^conntrack/.test(text)) {
           lost = true;
           note(
@@ -112,7 +129,15 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         else lost = true;
         return;
       }
+      if (!event) {
+        marks.push((madeMs as number) - clock.offsetMs);
+        return;
+      }
       const { id, kind, from, to, pod } = event;
+      if (to === MARK_ADDRESS) {
+        if (kind === 'new') readUntilMs = marks.shift() ?? readUntilMs;
+        return;
+      }
       const t = Math.min(journal.nowMs(), event.atMs - clock.offsetMs);
       if (kind === 'new') {
         const connection: Connection = {
@@ -148,7 +173,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         if (now - beganT < FORGET_MS) break;
         open.delete(id);
       }
-      journal.write(recordOf(node, dirty, clock.errorMs, now, lost));
+      journal.write(recordOf(node, dirty, clock.errorMs, now, lost, readUntilMs));
       for (const connection of dirty) connection.dirty = false;
       dirty = [];
       lost = false;
@@ -159,6 +184,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     resumed(whole) {
       if (!whole && pausedAtT !== undefined) {
         lost = true;
+        // Which connection belongs to which of them is not known any more.
+        marks = [];
         const span = `${(pausedAtT / 1000).toFixed(1)} to ${(journal.nowMs() / 1000).toFixed(1)} s`;
         note(
           'pause',
@@ -192,6 +219,7 @@ function recordOf(
   errorMs: number,
   now: number,
   lost: boolean,
+  readUntilMs: number | undefined,
 ): Omit<RecordOf<'witness'>, 't'> & { t: number } {
   const sinceT = Math.max(0, Math.min(now, ...connections.map(({ beganT }) => beganT)));
   const names = () => {
@@ -213,6 +241,9 @@ function recordOf(
     by: 'events',
     lost,
     errorMs: tenths(errorMs + 0.05),
+    ...(readUntilMs !== undefined && {
+      untilT: Math.max(0, Math.min(now, Math.floor(readUntilMs * 10) / 10)),
+    }),
     sinceT,
     connections: connections.map(({ port, from: source, to: address, pod, beganT, answer, answeredT }) => [
       port,

@@ -1,7 +1,7 @@
 // `verify --dry-run`: every object that a run would create, as YAML. Nothing is created, and no cluster is needed; one that
 // exists is asked for its version alone.
 import { stringify } from 'yaml';
-import { startedEvents } from '../cluster/conntrack.ts';
+import { podEvents } from '../cluster/conntrack.ts';
 import { contextVersion } from '../cluster/context/provider.ts';
 import type { ClusterProvider } from '../cluster/provider.ts';
 import type { Configuration } from '../config/load.ts';
@@ -135,7 +135,7 @@ const witnessOf = (own: OwnPods, { scenario }: ExperimentKey, identity: Identity
         witnessJob(identity, own, {
           image: own.guest.witness.image ?? 'IMAGE-OF-KUBE-PROXY',
           node: undefined,
-          events: startedEvents(['ADDRESS-OF-THE-SERVICE:PORT']),
+          events: podEvents(['ADDRESS-OF-THE-SERVICE:PORT']),
           deadlineMs: agentsEndWithin(scenario.limitMs),
           index: 0,
         }),

@@ -106,6 +106,12 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     const facts = factsOf(journal);
     const target = facts.streams.filter((stream) => !stream.control);
 
+    // The node says how far it was read, and it was read to the end of the load.
+    const last = journal.witness.at(-1);
+    const endsMs = Math.max(...target.map(({ endMs }) => endMs));
+    const readMs = last?.untilT === undefined ? Number.NaN : facts.clocks.fromHarness(last.untilT);
+    assert.ok(readMs > endsMs, `read until ${readMs} ms, the load ended at ${endsMs} ms`);
+
     // Every connection that was opened has an entry, and none has two.
     const opened = target.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end.connectionsOpened, 0);
     const address = new URL(journal.header.plan.streams[0]?.url ?? '').host;

@@ -43,6 +43,12 @@ function reading(clockKnown = true) {
       reader.line(
         `[${(NODE_S + t / 1000).toFixed(6)}]\t${what.padStart(9)} tcp      6 120 ${state} src=10.244.0.5 dst=10.96.0.1 sport=${port} dport=80 ${unreplied ? '[UNREPLIED] ' : ''}src=${pod} dst=10.244.0.5 sport=8080 dport=${port} id=${id}`,
       ),
+    /** Made at `t`; the event of its connection comes by itself. */
+    mark: (t: number) => reader.line(`[${(NODE_S + t / 1000).toFixed(6)}] mark`),
+    markEvent: (t: number, event = '[NEW]') =>
+      reader.line(
+        `[${(NODE_S + t / 1000).toFixed(6)}]\t${event.padStart(9)} tcp      6 120 SYN_SENT src=127.0.0.1 dst=127.0.0.1 sport=5 dport=1 [UNREPLIED] src=127.0.0.1 dst=127.0.0.1 sport=1 dport=5 id=77`,
+      ),
     witness: () => records.filter((one): one is RecordOf<'witness'> => one.type === 'witness'),
     notes: () => records.filter((one) => one.type === 'note'),
   };
@@ -144,6 +150,48 @@ test('events that the kernel could not deliver, and an end that nobody asked for
     [true, false, true],
   );
   assert.is(notes().length, 1);
+});
+
+test('how far it was read: to the last mark whose connection was read, whatever the time is', () => {
+  const { reader, at, event, mark, markEvent, witness } = reading();
+  at(1000);
+  reader.flush();
+  assert.is(reader.readUntilMs, undefined);
+  mark(1000);
+  mark(1250);
+  event(1400, '[NEW]', 2001, '10.244.1.1', 1);
+  markEvent(1600);
+  markEvent(1600, '[DESTROY]');
+  at(1700);
+  reader.flush();
+  markEvent(1800);
+  // It stands for no mark that was read.
+  markEvent(1850);
+  at(1900);
+  reader.flush();
+  assert.equal(
+    witness().map((record) => [record.t, record.untilT, record.connections.length]),
+    [
+      [1000, undefined, 0],
+      [1700, 1000, 1],
+      [1900, 1250, 0],
+    ],
+  );
+  for (const record of witness()) assert.equal(witnessRecordSchema.parse(record), record);
+});
+
+test('marks whose connections were lost say less than is true, not more', () => {
+  const { reader, mark, markEvent } = reading();
+  for (const t of [1000, 1250, 1500]) mark(t);
+  markEvent(1600);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1000);
+  reader.paused();
+  reader.resumed(false);
+  markEvent(1700);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1000);
+  mark(1750);
+  markEvent(1800);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1750);
 });
 
 test('before the node’s clock is known nothing is taken', () => {

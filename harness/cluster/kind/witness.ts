@@ -1,21 +1,19 @@
 // Connection tracking on a node of kind, which is ours: read there by the node image's own `conntrack`. Ends by itself when
 // this process ends.
 import { startProgram } from '../../exec/program.ts';
-import { startedEvents, whyNotRead } from '../conntrack.ts';
+import { eventsScript, READS, whyNotRead } from '../conntrack.ts';
 import type { NodeWitness, WitnessRequest } from '../provider.ts';
 
 const STOP_LIMIT_MS = 10_000;
-const reads = 'reading';
-
 /** A line on its input is answered by the node's clock; the end of its input ends all. */
-const script = (addresses: readonly string[]) => `
-set -m
-command -v conntrack > /dev/null || { echo "no conntrack"; exit 3; }
-${startedEvents(addresses)}
-trap 'kill -- -$events' EXIT
-echo ${reads}
-while read -r line; do echo "clock $line $(date +%s.%N)"; done
-`;
+const script = (addresses: readonly string[]) => `set -m
+${eventsScript({
+  addresses,
+  missing: 'no conntrack',
+  ending: "trap 'kill -- -$events' EXIT",
+  // `read` says 128 and more where nothing came in time.
+  meanwhile: `if read -rt "$wait" line; then echo "clock $line $(date +%s.%N)"; elif [ $? -le 128 ]; then break; fi`,
+})}`;
 
 /** `undefined`: the node cannot say it; with why. */
 export async function readConntrack(
@@ -25,7 +23,7 @@ export async function readConntrack(
 ): Promise<NodeWitness | { readonly cannot: string }> {
   let first: (line: string) => void = () => {};
   const answer = new Promise<string | undefined>((resolve) => {
-    first = (line) => resolve(line === reads ? undefined : line);
+    first = (line) => resolve(line === READS ? undefined : line);
   });
   let reading = false;
   const program = start('docker', ['exec', '--interactive', node, 'bash', '-c', script(addresses)], {

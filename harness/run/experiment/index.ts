@@ -88,7 +88,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
         }),
       async beside() {
         const crossCheck = await crossCheckOf(run, prepared, plans, journal, life);
-        await startWitness({
+        const witness = await startWitness({
           read: witnessOf(measurement),
           nodes: prepared.routedOn,
           plans,
@@ -98,7 +98,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
         });
         followQueueOf(measurement);
         await followEntriesOf(measurement);
-        return crossCheck;
+        return { crossCheck, witness };
       },
       progress: (event) =>
         run.progress({

@@ -13,6 +13,7 @@ import type { CrossCheck } from './cross-check.ts';
 import type { Driver, Scene } from './driver.ts';
 import { changeRate, type Firing, loadOf, warmUp } from './fire.ts';
 import { quietTail } from './tail.ts';
+import type { RunningWitness } from './witness.ts';
 
 interface UnderLoad {
   readonly kube: Kube;
@@ -27,11 +28,16 @@ interface UnderLoad {
   readonly pulling?: Pulling;
   /** Starts the watches; they are stopped at the end of `life`. */
   record(): Promise<Recorder>;
-  /** What else is started before the load, once the watches run. */
-  beside?(): Promise<CrossCheck | undefined>;
+  /** What else is started before the load, once the watches run; it ends with `life`. */
+  beside?(): Promise<Beside>;
   progress(event: Omit<ProgressEvent, 'experiment'>): void;
   /** Called when there is a load whose length and losses can be asked for. */
   onFiring(firing: Firing): void;
+}
+
+interface Beside {
+  readonly crossCheck?: CrossCheck | undefined;
+  readonly witness?: RunningWitness | undefined;
 }
 
 /** A watch that was cut off tries again within 2 s (record/watch.ts). */
@@ -42,7 +48,7 @@ export async function measureUnderLoad(measurement: UnderLoad, driver: Driver): 
   const { life, journal, clients, plans, warmUpMs, tailMs, pulling } = measurement;
   const { signal } = life;
   const recorder = await recordIn(measurement);
-  const beside = await measurement.beside?.();
+  const { crossCheck, witness } = (await measurement.beside?.()) ?? {};
   journal.write({ type: 'milestone', name: 'ready-for-load' });
   const firing = loadOf({
     clients,
@@ -53,17 +59,19 @@ export async function measureUnderLoad(measurement: UnderLoad, driver: Driver): 
     progress: (event) => measurement.progress({ doing: 'under load', ...event }),
   });
   measurement.onFiring(firing);
-  await firing.start(async () => beside?.begin());
+  await firing.start(async () => crossCheck?.begin());
   const scene = sceneOf(measurement, recorder.live, firing);
   await life.run('warm up', () => warmUp(warmUpMs, signal));
   await life.run('end the change', () => driver.drive(scene));
   await life.run('wait for the change to settle', () => driver.settled(scene));
   scene.say('quiet tail');
   await life.run('wait for a quiet tail', () => quietTail(tailMs, recorder.live, firing, journal, signal));
-  const others = beside?.stop();
+  const others = crossCheck?.stop();
   await life.run('end the load', () => firing.end(signal));
   (await others)?.(firing.ends);
-  await life.run('see the last events', () => recorder.verify(WATCHES_LIMIT_MS));
+  await life.run('see the last events', () =>
+    Promise.all([recorder.verify(WATCHES_LIMIT_MS), witness?.readToEnd(signal)]),
+  );
   return recorder;
 }
 

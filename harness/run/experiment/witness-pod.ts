@@ -1,12 +1,12 @@
 // Connection tracking of a node on a cluster of somebody's: read by a pod there, because the user asked for it. What keeps it
 // from being read is therefore an error, before any load.
-import { startedEvents } from '../../cluster/conntrack.ts';
+import { podEvents, READS } from '../../cluster/conntrack.ts';
 import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
 import { createObjects } from '../../deploy/apply.ts';
 import { agentPort, type Identity } from '../../deploy/assemble.ts';
 import { podLabels } from '../../deploy/own-pods.ts';
 import { type PodReady, podsReady } from '../../deploy/pods-ready.ts';
-import { witnessJob, witnessName, witnessReads } from '../../deploy/witness-pod.ts';
+import { witnessJob, witnessName } from '../../deploy/witness-pod.ts';
 import { apiStatus } from '../../kube/api-error.ts';
 import { type Kube, podProxyPath } from '../../kube/client.ts';
 import { untilDone } from '../../kube/wait.ts';
@@ -63,14 +63,14 @@ async function read(
   const job = witnessJob(identity, own, {
     image,
     node,
-    events: startedEvents(addresses),
+    events: podEvents(addresses),
     deadlineMs,
     index,
   });
   await createObjects(kube, [job]);
   const pod = await podOf(pods, node, index);
   const { namespace } = identity;
-  const log = await follow({ kube, namespace, pod, from: witnessReads, request });
+  const log = await follow({ kube, namespace, pod, from: READS, request });
   return {
     node,
     ended: log.ended,

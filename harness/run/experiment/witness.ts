@@ -1,5 +1,6 @@
 // The witness of a measurement: connection tracking on the node at which the agents' connections are sent to a pod. Read
 // while the load runs, into the journal; where it cannot be read, a note says so and everything else goes on.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
 import { portsMissing } from '../../load/source-ports.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
@@ -56,6 +57,11 @@ interface WitnessOptions {
   readonly life: Lifetime;
 }
 
+export interface RunningWitness {
+  /** Resolves when all that has happened until now has been read; where that takes too long, it is not known (a note says so). */
+  readToEnd(signal: AbortSignal): Promise<void>;
+}
+
 /** Resolves when it is read on every node, or is known not to be. It ends with the lifetime. Throws what `read` throws. */
 export async function startWitness({
   read,
@@ -64,8 +70,13 @@ export async function startWitness({
   scenario,
   journal,
   life,
-}: WitnessOptions): Promise<void> {
-  if (!read) return;
+}: WitnessOptions): Promise<RunningWitness> {
+  const readers: WitnessReader[] = [];
+  const witness: RunningWitness = {
+    readToEnd: async (signal) =>
+      void (await Promise.all(readers.map((reader) => readToEnd(reader, journal, signal)))),
+  };
+  if (!read) return witness;
   const tooFew = plans.map((plan) => whyTooFew(plan, scenario)).find((why) => why !== undefined);
   if (tooFew !== undefined) {
     journal.write({
@@ -73,7 +84,7 @@ export async function startWitness({
       level: 'warning',
       text: `Connection tracking is not read, so which pod was asked is not known: ${tooFew}.`,
     });
-    return;
+    return witness;
   }
   const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => hostPortOf(url))))];
   await Promise.all(
@@ -103,8 +114,32 @@ export async function startWitness({
         reader.ended();
       };
       await untilKnown(journal, reader, (question) => running.ask(question));
+      readers.push(reader);
     }),
   );
+  return witness;
+}
+
+/** A busy machine reads on for a while. */
+const END_LIMIT_MS = 10_000;
+/** Where nothing tells how far it was read (record/witness.ts). */
+const UNMARKED_LIMIT_MS = 1000;
+const END_LOOK_MS = 50;
+
+async function readToEnd(reader: WitnessReader, journal: JournalWriter, signal: AbortSignal): Promise<void> {
+  const overMs = journal.nowMs();
+  const { node, readUntilMs } = reader;
+  const limitMs = readUntilMs === undefined ? UNMARKED_LIMIT_MS : END_LIMIT_MS;
+  const lacksMs = () => overMs - (reader.readUntilMs ?? 0);
+  while (!reader.isOver && lacksMs() > 0 && journal.nowMs() - overMs < limitMs)
+    await sleep(END_LOOK_MS, undefined, { signal });
+  reader.flush();
+  if (reader.isOver || readUntilMs === undefined || lacksMs() <= 0) return;
+  journal.write({
+    type: 'note',
+    level: 'warning',
+    text: `Connection tracking on node ${node} was not read to the end within ${limitMs / 1000} s: of the last ${(lacksMs() / 1000).toFixed(1)} s it is not known which pods were asked.`,
+  });
 }
 
 function keepReading(reader: WitnessReader, ask: (question: string) => void): () => void {

@@ -292,10 +292,16 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
               take: takeOf(services, podsOfSlices),
               mayLack: ['Node', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Event', 'Rollout'],
             }),
-          async beside() {
-            await startWatchWitness({ placed, identity, own, plan, journal: episodes, life: measurement });
-            return undefined;
-          },
+          beside: async () => ({
+            witness: await startWatchWitness({
+              placed,
+              identity,
+              own,
+              plan,
+              journal: episodes,
+              life: measurement,
+            }),
+          }),
           progress: ({ doing, loadMs, lost }) => say(progressText(doing, loadMs, lost)),
           onFiring: (started) => {
             firing = started;

@@ -1,5 +1,5 @@
 // Connection tracking beside a watch, where it was asked for (--witness): as `verify` has it on a cluster of somebody's.
-import { startedEvents } from '../../cluster/conntrack.ts';
+import { podEvents } from '../../cluster/conntrack.ts';
 import type { Identity } from '../../deploy/assemble.ts';
 import { witnessJob } from '../../deploy/witness-pod.ts';
 import { UsageError } from '../../model/errors.ts';
@@ -9,7 +9,7 @@ import type { AgentPlan } from '../../model/load.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { OwnPods } from '../../model/own-pods.ts';
 import type { JournalWriter } from '../../record/journal-writer.ts';
-import { startWitness } from '../experiment/witness.ts';
+import { type RunningWitness, startWitness } from '../experiment/witness.ts';
 import { witnessByPod } from '../experiment/witness-pod.ts';
 import { ENDS_WITHIN_MS, type PlacedWatch } from './objects.ts';
 import { addressOf, noSteps } from './plan.ts';
@@ -34,7 +34,7 @@ export const witnessObjects = (
         witnessJob(identity, own, {
           image: own.guest.witness.image ?? 'IMAGE-OF-KUBE-PROXY',
           node: undefined,
-          events: startedEvents([...services.map(addressOf), 'ADDRESS-OF-THE-CONTROL-TARGET:80']),
+          events: podEvents([...services.map(addressOf), 'ADDRESS-OF-THE-CONTROL-TARGET:80']),
           deadlineMs: ENDS_WITHIN_MS,
           index: 0,
         }),
@@ -50,7 +50,7 @@ interface BesideWatch {
   readonly life: Lifetime;
 }
 
-/** Resolves when it is read, at once where it was not asked for. Throws FaultError: one sentence with what keeps it from that. */
+/** Resolves when it is read, at once (with undefined) where it was not asked for. Throws FaultError: one sentence with what keeps it from that. */
 export async function startWatchWitness({
   placed: { marking, agentPods },
   identity,
@@ -58,8 +58,8 @@ export async function startWatchWitness({
   plan,
   journal,
   life,
-}: BesideWatch): Promise<void> {
-  if (!own.guest?.witness) return;
+}: BesideWatch): Promise<RunningWitness | undefined> {
+  if (!own.guest?.witness) return undefined;
   const { signal } = life;
   const pods = {
     // What is stopped at the end of `life` outlives it by a request.
@@ -70,7 +70,7 @@ export async function startWatchWitness({
     deadlineMs: ENDS_WITHIN_MS,
     signal,
   };
-  await startWitness({
+  return startWitness({
     read: (node, index, request) => witnessByPod(pods, node, index, request),
     nodes: agentPods.map(({ node }) => node),
     plans: [plan],
