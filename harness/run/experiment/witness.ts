@@ -55,6 +55,8 @@ interface WitnessOptions {
   readonly scenario: Changing;
   readonly journal: JournalWriter;
   readonly life: Lifetime;
+  /** How long a busy machine may read on when the load has ended, ms. */
+  readonly endLimitMs?: number;
 }
 
 export interface RunningWitness {
@@ -70,11 +72,12 @@ export async function startWitness({
   scenario,
   journal,
   life,
+  endLimitMs = END_LIMIT_MS,
 }: WitnessOptions): Promise<RunningWitness> {
   const readers: WitnessReader[] = [];
   const witness: RunningWitness = {
     readToEnd: async (signal) =>
-      void (await Promise.all(readers.map((reader) => readToEnd(reader, journal, signal)))),
+      void (await Promise.all(readers.map((reader) => readToEnd(reader, endLimitMs, journal, signal)))),
   };
   if (!read) return witness;
   const tooFew = plans.map((plan) => whyTooFew(plan, scenario)).find((why) => why !== undefined);
@@ -120,16 +123,20 @@ export async function startWitness({
   return witness;
 }
 
-/** A busy machine reads on for a while. */
 const END_LIMIT_MS = 10_000;
 /** Where nothing tells how far it was read (record/witness.ts). */
 const UNMARKED_LIMIT_MS = 1000;
 const END_LOOK_MS = 50;
 
-async function readToEnd(reader: WitnessReader, journal: JournalWriter, signal: AbortSignal): Promise<void> {
+async function readToEnd(
+  reader: WitnessReader,
+  endLimitMs: number,
+  journal: JournalWriter,
+  signal: AbortSignal,
+): Promise<void> {
   const overMs = journal.nowMs();
   const { node, readUntilMs } = reader;
-  const limitMs = readUntilMs === undefined ? UNMARKED_LIMIT_MS : END_LIMIT_MS;
+  const limitMs = readUntilMs === undefined ? UNMARKED_LIMIT_MS : endLimitMs;
   const lacksMs = () => overMs - (reader.readUntilMs ?? 0);
   while (!reader.isOver && lacksMs() > 0 && journal.nowMs() - overMs < limitMs)
     await sleep(END_LOOK_MS, undefined, { signal });
