@@ -17,6 +17,8 @@ process.chdir(root);
 interface FolderPlan {
   readonly parallel: number;
   readonly limitMs: number;
+  /** Begins together with the folder of this name, where that comes right before. */
+  readonly beside?: string;
   /** The longest: begun last, they would end alone. */
   readonly first?: readonly string[];
   /** In this order, after all others. */
@@ -26,7 +28,7 @@ interface FolderPlan {
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
 const folders = {
   unit: { parallel: 2, limitMs: 300_000 },
-  slow: { parallel: 3, limitMs: 900_000, first: ['package', 'audit-mutations', 'scripts'] },
+  slow: { parallel: 3, limitMs: 900_000, first: ['package', 'load-memory', 'audit-mutations', 'scripts'] },
   embedded: {
     parallel: 2,
     limitMs: 600_000,
@@ -34,8 +36,14 @@ const folders = {
   },
   measured: { parallel: 1, limitMs: 600_000 },
   page: { parallel: 1, limitMs: 240_000 },
-  // Who takes the same cluster comes one after the other.
-  kind: { parallel: 1, limitMs: 1_500_000, last: [...filesOnKept, ...filesByHand] },
+  // Who takes the same cluster comes one after the other. The first measures nothing: it can stand the browser beside it.
+  kind: {
+    parallel: 1,
+    limitMs: 1_500_000,
+    beside: 'page',
+    first: ['cluster'],
+    last: [...filesOnKept, ...filesByHand],
+  },
 } as const satisfies Record<string, FolderPlan>;
 type Folder = keyof typeof folders;
 
@@ -85,7 +93,36 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const results: FileResult[] = [];
 const startedAt = performance.now();
+let before: { readonly folder: Folder; readonly ended: Promise<unknown> } | undefined;
 for (const folder of chosen) {
+  const { beside }: FolderPlan = folders[folder];
+  if (before?.folder !== beside) await before?.ended;
+  before = { folder, ended: Promise.all([before?.ended, runFolder(folder)]) };
+  if (folder !== 'unit' || chosen.length === 1) continue;
+  await before.ended;
+  sayFastPart();
+}
+await before?.ended;
+await shared?.end();
+rmSync(reports, { recursive: true, force: true });
+
+const sum = (pick: (result: FileResult) => number) =>
+  results.reduce((total, result) => total + pick(result), 0);
+const passed = sum((result) => result.passed);
+const failed = sum((result) => result.failed + (result.problem && result.failed === 0 ? 1 : 0));
+const skipped = sum((result) => result.skipped.length);
+for (const reason of results.flatMap((result) => result.skipped)) console.log(`skipped: ${reason}`);
+// Once more in short, at the end, where it is looked for.
+for (const result of results.filter(({ problem }) => problem)) {
+  console.log(`failed: ${nameOf(result)}: ${result.problem}`);
+  for (const failure of result.failures) console.log(`  ${failure}`);
+}
+if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
+
+/** Its files, each in a process of its own, as its plan says. */
+async function runFolder(folder: Folder): Promise<void> {
   const files = readdirSync(join(root, 'test', folder), { withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
     .map((entry) => join('test', folder, entry.name))
@@ -109,25 +146,7 @@ for (const folder of chosen) {
       }
     }),
   );
-  if (folder === 'unit' && chosen.length > 1) sayFastPart();
 }
-await shared?.end();
-rmSync(reports, { recursive: true, force: true });
-
-const sum = (pick: (result: FileResult) => number) =>
-  results.reduce((total, result) => total + pick(result), 0);
-const passed = sum((result) => result.passed);
-const failed = sum((result) => result.failed + (result.problem && result.failed === 0 ? 1 : 0));
-const skipped = sum((result) => result.skipped.length);
-for (const reason of results.flatMap((result) => result.skipped)) console.log(`skipped: ${reason}`);
-// Once more in short, at the end, where it is looked for.
-for (const result of results.filter(({ problem }) => problem)) {
-  console.log(`failed: ${nameOf(result)}: ${result.problem}`);
-  for (const failure of result.failures) console.log(`  ${failure}`);
-}
-if (passed + failed + skipped === 0) console.error('npm test: no test matched.');
-console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0);
 
 /** What needs neither time nor load nor a cluster has ended: whoever edits code has the answer here. */
 function sayFastPart(): void {

@@ -12,11 +12,8 @@ import { clusterIn, GIVEN_CLUSTER } from './kind-cluster.ts';
 import { differences, KindObjects } from './kind-objects.ts';
 import { KEPT_STATE } from './kind-state.ts';
 
-/**
- * On a cluster made by hand. `witness` and `failures` make their own: one counts every connection of a node, the other kills
- * the API server.
- */
-export const filesByHand = ['their-cluster', 'their-workload', 'watch'];
+/** On a cluster made by hand. `failures` makes its own: it kills the API server. */
+export const filesByHand = ['their-cluster', 'their-workload', 'watch', 'witness'];
 /** On a cluster that rollproof keeps. The last one takes it down. */
 export const filesOnKept = ['entries', 'paths'];
 
