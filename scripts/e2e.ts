@@ -1,6 +1,6 @@
 // `npm run e2e`: Kubernetes' own tests against the embedded cluster, group by group, each on a fresh one; the table goes
 // into docs/embedded.md. The program is beside the project (../shared/e2e) or where --program says.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -63,6 +63,7 @@ try {
 async function main(): Promise<number> {
   let seen = readSeen(flags.results);
   const chosen = chosenGroups();
+  if (flags.logs !== undefined) mkdirSync(flags.logs, { recursive: true });
   const program = chosen.length === 0 ? undefined : await findProgram(scratch, flags.program);
   if (chosen.length > 0 && !program) {
     throw new UsageError(
@@ -118,11 +119,14 @@ async function runAll(
   }
   await using cluster = await startE2eCluster(program, isolation);
   const waiting = [...chosen].sort((a, b) => b.limitMinutes - a.limitMinutes);
+  // One that cannot be run or read keeps no other from it.
+  const failures: unknown[] = [];
   const work = async () => {
-    for (let group = waiting.shift(); group; group = waiting.shift()) await runOn(cluster, group);
+    for (let group = waiting.shift(); group; group = waiting.shift())
+      await runOn(cluster, group).catch((error: unknown) => failures.push(error));
   };
-  const ends = await Promise.allSettled(Array.from({ length: flags.atOnce }, work));
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  await Promise.all(Array.from({ length: flags.atOnce }, work));
+  if (failures.length > 0) throw failures[0];
 }
 
 function chosenGroups(): typeof known {
