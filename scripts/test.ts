@@ -23,6 +23,8 @@ interface FolderPlan {
   readonly first?: readonly string[];
   /** In this order, after all others. */
   readonly last?: readonly string[];
+  /** Begun at the same time, before all others: one waits where the other works. */
+  readonly together?: readonly string[];
 }
 
 /** What a folder's tests need decides how they run: together or one after the other, and how long a file may take. */
@@ -34,7 +36,8 @@ const folders = {
     limitMs: 600_000,
     first: ['failure-api-server', 'failure-table', 'kubelet-leaks'],
   },
-  measured: { parallel: 1, limitMs: 600_000 },
+  // `watch-outcome` waits for two minutes until what a killed watch has left is gone.
+  measured: { parallel: 1, limitMs: 600_000, together: ['watch', 'watch-outcome'] },
   page: { parallel: 1, limitMs: 240_000 },
   // Who takes the same cluster comes one after the other. The first measures nothing: it can stand the browser beside it.
   kind: {
@@ -128,22 +131,24 @@ async function runFolder(folder: Folder): Promise<void> {
     .map((entry) => join('test', folder, entry.name))
     .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
     .sort();
-  const { parallel, first = [], last = [] }: FolderPlan = folders[folder];
+  const { parallel, first = [], last = [], together = [] }: FolderPlan = folders[folder];
   const named = (names: readonly string[]) =>
     names.flatMap((name) => files.filter((file) => basename(file, '.test.ts') === name));
-  const [begun, ended] = [named(first), named(last)];
-  const between = files.filter((file) => ![...begun, ...ended].includes(file));
+  const [paired, begun, ended] = [named(together), named(first), named(last)];
+  const between = files.filter((file) => ![...paired, ...begun, ...ended].includes(file));
   const queue = [...begun, ...between, ...ended];
   const limitMs = folders[folder].limitMs + longerMs;
+  const run = async (file: string) => {
+    const isSharing = folder === 'kind' && ended.includes(file);
+    if (isSharing) shared ??= new SharedKind(ended);
+    const result = await runFile(file, limitMs, isSharing ? shared : undefined);
+    results.push(result);
+    print(result);
+  };
+  await Promise.all(paired.map(run));
   await Promise.all(
     Array.from({ length: parallel }, async () => {
-      for (let file = queue.shift(); file; file = queue.shift()) {
-        const isSharing = folder === 'kind' && ended.includes(file);
-        if (isSharing) shared ??= new SharedKind();
-        const result = await runFile(file, limitMs, isSharing ? shared : undefined);
-        results.push(result);
-        print(result);
-      }
+      for (let file = queue.shift(); file; file = queue.shift()) await run(file);
     }),
   );
 }

@@ -33,8 +33,11 @@ export class SharedKind {
   private answer: (line: string) => void = () => {};
   private objects: KindObjects | undefined;
   private before: Standing | undefined;
+  private readonly areByHand: boolean;
 
-  constructor() {
+  /** `files`: who will take what is lent, in turn. */
+  constructor(files: readonly string[]) {
+    this.areByHand = files.some((file) => filesByHand.includes(nameOf(file)));
     const program = join(dirname(fileURLToPath(import.meta.url)), 'kind-holder.ts');
     this.holder = startProgram(process.execPath, ['--import', 'tsx', program, this.stateFolder], {
       onLine: (line) => this.answer(line),
@@ -45,9 +48,11 @@ export class SharedKind {
   /** Variables for the file's process. A cluster that cannot be made is not given: the file makes its own, or says why not. */
   async lend(file: string): Promise<Readonly<Record<string, string>>> {
     const name = nameOf(file);
+    const isByHand = this.areByHand && !process.env[GIVEN_CLUSTER];
+    // Beside the making of the kept one, when nothing is measured yet.
+    if (isByHand) this.creating ??= this.create();
     if (filesOnKept.includes(name)) return { [KEPT_STATE]: this.stateFolder };
-    if (!filesByHand.includes(name) || process.env[GIVEN_CLUSTER]) return {};
-    this.creating ??= this.create();
+    if (!isByHand || !filesByHand.includes(name)) return {};
     const kubeconfig = await this.creating;
     if (kubeconfig === undefined) return {};
     this.objects ??= new KindObjects(runCommand, `${clusterIn(kubeconfig)}-control-plane`);
