@@ -124,11 +124,12 @@ function report({ streams, witness, journal }: JournalFacts): string[] {
   return problems;
 }
 
-/** Between two connections of one port to one address, ms. */
+/** Between two connections of one port to one address, ms. What asked before the load chose no port of ours. */
 function shortestRest(tracked: JournalFacts['witness']['connections']): number | undefined {
   const last = new Map<string, number>();
   let shortest: number | undefined;
   for (const { port, from, to, atMs } of tracked) {
+    if (atMs < 0) continue;
     const key = `${from} ${port} ${to}`;
     const before = last.get(key);
     if (before !== undefined) shortest = Math.min(shortest ?? Number.POSITIVE_INFINITY, atMs - before);

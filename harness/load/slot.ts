@@ -52,7 +52,13 @@ const ONE_BYTE = Buffer.from(' ');
 
 const ofSocket = Symbol('slot');
 const freePort = Symbol('free port');
-type SlotSocket = Socket & { [ofSocket]?: Slot | undefined; [freePort]?: (() => void) | undefined };
+/** It was given up: nothing came from the other side that ended it. */
+const wasSilent = Symbol('was silent');
+type SlotSocket = Socket & {
+  [ofSocket]?: Slot | undefined;
+  [freePort]?: (() => void) | undefined;
+  [wasSilent]?: boolean;
+};
 
 export class Slot implements MeterSlot {
   deadlineMs = 0;
@@ -128,6 +134,7 @@ export class Slot implements MeterSlot {
   /** Ends an attempt from outside: its time is over, or the load is interrupted. */
   giveUp(): void {
     this.busy = false;
+    if (this.#socket) this.#socket[wasSilent] = true;
     this.#drop();
   }
 
@@ -182,7 +189,7 @@ export class Slot implements MeterSlot {
     }
     socket[ofSocket] = this;
     if (localPort !== undefined) {
-      socket[freePort] = () => owner.sourcePorts?.release(destination, localPort);
+      socket[freePort] = () => owner.sourcePorts?.release(destination, localPort, socket[wasSilent]);
       // Nothing has left yet: another port, and it is the same attempt.
       this.#otherPort = tries > 1 ? () => this.#connect(host, port, tries - 1) : undefined;
     }
@@ -295,6 +302,7 @@ export class Slot implements MeterSlot {
 
   #end(outcome: Outcome, code: string, error: Error | undefined): void {
     this.busy = false;
+    if (this.#socket && outcome === 'unreachable') this.#socket[wasSilent] = true;
     this.#drop();
     this.#owner.failed(this, outcome, code, error);
   }

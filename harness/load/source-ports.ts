@@ -17,6 +17,13 @@ export const isPortTaken = ({ code }: { readonly code?: string }): boolean =>
  */
 export const TIME_WAIT_MS = 60_000;
 
+/**
+ * After a connection that the other side neither closed nor refused its entry stays as it was, with the pod that was chosen
+ * then: after SYNs without an answer for 120 s (nf_conntrack_tcp_timeout_syn_sent), after our FIN, which the kernel repeats
+ * for up to a minute, as long again (…_fin_wait). A new connection from that port would be sent to that pod, which is gone.
+ */
+export const SILENT_REST_MS = 185_000;
+
 interface Rested {
   readonly port: number;
   readonly sinceMs: number;
@@ -26,6 +33,7 @@ class Destination {
   /** The next port that was never used towards it. */
   next: number;
   readonly used = new Fifo<Rested>();
+  readonly silent = new Fifo<Rested>();
   constructor(from: number) {
     this.next = from;
   }
@@ -45,22 +53,25 @@ export class SourcePorts {
     this.#clock = clock;
   }
 
-  /** undefined: all are in use towards this destination. */
+  /** undefined: all are in use towards this destination, or rest after a silence. */
   take(destination: string): number | undefined {
     const own = this.#of(destination);
     while (own.next <= this.#range.to) {
       const port = own.next++;
       if (!this.#reserved.has(port)) return port;
     }
-    const rested = own.used.shift();
+    const silent = own.silent.peek();
+    const rested =
+      silent && this.#clock() - silent.sinceMs >= SILENT_REST_MS ? own.silent.shift() : own.used.shift();
     if (!rested) return undefined;
     this.#shortestRestMs = Math.min(this.#shortestRestMs, this.#clock() - rested.sinceMs);
     return rested.port;
   }
 
-  /** The connection's socket is closed. */
-  release(destination: string, port: number): void {
-    this.#of(destination).used.push({ port, sinceMs: this.#clock() });
+  /** The connection's socket is closed. `silent`: it is from here that it ended, and the other side said nothing. */
+  release(destination: string, port: number, silent = false): void {
+    const own = this.#of(destination);
+    (silent ? own.silent : own.used).push({ port, sinceMs: this.#clock() });
   }
 
   /** The shortest time after which a port was used again towards the same destination; Infinity: none was. */

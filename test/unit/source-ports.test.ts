@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { portsMissing, SourcePorts, TIME_WAIT_MS } from '../../harness/load/source-ports.ts';
+import { portsMissing, SILENT_REST_MS, SourcePorts, TIME_WAIT_MS } from '../../harness/load/source-ports.ts';
 import fc from '../properties.ts';
 import { suite } from '../suite.ts';
 
@@ -69,6 +69,26 @@ test('1,000 new connections per second for ten minutes, each open for up to 3 s:
   }
   assert.is(taken, 600_000);
   assert.ok(ports.shortestRestMs >= TIME_WAIT_MS, `${ports.shortestRestMs} ms`);
+});
+
+test('a port whose connection met silence rests until connection tracking has forgotten it, however long the others rest', () => {
+  let nowMs = 0;
+  const ports = new SourcePorts({ from: 5000, to: 5002 }, [], () => nowMs);
+  const silent = ports.take('a:80') as number;
+  ports.release('a:80', silent, true);
+  const used: (number | undefined)[] = [];
+  for (nowMs = 1000; nowMs < SILENT_REST_MS; nowMs += 10_000) {
+    const port = ports.take('a:80');
+    used.push(port);
+    if (port !== undefined) ports.release('a:80', port);
+  }
+  assert.equal([...new Set(used)].sort(), [5001, 5002]);
+  nowMs = SILENT_REST_MS - 1;
+  const [one, two] = [ports.take('a:80'), ports.take('a:80')];
+  assert.equal([one, two].sort(), [5001, 5002]);
+  assert.is(ports.take('a:80'), undefined, 'the one that is left rests');
+  nowMs = SILENT_REST_MS;
+  assert.is(ports.take('a:80'), silent);
 });
 
 test('two destinations have all ports each; what cannot rest long enough is said with what to do', () => {

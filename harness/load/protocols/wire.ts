@@ -121,9 +121,11 @@ export class Wire {
         },
       },
     };
-    const release = () => {
-      if (localPort !== undefined) owner.sourcePorts?.release(destination, localPort);
+    // Given up, or unreachable, before anything came from the other side.
+    const release = (silent = false) => {
+      if (localPort !== undefined) owner.sourcePorts?.release(destination, localPort, silent);
     };
+    let answered = false;
     let socket: Socket;
     try {
       socket = to.secure ? this.#connectTls(options) : connectTcp(options);
@@ -136,6 +138,9 @@ export class Wire {
     this.#socket = socket;
     this.#otherPort =
       localPort !== undefined && tries > 1 ? () => this.#connect(host, port, tries - 1) : undefined;
+    socket.once('connect', () => {
+      answered = true;
+    });
     socket.on(to.secure ? 'secureConnect' : 'connect', () => {
       if (!this.#user) return;
       this.phase = 'open';
@@ -145,10 +150,11 @@ export class Wire {
     socket.on('end', () => this.#ended());
     // Stays for the socket's whole life: an error of a socket that was given up is nobody's.
     socket.on('error', (error: SystemError) => {
+      if (error.code === 'ECONNREFUSED' || isPortTaken(error)) answered = true;
       if (this.#socket === socket) this.#failed(error);
     });
     socket.on('close', () => {
-      release();
+      release(!answered);
       if (this.#socket === socket) this.#broke('closed', 'CLOSE');
     });
   }
