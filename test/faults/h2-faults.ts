@@ -206,6 +206,19 @@ export const h2Faults: Readonly<Record<string, H2Fault>> = {
     code: 'PROTOCOL_ERROR',
     act: (id, peer) => peer.write(frame(frameType.windowUpdate, 0, id, u32(0))),
   },
+  'settings that make a window too large': {
+    outcome: 'protocol',
+    code: 'FLOW_CONTROL_ERROR',
+    endsConnection: true,
+    act: (id, peer) =>
+      peer.write(
+        Buffer.concat([
+          settings([[4, 65_535]]),
+          frame(frameType.windowUpdate, 0, id, u32(2 ** 31 - 1 - 65_535)),
+          settings([[4, 65_536]]),
+        ]),
+      ),
+  },
   'no status': {
     outcome: 'protocol',
     code: 'BAD_HEADERS',
@@ -380,6 +393,10 @@ export const grpcFaults: Readonly<Record<string, H2Fault>> = {
     act: (id, peer) => peer.write(headers(id, [[':status', '503']], END)),
   },
   'stream refused': { outcome: 'refused-stream', act: (id, peer) => peer.write(rst(id, 'REFUSED_STREAM')) },
+  'stream refused behind its headers': {
+    outcome: 'refused-stream',
+    act: (id, peer) => peer.write(Buffer.concat([headers(id, grpc), rst(id, 'REFUSED_STREAM')])),
+  },
   'RST in the answer': {
     outcome: 'reset',
     endsConnection: true,

@@ -198,6 +198,11 @@ export const eventFaults: Readonly<Record<string, LineFault>> = {
     act: (peer) => peer.write(`${events}${event(1)}`),
   },
   'no event': { outcome: 'protocol', code: 'NO_EVENT', act: (peer) => peer.write(`${events}0\r\n\r\n`) },
+  'a name without data': {
+    outcome: 'protocol',
+    code: 'NO_EVENT',
+    act: (peer) => peer.write(`${events}${chunk('event: ping\n\n')}0\r\n\r\n`),
+  },
   'something else': {
     outcome: 'protocol',
     code: 'NOT_EVENT_STREAM',

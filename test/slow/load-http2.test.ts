@@ -1,9 +1,10 @@
 // HTTP/2 and gRPC, fast: each fault of a server is counted as what it is, and real servers of node:http2 agree.
 import { once } from 'node:events';
 import { createServer } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
 import * as assert from 'uvu/assert';
 import { Meter } from '../../harness/load/meter.ts';
+import { frame, frameType, settings } from '../../harness/load/protocols/h2/frames.ts';
 import { encodeHeaders, HpackDecoder } from '../../harness/load/protocols/h2/hpack.ts';
 import { type StreamEnd, type StreamPlan, streamPlanSchema } from '../../harness/model/load.ts';
 import { grpcFaults, type H2Fault, h2Faults, h2Service } from '../faults/h2-faults.ts';
@@ -59,6 +60,38 @@ for (const [protocol, faults] of [
       }
     }
     assert.equal(wrong, []);
+  });
+}
+
+for (const [what, flood] of [
+  ['PING', frame(frameType.ping, 0, 0, Buffer.alloc(8))],
+  ['SETTINGS', settings([])],
+] as const) {
+  test(`a server that sends ${what} without end and reads no answer is named, and fills no memory`, async () => {
+    const many = Buffer.concat(new Array<Buffer>(5000).fill(flood));
+    const server = createTcp((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.pause();
+        socket.write(settings([]));
+        const more = (): void => {
+          while (!socket.destroyed && socket.write(many));
+        };
+        socket.on('drain', more);
+        more();
+      });
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { end, codes } = await fired((server.address() as AddressInfo).port, {
+      protocol: 'http2',
+      lane: 'kept',
+      connections: 1,
+      rate: { shape: 'constant', ratePerSecond: 1 },
+      timeoutMs: 30_000,
+    });
+    server.close();
+    assert.equal(end.outcomes, { protocol: 1 });
+    assert.equal(codes, ['ENHANCE_YOUR_CALM']);
   });
 }
 

@@ -13,6 +13,7 @@ import {
   type StreamPlan,
   streamPlanSchema,
 } from '../../harness/model/load.ts';
+import { grpcFaults, h2Service } from '../faults/h2-faults.ts';
 import {
   eventFaults,
   type LineFault,
@@ -260,6 +261,137 @@ test('an echo that comes behind a later one is there, and one that never comes i
     lives.map(({ end: how }) => how),
     ['held'],
   );
+});
+
+test('pings that come faster than pongs are read: the last is answered, and the answer comes', async () => {
+  const pings = 200_000;
+  let pongs = 0;
+  let last = '';
+  const numbered = (number: number) => wsFrame(9, String(number).padEnd(120, '.'));
+  const server = createTcp((socket) => {
+    let head = '';
+    let rest: Buffer = Buffer.alloc(0);
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      if (!head.includes('\r\n\r\n')) {
+        head += bytes.toString('latin1');
+        if (!head.includes('\r\n\r\n')) return;
+        webSocketFaults['silence after the upgrade']?.act(
+          {
+            write: (part) => socket.write(part),
+            fin: () => socket.end(),
+            rst: () => socket.destroy(),
+            open: true,
+          },
+          head,
+          '',
+        );
+        socket.pause();
+        let at = 0;
+        const more = (): void => {
+          while (at < pings) if (!socket.write(numbered(at++))) return;
+          // All of them are with the client or on the way: now its answers are read.
+          socket.off('drain', more);
+          socket.resume();
+        };
+        socket.on('drain', more);
+        more();
+        return;
+      }
+      rest = Buffer.concat([rest, bytes]);
+      let at = 0;
+      for (; rest.length - at >= 6; ) {
+        const size = (rest[at + 1] as number) & 127;
+        if (rest.length - at < 6 + size) break;
+        if (((rest[at] as number) & 15) === 10) {
+          pongs++;
+          last = Buffer.from(
+            rest
+              .subarray(at + 6, at + 12)
+              .map((byte, index) => byte ^ (rest[at + 2 + (index & 3)] as number)),
+          ).toString();
+        }
+        at += 6 + size;
+      }
+      rest = rest.subarray(at);
+      if (last === String(pings - 1)) socket.write(wsFrame(1, '1 '));
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { end } = await fired((server.address() as AddressInfo).port, {
+    protocol: 'websocket',
+    connections: 1,
+    rate: { shape: 'constant', ratePerSecond: 1 },
+    timeoutMs: 30_000,
+  });
+  server.close();
+  assert.equal(end.outcomes, { ok: 1 });
+  assert.is(last, String(pings - 1));
+  // What the kernel holds, not what this process does.
+  assert.ok(pongs < pings * 0.75, `${pongs} of ${pings} pongs`);
+});
+
+test('a stream that was to come back later is neither silent nor a failed opening', async () => {
+  let streams = 0;
+  const server = createHttp1((_request, response) => {
+    const headAfterMs = streams++ > 0 ? 800 : 0;
+    let events = 0;
+    let every: NodeJS.Timeout | undefined;
+    const head = setTimeout(() => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      every = setInterval(() => {
+        if (++events <= 12) response.write('data: x\n\n');
+        else {
+          clearInterval(every);
+          response.end('retry: 1500\n\n');
+        }
+      }, 100);
+    }, headAfterMs);
+    response.on('close', () => {
+      clearTimeout(head);
+      clearInterval(every);
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { end, lives } = await fired((server.address() as AddressInfo).port, {
+    protocol: 'sse',
+    lane: 'stream',
+    connections: 1,
+    rate: { shape: 'constant', ratePerSecond: 10 },
+    maxDurationMs: 9000,
+    timeoutMs: 2000,
+    stream: { expect: 'push', lateMs: 300 },
+  });
+  server.closeAllConnections();
+  server.close();
+  // The server sends one per interval without a number: what fell due while there was no stream never came.
+  const kinds = lives.map(({ end: how }) => how).join();
+  assert.match(kinds, /^ended(,ended)+(,held)?$/);
+  assert.is(end.counters?.openFailures, 0);
+  const { ok = 0, timeout = 0 } = end.outcomes;
+  const { 'message-late': late = 0, 'message-missing': missing = 0 } = end.outcomes;
+  assert.is(ok + late + missing + timeout, end.attempts);
+  assert.is(
+    ok + late + (end.counters?.messagesUnexpected ?? 0),
+    lives.reduce((sum, { messages }) => sum + messages, 0),
+  );
+  assert.ok(missing > 0, JSON.stringify(end.outcomes));
+});
+
+test('a gRPC stream that is refused behind its headers is cut, as by any other code', async () => {
+  const server = await startWireServer(h2Service(grpcFaults, () => 'stream refused behind its headers'));
+  const { end, lives } = await fired(server.port, {
+    protocol: 'grpc',
+    lane: 'stream',
+    grpc: { method: 'a.B/C', message: '' },
+    connections: 1,
+    rate: { shape: 'constant', ratePerSecond: 20 },
+    maxDurationMs: 150,
+  });
+  await server.close();
+  assert.equal(end.outcomes, { 'stream-cut': end.attempts });
+  assert.equal([...new Set(lives.map((life) => `${life.end} ${life.code}`))], ['cut REFUSED_STREAM']);
+  assert.is(end.counters?.streamsBroken, 0);
 });
 
 test('nobody listens: every message that is due is refused', async () => {

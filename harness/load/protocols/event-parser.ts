@@ -51,7 +51,8 @@ export class EventParser {
     const line = this.#first && whole.startsWith(BOM) ? whole.slice(BOM.length) : whole;
     this.#first = false;
     if (line === '') {
-      if (this.#data || this.#name !== '') {
+      // A name without data is no event: browsers drop it, too.
+      if (this.#data) {
         this.type = this.#name;
         this.#onEvent();
       }

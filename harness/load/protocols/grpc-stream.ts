@@ -106,7 +106,9 @@ class GrpcStream implements Channel, H2User {
   failed(outcome: Outcome, code: string): void {
     if (this.#over) return;
     this.#over = true;
-    const cut = outcome === 'stream-reset' || outcome === 'goaway-lost' || cuts.has(outcome);
+    // That a stream was refused which had been answered is a word like any other.
+    const reset = outcome === 'stream-reset' || outcome === 'refused-stream';
+    const cut = reset || outcome === 'goaway-lost' || cuts.has(outcome);
     const how = outcome === 'goaway-lost' ? 'GOAWAY' : code;
     if (this.#phase === 'body' && cut) this.#user.broke('stream-cut', how);
     else this.#user.broke(outcome, code);

@@ -190,6 +190,7 @@ class OpenStream implements ChannelUser {
   #owed = new Fifo<Message>();
   #channel: Channel | undefined;
   #state: 'closed' | 'opening' | 'open' | 'waiting' = 'closed';
+  #openingMs = 0;
   #openedMs = 0;
   #messages = 0;
   /** A message came before it was due: the next one due has come. */
@@ -258,6 +259,9 @@ class OpenStream implements ChannelUser {
     if (this.#state === 'open' && channel) {
       const ending: Ending = { outcome: 'timeout', code: 'MESSAGE_TIMEOUT' };
       message.phase = 'body';
+      // It waited for an earlier stream, or others came: this one is not silent.
+      if (this.#isYoung(Math.max(this.#openedMs, this.#lastCameMs)))
+        return this.#shared.expect === 'push' && this.#lastCameMs > message.dueMs ? skipped : ending;
       this.#endLife('silent', 'SILENT');
       this.#lose('stream-cut', 'SILENT');
       this.#drop();
@@ -265,6 +269,8 @@ class OpenStream implements ChannelUser {
       return ending;
     }
     if (this.#state === 'opening' && channel) {
+      // It waited for an earlier stream: this one has hardly begun to open.
+      if (this.#isYoung(this.#openingMs)) return { outcome: 'timeout', code: 'MESSAGE_TIMEOUT' };
       const { phase } = channel;
       const ending: Ending =
         phase === 'connect' || phase === 'tls'
@@ -276,6 +282,12 @@ class OpenStream implements ChannelUser {
       return ending;
     }
     return this.#lastFailure ?? { outcome: 'timeout', code: 'CONNECT_TIMEOUT' };
+  }
+
+  /** What was so short ago is not to blame for a message whose time is over. */
+  #isYoung(sinceMs: number): boolean {
+    const { owner } = this.#shared;
+    return owner.now() - sinceMs < owner.plan.timeoutMs / 2;
   }
 
   forget(message: Message): void {
@@ -334,7 +346,7 @@ class OpenStream implements ChannelUser {
   message(number: number | undefined): void {
     if (this.#state !== 'open') return;
     this.#messages++;
-    const { counts, owner, lateMs, expect } = this.#shared;
+    const { counts, owner, lateMs, expect, resumes } = this.#shared;
     if (expect === 'open') return;
     const before = this.#lastNumber;
     const again = number !== undefined && before !== undefined && number <= before;
@@ -344,6 +356,8 @@ class OpenStream implements ChannelUser {
     else if (!again) {
       if (number !== undefined && before !== undefined)
         this.#skip(number - before - 1, owner.now() - this.#lastCameMs);
+      // Numbers that go on from the stream before say themselves what is missing.
+      if (expect === 'push' && !(resumes && number !== undefined)) this.#leaveBehind();
       oldest = this.#owed.shift();
     }
     this.#lastCameMs = owner.now();
@@ -390,6 +404,7 @@ class OpenStream implements ChannelUser {
 
   #open(): void {
     this.#state = 'opening';
+    this.#openingMs = this.#shared.owner.now();
     this.#channel = undefined;
     this.#channel = this.#shared.open(this.#index, this, this.#shared.resumes ? this.#lastNumber : undefined);
   }
@@ -465,6 +480,23 @@ class OpenStream implements ChannelUser {
         this.#missing += left;
         return;
       }
+      this.#describe(one, this.#channel, this.#messages);
+      this.#settle(one, skipped.outcome, skipped.code, false);
+    }
+  }
+
+  /**
+   * Push: what was due before this stream opened is sent at once when it opens, if at all. A message at the usual pace is
+   * not one of those: they are missing, and it is not late.
+   */
+  #leaveBehind(): void {
+    const { owner, intervalMs, lateMs } = this.#shared;
+    const now = owner.now();
+    if (intervalMs === undefined || now - Math.max(this.#openedMs, this.#lastCameMs) < intervalMs / 2) return;
+    const allowedMs = Math.max(lateMs, intervalMs * 1.25);
+    for (let one = this.#owed.peek(); one; one = this.#owed.peek()) {
+      if (one.dueMs >= this.#openedMs || now - one.dueMs <= allowedMs) return;
+      this.#owed.shift();
       this.#describe(one, this.#channel, this.#messages);
       this.#settle(one, skipped.outcome, skipped.code, false);
     }

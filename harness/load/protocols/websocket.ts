@@ -37,6 +37,8 @@ const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 /** A server that goes away, restarts or says that all is done closes in order; any other code is a cut. */
 const inOrder: ReadonlySet<number> = new Set([1000, 1001, 1005, 1012, 1013]);
 
+const pongsMost = 1000;
+
 class WebSocketChannel implements Channel, WireUser {
   readonly wire: Wire;
   readonly #to: Destination;
@@ -51,6 +53,9 @@ class WebSocketChannel implements Channel, WireUser {
   #subprotocol = '';
   #upgrade = '';
   #connection = '';
+  /** Pongs that the server does not read yet, and the ping that came last meanwhile. */
+  #pongsUnread = 0;
+  #lastPing: Buffer | undefined;
   #open = false;
   #over = false;
 
@@ -78,7 +83,7 @@ class WebSocketChannel implements Channel, WireUser {
       message: (start) => {
         if (!this.#over) user.message(numberOf(start));
       },
-      ping: (data) => this.wire.write(pongFrame(data)),
+      ping: (data) => this.#pong(data),
       close: (code) => this.#closed(code),
     });
     this.wire = new Wire(to, this);
@@ -163,6 +168,21 @@ class WebSocketChannel implements Channel, WireUser {
       this.#open = true;
       this.#user.opened();
     }
+  }
+
+  /** Of pings that come faster than pongs are read only the last need be answered (section 5.5.3). */
+  #pong(data: Buffer): void {
+    if (this.#pongsUnread >= pongsMost) {
+      this.#lastPing = data;
+      return;
+    }
+    this.#pongsUnread++;
+    this.wire.write(pongFrame(data), () => {
+      this.#pongsUnread--;
+      const last = this.#lastPing;
+      this.#lastPing = undefined;
+      if (last && !this.#over) this.#pong(last);
+    });
   }
 
   #closed(code: number): void {

@@ -172,8 +172,9 @@ export class Wire {
     this.#socket?.uncork();
   }
 
-  write(bytes: Buffer): void {
-    this.#socket?.write(bytes);
+  /** `taken`: told when the kernel has them. */
+  write(bytes: Buffer, taken?: () => void): void {
+    this.#socket?.write(bytes, taken);
   }
 
   /** How an attempt ends whose time is over while this has not opened. */

@@ -69,6 +69,8 @@ const initialWindow = 65_535;
 const frameLimit = 16_384;
 const blockLimit = 256 * 1024;
 const lastStreamId = 2 ** 31 - 1;
+/** Answers to PING and SETTINGS that the server does not read; more would only fill our memory (section 10.5). */
+const answersMost = 10_000;
 const preface = Buffer.concat([
   Buffer.from(prefaceText),
   settings([
@@ -120,6 +122,10 @@ export class H2Connection {
   #peerStreams = Number.POSITIVE_INFINITY;
   #goawayLast: number | undefined;
   #goawayLost = false;
+  #answersUnread = 0;
+  readonly #answerTaken = (): void => {
+    this.#answersUnread--;
+  };
   #reading = false;
   #ended = false;
 
@@ -273,7 +279,7 @@ export class H2Connection {
         if (size !== 8) this.#violated('FRAME_SIZE_ERROR');
         else if (id !== 0) this.#violated('PROTOCOL_ERROR');
         else if (!(flags & flag.ack))
-          this.wire.write(frame(frameType.ping, flag.ack, 0, Buffer.from(bytes.subarray(at, at + 8))));
+          this.#answer(frame(frameType.ping, flag.ack, 0, Buffer.from(bytes.subarray(at, at + 8))));
         return;
       case frameType.goaway:
         if (size < 8) this.#violated('FRAME_SIZE_ERROR');
@@ -495,7 +501,14 @@ export class H2Connection {
           }
           const change = value - this.#peerStreamWindow;
           this.#peerStreamWindow = value;
-          for (const stream of this.#streams.values()) stream.sendWindow += change;
+          for (const stream of this.#streams.values()) {
+            stream.sendWindow += change;
+            // Section 6.9.2: a change by which a window becomes too large breaks the connection.
+            if (stream.sendWindow > lastStreamId) {
+              this.#violated('FLOW_CONTROL_ERROR');
+              return;
+            }
+          }
           break;
         }
         case 5:
@@ -508,7 +521,7 @@ export class H2Connection {
         default:
       }
     }
-    this.wire.write(settingsAck);
+    this.#answer(settingsAck);
     this.#sendBodies();
     this.#openStreams();
   }
@@ -589,6 +602,16 @@ export class H2Connection {
       user.sent();
     }
     if (this.usable && this.#nextId > lastStreamId) this.retire();
+  }
+
+  /** To a frame of the connection. A server that makes us say more than it reads breaks it. */
+  #answer(bytes: Buffer): void {
+    if (this.#answersUnread >= answersMost) {
+      this.#violated('ENHANCE_YOUR_CALM');
+      return;
+    }
+    this.#answersUnread++;
+    this.wire.write(bytes, this.#answerTaken);
   }
 
   #writeHead(id: number, block: Buffer, ends: boolean): void {
