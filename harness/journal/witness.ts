@@ -44,6 +44,8 @@ export interface Witness {
 /** Between the agent's decision to connect and the kernel's entry, beyond the errors of the clocks, ms. */
 const EARLY_MS = 50;
 const LATE_MS = 1000;
+/** Of ports that the agents choose: none comes again sooner than after 60 s, and a reader may be late by seconds. */
+const OWN_LATE_MS = 30_000;
 /** No port is used again as soon as this, ms. */
 const SAME_MS = 5;
 /** Where no mark says how far a node was read: its word may come this much later than what it tells of, ms. */
@@ -61,6 +63,7 @@ export function witnessOf(journal: Journal, clocks: Clocks): Witness {
   }
   const clockErrorMs = Number.isFinite(clocks.errorMs) ? clocks.errorMs : LATE_MS;
   const errorMs = Math.max(0, ...journal.witness.map((record) => record.errorMs)) + clockErrorMs;
+  const lateMs = journal.header.plan.sourcePorts ? OWN_LATE_MS : LATE_MS;
   const covers = (fromMs: number, toMs: number) =>
     spans.some((span) => span.fromMs <= fromMs && toMs <= span.toMs);
   return {
@@ -69,7 +72,7 @@ export function witnessOf(journal: Journal, clocks: Clocks): Witness {
     covers,
     asked({ port, openedMs, endMs, address, from, failed }) {
       const near = (byPort.get(`${port} ${address}`) ?? []).filter(
-        ({ atMs }) => atMs >= openedMs - EARLY_MS - errorMs && atMs <= openedMs + LATE_MS + errorMs,
+        ({ atMs }) => atMs >= openedMs - EARLY_MS - errorMs && atMs <= openedMs + lateMs + errorMs,
       );
       const own = near.filter((one) => one.from === from);
       const fitting = own.length > 0 ? own : near;
