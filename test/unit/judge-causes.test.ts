@@ -671,6 +671,26 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['routed-before-listening', 60, ['new'], 'low']],
     fact: /no readinessProbe waited for it to listen/,
   },
+  'foreign app: refused by a new pod, Ready with Running, that the route names': {
+    losses: quarter(3200, 4400, { pod: 'new', podKnownBy: 'route' }),
+    setup: (journal) => {
+      three(journal);
+      lateListener(journal, false);
+    },
+    expected: [['routed-before-listening', 60, ['new'], 'medium']],
+    fact: /no readinessProbe waited for it to listen/,
+  },
+  'foreign app: the fresh pod is known to have been asked, while another one is being deleted': {
+    losses: quarter(8200, 8390, { pod: 'new', podKnownBy: 'route' }),
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+      journal.pod('new').created(7000).runningReady(7500);
+      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
+      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+    },
+    expected: [['routed-before-listening', 10, ['new'], 'medium']],
+  },
   'foreign app: a fresh pod is no explanation while a deleted one is': {
     losses: quarter(8200, 8390),
     setup: (journal) => {

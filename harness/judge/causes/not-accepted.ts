@@ -88,11 +88,17 @@ function byRefusal(attempt: LostAttempt, candidate: Candidate, scene: Scene): re
 }
 
 /**
- * The pod of which nothing is known but that it was fresh, when nothing else explains the attempt: no pod that had
- * stopped, was stopping or said itself that it was starting, and no time without endpoints. The freshest of several.
+ * The pod of which nothing is known but that it was fresh, when nothing else explains the attempt: it is known that it was
+ * asked; or there was no pod that had stopped, was stopping or said itself that it was starting, and no time without
+ * endpoints. The freshest of several.
  */
 export function onlyFreshPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
-  if (attempt.reused || attempt.phase !== 'connect' || knownPod(attempt, scene)) return undefined;
+  if (attempt.reused || attempt.phase !== 'connect') return undefined;
+  const known = knownPod(attempt, scene);
+  if (known) {
+    const acceptance = acceptanceAt(known, attempt.startMs, scene);
+    return acceptance.by === 'inferred' && fits(attempt, acceptance) ? known : undefined;
+  }
   const lagMs = LAG_BOUND_MS + scene.routing.delayAt(attempt.startMs);
   const possible = scene.routing.possible(attempt.startMs, lagMs, scene.watchErrorMs);
   if (possible.some((state) => state.routed.size === 0)) return undefined;
