@@ -1167,7 +1167,22 @@ const table: readonly Row[] = [
     says: [/ends at once \(touch \/tmp\/draining;\)/],
     fix: [/touch \/tmp\/draining; sleep 5/],
   },
-  ...['touch /tmp/a; /drain', 'echo $(drain)', 'touch /tmp/a & wait', 'date || drain', '/drain'].map(
+  {
+    rule: 'prestop-too-short',
+    name: 'something small, and a sleep that is too short',
+    manifest:
+      workload({ container: execHook('[/bin/sh, -c, "echo bye > /proc/1/fd/1 && sleep 0.5"]') }) + service(),
+    expected: ['19 warning'],
+    fix: [/sleep 0.5; sleep 5/],
+  },
+  ...[
+    'touch /tmp/a; sleep 5',
+    'touch /tmp/a; /drain',
+    'echo $(drain)',
+    'touch /tmp/a & wait',
+    'date || drain',
+    '/drain',
+  ].map(
     (command): Row => ({
       rule: 'prestop-too-short',
       name: `not: ${command}`,
@@ -1293,7 +1308,17 @@ const table: readonly Row[] = [
     expected: ['21 warning'],
     fix: [/exec node app\.js/],
   },
+  ...['./server --port 80 | tee /log', './server & wait', 'cd /app; ./server --port 80 &\nwait $!'].map(
+    (command): Row => ({
+      rule: 'shell-is-pid-1',
+      name: command,
+      manifest: workload({ container: `command: ${JSON.stringify(['/bin/sh', '-c', command])}` }) + service(),
+      expected: ['18 warning'],
+      says: [/runs \.\/server( --port 80)? under a shell/],
+    }),
+  ),
   ...[
+    'cat /banner | sed s/a/b/ | exec ./server',
     'exec ./server',
     './server',
     './migrate && exec ./server',
