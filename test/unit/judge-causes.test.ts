@@ -744,6 +744,16 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['routed-after-stop', 20, ['old'], 'high']],
     fact: /seen terminated \(exit code 0, Completed\) at 8.40 s/,
   },
+  'foreign app: no answer from the pod that was asked, as its end was seen': {
+    losses: [{ dueMs: 8410, outcome: 'timeout', pod: 'old', podKnownBy: 'route' }],
+    options: { clockErrorMs: 60 },
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+    },
+    expected: [['routed-after-stop', 1, ['old'], 'medium']],
+    fact: /did not answer; it was being deleted/,
+  },
   'foreign app: a pod that has answered before listens': {
     losses: quarter(4000, 4100),
     setup: (journal) => {
