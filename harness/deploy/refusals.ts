@@ -197,14 +197,38 @@ function portNames(workload: Manifest): string[] {
   );
 }
 
-/** Readiness gates on a cluster of our own, where no controller of somebody's would set them. */
-export const gatesNobodySets = (manifests: readonly Manifest[]): string[] =>
+/** What pods wait for on a cluster of our own, where no controller of somebody's is, and nothing but what comes with it. */
+export const missingOnOurs = (manifests: readonly Manifest[]): string[] =>
   manifests.flatMap((manifest) =>
-    gatesOf(manifest).map(
-      (gate) =>
-        `${titleOf(manifest)}: its pods have the readiness gate "${gate}", which nobody sets on this cluster: they would never be Ready.`,
-    ),
+    [
+      ...gatesOf(manifest).map(
+        (gate) =>
+          `its pods have the readiness gate "${gate}", which nobody sets on this cluster: they would never be Ready`,
+      ),
+      ...neverPlaced(manifest),
+    ].map((sentence) => `${titleOf(manifest)}: ${sentence}.`),
   );
+
+/** Why no pod of it would get to a node. */
+function neverPlaced(manifest: Manifest): string[] {
+  const { schedulerName, schedulingGates, priorityClassName, runtimeClassName } = (podTemplateOf(manifest)
+    ?.spec ?? {}) as {
+    schedulerName?: string | null;
+    schedulingGates?: { name: string }[] | null;
+    priorityClassName?: string | null;
+    runtimeClassName?: string | null;
+  };
+  const found: string[] = [];
+  if (schedulerName && schedulerName !== 'default-scheduler')
+    found.push(`its pods wait for the scheduler "${schedulerName}", which nobody runs on this cluster`);
+  for (const { name } of schedulingGates ?? [])
+    found.push(`its pods have the scheduling gate "${name}", which nobody removes on this cluster`);
+  if (priorityClassName && !priorityClassName.startsWith('system-'))
+    found.push(`its pods need PriorityClass "${priorityClassName}", which this cluster does not have`);
+  if (runtimeClassName)
+    found.push(`its pods need RuntimeClass "${runtimeClassName}", which this cluster does not have`);
+  return found;
+}
 
 export function gatesOf(workload: Manifest): string[] {
   const spec = podTemplateOf(workload)?.spec as

@@ -2,7 +2,7 @@
 import type { ClusterProvider } from '../cluster/provider.ts';
 import { rolloutNobodyRuns } from '../deploy/argo-rollouts.ts';
 import { podTemplateOf, type TargetDefinition } from '../deploy/definition.ts';
-import { gatesNobodySets } from '../deploy/refusals.ts';
+import { missingOnOurs } from '../deploy/refusals.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { imagesRun } from './selection.ts';
@@ -23,7 +23,7 @@ export function refuseWhatCannotRun(
     ...(provider.cannotRun?.(target.manifests, [...imagesRun(target, scenarios), ...others]) ?? []),
     ...(provider.kind === 'context'
       ? []
-      : [...gatesNobodySets(target.manifests), ...rolloutNobodyRuns(target)]),
+      : [...missingOnOurs(target.manifests), ...rolloutNobodyRuns(target)]),
   ];
   if (problems.length > 0)
     throw new UsageError(

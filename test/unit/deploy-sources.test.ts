@@ -13,7 +13,7 @@ import { findTargets, lookWithin, othersThatServe } from '../../harness/deploy/f
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { heldByPartition } from '../../harness/deploy/partition.ts';
 import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
-import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
+import { missingOnOurs } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
 import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
 import {
@@ -455,6 +455,24 @@ test('claims that a StatefulSet makes carry the run, and go with it', async () =
   assert.is(spec.volumeClaimTemplates[0]?.metadata.labels['rollproof.dev/run'], 'r1');
 });
 
+test('what nobody runs on a cluster of ours: a scheduler, a gate, a class', () => {
+  const refused = (spec: object) =>
+    missingOnOurs([
+      {
+        kind: 'Deployment',
+        apiVersion: 'apps/v1',
+        metadata: { name: 'web' },
+        spec: { template: { spec: { containers: [], ...spec } } },
+      } as unknown as Manifest,
+    ]).join();
+  assert.match(refused({ schedulerName: 'volcano' }), /^Deployment web: .*scheduler "volcano", which nobody/);
+  assert.match(refused({ schedulingGates: [{ name: 'a/b' }] }), /scheduling gate "a\/b", which nobody/);
+  assert.match(refused({ priorityClassName: 'high' }), /PriorityClass "high", which this cluster does not/);
+  assert.match(refused({ runtimeClassName: 'gvisor' }), /RuntimeClass "gvisor", which this cluster does/);
+  const usual = { schedulerName: 'default-scheduler', priorityClassName: 'system-cluster-critical' };
+  assert.is(refused(usual), '');
+});
+
 test('readiness gates that nobody sets', () => {
   const gated = {
     kind: 'Deployment',
@@ -462,7 +480,7 @@ test('readiness gates that nobody sets', () => {
     metadata: { name: 'web' },
     spec: { template: { spec: { containers: [], readinessGates: [{ conditionType: 'example.test/lb' }] } } },
   } as unknown as Manifest;
-  assert.match(gatesNobodySets([gated]).join(), /readiness gate "example\.test\/lb", which nobody sets/);
+  assert.match(missingOnOurs([gated]).join(), /readiness gate "example\.test\/lb", which nobody sets/);
 });
 
 test('a live object is stripped of what the cluster wrote into it', () => {
