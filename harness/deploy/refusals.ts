@@ -7,7 +7,7 @@ import { podTemplateOf } from './definition.ts';
 import { fateOf } from './fates.ts';
 import { partitionOf, partitionWarnings } from './partition.ts';
 import type { ReadManifest } from './read-manifests.ts';
-import { claimsOf, referencesOf } from './references.ts';
+import { claimsOf, keysOf, referencesOf } from './references.ts';
 import { rolloutProblems } from './rollout-problems.ts';
 
 interface WorkloadSpec {
@@ -55,6 +55,17 @@ function problemsOf(
     if (!there && !optional && !isGenerated(kind, name))
       problems.push(
         `${at(path)}: ${titleOf(manifest)}: needs ${kind} "${name}", which the manifests do not have; its pods would never start. Add it to them.`,
+      );
+  }
+  for (const { kind, name, key, path } of keysOf(manifest)) {
+    const holder = read.find(
+      ({ manifest: one }) => one.kind === kind && one.metadata.name === name,
+    )?.manifest;
+    const { data, binaryData, stringData } = (holder ?? {}) as Partial<Record<string, object | null>>;
+    const keys = Object.keys({ ...data, ...binaryData, ...stringData });
+    if (holder && !keys.includes(key))
+      problems.push(
+        `${at(path)}: ${titleOf(manifest)}: needs the key "${key}" of ${kind} "${name}", which has ${keys.join(', ') || 'none'}; its pods would never start.`,
       );
   }
   return problems;

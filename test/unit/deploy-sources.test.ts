@@ -24,6 +24,7 @@ import {
 } from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
+import { missingPrograms } from '../../harness/run/cannot-run.ts';
 import { configurationText } from '../../harness/words/init-configuration.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { suite } from '../suite.ts';
@@ -215,6 +216,20 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       both(workload('  replicas: 3\n  updateStrategy: {rollingUpdate: {partition: 3}}', '', 'StatefulSet')),
       /^web\.yaml:\d+: StatefulSet web: partition 3 of 3 replicas keeps every pod at its revision/,
       '{manifests: [web.yaml], statefulSet: web}',
+    ],
+    [
+      'a key that a ConfigMap does not have',
+      {
+        'web.yaml': yaml(
+          workload(
+            '',
+            '      volumes: [{name: a, configMap: {name: shop, items: [{key: b, path: b}, {key: c, path: c}]}}]',
+          ),
+          service(),
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {a: x}\nbinaryData: {b: eA==}',
+        ),
+      },
+      /^web\.yaml:\d+: Deployment web: needs the key "c" of ConfigMap "shop", which has a, b; its pods would never start\.$/,
     ],
     ['paused', both(workload('  paused: true')), /^web\.yaml:\d+: Deployment web: is paused/],
     ['0 replicas', both(workload('  replicas: 0')), /Deployment web: has 0 replicas/],
@@ -471,6 +486,19 @@ test('what nobody runs on a cluster of ours: a scheduler, a gate, a class', () =
   assert.match(refused({ runtimeClassName: 'gvisor' }), /RuntimeClass "gvisor", which this cluster does/);
   const usual = { schedulerName: 'default-scheduler', priorityClassName: 'system-cluster-critical' };
   assert.is(refused(usual), '');
+});
+
+test('a local command that nobody can start is named before a cluster is there', () => {
+  const images = (command: string[], env?: Record<string, string>) =>
+    missingPrograms({ 'web:1': { command, folder: 'test', ...(env && { env }) } } as never, [
+      'web:1',
+      'web:2',
+    ]);
+  assert.match(images(['nodee', 'app.mjs']).join(), /^images: "web:1": nodee is no program that can be/);
+  assert.match(images(['./rollproof.ts']).join(), /\.\/rollproof\.ts is no program/);
+  assert.equal(images(['node', 'app.mjs']), []);
+  assert.equal(images([process.execPath]), []);
+  assert.equal(images(['mine'], { PATH: '/opt' }), []);
 });
 
 test('readiness gates that nobody sets', () => {
