@@ -44,7 +44,7 @@ export interface Fixed {
 }
 
 export interface CheckedFinding extends Finding {
-  /** Its fix can be made in the file: there is one without a value to fill in, and the file is no rendered text. */
+  /** Its fix can be made in the file: there is one that is not for its owner alone, and the file is no rendered text. */
   readonly fixable: boolean;
   /** Computed when asked for; the file as it is where there is nothing that can be made in it. */
   fixed(): Fixed;
@@ -157,14 +157,13 @@ function looksLikeManifest(text: string): boolean {
   );
 }
 
-const toFillIn = '# to be filled in, so --fix leaves it alone';
-
 function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding {
   const { object, changes } = draft;
   const { source } = object;
   const place = draft.place ?? placeIn(source, draft.path, draft.want ?? 'key');
   const from = text.sourceOf?.({ kind: object.kind, name: object.name, text: source.text });
-  const fixable = changes.length > 0 && !draft.toFillIn && text.rendered === undefined && !source.relaxed;
+  const fixable =
+    changes.length > 0 && draft.byHand === undefined && text.rendered === undefined && !source.relaxed;
   return {
     rule: rule.id,
     file: source.file,
@@ -176,7 +175,7 @@ function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding
     why: rule.why,
     fix:
       changes.length > 0
-        ? `${draft.toFillIn ? `${toFillIn}\n` : ''}${snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes)}`
+        ? `${draft.byHand === undefined ? '' : `# --fix leaves this alone: ${draft.byHand}\n`}${snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes)}`
         : (draft.advice ?? ''),
     scenario: rule.scenario,
     fixable,

@@ -354,6 +354,19 @@ test('a folder: objects on one line, of JSON and of YAML, are read like all othe
   });
 });
 
+test('--fix keeps the encoding of a file, and its byte order mark', async () => {
+  await inFolder({ 'a.yaml': `\uFEFF${risky}` }, async (folder) => {
+    const wide = join(folder, 'b.yaml');
+    writeFileSync(wide, Buffer.from(`\uFEFF${risky}`, 'utf16le'));
+    const { output } = await runCheck([folder], { ...options, fix: true });
+    assert.match(output, /4 findings fixed in 2 files\./);
+    const narrow = readFileSync(join(folder, 'a.yaml'), 'utf8');
+    assert.match(narrow, /^\uFEFFapiVersion: apps\/v1\n/);
+    assert.match(narrow, /readinessProbe:/);
+    assert.is(readFileSync(wide, 'utf16le'), narrow);
+  });
+});
+
 test('--fix writes what was checked again, keeps the rest byte for byte, and is done after one time', async () => {
   const crlf = risky.replaceAll('\n', '\r\n');
   const bare = risky.slice(0, risky.indexOf('---'));

@@ -1631,7 +1631,7 @@ const table: readonly Row[] = [
     manifest: workload({ image: 'shop/web:latest' }),
     expected: ['15 warning'],
     // Nobody but its owner knows the tag: a file with an invented one does not deploy.
-    fix: [/^# to be filled in, so --fix leaves it alone\n/],
+    fix: [/^# --fix leaves this alone: only you know the tag\n/],
   },
   {
     rule: 'image-tag-latest',

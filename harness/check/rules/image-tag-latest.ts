@@ -38,7 +38,7 @@ function findIn(workload: Workload, related: Related): readonly Draft[] {
             comment: 'the version that you tested, or its digest',
           },
         ],
-        toFillIn: true,
+        byHand: 'only you know the tag',
       },
     ];
   });
