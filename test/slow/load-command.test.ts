@@ -166,6 +166,9 @@ test('wrong usage: a sentence, exit 4', async () => {
     );
     assert.match((told as Error).message, message);
   }
+  const help = await load(['--help']);
+  assert.match(help.out, /--timeout <time> [^-]*\(default: 3s\)/);
+  assert.not.match(help.out, /default: (false|\[\]|\{\})/);
   const { exit, out, err } = await load(['127.0.0.1:80']);
   assert.equal([exit, out], [4, '']);
   assert.match(err, /is not a URL that a load can go to/);
