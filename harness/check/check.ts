@@ -44,7 +44,7 @@ export interface Fixed {
 }
 
 export interface CheckedFinding extends Finding {
-  /** Its fix can be made in the file: there is one, and the file is no rendered text. */
+  /** Its fix can be made in the file: there is one that is not for its owner alone, and the file is no rendered text. */
   readonly fixable: boolean;
   /** Computed when asked for; the file as it is where there is nothing that can be made in it. */
   fixed(): Fixed;
@@ -152,7 +152,9 @@ function fewOfEach(drafts: readonly Draft[]): readonly Draft[] {
 }
 
 function looksLikeManifest(text: string): boolean {
-  return /^[\s"'-]*apiVersion["']?\s*:/m.test(text) && /^[\s"'-]*kind["']?\s*:/m.test(text);
+  return ['apiVersion', 'kind'].every((key) =>
+    new RegExp(`(?:^|[{,[])[\\s"'-]*${key}["']?\\s*:`, 'm').test(text),
+  );
 }
 
 function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding {
@@ -160,7 +162,8 @@ function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding
   const { source } = object;
   const place = draft.place ?? placeIn(source, draft.path, draft.want ?? 'key');
   const from = text.sourceOf?.({ kind: object.kind, name: object.name, text: source.text });
-  const fixable = changes.length > 0 && text.rendered === undefined && !source.relaxed;
+  const fixable =
+    changes.length > 0 && draft.byHand === undefined && text.rendered === undefined && !source.relaxed;
   return {
     rule: rule.id,
     file: source.file,
@@ -172,7 +175,7 @@ function findingOf(rule: Rule, draft: Draft, text: ManifestText): CheckedFinding
     why: rule.why,
     fix:
       changes.length > 0
-        ? snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes)
+        ? `${draft.byHand === undefined ? '' : `# --fix leaves this alone: ${draft.byHand}\n`}${snippetOf(source, source.document.toJS({ maxAliasCount: -1 }), changes)}`
         : (draft.advice ?? ''),
     scenario: rule.scenario,
     fixable,

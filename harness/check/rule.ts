@@ -29,6 +29,8 @@ export interface Draft {
   readonly message: string;
   /** None: the fix is not one that a manifest shows; then there is an advice. */
   readonly changes: readonly Change[];
+  /** Why the changes are shown, and never written: only its owner knows the value, or the cluster comes first. */
+  readonly byHand?: string;
   /** What to do where no change of the manifest is the answer, as comment lines. */
   readonly advice?: string;
   /** Where it stands, when no path of the value leads there. */

@@ -1,5 +1,5 @@
 // `rollproof check FILE…`: names risks of manifests before anything runs, and mends those that need no measurement.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckReport, checkManifests, type ManifestText, nothingChecked } from '../check/check.ts';
@@ -9,7 +9,7 @@ import { findingsAsText } from '../check/text.ts';
 import { combineExitCodes, type ExitCode, exitCode, UsageError } from '../model/errors.ts';
 import { findingSchema } from '../model/finding.ts';
 import { assumedMinor, RENDER_LIMIT_MS } from '../model/rendering.ts';
-import { type Found, type Render, readFiles } from './check-files.ts';
+import { encodedLike, type Found, type Render, readFiles } from './check-files.ts';
 import { summaries } from './summaries.ts';
 
 interface CheckOptions {
@@ -123,7 +123,7 @@ async function fixFiles(
 
 function writeBack(file: string, text: string, found: Found): boolean {
   try {
-    writeFileSync(file, text);
+    writeFileSync(file, encodedLike(readFileSync(file), text));
     return true;
   } catch (error) {
     found.problems.push(`${file}: cannot be written (${(error as NodeJS.ErrnoException).code}).`);

@@ -13,6 +13,7 @@ import {
   type StreamPlan,
   streamPlanSchema,
 } from '../model/load.ts';
+import { pemProblem } from '../model/pem.ts';
 import { loadAlone } from '../run/load/index.ts';
 import { summaries } from './summaries.ts';
 
@@ -187,13 +188,17 @@ function tlsOf({ ca, cert, key, serverName, insecure }: LoadFlags): StreamPlan['
   if ([ca, cert, key, serverName].every((one) => one === undefined)) return undefined;
   if ((cert === undefined) !== (key === undefined))
     throw new UsageError('load: --cert and --key go together; one of them is missing.');
-  return {
-    insecure,
+  const read = {
     ...(ca !== undefined && { ca: pem('--ca', ca) }),
     ...(cert !== undefined && { cert: pem('--cert', cert) }),
     ...(key !== undefined && { key: pem('--key', key) }),
-    ...(serverName !== undefined && { serverName }),
   };
+  const problem = pemProblem(read);
+  if (problem) {
+    const file = { ca, cert, key }[problem.field];
+    throw new UsageError(`load: --${problem.field}: ${String(file)} ${problem.why}.`);
+  }
+  return { insecure, ...read, ...(serverName !== undefined && { serverName }) };
 }
 
 function pem(flag: string, file: string): string {

@@ -1,5 +1,5 @@
 // Runs a program of commands: exit codes, and how errors are told.
-import { type Command, CommanderError } from 'commander';
+import { type Command, CommanderError, Help, type Option } from 'commander';
 import { exitCode, RollproofError } from '../model/errors.ts';
 import { systemFault } from '../model/system-error.ts';
 
@@ -11,6 +11,7 @@ export async function runProgram(
   program
     .option('--debug', 'print stack traces')
     .showHelpAfterError('(add --help for what there is)')
+    .configureHelp({ optionDescription })
     .exitOverride();
   await register(program, process.argv.slice(2));
   for (const command of program.commands) {
@@ -38,6 +39,20 @@ function endSoon(): void {
     process.exit();
   }, LINGER_MS).unref();
 }
+
+/** A default as its flag takes it: none where there is nothing, and a time with its unit. */
+function optionDescription(this: Help, option: Option): string {
+  const { defaultValue: value } = option;
+  const shown = Object.assign(Object.create(option) as Option, {
+    defaultValue: value === false || (typeof value === 'object' && isEmpty(value)) ? undefined : value,
+    ...(typeof value === 'number' &&
+      option.flags.includes('<time>') && { defaultValueDescription: inUnits(value) }),
+  });
+  return Help.prototype.optionDescription.call(this, shown);
+}
+
+const isEmpty = (value: object | null): boolean => Object.keys(value ?? {}).length === 0;
+const inUnits = (ms: number): string => (ms % 60_000 === 0 ? `${ms / 60_000}m` : `${ms / 1000}s`);
 
 /** "TCPSocketWrap, 2 Timeout", as Node.js calls them. */
 function openInWords(): string {

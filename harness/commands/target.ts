@@ -7,7 +7,7 @@ import { foreignTarget } from '../deploy/foreign.ts';
 import { referencesOf } from '../deploy/references.ts';
 import { readSource } from '../deploy/sources/index.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
-import { exportedConfig } from '../kube/exported.ts';
+import { exportedConfig, isMadeUp, noKubeconfig, serverProblem, unreadable } from '../kube/exported.ts';
 import { UsageError } from '../model/errors.ts';
 import { onInterrupt } from '../run/interrupt.ts';
 
@@ -55,10 +55,11 @@ export async function connected({ kubeconfig, context }: ClusterConfiguration): 
     else config.loadFromFile(kubeconfig);
   } catch (error) {
     throw new UsageError(
-      `kubeconfig ${kubeconfig ?? '(the default one)'}: cannot be read: ${(error as Error).message}.`,
+      `kubeconfig ${kubeconfig ?? '(the default one)'}: cannot be read: ${unreadable(error as Error)}.`,
       { cause: error },
     );
   }
+  if (isMadeUp(config)) throw new UsageError(noKubeconfig);
   if (context !== undefined) {
     if (!config.getContexts().some(({ name }) => name === context))
       throw new UsageError(
@@ -71,6 +72,9 @@ export async function connected({ kubeconfig, context }: ClusterConfiguration): 
       );
     config.setCurrentContext(context);
   }
-  if (!config.getCurrentCluster()) throw new UsageError('kubeconfig: it names no current cluster.');
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new UsageError('kubeconfig: it names no current cluster.');
+  const problem = serverProblem(cluster);
+  if (problem) throw new UsageError(`kubeconfig: ${problem}`);
   return connectKube(exportedConfig(config, kubeconfig));
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UsageError } from '../model/errors.ts';
+import { pemProblem } from '../model/pem.ts';
 import { grpcMessage } from './grpc-message.ts';
 import type { ConfiguredLane } from './schema.ts';
 
@@ -12,9 +13,13 @@ export function laneWithFiles(lane: ConfiguredLane, folder: string, at: string):
     throw new UsageError(`${at}.tls: cert and key go together; one of them is missing.`);
   const pem = (field: 'ca' | 'cert' | 'key') =>
     tls?.[field] === undefined ? {} : { [field]: text(resolve(folder, tls[field]), `${at}.tls.${field}`) };
+  const read = { ...pem('ca'), ...pem('cert'), ...pem('key') };
+  const problem = pemProblem(read);
+  if (problem)
+    throw new UsageError(`${at}.tls.${problem.field}: ${String(tls?.[problem.field])} ${problem.why}.`);
   return {
     ...lane,
-    ...(tls && { tls: { ...tls, ...pem('ca'), ...pem('cert'), ...pem('key') } }),
+    ...(tls && { tls: { ...tls, ...read } }),
     ...(protocol === 'grpc' &&
       method !== undefined && {
         bytes: grpcMessage(

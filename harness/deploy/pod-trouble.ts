@@ -23,6 +23,7 @@ export interface ObservedPod {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
   readonly spec: {
     readonly nodeName?: string;
+    readonly schedulerName?: string;
     readonly readinessGates?: readonly { readonly conditionType: string }[];
   };
   readonly status?: {
@@ -90,6 +91,15 @@ export function troubleOf(pod: ObservedPod): Trouble | undefined {
     return {
       kind: 'unschedulable',
       words: `pod ${name} cannot be scheduled: ${unscheduled.message ?? unscheduled.reason ?? 'no reason given'}`,
+      pod: name,
+      container: undefined,
+    };
+  }
+  const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
+  if (!unscheduled && !pod.spec.nodeName && scheduler !== 'default-scheduler') {
+    return {
+      kind: 'unschedulable',
+      words: `pod ${name} waits for the scheduler "${scheduler}", which has not looked at it`,
       pod: name,
       container: undefined,
     };
@@ -168,8 +178,13 @@ function stateInWords({ state, lastState, restartCount = 0 }: ContainerStatus): 
 function endOf({ exitCode, signal, reason, message }: NonNullable<ContainerState['terminated']>): string {
   const how = signal ? `signal ${signal}` : `exit code ${exitCode ?? 'unknown'}`;
   const why = reason && reason !== 'Error' && reason !== 'Completed' ? ` (${reason})` : '';
-  return `${how}${why}${message ? `: ${message.trim().slice(-200)}` : ''}`;
+  return `${how}${why}${message ? `: ${lastOf(message.trim())}` : ''}`;
 }
+
+/** Of a long message the end, which says what it came to, from a whole word on. */
+const lastOf = (message: string): string =>
+  message.length <= LONGEST ? message : `… ${message.slice(-LONGEST).replace(/^\S*\s+/, '')}`;
+const LONGEST = 200;
 
 const containersOf = ({ status }: ObservedPod): readonly ContainerStatus[] => [
   // One that has done its work is not what is waited for.

@@ -42,17 +42,40 @@ export function readText(file: string, text: string): ReadManifest[] {
     const [error] = document.errors;
     if (error) {
       const line = lines.linePos(error.pos[0]).line;
-      throw new UsageError(`${file}:${line}: not valid YAML: ${firstLine(error.message)}.`);
+      const template = unrendered(text);
+      throw new UsageError(
+        template ? `${file}:${template}` : `${file}:${line}: not valid YAML: ${firstLine(error.message)}.`,
+      );
     }
     const value = expanded(document, at());
     if (value === null || value === undefined) return [];
-    return objectsOf(value, [], at);
+    try {
+      return objectsOf(value, [], at);
+    } catch (cause) {
+      const template = unrendered(text);
+      throw template ? new UsageError(`${file}:${template}`, { cause }) : cause;
+    }
   });
+}
+
+/** Line and sentence of the first action of a template that stands outside of quotes: what cannot be read has its reason there. */
+function unrendered(text: string): string | undefined {
+  for (const [index, line] of text.split('\n').entries()) {
+    const [action] = /\{\{.*?(\}\}|$)/.exec(line.replace(/"[^"]*"|'[^']*'|(^|\s)#.*$/g, '')) ?? [];
+    if (action)
+      return `${index + 1}: is a template that has not been rendered (${action}). Render it first; a Helm chart is named as target.helm.`;
+  }
+  return undefined;
 }
 
 function documentsOf(file: string, text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
   try {
-    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, merge: true });
+    const documents = parseAllDocuments(text, {
+      lineCounter,
+      prettyErrors: false,
+      merge: true,
+      logLevel: 'error',
+    });
     return Array.isArray(documents) ? documents : [];
   } catch (error) {
     throw new UsageError(`${file}: not valid YAML: ${firstLine((error as Error).message)}.`, {

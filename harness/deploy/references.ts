@@ -15,15 +15,21 @@ interface Named {
   name?: string | null;
   optional?: boolean | null;
 }
+interface KeyRef extends Named {
+  key?: string | null;
+}
+interface Items extends Named {
+  items?: { key: string }[] | null;
+}
 interface Volume {
   name?: string;
-  configMap?: Named | null;
-  secret?: { secretName?: string | null; optional?: boolean | null } | null;
+  configMap?: Items | null;
+  secret?: (Items & { secretName?: string | null }) | null;
   persistentVolumeClaim?: { claimName: string } | null;
-  projected?: { sources?: { configMap?: Named; secret?: Named }[] | null } | null;
+  projected?: { sources?: { configMap?: Items; secret?: Items }[] | null } | null;
 }
 interface Env {
-  valueFrom?: { configMapKeyRef?: Named; secretKeyRef?: Named } | null;
+  valueFrom?: { configMapKeyRef?: KeyRef; secretKeyRef?: KeyRef } | null;
 }
 interface WithEnv {
   env?: Env[] | null;
@@ -66,6 +72,47 @@ export function referencesOf(manifest: Manifest): Reference[] {
     add('Secret', { ...secret, optional: true }, ['imagePullSecrets', index]);
   const account = spec.serviceAccountName as string | undefined;
   if (account && account !== 'default') add('ServiceAccount', { name: account }, ['serviceAccountName']);
+  return found;
+}
+
+/** A key that a variable or a mounted file is made of. */
+interface KeyReference {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  readonly key: string;
+  readonly path: FieldPath;
+}
+
+/** Keys of ConfigMaps and Secrets without which no container starts. */
+export function keysOf(manifest: Manifest): KeyReference[] {
+  const [spec, base] = podSpecOf(manifest);
+  const found: KeyReference[] = [];
+  const add = (
+    kind: KeyReference['kind'],
+    { name, optional }: Named,
+    key: string | null | undefined,
+    path: FieldPath,
+  ) => {
+    if (name && key && optional !== true) found.push({ kind, name, key, path: [...base, ...path] });
+  };
+  for (const [index, { configMap, secret, projected }] of ((spec?.volumes ?? []) as Volume[]).entries()) {
+    const at = ['volumes', index];
+    for (const { key } of configMap?.items ?? []) add('ConfigMap', configMap ?? {}, key, at);
+    for (const { key } of secret?.items ?? [])
+      add('Secret', { name: secret?.secretName ?? null, optional: secret?.optional ?? null }, key, at);
+    for (const source of projected?.sources ?? []) {
+      for (const { key } of source.configMap?.items ?? []) add('ConfigMap', source.configMap ?? {}, key, at);
+      for (const { key } of source.secret?.items ?? []) add('Secret', source.secret ?? {}, key, at);
+    }
+  }
+  for (const field of ['initContainers', 'containers'] as const)
+    for (const [index, { env }] of ((spec?.[field] ?? []) as WithEnv[]).entries())
+      for (const [number, { valueFrom }] of (env ?? []).entries()) {
+        const at = [field, index, 'env', number];
+        const { configMapKeyRef: own, secretKeyRef: secret } = valueFrom ?? {};
+        if (own) add('ConfigMap', own, own.key, at);
+        if (secret) add('Secret', secret, secret.key, at);
+      }
   return found;
 }
 

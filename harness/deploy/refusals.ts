@@ -7,7 +7,7 @@ import { podTemplateOf } from './definition.ts';
 import { fateOf } from './fates.ts';
 import { partitionOf, partitionWarnings } from './partition.ts';
 import type { ReadManifest } from './read-manifests.ts';
-import { claimsOf, referencesOf } from './references.ts';
+import { claimsOf, keysOf, referencesOf } from './references.ts';
 import { rolloutProblems } from './rollout-problems.ts';
 
 interface WorkloadSpec {
@@ -55,6 +55,17 @@ function problemsOf(
     if (!there && !optional && !isGenerated(kind, name))
       problems.push(
         `${at(path)}: ${titleOf(manifest)}: needs ${kind} "${name}", which the manifests do not have; its pods would never start. Add it to them.`,
+      );
+  }
+  for (const { kind, name, key, path } of keysOf(manifest)) {
+    const holder = read.find(
+      ({ manifest: one }) => one.kind === kind && one.metadata.name === name,
+    )?.manifest;
+    const { data, binaryData, stringData } = (holder ?? {}) as Partial<Record<string, object | null>>;
+    const keys = Object.keys({ ...data, ...binaryData, ...stringData });
+    if (holder && !keys.includes(key))
+      problems.push(
+        `${at(path)}: ${titleOf(manifest)}: needs the key "${key}" of ${kind} "${name}", which has ${keys.join(', ') || 'none'}; its pods would never start.`,
       );
   }
   return problems;
@@ -197,14 +208,38 @@ function portNames(workload: Manifest): string[] {
   );
 }
 
-/** Readiness gates on a cluster of our own, where no controller of somebody's would set them. */
-export const gatesNobodySets = (manifests: readonly Manifest[]): string[] =>
+/** What pods wait for on a cluster of our own, where no controller of somebody's is, and nothing but what comes with it. */
+export const missingOnOurs = (manifests: readonly Manifest[]): string[] =>
   manifests.flatMap((manifest) =>
-    gatesOf(manifest).map(
-      (gate) =>
-        `${titleOf(manifest)}: its pods have the readiness gate "${gate}", which nobody sets on this cluster: they would never be Ready.`,
-    ),
+    [
+      ...gatesOf(manifest).map(
+        (gate) =>
+          `its pods have the readiness gate "${gate}", which nobody sets on this cluster: they would never be Ready`,
+      ),
+      ...neverPlaced(manifest),
+    ].map((sentence) => `${titleOf(manifest)}: ${sentence}.`),
   );
+
+/** Why no pod of it would get to a node. */
+function neverPlaced(manifest: Manifest): string[] {
+  const { schedulerName, schedulingGates, priorityClassName, runtimeClassName } = (podTemplateOf(manifest)
+    ?.spec ?? {}) as {
+    schedulerName?: string | null;
+    schedulingGates?: { name: string }[] | null;
+    priorityClassName?: string | null;
+    runtimeClassName?: string | null;
+  };
+  const found: string[] = [];
+  if (schedulerName && schedulerName !== 'default-scheduler')
+    found.push(`its pods wait for the scheduler "${schedulerName}", which nobody runs on this cluster`);
+  for (const { name } of schedulingGates ?? [])
+    found.push(`its pods have the scheduling gate "${name}", which nobody removes on this cluster`);
+  if (priorityClassName && !priorityClassName.startsWith('system-'))
+    found.push(`its pods need PriorityClass "${priorityClassName}", which this cluster does not have`);
+  if (runtimeClassName)
+    found.push(`its pods need RuntimeClass "${runtimeClassName}", which this cluster does not have`);
+  return found;
+}
 
 export function gatesOf(workload: Manifest): string[] {
   const spec = podTemplateOf(workload)?.spec as

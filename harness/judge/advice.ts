@@ -42,7 +42,7 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
         ? ` Setting ${what.setting} does that: with the settings none were lost.`
         : '';
     advice.push(
-      `${ownRan ? 'As it is' : 'Without the settings'}, ${lossText(lost)} were lost: ${what.found}. ${what.todo}${does}`,
+      `${ownRan ? 'As it is' : 'Without the settings'}, ${lossText(lost)} ${isOne(lost) ? 'was' : 'were'} lost: ${what.found}. ${what.todo}${does}`,
     );
   }
   for (const [cause, lost] of lossesByRemedy(bare)) {
@@ -92,6 +92,9 @@ function lossesByRemedy(experiments: readonly ExperimentResult[]): [Cause | Reme
   }
   return [...found.values(), ...others];
 }
+
+const isOne = (lost: Lost): boolean =>
+  Object.values(lost).reduce<number>((sum, one) => sum + (one ?? 0), 0) === 1;
 
 const lossText = (lost: Lost): string =>
   listed(

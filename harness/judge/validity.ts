@@ -54,7 +54,11 @@ export function judgeValidity(
     };
   }
   if (faults.length > 0) return { status: 'faulted', invalid: [...new Set(faults)], disturbed: false };
-  const lasting = [...truncation(journal), ...coverage(journal, streams, clocks, rollout)];
+  const lasting = [
+    ...truncation(journal),
+    ...wrongQuestion(streams),
+    ...coverage(journal, streams, clocks, rollout),
+  ];
   const passing = [
     ...watchGaps(journal, clocks),
     ...alignment(clocks),
@@ -108,6 +112,19 @@ function truncation(journal: Journal): string[] {
   return [
     'The journal reached its size bound, so its end is missing. Shorten the experiment or lower the rate.',
   ];
+}
+
+/** Refused as a request from the first one to the last, whatever was changed: no loss, but not what the app answers to. */
+function wrongQuestion(streams: readonly Stream[]): string[] {
+  return streams.flatMap(({ id, control, attempts, outcomes }) => {
+    const { ok = 0, http3xx = 0, http4xx = 0 } = outcomes;
+    const told = http3xx + http4xx;
+    if (control || ok > 0 || told <= attempts / 2) return [];
+    return [
+      `Not one of ${attempts} requests of stream ${id} was answered as expected, before any change either: ${told} got a status ` +
+        'from 300 to 499. Name a path that answers (target.path), the headers that it needs (target.headers), or its statuses (target.expectStatus).',
+    ];
+  });
 }
 
 function watchGaps(journal: Journal, clocks: Clocks): string[] {

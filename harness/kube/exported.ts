@@ -28,6 +28,26 @@ export function exportedConfig(config: KubeConfig, file: string | undefined): st
   return JSON.stringify({ ...written, users });
 }
 
+/** client-node makes up a server (http://localhost:8080) where there is no kubeconfig and it runs in no pod. */
+export const isMadeUp = (config: KubeConfig): boolean =>
+  config.getCurrentContext() === 'loaded-context' &&
+  config.getCurrentCluster()?.server === 'http://localhost:8080';
+
+export const noKubeconfig =
+  'there is no kubeconfig (KUBECONFIG, else ~/.kube/config); name one with --kubeconfig.';
+
+/** A sentence about a server that no request can go to; undefined: it is an address. */
+export const serverProblem = ({ name, server }: { readonly name: string; readonly server: string }) =>
+  /^https?:\/\//.test(server) && URL.canParse(server)
+    ? undefined
+    : `the server of cluster "${name}" must be a URL with https:// or http://, not "${server}".`;
+
+/** Why client-node cannot read a kubeconfig; of an empty one it tells its own mishap. */
+export const unreadable = (error: Error): string =>
+  error instanceof TypeError
+    ? 'it is empty, or no kubeconfig'
+    : error.message.split('\n', 1)[0]!.replace(/[.:]$/, '');
+
 function filesRead(file: string | undefined): string[] {
   if (file !== undefined) return [file];
   const { KUBECONFIG } = process.env;

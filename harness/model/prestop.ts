@@ -91,7 +91,8 @@ export function endsAtOnce({ command }: Pick<PreStopHook, 'command'>): string | 
   const script = scriptOf(command)?.trim();
   if (!script || /[$`(){}|&]/.test(script.replaceAll('&&', ';'))) return undefined;
   const parts = script.split(/;|&&|\n/).map((part) => part.trim().replace(/^\S*\//, ''));
-  return parts.every((part) => part === '' || returnsAtOnce.test(part)) ? script : undefined;
+  const small = parts.filter((part) => part !== '' && !/^sleep\s+[01](\.\d+)?s?$/.test(part));
+  return small.length > 0 && small.every((part) => returnsAtOnce.test(part)) ? script : undefined;
 }
 
 export const isShell = (program: string): boolean =>

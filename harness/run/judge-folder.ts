@@ -141,7 +141,10 @@ function withFindings(results: Results, journals: readonly RunJournal[]): Result
       : scenario,
   );
   const { findings } = checkManifests([
-    { file: 'manifests of baseline', text: baseline.journal.header.manifests },
+    {
+      file: `manifests of ${baseline.journal.header.variant.name}`,
+      text: baseline.journal.header.manifests,
+    },
   ]);
   return { ...results, findings: joinFindings(findings, { ...results, scenarios }) };
 }

@@ -1,6 +1,6 @@
 // Writes and reads seal.json (harness/model/run-seal.ts): what a run left, as it was when it ended.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../model/errors.ts';
 import {
@@ -76,7 +76,8 @@ export function toolText(): string {
 /** The first file of the evidence that is not as it was sealed, as a sentence; undefined: all are. */
 export function notAsSealed(folder: string, seal: RunSeal): string | undefined {
   for (const { file, sha256 } of seal.evidence) {
-    if (!existsSync(join(folder, file))) return `${file} is sealed and is not there any more`;
+    if (!statSync(join(folder, file), { throwIfNoEntry: false })?.isFile())
+      return `${file} is sealed and is not there any more`;
     if (sealedFile(folder, file).sha256 !== sha256) return `${file} is not as it was sealed`;
   }
   return undefined;

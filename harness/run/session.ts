@@ -107,7 +107,7 @@ async function openSession<T>(
   progress.note(why);
   for (const warning of foreign?.asIs?.warnings ?? []) progress.note(`Warning: ${warning}`);
   if (configuration.cluster.gatewayApi !== undefined) definitionsIn(configuration.cluster.gatewayApi);
-  if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios);
+  if (foreign) refuseWhatCannotRun(provider, foreign, request.scenarios, request.configuration.images);
   checkMachine(request.out, request.scenarios, provider.kind === 'embedded');
   const own = await timed('Bundle target and load agent', () =>
     ownImages(provider.kind, configuration.agent),

@@ -55,7 +55,7 @@ test('watch: each restart is a change with the losses and the causes of verify',
   const out = join(cluster.folder, 'watch');
   const watching = startRollproof(args(out, ['--rollouts', String(changes)]));
   for (let done = 0; done < changes; done++) {
-    await watching.shows(`watching, ${done} changes so far`, 60_000);
+    await watching.shows(`watching, ${done} ${done === 1 ? 'change' : 'changes'} so far`, 60_000);
     kubectl('rollout', 'restart', 'deployment/target');
   }
   const { stdout, stderr } = await watching.ended;

@@ -235,6 +235,17 @@ test('narrow: 390 px need no sideways scrolling of the page', async () => {
   });
 });
 
+test('print: nothing is wider than the paper (A4, Chromium’s margins)', async () => {
+  await withPages(pages, { viewport: { width: 718, height: 1000 } }, async (open) => {
+    for (const name of Object.keys(pages)) {
+      const { page } = await open(name);
+      await page.emulateMedia({ media: 'print' });
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      assert.ok(Number(width) <= 718, `${name} is ${width} px wide`);
+    }
+  });
+});
+
 test('print: to PDF, with time lines, without buttons', async () => {
   await withPages(pages, {}, async (open) => {
     const { page } = await open('single.html');

@@ -1,6 +1,6 @@
 // A run's folder, sealed as a run seals it, and what `rollproof audit` says of it when something was changed. That 1,000
 // changed journals are all noticed is test/slow/audit-mutations.test.ts.
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../harness/model/errors.ts';
@@ -234,6 +234,17 @@ test(
       assert.instance(error, UsageError);
       assert.match((error as Error).message, /journals\/a\.ndjson is not as it was sealed/);
     }
+  }),
+);
+
+test(
+  'a folder in the place of a journal: it is not there any more',
+  inRun(async ({ folder, journal }) => {
+    rmSync(join(folder, journal));
+    mkdirSync(join(folder, journal));
+    const error: unknown = await judgeFolder(folder).catch((reason: unknown) => reason);
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, /a\.ndjson is sealed and is not there any more/);
   }),
 );
 

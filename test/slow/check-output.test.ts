@@ -343,6 +343,30 @@ test(
   { timeoutMs: 90_000 },
 );
 
+test('a folder: objects on one line, of JSON and of YAML, are read like all others', async () => {
+  const files = {
+    'a.json': JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } }),
+    'b.yaml': '{kind: Pod, metadata: {name: b}, apiVersion: v1}\n',
+    'values.json': '{"kind": "none"}\n',
+  };
+  await inFolder(files, async (folder) => {
+    assert.match((await runCheck([folder], options)).output, /2 objects read/);
+  });
+});
+
+test('--fix keeps the encoding of a file, and its byte order mark', async () => {
+  await inFolder({ 'a.yaml': `\uFEFF${risky}` }, async (folder) => {
+    const wide = join(folder, 'b.yaml');
+    writeFileSync(wide, Buffer.from(`\uFEFF${risky}`, 'utf16le'));
+    const { output } = await runCheck([folder], { ...options, fix: true });
+    assert.match(output, /4 findings fixed in 2 files\./);
+    const narrow = readFileSync(join(folder, 'a.yaml'), 'utf8');
+    assert.match(narrow, /^\uFEFFapiVersion: apps\/v1\n/);
+    assert.match(narrow, /readinessProbe:/);
+    assert.is(readFileSync(wide, 'utf16le'), narrow);
+  });
+});
+
 test('--fix writes what was checked again, keeps the rest byte for byte, and is done after one time', async () => {
   const crlf = risky.replaceAll('\n', '\r\n');
   const bare = risky.slice(0, risky.indexOf('---'));

@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml';
 import { type ContextOptions, contextProvider } from '../../harness/cluster/context/provider.ts';
 import { ApiError } from '../../harness/kube/api-error.ts';
 import type { Kube } from '../../harness/kube/client.ts';
+import { credentialsOf } from '../../harness/kube/credentials.ts';
 import { exportedConfig } from '../../harness/kube/exported.ts';
 import { FaultError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
@@ -69,6 +70,48 @@ test('a kubeconfig or context that is not there is a sentence', async () => {
     assert.instance(error, UsageError);
     assert.match(error.message, message);
   }
+});
+
+test('a kubeconfig that is none, a server that is no address, and no kubeconfig at all', async () => {
+  await using world = makeWorld();
+  const folder = mkdtempSync(join(tmpdir(), 'rollproof-kubeconfig-'));
+  const file = join(folder, 'kubeconfig');
+  const { KUBECONFIG, HOME } = process.env;
+  try {
+    for (const [text, message] of [
+      ['', /kubeconfig cannot be read: it is empty, or no kubeconfig\.$/],
+      [
+        'clusters: [{name: a, cluster: {server: nope}}]\ncontexts: [{name: a, context: {cluster: a}}]\ncurrent-context: a\n',
+        /: the server of cluster "a" must be a URL with https:\/\/ or http:\/\/, not "nope"\.$/,
+      ],
+    ] as const) {
+      writeFileSync(file, text);
+      const error = await errorOf(world.provider({ kubeconfigFile: file }).unavailable());
+      assert.instance(error, UsageError);
+      assert.match(error.message, message);
+    }
+    process.env.HOME = folder;
+    delete process.env.KUBECONFIG;
+    const error = await errorOf(contextProvider({}).unavailable());
+    assert.instance(error, UsageError);
+    assert.match(error.message, /^context: there is no kubeconfig /);
+  } finally {
+    rmSync(folder, { recursive: true });
+    if (HOME !== undefined) process.env.HOME = HOME;
+    if (KUBECONFIG !== undefined) process.env.KUBECONFIG = KUBECONFIG;
+  }
+});
+
+test('a server without TLS is asked as it is named: nothing of it can be verified', async () => {
+  const { headers } = await credentialsOf(
+    JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server: 'http://127.0.0.1:8001' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+      'current-context': 'x',
+    }),
+  ).current();
+  assert.equal(headers, { Authorization: 'Bearer t' });
 });
 
 test('a cluster that does not answer', async () => {

@@ -146,6 +146,9 @@ test('wrong usage: a sentence, exit 4', async () => {
     [[url, '--expect-status', 'ok'], /--expect-status/],
     [[url, '--method', 'NONSENSE'], /not an HTTP method/],
     [[url, '--nonsense'], /unknown option/],
+    [[url, '--json', '/nowhere/counts.json'], /--json: \/nowhere\/counts\.json cannot be written/],
+    [['https://127.0.0.1:1/', '--ca', 'README.md'], /--ca: README\.md holds no certificate/],
+    [['https://127.0.0.1:1/', '--cert', 'README.md', '--key', 'README.md'], /--cert: README\.md holds no/],
   ];
   for (const [args, message] of table) {
     const program = new Command('rollproof');
@@ -163,6 +166,9 @@ test('wrong usage: a sentence, exit 4', async () => {
     );
     assert.match((told as Error).message, message);
   }
+  const help = await load(['--help']);
+  assert.match(help.out, /--timeout <time> [^-]*\(default: 3s\)/);
+  assert.not.match(help.out, /default: (false|\[\]|\{\})/);
   const { exit, out, err } = await load(['127.0.0.1:80']);
   assert.equal([exit, out], [4, '']);
   assert.match(err, /is not a URL that a load can go to/);

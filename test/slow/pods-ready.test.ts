@@ -131,6 +131,11 @@ test('what does not pass by itself ends the wait by name, with what was seen of 
       'pod web-1 cannot be scheduled: 0/4 nodes: insufficient cpu',
     ],
     [
+      'a pod whose scheduler nobody runs',
+      pod({ phase: 'Pending' }, { schedulerName: 'volcano', nodeName: '' }),
+      'pod web-1 waits for the scheduler "volcano", which has not looked at it',
+    ],
+    [
       'a pod that the kubelet refused',
       pod({ phase: 'Failed', reason: 'UnexpectedAdmissionError', message: 'no devices' }),
       'pod web-1 failed: UnexpectedAdmissionError: no devices',

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { loadConfiguration } from '../../harness/config/load.ts';
 import { withLoad } from '../../harness/config/scenario-load.ts';
@@ -59,12 +60,14 @@ test('short names and objects stand side by side; each is a line of its own', ()
   );
 });
 
+const [authority = ''] = rootCertificates;
+
 test('files are read: authorities, and a message by its descriptor', () => {
   const [grpc] = lanesOf(
     `    - {lane: new, protocol: grpc, method: shop.Prices/Get, descriptor: shop.proto, message: '{"item":"tea","count":2}', tls: {ca: ca.pem}}`,
-    { 'shop.proto': proto, 'ca.pem': 'PEM' },
+    { 'shop.proto': proto, 'ca.pem': authority },
   );
-  assert.is(grpc?.tls?.ca, 'PEM');
+  assert.is(grpc?.tls?.ca, authority);
   assert.equal(grpc?.grpc, {
     method: 'shop.Prices/Get',
     message: Buffer.from([10, 3, 116, 101, 97, 16, 2]).toString('base64'),
@@ -78,6 +81,14 @@ for (const [yaml, expected] of [
   ['    - new\n    - {lane: new}', /"new" a second time/],
   ['    - {lane: stream, protocol: grpc}', /method.*needs a method/s],
   ['    - {lane: new, tls: {cert: a.pem}}', /load\.lanes\[0\]\.tls: cert and key go together/],
+  [
+    '    - {lane: new, tls: {ca: shop.proto}}',
+    /load\.lanes\[0\]\.tls\.ca: shop\.proto holds no certificate in PEM/,
+  ],
+  [
+    '    - {lane: new, tls: {cert: shop.proto, key: shop.proto}}',
+    /load\.lanes\[0\]\.tls\.cert: shop\.proto holds no certificate in PEM that can be used: /,
+  ],
   ['    - {lane: new, tls: {ca: missing.pem}}', /load\.lanes\[0\]\.tls\.ca: .*missing\.pem cannot be read/],
   [`    - ${get}, message: '{}'}`, /needs a descriptor/],
   [`    - ${get}, message: '{"size":1}', descriptor: shop.proto}`, /shop\.Ask has no field "size"/],

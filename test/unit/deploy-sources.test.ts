@@ -13,7 +13,7 @@ import { findTargets, lookWithin, othersThatServe } from '../../harness/deploy/f
 import { foreignTarget } from '../../harness/deploy/foreign.ts';
 import { heldByPartition } from '../../harness/deploy/partition.ts';
 import { readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
-import { gatesNobodySets } from '../../harness/deploy/refusals.ts';
+import { missingOnOurs } from '../../harness/deploy/refusals.ts';
 import { stripped } from '../../harness/deploy/sources/live.ts';
 import { spokenBy, spokenIn } from '../../harness/deploy/spoken.ts';
 import {
@@ -24,6 +24,7 @@ import {
 } from '../../harness/deploy/substitutions.ts';
 import { UsageError } from '../../harness/model/errors.ts';
 import type { Manifest } from '../../harness/model/manifest.ts';
+import { missingPrograms } from '../../harness/run/cannot-run.ts';
 import { configurationText } from '../../harness/words/init-configuration.ts';
 import { scenarios } from '../../scenarios/index.ts';
 import { suite } from '../suite.ts';
@@ -215,6 +216,20 @@ test('what cannot be tested is refused by name, all at once, with file and line'
       both(workload('  replicas: 3\n  updateStrategy: {rollingUpdate: {partition: 3}}', '', 'StatefulSet')),
       /^web\.yaml:\d+: StatefulSet web: partition 3 of 3 replicas keeps every pod at its revision/,
       '{manifests: [web.yaml], statefulSet: web}',
+    ],
+    [
+      'a key that a ConfigMap does not have',
+      {
+        'web.yaml': yaml(
+          workload(
+            '',
+            '      volumes: [{name: a, configMap: {name: shop, items: [{key: b, path: b}, {key: c, path: c}]}}]',
+          ),
+          service(),
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {a: x}\nbinaryData: {b: eA==}',
+        ),
+      },
+      /^web\.yaml:\d+: Deployment web: needs the key "c" of ConfigMap "shop", which has a, b; its pods would never start\.$/,
     ],
     ['paused', both(workload('  paused: true')), /^web\.yaml:\d+: Deployment web: is paused/],
     ['0 replicas', both(workload('  replicas: 0')), /Deployment web: has 0 replicas/],
@@ -455,6 +470,37 @@ test('claims that a StatefulSet makes carry the run, and go with it', async () =
   assert.is(spec.volumeClaimTemplates[0]?.metadata.labels['rollproof.dev/run'], 'r1');
 });
 
+test('what nobody runs on a cluster of ours: a scheduler, a gate, a class', () => {
+  const refused = (spec: object) =>
+    missingOnOurs([
+      {
+        kind: 'Deployment',
+        apiVersion: 'apps/v1',
+        metadata: { name: 'web' },
+        spec: { template: { spec: { containers: [], ...spec } } },
+      } as unknown as Manifest,
+    ]).join();
+  assert.match(refused({ schedulerName: 'volcano' }), /^Deployment web: .*scheduler "volcano", which nobody/);
+  assert.match(refused({ schedulingGates: [{ name: 'a/b' }] }), /scheduling gate "a\/b", which nobody/);
+  assert.match(refused({ priorityClassName: 'high' }), /PriorityClass "high", which this cluster does not/);
+  assert.match(refused({ runtimeClassName: 'gvisor' }), /RuntimeClass "gvisor", which this cluster does/);
+  const usual = { schedulerName: 'default-scheduler', priorityClassName: 'system-cluster-critical' };
+  assert.is(refused(usual), '');
+});
+
+test('a local command that nobody can start is named before a cluster is there', () => {
+  const images = (command: string[], env?: Record<string, string>) =>
+    missingPrograms({ 'web:1': { command, folder: 'test', ...(env && { env }) } } as never, [
+      'web:1',
+      'web:2',
+    ]);
+  assert.match(images(['nodee', 'app.mjs']).join(), /^images: "web:1": nodee is no program that can be/);
+  assert.match(images(['./rollproof.ts']).join(), /\.\/rollproof\.ts is no program/);
+  assert.equal(images(['node', 'app.mjs']), []);
+  assert.equal(images([process.execPath]), []);
+  assert.equal(images(['mine'], { PATH: '/opt' }), []);
+});
+
 test('readiness gates that nobody sets', () => {
   const gated = {
     kind: 'Deployment',
@@ -462,7 +508,7 @@ test('readiness gates that nobody sets', () => {
     metadata: { name: 'web' },
     spec: { template: { spec: { containers: [], readinessGates: [{ conditionType: 'example.test/lb' }] } } },
   } as unknown as Manifest;
-  assert.match(gatesNobodySets([gated]).join(), /readiness gate "example\.test\/lb", which nobody sets/);
+  assert.match(missingOnOurs([gated]).join(), /readiness gate "example\.test\/lb", which nobody sets/);
 });
 
 test('a live object is stripped of what the cluster wrote into it', () => {

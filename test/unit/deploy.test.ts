@@ -195,6 +195,11 @@ test('manifests: lists and several documents are read, wrong ones refused with f
     ['kind: Pod\nmetadata: {name: x}', /^f\.yaml:1: it has no apiVersion/],
     ['apiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: Pod', /^f\.yaml:1: Pod has no metadata\.name/],
     ['a: [', /^f\.yaml:1: not valid YAML/],
+    [
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - {name: a, image: {{ .Values.image }}}\n',
+      /^f\.yaml:6: is a template that has not been rendered \(\{\{ \.Values\.image \}\}\)/,
+    ],
+    ['{{- if .Values.on }}\napiVersion: v1\n{{- end }}\n', /^f\.yaml:1: is a template that has not been/],
     ['- 1\n', /^f\.yaml:1: not a Kubernetes object: it is a list/],
     ['just text', /it is a string/],
   ];

@@ -671,6 +671,26 @@ const table: Readonly<Record<string, Case>> = {
     expected: [['routed-before-listening', 60, ['new'], 'low']],
     fact: /no readinessProbe waited for it to listen/,
   },
+  'foreign app: refused by a new pod, Ready with Running, that the route names': {
+    losses: quarter(3200, 4400, { pod: 'new', podKnownBy: 'route' }),
+    setup: (journal) => {
+      three(journal);
+      lateListener(journal, false);
+    },
+    expected: [['routed-before-listening', 60, ['new'], 'medium']],
+    fact: /no readinessProbe waited for it to listen/,
+  },
+  'foreign app: the fresh pod is known to have been asked, while another one is being deleted': {
+    losses: quarter(8200, 8390, { pod: 'new', podKnownBy: 'route' }),
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+      journal.pod('new').created(7000).runningReady(7500);
+      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
+      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+    },
+    expected: [['routed-before-listening', 10, ['new'], 'medium']],
+  },
   'foreign app: a fresh pod is no explanation while a deleted one is': {
     losses: quarter(8200, 8390),
     setup: (journal) => {
@@ -723,6 +743,16 @@ const table: Readonly<Record<string, Case>> = {
     },
     expected: [['routed-after-stop', 20, ['old'], 'high']],
     fact: /seen terminated \(exit code 0, Completed\) at 8.40 s/,
+  },
+  'foreign app: no answer from the pod that was asked, as its end was seen': {
+    losses: [{ dueMs: 8410, outcome: 'timeout', pod: 'old', podKnownBy: 'route' }],
+    options: { clockErrorMs: 60 },
+    setup: (journal) => {
+      three(journal);
+      earlyStopper(journal, false);
+    },
+    expected: [['routed-after-stop', 1, ['old'], 'medium']],
+    fact: /did not answer; it was being deleted/,
   },
   'foreign app: a pod that has answered before listens': {
     losses: quarter(4000, 4100),

@@ -56,6 +56,17 @@ const table: Readonly<Record<string, Case>> = {
     status: 'faulted',
     invalid: [/autocannon counted 3 more/],
   },
+  'a path that no request is answered at': {
+    lane: { losses: lossesBetween(0, 60_000, { outcome: 'http4xx', status: 401 }) },
+    invalid: [
+      /^Not one of \d+ requests of stream new was answered as expected, .*\d+ got a status from 300 to 499/,
+    ],
+    lasting: true,
+  },
+  'a path that is there again once the change is over': {
+    lane: { losses: lossesBetween(0, 9000, { outcome: 'http4xx', status: 404 }) },
+    invalid: [],
+  },
   'no totals of the only agent': {
     setup: (journal) => journal.without('stream-end'),
     status: 'faulted',

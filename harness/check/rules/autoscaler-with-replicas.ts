@@ -20,6 +20,8 @@ export const autoscalerWithReplicas: Rule = {
               path: [...specPath, 'replicas'],
               message: `${nameOf(object)} says replicas ${String(spec.replicas)} and ${partnerName(autoscaler, object)} scales it: every apply sets it back.`,
               changes: [{ remove: [...specPath, 'replicas'], comment: 'the autoscaler owns it' }],
+              byHand:
+                'with client-side apply the next apply leaves one pod for a moment, unless it is taken out of the last-applied annotation first',
             },
           ]
         : [],

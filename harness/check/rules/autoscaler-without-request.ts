@@ -44,6 +44,7 @@ function findIn(workload: Workload, autoscaler: SourceObject): readonly Draft[] 
           path: container.path,
           message: `${partnerName(autoscaler, object)} scales ${nameOf(object)} by its ${resource} utilization, and ${containerName(container)} requests no ${resource}: it never scales.`,
           changes,
+          byHand: 'only you know what it needs',
         };
       }),
   );

@@ -38,6 +38,7 @@ function findIn(workload: Workload, related: Related): readonly Draft[] {
             comment: 'the version that you tested, or its digest',
           },
         ],
+        byHand: 'only you know the tag',
       },
     ];
   });

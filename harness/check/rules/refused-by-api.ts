@@ -4,25 +4,36 @@ import { scaled } from '../../model/rolling-update.ts';
 import type { FieldPath } from '../../model/yaml-path.ts';
 import { containerName } from '../container.ts';
 import type { Change } from '../edit.ts';
+import { wrongTypes } from '../field-types.ts';
 import { fields, has, integer, list, matchesSelector, text } from '../fields.ts';
 import { refusedWith } from '../measured.ts';
 import { groupOf, nameOf, type SourceObject } from '../objects.ts';
 import { probeKinds } from '../probe.ts';
 import type { CheckInput, Draft, Rule } from '../rule.ts';
-import type { Workload } from '../workload.ts';
+import { isPartial, type Workload } from '../workload.ts';
 
 export const refusedByApi: Rule = {
   id: 'refused-by-api',
   severity: 'error',
   title: 'what the API server refuses',
-  why: 'The API server refuses the object (422 Invalid): nothing of it is applied.',
+  why: 'The API server refuses the object (400 or 422): nothing of it is applied.',
   scenario: 'nginx-published',
-  find: ({ workloads, related }: CheckInput) => [
+  find: ({ objects, workloads, related }: CheckInput) => [
+    ...objects.filter((object) => !isPartial(object)).flatMap(inTypes),
     ...workloads.flatMap(inWorkload),
     ...related.kind('PodDisruptionBudget').flatMap(inBudget),
   ],
   measured: refusedWith(422),
 };
+
+const inTypes = (object: SourceObject): readonly Draft[] =>
+  wrongTypes(object).map(({ path, says, value }) => ({
+    object,
+    path,
+    message: `${nameOf(object)}: ${says}.`,
+    changes: value === undefined ? [] : [{ set: path, value }],
+    advice: '# change it as the message says',
+  }));
 
 function inWorkload(workload: Workload): readonly Draft[] {
   const { object, spec, specPath, pod, podPath, labels, kind } = workload;
@@ -75,7 +86,8 @@ function inWorkload(workload: Workload): readonly Draft[] {
     for (const probe of probeKinds) {
       const value = fields(container.value[probe]);
       const path = [...container.path, probe];
-      if (!has(container.value[probe])) continue;
+      // Of another type than fields: told by its type.
+      if (value !== container.value[probe]) continue;
       const handlers = ['httpGet', 'tcpSocket', 'grpc', 'exec'].filter((handler) => has(value[handler]));
       if (handlers.length !== 1)
         say(

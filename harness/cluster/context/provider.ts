@@ -2,7 +2,7 @@
 // or in one that it was given; `rollproof rbac` prints what that needs.
 import { KubeConfig } from '@kubernetes/client-node';
 import { connectKube, type Kube } from '../../kube/client.ts';
-import { exportedConfig } from '../../kube/exported.ts';
+import { exportedConfig, isMadeUp, noKubeconfig, serverProblem, unreadable } from '../../kube/exported.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { describeCluster } from '../describe.ts';
 import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider.ts';
@@ -188,8 +188,9 @@ function chosenContext(options: ContextOptions): { readonly name: string; readon
     if (options.kubeconfigFile) all.loadFromFile(options.kubeconfigFile);
     else all.loadFromDefault();
   } catch (error) {
-    throw new UsageError(`context: ${where} cannot be read: ${(error as Error).message}`);
+    throw new UsageError(`context: ${where} cannot be read: ${unreadable(error as Error)}.`);
   }
+  if (isMadeUp(all)) throw new UsageError(`context: ${noKubeconfig}`);
   const name = options.context ?? all.getCurrentContext();
   const context = all.getContextObject(name);
   const cluster = context && all.getCluster(context.cluster);
@@ -199,6 +200,8 @@ function chosenContext(options: ContextOptions): { readonly name: string; readon
       `context: ${where} has no context "${name ?? ''}"; it has ${names.join(', ') || 'none'}.`,
     );
   }
+  const problem = serverProblem(cluster);
+  if (problem) throw new UsageError(`context: ${where}: ${problem}`);
   const user = all.getUser(context.user);
   const one = new KubeConfig();
   one.loadFromOptions({

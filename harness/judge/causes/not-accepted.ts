@@ -52,7 +52,8 @@ export function notAccepted(
   if (trouble) return [trouble];
   const close = unsure[0];
   if (close) {
-    if (known && attempt.outcome === 'refused') return byRefusal(attempt, close, scene);
+    if (known && (attempt.outcome === 'refused' || leftBefore(known, atMs, scene)))
+      return byRefusal(attempt, close, scene);
     const { moment } = close.acceptance;
     return [
       unknown(
@@ -70,9 +71,13 @@ export function notAccepted(
   ];
 }
 
+/** It was being deleted: whether it had ended already or was about to makes no other cause. */
+const leftBefore = ({ terminating }: PodLife, atMs: number, scene: Scene): boolean =>
+  terminating !== undefined && atMs - terminating.atMs > scene.watchErrorMs;
+
 /**
  * The pod that was asked is known and refused, close to a change of its state: that it refused tells on which side of
- * the change the attempt was, better than the clocks do.
+ * the change the attempt was, better than the clocks do. Or it did not answer, close to the end of a deleted pod.
  */
 function byRefusal(attempt: LostAttempt, candidate: Candidate, scene: Scene): readonly Share[] {
   const { pod, acceptance } = candidate;
@@ -82,17 +87,26 @@ function byRefusal(attempt: LostAttempt, candidate: Candidate, scene: Scene): re
     acceptance: { ...acceptance, state: starting ? 'starting' : 'stopped', sure: true },
   };
   const [share] = sharesOf(attempt, [stopped], { states: [], weight: 0 }, [], scene, false, true);
-  if (!share) return [unknown(`pod ${pod.name} refused`, { pod: pod.name })];
-  const text = `pod ${pod.name} was asked and refused, so it was not listening, although the clocks alone do not tell`;
+  if (!share) return [unknown(`pod ${pod.name} did not accept`, { pod: pod.name })];
+  const text =
+    attempt.outcome === 'refused'
+      ? `pod ${pod.name} was asked and refused, so it was not listening, although the clocks alone do not tell`
+      : `pod ${pod.name} was asked and did not answer; it was being deleted, whether or not it had ended already`;
   return [{ ...share, facts: [...share.facts, { text, pod: pod.name }], confidence: 'medium' }];
 }
 
 /**
- * The pod of which nothing is known but that it was fresh, when nothing else explains the attempt: no pod that had
- * stopped, was stopping or said itself that it was starting, and no time without endpoints. The freshest of several.
+ * The pod of which nothing is known but that it was fresh, when nothing else explains the attempt: it is known that it was
+ * asked; or there was no pod that had stopped, was stopping or said itself that it was starting, and no time without
+ * endpoints. The freshest of several.
  */
 export function onlyFreshPod(attempt: LostAttempt, scene: Scene): PodLife | undefined {
-  if (attempt.reused || attempt.phase !== 'connect' || knownPod(attempt, scene)) return undefined;
+  if (attempt.reused || attempt.phase !== 'connect') return undefined;
+  const known = knownPod(attempt, scene);
+  if (known) {
+    const acceptance = acceptanceAt(known, attempt.startMs, scene);
+    return acceptance.by === 'inferred' && fits(attempt, acceptance) ? known : undefined;
+  }
   const lagMs = LAG_BOUND_MS + scene.routing.delayAt(attempt.startMs);
   const possible = scene.routing.possible(attempt.startMs, lagMs, scene.watchErrorMs);
   if (possible.some((state) => state.routed.size === 0)) return undefined;

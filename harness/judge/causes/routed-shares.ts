@@ -42,7 +42,8 @@ export function sharesOf(
       : [];
   }
   const confidence = (candidates: readonly Candidate[]): Confidence => {
-    if (kinds > 1 || candidates.some(({ acceptance }) => acceptance.by === 'inferred')) return 'low';
+    if (kinds > 1) return 'low';
+    if (candidates.some(({ acceptance }) => acceptance.by === 'inferred')) return known ? 'medium' : 'low';
     if (
       known &&
       candidates.every(({ acceptance }) => acceptance.by === 'phase' || acceptance.by === 'kernel')

@@ -1,5 +1,6 @@
 // A load alone, without a cluster: fired from this process, shown while it runs, told at its end.
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Meter } from '../../load/meter.ts';
 import { exitCode, FaultError, UsageError } from '../../model/errors.ts';
 import type { StreamEnd, StreamPlan } from '../../model/load.ts';
@@ -23,6 +24,7 @@ const collectMs = 200;
 
 /** Fires it and returns the exit code. Throws FaultError where the counts contradict each other. */
 export async function loadAlone({ url, plan, podHeader, json }: LoadAlone): Promise<number> {
+  if (json !== undefined && json !== '-') refuseUnwritable(json);
   const meter = new Meter({
     plan,
     podHeader,
@@ -73,6 +75,16 @@ class Interrupt {
   end(): void {
     process.off('SIGINT', this.#listener);
     process.off('SIGTERM', this.#listener);
+  }
+}
+
+/** Before anything is sent: a load whose counts are lost was for nothing. */
+function refuseUnwritable(file: string): void {
+  try {
+    accessSync(existsSync(file) ? file : dirname(resolve(file)), constants.W_OK);
+    if (existsSync(file) && statSync(file).isDirectory()) throw new Error('it is a folder');
+  } catch (error) {
+    throw new UsageError(`load: --json: ${file} cannot be written: ${(error as Error).message}.`);
   }
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kube } from '../../kube/client.ts';
 import { saidLast } from '../../kube/said-last.ts';
 import { UsageError } from '../../model/errors.ts';
-import { duration } from '../../words/figures.ts';
+import { counted, duration } from '../../words/figures.ts';
 import type { Driver, Scene } from '../experiment/index.ts';
 import type { Episodes } from './episodes.ts';
 import type { WatchedService } from './services.ts';
@@ -114,7 +114,7 @@ function every(ms: number, act: () => Promise<void>): () => Promise<void> {
 
 function sayOf({ going, ended }: Episodes): string {
   const now = [...going].map(([service, left]) => `${service}: ${left[0] ?? 'settled, quiet tail'}`);
-  return now.length > 0 ? now.join('; ') : `watching, ${ended.length} changes so far`;
+  return now.length > 0 ? now.join('; ') : `watching, ${counted(ended.length, 'change')} so far`;
 }
 
 /** A Service of the same name with another address is another Service. */
