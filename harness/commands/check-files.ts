@@ -171,13 +171,13 @@ function reasonOf(error: unknown): string {
   return `cannot be read (${code ?? message})`;
 }
 
-/** A manifest may start with a byte order mark, and PowerShell writes UTF-16. */
 /** The text in the file's own encoding, with its byte order mark. */
 export function encodedLike(before: Buffer, text: string): Buffer {
   if (before[0] === 0xff && before[1] === 0xfe) return Buffer.from(`\uFEFF${text}`, 'utf16le');
   return Buffer.from(before.toString('utf8').startsWith('\uFEFF') ? `\uFEFF${text}` : text);
 }
 
+/** A manifest may start with a byte order mark, and PowerShell writes UTF-16. */
 function decode(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le');
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
