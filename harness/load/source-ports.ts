@@ -2,7 +2,6 @@
 // bound to the port that has rested longest towards its destination. A port is one of a 5-tuple: towards two
 // destinations it may be in use at once, towards one it never is.
 import type { SourcePortRange, StreamPlan } from '../model/load.ts';
-import { Fifo } from './fifo.ts';
 
 /** A port that the kernel does not give (somebody else's, or still resting) is passed over, this often. */
 export const PORTS_TRIED = 5;
@@ -24,16 +23,53 @@ export const TIME_WAIT_MS = 60_000;
  */
 export const SILENT_REST_MS = 185_000;
 
-interface Rested {
-  readonly port: number;
-  readonly sinceMs: number;
+/**
+ * Ports in the order in which they came to rest. Tens of thousands rest for a minute each: as objects they would all grow
+ * old on the heap.
+ */
+class RestingPorts {
+  #ports = new Uint16Array(256);
+  #since = new Float64Array(256);
+  #first = 0;
+  #length = 0;
+
+  push(port: number, sinceMs: number): void {
+    if (this.#length === this.#ports.length) this.#grow();
+    const at = (this.#first + this.#length++) % this.#ports.length;
+    this.#ports[at] = port;
+    this.#since[at] = sinceMs;
+  }
+
+  /** Of the one that has rested longest, ms; undefined: none rests. */
+  get sinceMs(): number | undefined {
+    return this.#length === 0 ? undefined : this.#since[this.#first];
+  }
+
+  /** The one that has rested longest. */
+  shift(): number | undefined {
+    if (this.#length === 0) return undefined;
+    const port = this.#ports[this.#first];
+    this.#first = (this.#first + 1) % this.#ports.length;
+    this.#length--;
+    return port;
+  }
+
+  #grow(): void {
+    const [ports, since] = [new Uint16Array(this.#length * 2), new Float64Array(this.#length * 2)];
+    for (let index = 0; index < this.#length; index++) {
+      const from = (this.#first + index) % this.#length;
+      ports[index] = this.#ports[from] as number;
+      since[index] = this.#since[from] as number;
+    }
+    [this.#ports, this.#since, this.#first] = [ports, since, 0];
+  }
 }
 
 class Destination {
   /** The next port that was never used towards it. */
   next: number;
-  readonly used = new Fifo<Rested>();
-  readonly silent = new Fifo<Rested>();
+  readonly used = new RestingPorts();
+  readonly silent = new RestingPorts();
   constructor(from: number) {
     this.next = from;
   }
@@ -60,18 +96,18 @@ export class SourcePorts {
       const port = own.next++;
       if (!this.#reserved.has(port)) return port;
     }
-    const silent = own.silent.peek();
-    const rested =
-      silent && this.#clock() - silent.sinceMs >= SILENT_REST_MS ? own.silent.shift() : own.used.shift();
-    if (!rested) return undefined;
-    this.#shortestRestMs = Math.min(this.#shortestRestMs, this.#clock() - rested.sinceMs);
-    return rested.port;
+    const silentSinceMs = own.silent.sinceMs;
+    const isRipe = silentSinceMs !== undefined && this.#clock() - silentSinceMs >= SILENT_REST_MS;
+    const resting = isRipe ? own.silent : own.used;
+    const { sinceMs } = resting;
+    if (sinceMs !== undefined) this.#shortestRestMs = Math.min(this.#shortestRestMs, this.#clock() - sinceMs);
+    return resting.shift();
   }
 
   /** The connection's socket is closed. `silent`: it is from here that it ended, and the other side said nothing. */
   release(destination: string, port: number, silent = false): void {
     const own = this.#of(destination);
-    (silent ? own.silent : own.used).push({ port, sinceMs: this.#clock() });
+    (silent ? own.silent : own.used).push(port, this.#clock());
   }
 
   /** The shortest time after which a port was used again towards the same destination; Infinity: none was. */
