@@ -1,6 +1,6 @@
 // What the load agent costs while a Service is watched: processor time and memory of the agent's process, asked for its frames
 // as a watch asks, against a server on loopback. Processor time counts, so other work on the machine disturbs little.
-// Usage: node scripts/start.mjs scripts/agent-cpu.ts [--rates 20,50] [--seconds 30] [--profile FOLDER]
+// Usage: node scripts/start.mjs scripts/agent-cpu.ts [--rates 20,50] [--seconds 30] [--after 5] [--profile FOLDER]
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,20 +11,29 @@ import { framePuller } from '../harness/control/frame-puller.ts';
 import { startProgram } from '../harness/exec/program.ts';
 import { agentEntry, bundle } from '../harness/load/bundle.ts';
 import { FaultError } from '../harness/model/errors.ts';
-import { watchPlan } from '../harness/run/watch/plan.ts';
+import { PULL_MS, watchPlan } from '../harness/run/watch/plan.ts';
 import { selfTimes } from './bench/profile.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
 
-const { seconds, rates, profile } = parseCommandLine(
+const {
+  seconds,
+  rates,
+  after: warmUp,
+  profile,
+} = parseCommandLine(
   new Command('agent-cpu')
     .description('processor time and memory of the load agent of a watch')
     .option('--rates <list>', 'requests per second and lane, one run each', list, ['20', '50'])
     .option('--seconds <n>', 'length of each run', wholeNumber(1, 600), 30)
+    .option(
+      '--after <n>',
+      'seconds of load before each run; Node.js goes on compiling for two minutes',
+      wholeNumber(1, 600),
+      5,
+    )
     .option('--profile <folder>', 'also profile the agent, and put the profiles there'),
-).opts<{ rates: readonly string[]; seconds: number; profile?: string }>();
+).opts<{ rates: readonly string[]; seconds: number; after: number; profile?: string }>();
 
-/** Compiling and the first connections are not what a watch costs. */
-const WARM_UP_MS = 5000;
 const STOP_LIMIT_MS = 5000;
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -54,12 +63,22 @@ async function started(
   return { said: await Promise.race([said, ended]), program };
 }
 
-/** Processor time so far, ms (clock ticks of 10 ms), and resident memory, MB. */
-function costOf(pid: number): { readonly cpuMs: number; readonly systemMs: number; readonly rssMb: number } {
+interface Cost {
+  /** Processor time so far, in clock ticks of 10 ms. */
+  readonly cpuMs: number;
+  readonly systemMs: number;
+  /** How often its main thread has gone to sleep, and so was woken. */
+  readonly sleeps: number;
+  readonly rssMb: number;
+}
+
+function costOf(pid: number): Cost {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  const rss = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const rss = /VmRSS:\s+(\d+) kB/.exec(status)?.[1];
+  const sleeps = /\nvoluntary_ctxt_switches:\s+(\d+)/.exec(status)?.[1];
   const [userMs, systemMs] = [Number(fields[11]) * 10, Number(fields[12]) * 10];
-  return { cpuMs: userMs + systemMs, systemMs, rssMb: Number(rss) / 1024 };
+  return { cpuMs: userMs + systemMs, systemMs, sleeps: Number(sleeps), rssMb: Number(rss) / 1024 };
 }
 
 async function run(rate: number, port: string): Promise<void> {
@@ -95,9 +114,9 @@ async function run(rate: number, port: string): Promise<void> {
   const { signal } = new AbortController();
   await client.prepare(plan, signal);
   await client.fire(0, signal);
-  const puller = framePuller(client, { frame: () => {}, gap: () => {} });
+  const puller = framePuller(client, { frame: () => {}, gap: () => {} }, { everyMs: PULL_MS });
   const pulled = puller.untilEnded(signal);
-  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  await new Promise((resolve) => setTimeout(resolve, warmUp * 1000));
   const [before, from] = [costOf(pid), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const [after, ms] = [costOf(pid), performance.now() - from];
@@ -107,8 +126,9 @@ async function run(rate: number, port: string): Promise<void> {
   const sent = ends.map(({ stream, attempts }) => `${stream} ${attempts}`).join(', ');
   await program.stop('SIGTERM', STOP_LIMIT_MS);
   const share = (of: 'cpuMs' | 'systemMs') => `${(((after[of] - before[of]) / ms) * 100).toFixed(1)} %`;
+  const wakeUps = Math.round(((after.sleeps - before.sleeps) / ms) * 1000);
   process.stdout.write(
-    `${rate}/s and lane: ${share('cpuMs')} of a core (${share('systemMs')} in the kernel), ${after.rssMb.toFixed(0)} MB resident (${sent}; lost ${ends.reduce((sum, { outcomes, attempts }) => sum + attempts - (outcomes.ok ?? 0), 0)})\n`,
+    `${rate}/s and lane: ${share('cpuMs')} of a core (${share('systemMs')} in the kernel), ${wakeUps} wake-ups per second, ${after.rssMb.toFixed(0)} MB resident (${sent}; lost ${ends.reduce((sum, { outcomes, attempts }) => sum + attempts - (outcomes.ok ?? 0), 0)})\n`,
   );
 }
 

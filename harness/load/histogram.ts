@@ -12,6 +12,9 @@ const SIZE = 20 * SUB_BUCKETS_HALF + 2 * SUB_BUCKETS_HALF;
 export class Histogram {
   count = 0;
   #maxUs = 0;
+  /** Of what was recorded: most of the buckets are never touched. */
+  #lowest = SIZE;
+  #highest = 0;
   readonly #counts = new Uint32Array(SIZE);
 
   /** `ms` below 0 counts as 0. */
@@ -20,6 +23,8 @@ export class Histogram {
     if (us > this.#maxUs) this.#maxUs = us;
     this.count++;
     const index = indexOf(us);
+    if (index < this.#lowest) this.#lowest = index;
+    if (index > this.#highest) this.#highest = index;
     this.#counts[index] = (this.#counts[index] as number) + 1;
   }
 
@@ -28,7 +33,7 @@ export class Histogram {
     if (this.count === 0) return 0;
     const wanted = Math.max(1, Math.floor(share * this.count + 0.5));
     let seen = 0;
-    for (let index = 0; index < SIZE; index++) {
+    for (let index = this.#lowest; index <= this.#highest; index++) {
       seen += this.#counts[index] as number;
       if (seen >= wanted) return Math.min(highestOf(index), this.#maxUs) / 1000;
     }
@@ -51,9 +56,11 @@ export class Histogram {
 
   clear(): void {
     if (this.count === 0) return;
-    this.#counts.fill(0);
+    this.#counts.fill(0, this.#lowest, this.#highest + 1);
     this.count = 0;
     this.#maxUs = 0;
+    this.#lowest = SIZE;
+    this.#highest = 0;
   }
 
   /** HdrHistogram V2, compressed, base64; values in µs. */
@@ -65,7 +72,7 @@ export class Histogram {
       highestTrackableValue: MAX_US,
       numberOfSignificantValueDigits: 3,
     });
-    for (let index = 0; index < SIZE; index++) {
+    for (let index = this.#lowest; index <= this.#highest; index++) {
       const count = this.#counts[index] as number;
       if (count > 0) histogram.recordValueWithCount(Math.min(highestOf(index), this.#maxUs), count);
     }

@@ -228,20 +228,23 @@ export class Meter implements EngineOwner {
     }
   }
 
-  /** Timers have whole milliseconds: sleep up to the last whole one before the next arrival. */
+  /**
+   * Timers have whole milliseconds. Rounded, a sleep ends before the arrival as often as behind it (then another is slept);
+   * rounded down nearly always before it, which costs a wake-up per arrival and makes none of them more exact.
+   */
   #arm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#state !== 'running' || !this.#pacer || this.#pacer.dueMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(this.#pacer.dueMs - this.#now(), 0x7fffffff);
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        // Fired behind the poll phase, when every FIN and byte that the kernel holds for idle connections has been read.
-        this.#immediate ??= setImmediate(() => this.#arrivals());
-      },
-      Math.max(1, Math.floor(waitMs)),
-    );
+    this.#timer = setTimeout(() => this.#woken(), Math.max(1, Math.round(waitMs)));
+  }
+
+  #woken(): void {
+    this.#timer = undefined;
+    if (this.#pacer && this.#pacer.dueMs > this.#now()) this.#arm();
+    // Fired behind the poll phase, when every FIN and byte that the kernel holds for idle connections has been read.
+    else this.#immediate ??= setImmediate(() => this.#arrivals());
   }
 
   #arrive(due: number, now: number): void {

@@ -1,23 +1,29 @@
 // Sockets whose response was complete: the server, which was asked to close, closes first and keeps the TIME_WAIT (the
-// slot's own listener then ends the socket); one that does not within 200 ms is closed from here. At most 1000 wait.
+// slot's own listener then ends the socket); one that does not within 200 ms is closed from here, when the next comes or at
+// the latest after a second. At most 1000 wait.
+// Those that ended in order are given out again, to be connected once more: Node.js allows that once `close` was emitted,
+// and a new socket with its streams and listeners costs a fifth of what a new connection costs.
 import type { Socket } from 'node:net';
-import { Fifo } from './fifo.ts';
 
 const waitMs = 200;
 const limit = 1000;
-
-interface Retired {
-  readonly socket: Socket;
-  readonly untilMs: number;
-}
+/** Looked through whenever another comes, and so long after the first of them. */
+const sweepMs = 1000;
+/** As many as end within a moment at a high rate. */
+const spareLimit = 100;
 
 export class RetiredSockets {
   readonly #clock: () => number;
-  readonly #sockets = new Fifo<Retired>();
+  readonly #reusable: boolean;
+  /** Those that wait, oldest first, and until when. */
+  readonly #waiting = new Map<Socket, number>();
+  readonly #spare: Socket[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(clock: () => number) {
+  /** `reusable`: they may be connected again; with TLS they may not. */
+  constructor(clock: () => number, reusable: boolean) {
     this.#clock = clock;
+    this.#reusable = reusable;
   }
 
   add(socket: Socket): void {
@@ -25,25 +31,48 @@ export class RetiredSockets {
       socket.destroy();
       return;
     }
-    if (this.#sockets.length >= limit) this.#sockets.shift()?.socket.destroy();
-    this.#sockets.push({ socket, untilMs: this.#clock() + waitMs });
-    this.#timer ??= setTimeout(() => this.#sweep(), waitMs);
+    const now = this.#clock();
+    this.#endThoseOver(now);
+    if (this.#waiting.size >= limit) this.#endOldest();
+    this.#waiting.set(socket, now + waitMs);
+    this.#timer ??= setTimeout(() => this.#sweep(), sweepMs);
+  }
+
+  /** A socket that was added is closed. `inOrder`: the other side ended it, and nothing was left to be written. */
+  closed(socket: Socket, inOrder: boolean): void {
+    this.#waiting.delete(socket);
+    if (inOrder && this.#reusable && this.#spare.length < spareLimit) this.#spare.push(socket);
+  }
+
+  /** One to connect again, as it was made: same options, same listeners. */
+  takeSpare(): Socket | undefined {
+    return this.#spare.pop();
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    for (let one = this.#sockets.shift(); one; one = this.#sockets.shift()) one.socket.destroy();
+    for (const socket of this.#waiting.keys()) socket.destroy();
+    this.#waiting.clear();
   }
 
-  /** Those that the server has closed are let go with what is over, so that nobody wakes for them. */
-  #sweep(): void {
-    const now = this.#clock();
-    const over = ({ socket, untilMs }: Retired) => untilMs <= now || socket.destroyed;
-    for (let one = this.#sockets.peek(); one && over(one); one = this.#sockets.peek()) {
-      one.socket.destroy();
-      this.#sockets.shift();
+  #endThoseOver(now: number): void {
+    for (const [socket, untilMs] of this.#waiting) {
+      if (untilMs > now) return;
+      this.#waiting.delete(socket);
+      socket.destroy();
     }
-    const next = this.#sockets.peek();
-    this.#timer = next && setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(next.untilMs - now)));
+  }
+
+  #endOldest(): void {
+    for (const socket of this.#waiting.keys()) {
+      this.#waiting.delete(socket);
+      socket.destroy();
+      return;
+    }
+  }
+
+  #sweep(): void {
+    this.#endThoseOver(this.#clock());
+    this.#timer = this.#waiting.size > 0 ? setTimeout(() => this.#sweep(), waitMs) : undefined;
   }
 }

@@ -6,6 +6,7 @@ import {
   type LookupFunction,
   type Socket,
   type TcpNetConnectOpts,
+  type TcpSocketConnectOpts,
 } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Outcome, Phase } from '../model/load.ts';
@@ -13,6 +14,7 @@ import type { Ending, Slot as MeterSlot, Route } from './engine.ts';
 import { decisiveError, outcomeOfError, type SystemError, timeoutCodes } from './outcome.ts';
 import { type CertificatesSeen, resetInHandshake } from './protocols/tls.ts';
 import type { ResponseParser } from './response-parser.ts';
+import type { RetiredSockets } from './retired-sockets.ts';
 import { isPortTaken, PORTS_TRIED, type SourcePorts } from './source-ports.ts';
 
 /** What a slot needs from its stream, and tells it. */
@@ -40,8 +42,8 @@ export interface SlotOwner {
   failed(slot: Slot, outcome: Outcome, code: string, error: Error | undefined): void;
   /** Its time was over. */
   expired(slot: Slot, ending: Ending): void;
-  /** A socket that is no longer needed, whose response was complete: it closes at the FIN, or when its time is over. */
-  retire(socket: Socket): void;
+  /** Sockets that are no longer needed, whose response was complete: they close at the FIN, or when their time is over. */
+  readonly retired: RetiredSockets;
 }
 
 /** Nobody listens on TCP port 1 (tcpmux, unused): the kernel refuses, as kube-proxy's REJECT rule does. */
@@ -54,10 +56,15 @@ const ofSocket = Symbol('slot');
 const freePort = Symbol('free port');
 /** It was given up: nothing came from the other side that ended it. */
 const wasSilent = Symbol('was silent');
+const retiredIn = Symbol('retired in');
+/** Of a retired socket: its FIN was read, and nothing was left to be written. */
+const endedInOrder = Symbol('ended in order');
 type SlotSocket = Socket & {
   [ofSocket]?: Slot | undefined;
   [freePort]?: (() => void) | undefined;
   [wasSilent]?: boolean;
+  [retiredIn]?: RetiredSockets | undefined;
+  [endedInOrder]?: boolean;
 };
 
 export class Slot implements MeterSlot {
@@ -163,24 +170,15 @@ export class Slot implements MeterSlot {
     const localPort = owner.sourcePorts?.take(destination);
     this.localPort = localPort;
     this.#otherPort = undefined;
-    const options: TcpNetConnectOpts = {
+    const to: TcpSocketConnectOpts = {
       host,
       port,
       ...(localPort !== undefined && { localPort }),
-      allowHalfOpen: true,
-      noDelay: owner.noDelay,
       ...(isIP(host) === 0 && { lookup: this.#lookup }),
-      onread: {
-        buffer: owner.readBuffer,
-        callback: (length: number): boolean => {
-          this.#read(socket, length);
-          return true;
-        },
-      },
     };
     let socket: SlotSocket;
     try {
-      socket = owner.secure ? this.#connectTls(options) : connectTcp(options);
+      socket = this.#spareTo(to) ?? this.#socketTo(to);
     } catch (error) {
       // Only an option that Node refuses gets here (a port out of range, for example).
       if (localPort !== undefined) owner.sourcePorts?.release(destination, localPort);
@@ -194,10 +192,37 @@ export class Slot implements MeterSlot {
       this.#otherPort = tries > 1 ? () => this.#connect(host, port, tries - 1) : undefined;
     }
     this.#socket = socket;
+  }
+
+  /** A closed one that is connected again. */
+  #spareTo(to: TcpSocketConnectOpts): SlotSocket | undefined {
+    const spare: SlotSocket | undefined = this.#owner.retired.takeSpare();
+    if (!spare) return undefined;
+    spare[retiredIn] = undefined;
+    spare[endedInOrder] = false;
+    return spare.connect(to);
+  }
+
+  #socketTo(to: TcpSocketConnectOpts): SlotSocket {
+    const owner = this.#owner;
+    const options: TcpNetConnectOpts = {
+      ...to,
+      allowHalfOpen: true,
+      noDelay: owner.noDelay,
+      onread: {
+        buffer: owner.readBuffer,
+        callback: (length: number): boolean => {
+          socket[ofSocket]?.received(length);
+          return true;
+        },
+      },
+    };
+    const socket: SlotSocket = owner.secure ? this.#connectTls(options) : connectTcp(options);
     socket.on(owner.secure ? 'secureConnect' : 'connect', onReady);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
+    return socket;
   }
 
   #connectTls(options: TcpNetConnectOpts): TLSSocket {
@@ -231,8 +256,7 @@ export class Slot implements MeterSlot {
     this.#socket?.write(this.#owner.requestOf(this));
   }
 
-  #read(socket: SlotSocket, length: number): void {
-    if (socket[ofSocket] !== this) return;
+  received(length: number): void {
     if (!this.busy) {
       // Bytes that nobody asked for must never meet the next request.
       this.#drop();
@@ -322,7 +346,9 @@ export class Slot implements MeterSlot {
     this.#usable = false;
     if (!socket) return;
     socket[ofSocket] = undefined;
-    this.#owner.retire(socket);
+    const { retired } = this.#owner;
+    socket[retiredIn] = retired;
+    retired.add(socket);
   }
 }
 
@@ -332,8 +358,12 @@ function onReady(this: SlotSocket): void {
 /** A retired socket waits for exactly this. */
 function onEnd(this: SlotSocket): void {
   const slot = this[ofSocket];
-  if (slot) slot.ended();
-  else this.destroy();
+  if (slot) {
+    slot.ended();
+    return;
+  }
+  this[endedInOrder] = !this.destroyed && this.writableLength === 0;
+  this.destroy();
 }
 /** Stays for the socket's whole life: an error of a socket that was given up is nobody's. */
 function onError(this: SlotSocket, error: SystemError): void {
@@ -343,4 +373,5 @@ function onClose(this: SlotSocket): void {
   this[freePort]?.();
   this[freePort] = undefined;
   this[ofSocket]?.closed();
+  this[retiredIn]?.closed(this, this[endedInOrder] === true);
 }

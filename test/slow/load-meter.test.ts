@@ -1,4 +1,5 @@
 // What the meter does beside faults: lanes, requests as asked for, routes, pods, queues, stops and interrupts.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, isIPv6, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -94,6 +95,22 @@ async function serve(
     sockets,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function serveTcp(connection: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    connection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
@@ -231,6 +248,62 @@ test('closed loop against a refused port is no hot loop', async () => {
   }).finish();
   assert.equal(end.outcomes, { refused: end.attempts });
   assert.ok(end.attempts >= 2 && end.attempts <= 2 * 51, `${end.attempts} attempts in 500 ms`);
+});
+
+test('a socket that has ended in order is connected again; what happens on it counts as on a new one', async () => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok';
+  const ways: Record<string, (socket: Socket) => void> = {
+    'ok/whole': (socket) => socket.end(whole),
+    'closed/first-byte': (socket) => socket.end(),
+    'ok/until the FIN': (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nok'),
+    'reset/first-byte': (socket) => socket.resetAndDestroy(),
+    'ok/FIN later': (socket) => {
+      socket.write(whole);
+      setTimeout(() => socket.end(), 30);
+    },
+    'closed/headers': (socket) => socket.end('HTTP/1.1 200'),
+    'ok/RST behind': (socket) => {
+      socket.write(whole);
+      setTimeout(() => socket.resetAndDestroy(), 30);
+    },
+    'closed/body': (socket) => socket.end(whole.slice(0, -1)),
+    'ok/no FIN': (socket) => void socket.write(whole),
+    'protocol/headers': (socket) => socket.end('SSH-2.0-OpenSSH\r\n'),
+    'ok/more than the body': (socket) => socket.end(`${whole}more`),
+    'timeout/first-byte': () => {},
+  };
+  const names = Object.keys(ways);
+  const seen: string[] = [];
+  await using server = await serveTcp((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      // Two whole answers behind each of the others: there are sockets to connect again.
+      const name =
+        (seen.length % 3 === 0 ? names[(seen.length / 3) % names.length] : undefined) ?? 'ok/whole';
+      seen.push(name);
+      ways[name]?.(socket);
+    });
+  });
+  const made = new Set<unknown>();
+  const count = (told: unknown): void => {
+    made.add((told as { socket: unknown }).socket);
+  };
+  subscribe('net.client.socket', count);
+  const { end, told } = await fire({
+    url: `http://127.0.0.1:${server.port}/`,
+    rate: { shape: 'constant', ratePerSecond: 60 },
+    timeoutMs: 5000,
+    maxDurationMs: 4000,
+  }).finish();
+  unsubscribe('net.client.socket', count);
+  assert.is(end.attempts, seen.length);
+  assert.is(end.connectionsOpened, seen.length);
+  const expected = seen.filter((name) => !name.startsWith('ok/')).sort();
+  const counted = told.failures.map(({ outcome, phase }) => `${outcome}/${phase}`).sort();
+  assert.equal(counted, expected);
+  assert.is(end.outcomes.ok, seen.length - expected.length);
+  assert.ok(new Set(seen).size === names.length);
+  assert.ok(made.size < seen.length * 0.8, `${made.size} sockets for ${seen.length} connections`);
 });
 
 test('routes: each connection goes where the route says, no endpoint is refused, the pod is known', async () => {

@@ -1,4 +1,5 @@
 // The pure parts of the meter: pacing, histograms, lost intervals, buckets, the response parser, merging.
+import { Socket } from 'node:net';
 import * as hdr from 'hdr-histogram-js';
 import * as assert from 'uvu/assert';
 import { autocannonIdentities } from '../../harness/load/autocannon-clients.ts';
@@ -9,6 +10,7 @@ import { LostIntervals } from '../../harness/load/lost-intervals.ts';
 import { outcomeOfError, outcomeOfStatus, type SystemError } from '../../harness/load/outcome.ts';
 import { Pacer } from '../../harness/load/pacer.ts';
 import { type ParseProblem, ResponseParser } from '../../harness/load/response-parser.ts';
+import { RetiredSockets } from '../../harness/load/retired-sockets.ts';
 import { Spool } from '../../harness/load/spool.ts';
 import type { Bucket, Outcome, RateProfile, StreamEnd } from '../../harness/model/load.ts';
 import { addBuckets, mergeStreamEnds, percentilesOf } from '../../harness/model/merge-load.ts';
@@ -424,6 +426,54 @@ test('identities: each miscount is told', () => {
       name,
     );
   }
+});
+
+test('histogram: cleared, it is as new', () => {
+  const random = seeded(9);
+  const reused = new Histogram();
+  for (let round = 0; round < 20; round++) {
+    const fresh = new Histogram();
+    for (let n = 0; n < 50; n++) {
+      const ms = 10 ** (random.next() * 5 - 2);
+      reused.recordMs(ms);
+      fresh.recordMs(ms);
+    }
+    assert.equal(reused.percentiles(), fresh.percentiles());
+    assert.is(reused.encode(), fresh.encode());
+    reused.clear();
+    assert.equal(reused.percentiles(), new Histogram().percentiles());
+  }
+});
+
+test('retired sockets: ended when their time is over, given out again only when they ended in order', () => {
+  let nowMs = 0;
+  const retired = new RetiredSockets(() => nowMs, true);
+  const [first, second, third] = [new Socket(), new Socket(), new Socket()];
+  retired.add(first);
+  nowMs = 100;
+  retired.add(second);
+  retired.closed(second, true);
+  nowMs = 200;
+  retired.add(third);
+  assert.equal([first.destroyed, third.destroyed], [true, false]);
+  retired.closed(first, false);
+  assert.is(retired.takeSpare(), second);
+  assert.is(retired.takeSpare(), undefined);
+  // It is another connection's now: what it waited for before is forgotten.
+  nowMs = 1000;
+  retired.add(new Socket());
+  assert.equal([second.destroyed, third.destroyed], [false, true]);
+  const fourth = new Socket();
+  retired.add(fourth);
+  for (let n = 0; n < 1000; n++) retired.add(new Socket());
+  assert.ok(fourth.destroyed, 'no more than 1000 wait');
+  retired.close();
+
+  const tls = new RetiredSockets(() => nowMs, false);
+  tls.add(second);
+  tls.closed(second, true);
+  assert.is(tls.takeSpare(), undefined, 'nothing of TLS can be used again');
+  tls.close();
 });
 
 test('many agents add up: counts, phases and histograms', () => {

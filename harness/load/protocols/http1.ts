@@ -1,6 +1,6 @@
 // HTTP/1.1: an attempt is a request and its answer. autocannon builds the request and keeps its own totals, which must
 // agree with ours at the end.
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Outcome, StreamEnd, StreamPlan } from '../../model/load.ts';
 import { AutocannonClients, autocannonIdentities } from '../autocannon-clients.ts';
@@ -27,7 +27,6 @@ export class Http1Engine implements SlotEngine, SlotOwner {
   readonly #numbered: NumberedRequest | undefined;
   readonly numbersRequests: boolean;
   readonly #podNames = new Map<number, { bytes: Buffer; name: string }>();
-  readonly #retired: RetiredSockets;
   /** Answers by class of status, 1xx first, as autocannon counts them. */
   readonly #classes: [number, number, number, number, number] = [0, 0, 0, 0, 0];
 
@@ -42,6 +41,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
   readonly head: boolean;
   readonly lookup: LookupFunction;
   readonly sourcePorts: SourcePorts | undefined;
+  readonly retired: RetiredSockets;
   readonly readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
   /** Throws a UsageError when autocannon refuses the plan, a FaultError when autocannon is another version. */
@@ -64,7 +64,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
     // One write per request: Nagle's algorithm matters only where a request may span packets.
     this.noDelay = this.keepsConnections || this.#clients.request.length > 1400;
     this.lookup = owner.lookup;
-    this.#retired = new RetiredSockets(() => owner.now());
+    this.retired = new RetiredSockets(() => owner.now(), !this.secure);
   }
 
   newSlot(index: number): MeterSlot {
@@ -88,7 +88,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
   }
 
   close(): void {
-    this.#retired.close();
+    this.retired.close();
   }
 
   // --- what slots ask and tell (SlotOwner) ---------------------------------------------------------------------------
@@ -103,10 +103,6 @@ export class Http1Engine implements SlotEngine, SlotOwner {
 
   requestOf(slot: Slot): Buffer {
     return this.#numbered?.of(slot.sequence) ?? this.#clients.request;
-  }
-
-  retire(socket: Socket): void {
-    this.#retired.add(socket);
   }
 
   answered(slot: Slot): void {

@@ -30,6 +30,8 @@ const keptConnections = ({ rate }: Pick<Asking, 'rate'>): number => Math.max(FEW
 const FEWEST_KEPT = 10;
 /** What an agent tells costs it more than what it sends at such a rate, ms. */
 const FRAME_MS = 500;
+/** Nobody waits for the figures of a moment ago, and each question costs the agent and the API server. */
+export const PULL_MS = 500;
 /** A load lasts no longer, ms. */
 export const LONGEST_MS = 86_400_000;
 /** What answers does so at once; one that does not is said within this time, ms. */

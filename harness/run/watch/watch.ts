@@ -42,6 +42,7 @@ import {
   cutServices,
   episodeHeader,
   LONGEST_MS,
+  PULL_MS,
   watchPlan,
   watchScenario,
 } from './plan.ts';
@@ -76,8 +77,6 @@ const WARM_UP_MS = 2000;
 const TAIL_MS = 3000;
 /** An API server that restarts. */
 const PATIENCE_MS = 90_000;
-/** Nobody waits for the figures of a moment ago, and each question costs the agent and the API server. */
-const PULL_MS = 500;
 const UNDO_LIMIT_MS = 90_000;
 const COMMAND_ENDS_MS = 5000;
 /** A chart is rendered some dozens of times, which takes seconds. */
