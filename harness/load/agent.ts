@@ -301,7 +301,7 @@ class Agent {
 
   #fire(t0: number): void {
     const meters = this.#meters;
-    this.#delay = monitorEventLoopDelay({ resolution: loopLookMs(this.#frameMs) });
+    this.#delay = monitorEventLoopDelay({ resolution: this.#frameMs / 10 });
     this.#delay.enable();
     this.#t0 = t0;
     this.#usage = { cpuMs: cpuMs(), atMs: t0 };
@@ -394,9 +394,6 @@ class Agent {
     meter.setRate(ratePerSecond, overMs);
   }
 }
-
-/** Each look at the event loop is a wake-up: whoever asks for few frames wants an agent that costs little. */
-const loopLookMs = (frameMs: number): number => (frameMs > usualFrameMs ? frameMs / 2 : frameMs / 10);
 
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
