@@ -55,6 +55,16 @@ test('its lines come from the first one after "reading"; only entries of the add
   assert.equal(told.written, ['7']);
 });
 
+test('events of others that come before "reading" are events, and no reason not to read', async () => {
+  const early =
+    '[1796047106.177943]\t    [NEW] tcp      6 120 SYN_SENT src=127.0.0.1 dst=127.0.0.1 sport=49276 dport=1';
+  const { start } = standIn([early, 'reading', 'one']);
+  const lines: string[] = [];
+  const request = { addresses: ['10.96.0.1:80'], onLine: (line: string) => void lines.push(line) };
+  assert.not.ok('cannot' in (await readConntrack('node0', request, start)));
+  assert.equal(lines, [early, 'one']);
+});
+
 test('a node that cannot say it: a sentence, and nothing stays', async () => {
   const { start, told } = standIn(['no conntrack']);
   const request = { addresses: ['10.96.0.1:80'], onLine: () => {} };

@@ -29,7 +29,8 @@ export async function readConntrack(
   const program = start('docker', ['exec', '--interactive', node, 'bash', '-c', script(addresses)], {
     keepOutput: false,
     onLine: (line) => {
-      if (reading) onLine(line);
+      // Of other connections to the same addresses events may come before that word.
+      if (reading || line.startsWith('[')) onLine(line);
       else {
         reading = true;
         first(line);
