@@ -1,7 +1,17 @@
 // Reads what `rollproof check` is asked to look at: files, folders, standard input, and what charts and kustomizations
 // render to. What cannot be read is a problem of its own and ends nothing.
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import {
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManifestText } from '../check/check.ts';
 import { InterruptedError, UsageError } from '../model/errors.ts';
 import { assumedMinor, kustomizationFiles, releaseOf, renderedFor } from '../model/rendering.ts';
@@ -10,6 +20,9 @@ import { chartSources, kustomizationSources } from './rendered-sources.ts';
 const manifestFile = /\.(ya?ml|json)$/i;
 const FOLDER_DEPTH_LIMIT = 20;
 const FILE_LIMIT = 10_000;
+/** Until somebody writes into a pipe, and until all of it has come, ms. */
+const PIPE_LIMIT_MS = { writer: 5000, whole: 120_000 };
+const PIPE_LOOK_MS = 20;
 
 export interface Found {
   readonly texts: ManifestText[];
@@ -37,10 +50,9 @@ export async function readFiles(
       found.texts.push({ file: 'stdin', text: decode(stdin ?? Buffer.alloc(0)) });
       continue;
     }
-    const isFolder = look(name, () => statSync(name).isDirectory());
-    if (!isFolder) {
-      if (isNew(seen, name))
-        found.texts.push({ file: name, text: look(name, () => decode(readFileSync(name))) });
+    const kind = look(name, () => statSync(name));
+    if (!kind.isDirectory()) {
+      if (isNew(seen, name)) found.texts.push({ file: name, text: decode(await readNamed(name, kind)) });
       continue;
     }
     const before = found.texts.length + found.problems.length;
@@ -53,6 +65,44 @@ export async function readFiles(
       );
   }
   return found;
+}
+
+async function readNamed(name: string, kind: Stats): Promise<Buffer> {
+  if (kind.isFile()) return look(name, () => readFileSync(name));
+  if (kind.isFIFO()) return readPipe(name);
+  throw new UsageError(`${name}: is a device or a socket, not a file.`);
+}
+
+/** `<(kustomize build .)` of a shell is one. Not as a file is read: that would wait for a writer for ever. */
+async function readPipe(name: string): Promise<Buffer> {
+  await using pipe = await open(name, constants.O_RDONLY | constants.O_NONBLOCK);
+  const chunks: Buffer[] = [];
+  const startedAt = performance.now();
+  let hasWriter = false;
+  for (;;) {
+    const chunk = Buffer.alloc(64 * 1024);
+    const length = await pipe.read(chunk).then(
+      ({ bytesRead }) => bytesRead,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EAGAIN') throw new UsageError(`${name}: ${reasonOf(error)}.`, { cause: error });
+        return undefined;
+      },
+    );
+    if (length === 0 && hasWriter) return Buffer.concat(chunks);
+    hasWriter ||= length !== 0;
+    if (length) {
+      chunks.push(chunk.subarray(0, length));
+      continue;
+    }
+    const waitedMs = performance.now() - startedAt;
+    if (waitedMs > (hasWriter ? PIPE_LIMIT_MS.whole : PIPE_LIMIT_MS.writer))
+      throw new UsageError(
+        hasWriter
+          ? `${name}: whoever writes into this pipe had not ended after ${PIPE_LIMIT_MS.whole / 1000} s.`
+          : `${name}: nobody wrote into this pipe within ${PIPE_LIMIT_MS.writer / 1000} s.`,
+      );
+    await sleep(PIPE_LOOK_MS);
+  }
 }
 
 interface Walk {

@@ -1,5 +1,6 @@
 // What `rollproof check` prints and how it ends: text, JSON, SARIF, exit codes; good manifests have no finding.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -400,6 +401,24 @@ test('one unreadable file is named, and the rest is checked; links are followed,
     assert.match(output, /2 workloads checked/, 'a file that is met twice is checked once');
   });
 });
+
+test(
+  'a pipe is read to its end; one into which nobody writes is not waited for; a device is no file',
+  async () => {
+    await inFolder({ 'a.yaml': warned, 'b.yaml': risky }, async (folder) => {
+      const pipe = join(folder, 'pipe');
+      assert.is(spawnSync('mkfifo', [pipe]).status, 0);
+      const slowly = 'exec > pipe; cat a.yaml; sleep 0.3; echo ---; cat b.yaml';
+      const writer = spawn('sh', ['-c', slowly], { cwd: folder, stdio: 'ignore' });
+      const [{ output }] = await Promise.all([runCheck([pipe], options), once(writer, 'exit')]);
+      assert.match(output, /2 workloads checked/);
+      const why = (file: string) => runCheck([file], options).then(String, (error: Error) => error.message);
+      assert.match(await why(pipe), /pipe: nobody wrote into this pipe within 5 s\.$/);
+      assert.is(await why('/dev/zero'), '/dev/zero: is a device or a socket, not a file.');
+    });
+  },
+  { skip: process.platform === 'linux' ? undefined : 'a pipe and /dev/zero as Linux has them' },
+);
 
 test('charts and kustomizations are rendered; without the program, or when it fails, their files are read', async () => {
   const files = {
