@@ -1617,6 +1617,37 @@ const table: readonly Row[] = [
     expected: [],
   },
   {
+    rule: 'unknown-field',
+    name: 'misspelt, in other capitals, in another part',
+    manifest: workload({
+      spec: 'replicas: 2\nminReadySecond: 5\nstrategy: {rollingUpdate: {maxSurges: 1}}\nterminationGracePeriodSeconds: 30',
+      container: `readynessProbe: {httpGet: {path: /, port: 8080}}\nlivenessProbe: {httpget: {path: /, port: 8080}, timeoutseconds: 2}\npreStop: {sleep: {seconds: 5}}\nlifecycle: {prestop: {sleep: {seconds: 5}}}`,
+    }),
+    expected: ['8 error', '9 error', '10 error', '21 error', '22 error', '22 error', '23 error', '24 error'],
+    says: [
+      /its spec has "minReadySecond", which Kubernetes does not know there; minReadySeconds is meant\.$/,
+    ],
+  },
+  {
+    rule: 'unknown-field',
+    name: 'a hook outside of lifecycle',
+    manifest: workload({ container: `${probe}\npreStop: {sleep: {seconds: 5}}` }),
+    expected: ['21 error'],
+    says: [
+      /container "web" has "preStop", which Kubernetes does not know there; it belongs into lifecycle\.$/,
+    ],
+  },
+  {
+    rule: 'unknown-field',
+    name: 'nothing: all is known, is nobody’s, or is another group’s',
+    manifest:
+      workload({ container: `${probe}\n${hook}\nx-note: mine\ncpus: 2\ntty: true` }) +
+      workload({ container: 'readynessProbe: {}' })
+        .replace('apps/v1', 'argoproj.io/v1')
+        .replace('Deployment', 'Rollout'),
+    expected: [],
+  },
+  {
     rule: 'duplicate-key',
     name: 'twice',
     manifest: workload({ spec: 'replicas: 2\nminReadySeconds: 1\nreplicas: 3' }),

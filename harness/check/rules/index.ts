@@ -41,6 +41,7 @@ import { surgeBlockedByAntiAffinity } from './surge-blocked-by-anti-affinity.ts'
 import { surgeBlockedByHostPort } from './surge-blocked-by-host-port.ts';
 import { surgeBlockedByVolume } from './surge-blocked-by-volume.ts';
 import { undeclaredPort } from './undeclared-port.ts';
+import { unknownField } from './unknown-field.ts';
 
 const riskRules: readonly Rule[] = [
   noReadinessProbe,
@@ -85,6 +86,7 @@ const riskRules: readonly Rule[] = [
   imageTagLatest,
   revisionHistoryZero,
   refusedByApi,
+  unknownField,
   removedApiVersion,
   duplicateKey,
 ];
