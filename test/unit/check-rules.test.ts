@@ -1632,7 +1632,7 @@ const table: readonly Row[] = [
     rule: 'unknown-field',
     name: 'a hook outside of lifecycle',
     manifest: workload({ container: `${probe}\npreStop: {sleep: {seconds: 5}}` }),
-    expected: ['21 error'],
+    expected: ['19 error'],
     says: [
       /container "web" has "preStop", which Kubernetes does not know there; it belongs into lifecycle\.$/,
     ],
