@@ -144,7 +144,8 @@ const rows: readonly KindRow[] = [
   }),
 ];
 
-const away = /API server[^\n]*(has not answered|ECONNREFUSED|ECONNRESET|hang up)/;
+const away =
+  /API server[^\n]*(has not answered|ECONNREFUSED|ECONNRESET|hang up|disconnected before secure TLS)/;
 /** What all others would feel: one after the other, when they have ended. */
 const rowsAlone: readonly KindRow[] = [
   // The kubelet starts it again: the run goes on, or says that it was away. While it was, the cluster forgot what had
