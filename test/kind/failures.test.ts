@@ -158,6 +158,7 @@ const rowsAlone: readonly KindRow[] = [
     code: [0, 1, 2, 3],
     sentence: /image-change|API server/,
     withinMs: 150_000,
+    after: serverIsBack,
   }),
   // Every node at once, as when the machine under them loses its power.
   ...underLoadRows(undefined, {
@@ -171,7 +172,7 @@ const rowsAlone: readonly KindRow[] = [
     after: clusterIsBack,
   }),
 ];
-const notConcluded = new RegExp(`${away.source}|watch on \\w+ lost events`);
+const notConcluded = new RegExp(`${away.source}|refused just after it came back|watch on \\w+ lost events`);
 const all = [...rows, ...rowsAlone].filter((row) => !leftOut(row));
 
 const namespaceOf = ({ dies, phase }: Pick<Row, 'dies' | 'phase'>) =>
@@ -251,6 +252,11 @@ async function output(program: string, args: readonly string[]): Promise<string>
 }
 function kubectl(...args: readonly string[]): Promise<string> {
   return output('kubectl', ['--kubeconfig', kubeconfig, ...args]);
+}
+/** The kubelet waits longer each time before it starts it again. */
+async function serverIsBack(): Promise<void> {
+  const ready = () => kubectl('get', '--raw', '/readyz').catch(() => '');
+  await until('the API server', async () => (await ready()) === 'ok' || undefined, 180_000);
 }
 /** The nodes' containers are started again, the control plane first, so that each gets the address that it had. */
 async function clusterIsBack(): Promise<void> {
