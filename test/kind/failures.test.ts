@@ -256,7 +256,7 @@ function kubectl(...args: readonly string[]): Promise<string> {
 /** The kubelet waits longer each time before it starts it again. */
 async function serverIsBack(): Promise<void> {
   const ready = () => kubectl('get', '--raw', '/readyz').catch(() => '');
-  await until('the API server', async () => (await ready()) === 'ok' || undefined, 180_000);
+  await until('the API server', async () => (await ready()) === 'ok' || undefined, 150_000);
 }
 /** The nodes' containers are started again, the control plane first, so that each gets the address that it had. */
 async function clusterIsBack(): Promise<void> {
