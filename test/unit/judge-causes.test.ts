@@ -59,6 +59,14 @@ const earlyStopper = (journal: JournalBuilder, phases = true) => {
   journal.endpoints(8060, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating' });
   journal.endpoints(8420, { a: 'ready', b: 'ready', c: 'ready' });
 };
+/** Of an app that does not speak: `new` is fresh while `old` is being deleted. */
+const freshBesideDeleted = (journal: JournalBuilder) => {
+  three(journal);
+  earlyStopper(journal, false);
+  journal.pod('new').created(7000).runningReady(7500);
+  journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
+  journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+};
 
 const table: Readonly<Record<string, Case>> = {
   'refused while a routed pod does not listen yet': {
@@ -682,34 +690,18 @@ const table: Readonly<Record<string, Case>> = {
   },
   'foreign app: the fresh pod is known to have been asked, while another one is being deleted': {
     losses: quarter(8200, 8390, { pod: 'new', podKnownBy: 'route' }),
-    setup: (journal) => {
-      three(journal);
-      earlyStopper(journal, false);
-      journal.pod('new').created(7000).runningReady(7500);
-      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
-      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
-    },
+    setup: freshBesideDeleted,
     expected: [['routed-before-listening', 10, ['new'], 'medium']],
   },
   'foreign app: a fresh pod is no explanation while a deleted one is': {
     losses: quarter(8200, 8390),
-    setup: (journal) => {
-      three(journal);
-      earlyStopper(journal, false);
-      journal.pod('new').created(7000).runningReady(7500);
-      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
-      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
-    },
+    setup: freshBesideDeleted,
     expected: [['routed-after-stop', 10, ['old'], 'medium']],
   },
   'foreign app: losses that go on after every deletion’s lag tell that the fresh pod did not listen': {
     losses: quarter(8200, 13_000),
     setup: (journal) => {
-      three(journal);
-      earlyStopper(journal, false);
-      journal.pod('new').created(7000).runningReady(7500);
-      journal.endpoints(7520, { a: 'ready', b: 'ready', c: 'ready', old: 'ready', new: 'ready' });
-      journal.endpoints(8065, { a: 'ready', b: 'ready', c: 'ready', old: 'terminating', new: 'ready' });
+      freshBesideDeleted(journal);
       journal.endpoints(8425, { a: 'ready', b: 'ready', c: 'ready', new: 'ready' });
     },
     expected: [
