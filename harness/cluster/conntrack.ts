@@ -1,5 +1,5 @@
 // What is asked of `conntrack` on a node, wherever it is started.
-import { MARK_ADDRESS } from '../model/conntrack-mark.ts';
+import { markAddress } from '../model/conntrack-mark.ts';
 
 /** What the kernel may keep of events that nobody has read yet, bytes: some ten seconds of 1,000 new connections per second. */
 const BUFFER_BYTES = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ waitpid $pid, 0; exit $? >> 8`;
 const conntrackEvents = (addresses: readonly string[]): string =>
   `"\${started[@]}" conntrack -E -p tcp -o timestamp,id --buffer-size ${BUFFER_BYTES} 2>&1 |
   grep --line-buffered -E '(\\[NEW\\]|SYN_RECV|\\[DESTROY\\].*\\[UNREPLIED\\]).*|^conntrack|WARNING' |
-  grep --line-buffered -E '${patternOf([...addresses, MARK_ADDRESS])}|^conntrack|WARNING'`;
+  grep --line-buffered -E '${patternOf(addresses)}|^conntrack|WARNING'`;
 
 /**
  * Bash that starts those events in the background (`$events` is their pipe; `$!` is not: the substitution below changes
@@ -61,15 +61,15 @@ const MARK_EVERY_S = 0.25;
 
 /**
  * Bash that goes on while the events do, doing `meanwhile` (which takes up to $wait seconds), and makes a mark now and
- * then: says the time, and connects to MARK_ADDRESS. The kernel tells its events in order: where that connection is read,
+ * then: says the time, and connects to `address`. The kernel tells its events in order: where that connection is read,
  * everything from before that time has been read. Without marks nobody knows how far behind a reader is, for the time of an
  * event is the one at which `conntrack` has read it.
  */
-const marked = (meanwhile: string): string => `
+const marked = (address: string, meanwhile: string): string => `
 wait=${MARK_EVERY_S}
 mark() {
-  printf '[%s] mark\\n' "\${EPOCHREALTIME/,/.}"
-  { : < /dev/tcp/${MARK_ADDRESS.replace(':', '/')}; } 2> /dev/null
+  printf '[%s] mark ${address}\\n' "\${EPOCHREALTIME/,/.}"
+  { : < /dev/tcp/${address.replace(':', '/')}; } 2> /dev/null
 }
 mark
 while kill -0 "$events" 2> /dev/null; do
@@ -96,12 +96,15 @@ export const eventsScript = ({
   missing,
   ending,
   meanwhile = 'read -rt "$wait" -u "$pause"',
-}: EventsScript): string => `command -v conntrack > /dev/null || { echo "${missing}"; exit 3; }
-${startedEvents(addresses)}
+}: EventsScript): string => {
+  const mark = markAddress();
+  return `command -v conntrack > /dev/null || { echo "${missing}"; exit 3; }
+${startedEvents([...addresses, mark])}
 ${ending}
 echo ${READS}
-${marked(meanwhile)}
+${marked(mark, meanwhile)}
 `;
+};
 
 /** The same as what a pod does: it ends at once when it is told to. */
 export const podEvents = (addresses: readonly string[]): string =>

@@ -1,6 +1,6 @@
 // Connection tracking of a node into the journal: its events, reduced to one entry per connection (whom it was sent to,
 // how it was answered) and put on the harness's clock.
-import { MARK_ADDRESS, markOf } from '../model/conntrack-mark.ts';
+import { markOf } from '../model/conntrack-mark.ts';
 import { type KernelAnswer, kernelAnswers, type RecordOf } from '../model/journal.ts';
 import { conntrackEvent, REFUSED_WITHIN_MS } from './conntrack-event.ts';
 import type { JournalWriter } from './journal-writer.ts';
@@ -84,6 +84,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
   const early: string[] = [];
   /** Marks that were made, and whose connection is still to come: journal time. */
   let marks: number[] = [];
+  let markAddress: string | undefined;
   let readUntilMs: number | undefined;
 
   return {
@@ -113,8 +114,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         return;
       }
       const event = conntrackEvent(text);
-      const madeMs = markOf(text);
-      if (!event && madeMs === undefined) {
+      const made = markOf(text);
+      if (!event && !made) {
         if (/WARNING|conntrack v|^conntrack/.test(text)) {
           lost = true;
           note(
@@ -129,12 +130,13 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         else lost = true;
         return;
       }
-      if (!event) {
-        marks.push((madeMs as number) - clock.offsetMs);
-        return;
+      if (made) {
+        markAddress = made.address;
+        marks.push(made.atMs - clock.offsetMs);
       }
+      if (!event) return;
       const { id, kind, from, to, pod } = event;
-      if (to === MARK_ADDRESS) {
+      if (to === markAddress) {
         if (kind === 'new') readUntilMs = marks.shift() ?? readUntilMs;
         return;
       }

@@ -44,7 +44,7 @@ function reading(clockKnown = true) {
         `[${(NODE_S + t / 1000).toFixed(6)}]\t${what.padStart(9)} tcp      6 120 ${state} src=10.244.0.5 dst=10.96.0.1 sport=${port} dport=80 ${unreplied ? '[UNREPLIED] ' : ''}src=${pod} dst=10.244.0.5 sport=8080 dport=${port} id=${id}`,
       ),
     /** Made at `t`; the event of its connection comes by itself. */
-    mark: (t: number) => reader.line(`[${(NODE_S + t / 1000).toFixed(6)}] mark`),
+    mark: (t: number) => reader.line(`[${(NODE_S + t / 1000).toFixed(6)}] mark 127.0.0.1:1`),
     markEvent: (t: number, event = '[NEW]') =>
       reader.line(
         `[${(NODE_S + t / 1000).toFixed(6)}]\t${event.padStart(9)} tcp      6 120 SYN_SENT src=127.0.0.1 dst=127.0.0.1 sport=5 dport=1 [UNREPLIED] src=127.0.0.1 dst=127.0.0.1 sport=1 dport=5 id=77`,

@@ -55,7 +55,7 @@ async function witnessed(endLimitMs = 10_000) {
   return {
     life,
     witness,
-    mark: () => line(`[${now()}] mark`),
+    mark: () => line(`[${now()}] mark 127.0.0.1:1`),
     markEvent: () => event('127.0.0.1', '127.0.0.1:1', 9, '127.0.0.1'),
     connection: (port: number) => event('10.0.0.1', '10.96.0.1:80', port, '10.0.1.1'),
     goes: (how: string) => over(how),
