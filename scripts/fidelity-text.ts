@@ -1,5 +1,6 @@
 // The table of docs/embedded.md: the same scenarios on a real cluster and on the emulated one. Pure.
 
+import { isSurelyMoreLost } from '../harness/judge/statistics.ts';
 import type { Lane } from '../harness/model/load.ts';
 import type { Cause, ExperimentResult, Results, ScenarioResult } from '../harness/model/results.ts';
 
@@ -15,9 +16,15 @@ export interface LaneSum {
   readonly lost: number;
   /** Losses of the single runs, ascending. */
   readonly each: readonly number[];
-  /** Most losses first. */
-  readonly causes: readonly Cause[];
+  /** All of them, most losses first. */
+  readonly causes: readonly { readonly cause: Cause; readonly lost: number }[];
 }
+
+/**
+ * Of the causes that count as a lane's (CAUSE_SHARE): the same on both; or others, and either no share of one differs by
+ * more than chance would make it (their 95 % intervals overlap; losses come in clusters, so chance makes more), or it does.
+ */
+type SameCauses = 'yes' | 'within chance' | 'no';
 
 export interface FidelityRow {
   readonly scenario: string;
@@ -25,7 +32,7 @@ export interface FidelityRow {
   readonly lane: Lane;
   readonly real: LaneSum;
   readonly emulated: LaneSum;
-  readonly sameCauses: boolean;
+  readonly sameCauses: SameCauses;
   /** Emulated share of losses over the real one; undefined when one of them is 0. */
   readonly ratio: number | undefined;
   readonly sameOrder: boolean;
@@ -89,9 +96,34 @@ function comparison(real: LaneSum, emulated: LaneSum) {
       : undefined;
   const sameOrder =
     ratio === undefined ? real.lost === emulated.lost : ratio <= SAME_ORDER && ratio >= 1 / SAME_ORDER;
-  const sameCauses = [...real.causes].sort().join() === [...emulated.causes].sort().join();
-  return { ratio, sameOrder, sameCauses };
+  return { ratio, sameOrder, sameCauses: sameCausesIn(real, emulated) };
 }
+
+function sameCausesIn(real: LaneSum, emulated: LaneSum): SameCauses {
+  // Where one of them lost none, there are no shares of it: then of what was tried.
+  const ofTries = real.lost === 0 || emulated.lost === 0;
+  const share = ({ causes, lost, attempts }: LaneSum, cause: Cause) => ({
+    lost: causes.find((one) => one.cause === cause)?.lost ?? 0,
+    attempts: ofTries ? attempts : lost,
+  });
+  const [ours, theirs] = [mainCauses(real), mainCauses(emulated)].map((causes) =>
+    causes.map(({ cause }) => cause),
+  ) as [Cause[], Cause[]];
+  const others = [
+    ...ours.filter((cause) => !theirs.includes(cause)),
+    ...theirs.filter((cause) => !ours.includes(cause)),
+  ];
+  if (others.length === 0) return 'yes';
+  const beyondChance = others.some((cause) => {
+    const [one, other] = [share(real, cause), share(emulated, cause)];
+    return isSurelyMoreLost(one, other) || isSurelyMoreLost(other, one);
+  });
+  return beyondChance ? 'no' : 'within chance';
+}
+
+/** Those that count as the lane's. */
+const mainCauses = ({ causes, lost }: LaneSum) =>
+  causes.filter((one) => one.lost > 0 && one.lost >= lost * CAUSE_SHARE);
 
 function verdictsOf(runs: readonly ScenarioResult[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
@@ -135,10 +167,7 @@ function laneSums(runs: readonly ScenarioResult[]): Map<string, LaneSum> {
           attempts: lanes.reduce((sum, lane) => sum + lane.attempts, 0),
           lost,
           each: lanes.map((lane) => lane.lost).sort((a, b) => a - b),
-          causes: [...causes]
-            .filter(([, count]) => count > 0 && count >= lost * CAUSE_SHARE)
-            .sort(([, a], [, b]) => b - a)
-            .map(([cause]) => cause),
+          causes: [...causes].sort(([, a], [, b]) => b - a).map(([cause, count]) => ({ cause, lost: count })),
         },
       ];
     }),
@@ -166,11 +195,13 @@ export function fidelityText(
     '',
     ...clusters.map((text) => `- ${text}`),
     '',
+    `A lane with other causes is within chance where the 95 % intervals of their shares of what was lost overlap.`,
+    '',
     `${count('Same verdict', scenarios.filter(({ same }) => same).length, scenarios.length)} scenarios. ${count(
       'Same causes',
-      rows.filter(({ sameCauses }) => sameCauses).length,
+      rowsWith(rows, 'yes'),
       rows.length,
-    )} lanes. ${count('Losses of the same order', rows.filter(({ sameOrder }) => sameOrder).length, rows.length)} lanes.`,
+    )} lanes, within chance: ${rowsWith(rows, 'within chance')}. ${count('Losses of the same order', rows.filter(({ sameOrder }) => sameOrder).length, rows.length)} lanes.`,
     '',
     '| scenario | kind | embedded (emulated) | same |',
     '|---|---|---|---|',
@@ -180,10 +211,13 @@ export function fidelityText(
     '|---|---|---|---|---|---|---|',
     ...rows.map(
       ({ scenario, variant, lane, real, emulated, sameCauses, sameOrder, ratio }) =>
-        `| ${scenario}, ${variant}, ${lane} | ${lostText(real)} | ${lostText(emulated)} | ${causesText(real)} | ${causesText(emulated)} | ${yes(sameCauses)} | ${yes(sameOrder)}${ratio === undefined ? '' : ` (× ${ratio.toFixed(1)})`} |`,
+        `| ${scenario}, ${variant}, ${lane} | ${lostText(real)} | ${lostText(emulated)} | ${causesText(real)} | ${causesText(emulated)} | ${sameCauses === 'no' ? '**no**' : sameCauses} | ${yes(sameOrder)}${ratio === undefined ? '' : ` (× ${ratio.toFixed(1)})`} |`,
     ),
   ].join('\n');
 }
+
+export const rowsWith = (rows: readonly FidelityRow[], same: SameCauses): number =>
+  rows.filter(({ sameCauses }) => sameCauses === same).length;
 
 const yes = (value: boolean) => (value ? 'yes' : '**no**');
 
@@ -194,4 +228,7 @@ function lostText({ lost, attempts, each }: LaneSum): string {
   return `${number(lost)} of ${number(attempts)}${single}`;
 }
 
-const causesText = ({ causes }: LaneSum) => (causes.length > 0 ? causes.join(', ') : 'none');
+export const causesText = (sum: LaneSum): string =>
+  mainCauses(sum)
+    .map(({ cause, lost }) => `${cause} ${number(lost)}`)
+    .join(', ') || 'none';

@@ -14,7 +14,7 @@ import { readRun } from '../harness/run/judge-folder.ts';
 import { parseShard, type Shard } from '../harness/run/shard.ts';
 import { parseCommandLine, runScript } from './command-line.ts';
 import { writePart } from './doc-part.ts';
-import { fidelityOf, fidelityText } from './fidelity-text.ts';
+import { causesText, fidelityOf, fidelityText, rowsWith } from './fidelity-text.ts';
 import { verifyRun } from './verify-run.ts';
 
 interface Flags {
@@ -65,14 +65,13 @@ async function main(named: readonly string[], flags: Flags): Promise<number> {
       fidelityText(fidelity, [clusterText(real), clusterText(emulated)], known),
     );
   const { scenarios, rows } = fidelity;
-  const alike = rows.filter(({ sameCauses }) => sameCauses).length;
   process.stdout.write(
-    `${scenarios.length} scenarios, ${rows.length} lanes: the same causes in ${alike}, losses of the same order in ${rows.filter(({ sameOrder }) => sameOrder).length}.\n`,
+    `${scenarios.length} scenarios, ${rows.length} lanes: the same causes in ${rowsWith(rows, 'yes')}, within chance ${rowsWith(rows, 'within chance')}; losses of the same order in ${rows.filter(({ sameOrder }) => sameOrder).length}.\n`,
   );
   for (const { scenario, variant, lane, real: kind, emulated: ours, sameCauses } of rows)
-    if (!sameCauses)
+    if (sameCauses !== 'yes')
       process.stdout.write(
-        `${scenario}, ${variant}, ${lane}: kind ${kind.causes.join(', ') || 'none'}; embedded ${ours.causes.join(', ') || 'none'}\n`,
+        `${sameCauses === 'no' ? 'other causes' : sameCauses}: ${scenario}, ${variant}, ${lane}: kind ${causesText(kind)}; embedded ${causesText(ours)}\n`,
       );
   return scenarios.every(({ same }) => same) ? exitCode.ok : exitCode.refuted;
 }

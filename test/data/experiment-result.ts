@@ -6,6 +6,8 @@ export interface LaneSaid {
   readonly lost: number;
   readonly attempts?: number;
   readonly cause?: Cause;
+  /** Several, of the whole lane (its window has `cause`). */
+  readonly causes?: Partial<Record<Cause, number>>;
   readonly outageMs?: number;
 }
 export interface ExperimentSaid {
@@ -22,7 +24,7 @@ export const hardenedSettings = ['readinessProbe', 'preStop', 'gracefulShutdown'
 const percentiles = { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 };
 
 function laneResult(said: number | LaneSaid): LaneResult {
-  const { lost, attempts = 6000, cause = 'routed-before-listening', outageMs = lost * 5 } =
+  const { lost, attempts = 6000, cause = 'routed-before-listening', outageMs = lost * 5, causes = lost > 0 ? { [cause]: lost } : {} } =
     typeof said === 'number' ? { lost: said } : said;
   const outcomes = lost > 0 ? { ok: attempts - lost, refused: lost } : { ok: attempts };
   const facts = [{ text: 'pod web-1 listened from 5.00 s on', line: 7 }];
@@ -39,7 +41,7 @@ function laneResult(said: number | LaneSaid): LaneResult {
     lossRate: { share: lost / attempts, low95: 0, high95: 1 },
     latencyMs: percentiles,
     sendLagMs: percentiles,
-    causes: lost > 0 ? { [cause]: lost } : {},
+    causes,
     windows:
       lost > 0
         ? [

@@ -1,5 +1,6 @@
 // The table that sets the emulated cluster beside a real one.
 import * as assert from 'uvu/assert';
+import type { Cause } from '../../harness/model/results.ts';
 import { fidelityOf, fidelityText } from '../../scripts/fidelity-text.ts';
 import { type ExperimentSaid, runResults } from '../data/experiment-result.ts';
 import { suite } from '../suite.ts';
@@ -30,10 +31,10 @@ test('runs of one cluster are added up, invalid ones left out', () => {
     attempts: 12_000,
     lost: 300,
     each: [100, 200],
-    causes: ['routed-before-listening'],
+    causes: [{ cause: 'routed-before-listening', lost: 300 }],
   });
   assert.is(row?.emulated.lost, 120);
-  assert.ok(row?.sameCauses);
+  assert.is(row?.sameCauses, 'yes');
   assert.ok(row?.sameOrder);
   assert.is(row?.ratio?.toFixed(3), '0.800');
 });
@@ -43,7 +44,7 @@ test('other causes, another order and another verdict are said', () => {
     [real([baseline(100)])],
     [emulated([baseline(301, { cause: 'routed-after-stop' })], { verdict: 'unneeded' })],
   );
-  assert.not(fidelity.rows[0]?.sameCauses);
+  assert.is(fidelity.rows[0]?.sameCauses, 'no');
   assert.not(fidelity.rows[0]?.sameOrder);
   assert.equal(fidelity.scenarios, [
     { name: 'image-change', real: 'proven, n = 1', emulated: 'unneeded, n = 1', same: false },
@@ -51,12 +52,28 @@ test('other causes, another order and another verdict are said', () => {
   const text = fidelityText(fidelity, ['kind: x', 'embedded: y'], 'known');
   assert.match(
     text,
-    /Same verdict: 0 of 1 scenarios\. Same causes: 0 of 1 lanes\. Losses of the same order: 0 of 1 lanes\./,
+    /Same verdict: 0 of 1 scenarios\. Same causes: 0 of 1 lanes, within chance: 0\. Losses of the same order: 0 of 1 lanes\./,
   );
   assert.match(
     text,
-    /\| image-change, baseline, new \| 100 of 6,000 \| 301 of 6,000 \|.*\*\*no\*\* \| \*\*no\*\* \(× 3\.0\)/,
+    /\| image-change, baseline, new \| 100 of 6,000 \| 301 of 6,000 \| routed-before-listening 100 \| routed-after-stop 301 \| \*\*no\*\* \| \*\*no\*\* \(× 3\.0\)/,
   );
+});
+
+test('causes that so few losses may miss by chance are told from causes that differ', () => {
+  const causes = (one: Partial<Record<Cause, number>>, other: Partial<Record<Cause, number>>) => {
+    const lost = (counts: object) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+    return fidelityOf(
+      [real([baseline(lost(one), { causes: one })])],
+      [emulated([baseline(lost(other), { causes: other })])],
+    ).rows[0]?.sameCauses;
+  };
+  const [early, late] = ['routed-before-listening', 'routed-after-stop'] as const;
+  assert.is(causes({ [late]: 50, [early]: 3 }, { [late]: 50 }), 'within chance');
+  assert.is(causes({ [late]: 500, [early]: 30 }, { [late]: 500 }), 'no');
+  assert.is(causes({ [late]: 500, [early]: 27 }, { [late]: 500, [early]: 40 }), 'yes');
+  assert.is(causes({ [late]: 2 }, {}), 'within chance');
+  assert.is(causes({ [late]: 20 }, {}), 'no');
 });
 
 test('an inconclusive run does not make verdicts differ, nothing but inconclusive ones does', () => {
