@@ -53,10 +53,7 @@ export function withScenario(
       manifest.kind === kind ? mergeManifest(manifest, patch) : manifest,
     );
   }
-  return [
-    ...manifests,
-    ...spec.extra.map((object) => withImages(structuredClone(object) as Manifest, target)),
-  ];
+  return [...manifests, ...spec.extra.map((object) => withImages(object as Manifest, target))];
 }
 
 const hasReplicas = (kind: string): boolean =>
@@ -83,8 +80,9 @@ export const countsPods = ({ steps }: Pick<Scenario, 'steps'>): boolean =>
         step.of !== 'beside'),
   );
 
-/** An image may be said by one of the target's names. */
-function withImages(manifest: Manifest, { images }: TargetDefinition): Manifest {
+/** An image may be said by one of the target's names: then the container runs what the target's own runs. */
+function withImages(original: Manifest, { images, asProgram }: TargetDefinition): Manifest {
+  const manifest = asProgram ? asProgram(original) : structuredClone(original);
   for (const container of podTemplateOf(manifest)?.spec.containers ?? []) {
     container.image = images[container.image] ?? container.image;
   }

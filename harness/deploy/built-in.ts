@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Manifest } from '../model/manifest.ts';
 import type { OwnPods } from '../model/own-pods.ts';
-import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { type Container, podTemplateOf, type TargetDefinition } from './definition.ts';
 import { ownContainerFields, ownPodFields } from './own-pods.ts';
 import { parseManifests } from './read-manifests.ts';
 
@@ -17,10 +17,10 @@ export function builtInTarget(
 ): TargetDefinition {
   const file = new URL('../../target/manifests.yaml', import.meta.url);
   const written = parseManifests('target/manifests.yaml', readFileSync(file, 'utf8'));
-  const manifests = own?.containers ? written.map((manifest) => asContainer(manifest, own)) : written;
   return {
     builtIn: true,
-    manifests,
+    manifests: own?.containers ? written.map((manifest) => asContainer(manifest, own)) : written,
+    ...(own?.containers && { asProgram: (manifest) => asContainer(manifest, own, images) }),
     workload: { kind: 'Deployment', name: 'target', container: 'target' },
     service: { name: 'target', port: 80 },
     request: { method: 'GET', path: '/', headers: {}, expectStatus: [] },
@@ -42,11 +42,15 @@ const appSwitches = {
   connectionAge: { CONNECTION_AGE_MS: '5000', CONNECTION_AGE_GRACE_MS: '5000' },
 };
 
-/** What a container of our program needs. Where it goes and how it ends is for settings and scenarios to say. */
-function asContainer(original: Manifest, own: OwnPods): Manifest {
+/**
+ * What containers of our program need: all of them, or those whose image is one of `names`. Where the pod goes and how
+ * it ends is for settings and scenarios to say.
+ */
+function asContainer(original: Manifest, own: OwnPods, names?: TargetDefinition['images']): Manifest {
   const manifest = structuredClone(original);
   const template = podTemplateOf(manifest);
-  if (!template) return manifest;
+  const runsIt = ({ image }: Container) => names === undefined || names[image] !== undefined;
+  if (!template?.spec.containers.some(runsIt)) return manifest;
   const { securityContext, imagePullSecrets, automountServiceAccountToken, volumes } = ownPodFields(
     own,
     'with-agents',
@@ -58,10 +62,11 @@ function asContainer(original: Manifest, own: OwnPods): Manifest {
     ...(imagePullSecrets !== undefined && { imagePullSecrets }),
     automountServiceAccountToken,
     volumes,
-    containers: template.spec.containers.map((container) => ({
-      ...container,
-      ...ownContainerFields(own, 'target'),
-    })),
+    containers: template.spec.containers.map((container) =>
+      runsIt(container)
+        ? { ...container, ...ownContainerFields(own, 'target'), ...(names && { image: container.image }) }
+        : container,
+    ),
   };
   return manifest;
 }

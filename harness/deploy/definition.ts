@@ -22,6 +22,11 @@ export interface TargetDefinition {
   readonly podHeader: string;
   /** Images by the names that steps use: current, next, previous, missing, broken. */
   readonly images: Readonly<Record<string, string>>;
+  /**
+   * Makes those containers of another object run the built-in program whose image is one of `images`' names. Undefined:
+   * a foreign target, or images that have the program in them.
+   */
+  readonly asProgram?: (manifest: Manifest) => Manifest;
   readonly gracefulEnv: Readonly<Record<string, string>> | undefined;
   /** By setting: environment that switches on what else the built-in target can do. */
   readonly appSwitches?: Readonly<Record<string, Readonly<Record<string, string>>>>;

@@ -12,6 +12,7 @@ import {
   withScenario,
 } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
+import { podTemplateOf } from '../../harness/deploy/definition.ts';
 import { asIsTarget } from '../../harness/deploy/foreign.ts';
 import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
 import { parseManifests, readManifestFiles, readManifests } from '../../harness/deploy/read-manifests.ts';
@@ -22,6 +23,7 @@ import type { OwnPods } from '../../harness/model/own-pods.ts';
 import { defineScenario, targetSpecSchema } from '../../harness/model/scenario.ts';
 import { redactManifest } from '../../harness/record/redact.ts';
 import { loadPlan } from '../../harness/run/experiment/load-plan.ts';
+import { scenarios } from '../../scenarios/index.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('deploy');
@@ -69,6 +71,47 @@ test('the scenario sets replicas, image and the target’s knobs; the files stay
   assert.is(env.START_MS, '700');
   assert.ok('POD_NAME' in env);
   assert.is(JSON.stringify(target.manifests), before);
+});
+
+test('what a scenario puts beside the built-in target runs its program, also by a stock image', () => {
+  const stock: OwnPods = {
+    ...own,
+    images: { agent: 'node:20', target: 'node:20' },
+    programs: { agent: new Uint8Array(), target: new Uint8Array() },
+  };
+  const [images, graceful] = [{ current: 'node:20' }, { ON_TERM: 'graceful' }];
+  let named = 0;
+  const specs = scenarios.flatMap(({ id, full: { target, cases } }) =>
+    [target, ...Object.values(cases).flatMap((one) => one.target ?? [])].map((spec) => ({ id, spec })),
+  );
+  for (const { id, spec } of specs) {
+    const manifests = withScenario(builtInTarget(images, graceful, stock), { target: spec, steps: [] });
+    for (const object of spec.extra) {
+      const wanted = podTemplateOf(object as Manifest);
+      if (!wanted) continue;
+      const made = podTemplateOf(
+        manifests.find(
+          ({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name,
+        ) as Manifest,
+      );
+      for (const [index, { image }] of wanted.spec.containers.entries()) {
+        if (image !== 'current') continue;
+        named += 1;
+        const container = made?.spec.containers[index] as { image: string; command?: string[] };
+        assert.is(container.image, 'node:20', id);
+        assert.match(container.command?.join(' ') ?? 'none', /target\.cjs/, id);
+        const mounts = (container as { volumeMounts?: { name: string }[] }).volumeMounts ?? [];
+        const volumes = (made?.spec.volumes as { name: string }[] | undefined) ?? [];
+        assert.ok(mounts.length > 0, id);
+        for (const { name } of mounts)
+          assert.ok(
+            volumes.some((volume) => volume.name === name),
+            `${id}: ${name}`,
+          );
+      }
+    }
+  }
+  assert.ok(named > 0, 'some scenario has one');
 });
 
 test('load agents ask for a share of the CPU that nobody asked for', () => {
