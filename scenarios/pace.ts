@@ -144,7 +144,7 @@ export const fencePostsBoth = defineScenario({
       id: 'new-number-counts',
       text: 'The new number counts for the maximum: 8 and a quarter are 10.',
       source: documentation,
-      that: [{ measure: 'maxPodsNotTerminating', atLeast: 9, atMost: 10 }],
+      that: [{ measure: 'maxPodsAsked', equals: 10 }],
     },
     {
       id: 'at-least-six-ready',
@@ -200,7 +200,7 @@ export const scaleDuringRollout = defineScenario({
       id: 'maximum',
       text: 'Never more than the old number and its surge.',
       source: documentation,
-      that: [{ measure: 'maxPodsNotTerminating', atMost: 13 }],
+      that: [{ measure: 'maxPodsAsked', atMost: 13 }],
     },
   ],
 });

@@ -43,6 +43,8 @@ export interface Rollout {
   readonly toMs: number;
   readonly minReady: number;
   readonly maxPodsNotTerminating: number;
+  /** Most pods that the ReplicaSets were asked for together; undefined where the workload has none. */
+  readonly maxPodsAsked: number | undefined;
   readonly maxPods: number;
   readonly maxTerminating: number;
   readonly capacityLostPodSeconds: number;
@@ -69,7 +71,7 @@ export function followRollout(
   const workload = workloadStates(journal, clocks);
   const counts = podCounts(pods, workload);
   const inRange = within(counts, fromMs, toMs);
-  const { replicaSets, scaleSteps } = followReplicaSets(journal, clocks, fromMs);
+  const { replicaSets, scaleSteps, maxPodsAsked } = followReplicaSets(journal, clocks, fromMs);
   const milestone = (name: 'rollout-complete' | 'no-terminating') => {
     const found = journal.milestones.findLast((one) => one.name === name);
     return found === undefined ? null : clocks.fromHarness(found.t) - fromMs;
@@ -85,6 +87,7 @@ export function followRollout(
     toMs,
     minReady: inRange.length > 0 ? Math.min(...inRange.map((count) => count.ready)) : 0,
     maxPodsNotTerminating: Math.max(0, ...inRange.map((count) => count.ready + count.notReady)),
+    maxPodsAsked,
     maxPods: Math.max(0, ...inRange.map((count) => count.ready + count.notReady + count.terminating)),
     maxTerminating: Math.max(0, ...inRange.map((count) => count.terminating)),
     capacityLostPodSeconds: integral((count) => Math.max(0, count.wanted - count.ready)),
@@ -234,8 +237,17 @@ function followReplicaSets(journal: Journal, clocks: Clocks, fromMs: number) {
   const workload = lastPart(journal.header.target.workload);
   const replicaSets = new Map<string, { label: string; facts: ReplicaSetFacts }>();
   const scaleSteps: ScaleStep[] = [];
+  const asked = new Map<string, number>();
+  let maxPodsAsked: number | undefined;
   for (const { facts, event, name, t } of journal.watches) {
-    if (facts.kind !== 'ReplicaSet' || event === 'DELETED' || facts.owner !== workload) continue;
+    if (facts.kind !== 'ReplicaSet' || facts.owner !== workload) continue;
+    asked.set(name, event === 'DELETED' ? 0 : facts.specReplicas);
+    if (clocks.fromHarness(t) >= fromMs)
+      maxPodsAsked = Math.max(
+        maxPodsAsked ?? 0,
+        [...asked.values()].reduce((sum, one) => sum + one, 0),
+      );
+    if (event === 'DELETED') continue;
     const known = replicaSets.get(name);
     const label = known?.label ?? `rs${replicaSets.size + 1}`;
     const from = known?.facts.specReplicas ?? (event === 'EXISTING' ? facts.specReplicas : 0);
@@ -245,5 +257,5 @@ function followReplicaSets(journal: Journal, clocks: Clocks, fromMs: number) {
     }
     replicaSets.set(name, { label, facts });
   }
-  return { replicaSets, scaleSteps };
+  return { replicaSets, scaleSteps, maxPodsAsked };
 }

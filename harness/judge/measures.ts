@@ -119,6 +119,7 @@ function rolloutMeasures(rollout: Rollout): Found {
       readyAtEnd: within(rollout.counts, rollout.toMs, rollout.toMs).at(-1)?.ready,
       podCounts: countsText(rollout),
     }),
+    maxPodsAsked: rollout.maxPodsAsked,
     scaleSteps: rollout.scaleSteps
       .map(({ replicaSet, from, to }) => `${replicaSet} ${from}>${to}`)
       .join(', '),

@@ -59,6 +59,11 @@ const reasons: readonly (readonly [part: RegExp, reason: string, isolation?: 'no
     'the message is written to a path, and containers share this machine’s file system',
     'none',
   ],
+  [
+    /Horizontal pod autoscaling/,
+    'the resource consumer’s controller is started by its path in the image, /agnhost, and containers share this machine’s file system',
+    'none',
+  ],
   [/same port and different protocols/, 'UDP: Services route TCP only, and others are refused by name'],
 ];
 

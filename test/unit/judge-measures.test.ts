@@ -74,6 +74,7 @@ test('a rolling update, counted', async () => {
     minReady: 2,
     readyAtEnd: 2,
     maxPodsNotTerminating: 3,
+    maxPodsAsked: 3,
     maxPods: 3,
     maxTerminating: 1,
     podCounts: '2/0/0, 2/1/0, 3/0/0, 2/0/1, 2/0/0',
