@@ -15,6 +15,7 @@ import {
 import { Meter } from './meter.ts';
 import { PhaseLink } from './phase-link.ts';
 import { preflight } from './preflight.ts';
+import { unanswered } from './engine.ts';
 import { Routes } from './routes.ts';
 import { SourcePorts } from './source-ports.ts';
 import { Spool } from './spool.ts';
@@ -289,7 +290,8 @@ class Agent {
   async #reach(stream: AgentPlan['streams'][number], limitMs: number): Promise<void> {
     const route = () => {
       const pick = this.#routeOf(stream);
-      return pick && (pick() ?? ('none' as const));
+      const way = pick?.();
+      return pick && (way === undefined || way === unanswered ? ('none' as const) : way);
     };
     const problem = await preflight(stream, { limitMs, route });
     if (problem === undefined) return;
