@@ -20,7 +20,7 @@ import { redactArguments, redactValue } from '../../record/redact.ts';
 import { count } from '../../words/figures.ts';
 import { concludeFolder } from '../conclude.ts';
 import type { ExperimentOutcome } from '../experiment/context.ts';
-import { finish, pastLimit } from '../experiment/finish.ts';
+import { finish, limitWhole } from '../experiment/finish.ts';
 import type { Firing } from '../experiment/fire.ts';
 import { measureUnderLoad } from '../experiment/under-load.ts';
 import { journalFolder } from '../experiments.ts';
@@ -268,7 +268,7 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     });
   };
   const measurement = new Lifetime({ parent: signal });
-  measurement.limit(LONGEST_MS + request.limitMs, pastLimit(LONGEST_MS, request.limitMs));
+  limitWhole(measurement, LONGEST_MS, request.limitMs);
   let firing: Firing | undefined;
   let failed: unknown;
   const podsOfSlices = await slicedPods(during, namespace, services);
