@@ -1,10 +1,9 @@
 // `rollproof load URL`: the metered load alone, for people and for tests.
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { grpcMessage } from '../config/grpc-message.ts';
 import { healthCheck } from '../load/protocols/grpc.ts';
 import { type Address, addressOf, isProtocol, knownSchemes } from '../load/protocols/url.ts';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
 import {
   type Lane,
   lanes,
@@ -13,6 +12,7 @@ import {
   type StreamPlan,
   streamPlanSchema,
 } from '../model/load.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { pemProblem } from '../model/pem.ts';
 import { loadAlone } from '../run/load/index.ts';
 import { summaries } from './summaries.ts';
@@ -203,9 +203,9 @@ function tlsOf({ ca, cert, key, serverName, insecure }: LoadFlags): StreamPlan['
 
 function pem(flag: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readNamedText(file);
   } catch (error) {
-    throw new UsageError(`load: ${flag}: ${file} cannot be read: ${(error as Error).message}.`);
+    throw new UsageError(`load: ${flag}: ${file}: ${messageOf(error)}.`, { cause: error });
   }
 }
 
