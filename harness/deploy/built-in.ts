@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Manifest } from '../model/manifest.ts';
 import type { OwnPods } from '../model/own-pods.ts';
-import { podTemplateOf, type TargetDefinition } from './definition.ts';
+import { builtInContainer, podTemplateOf, type TargetDefinition } from './definition.ts';
 import { ownContainerFields, ownPodFields } from './own-pods.ts';
 import { parseManifests } from './read-manifests.ts';
 
@@ -21,7 +21,7 @@ export function builtInTarget(
   return {
     builtIn: true,
     manifests,
-    workload: { kind: 'Deployment', name: 'target', container: 'target' },
+    workload: { kind: 'Deployment', name: 'target', container: builtInContainer },
     service: { name: 'target', port: 80 },
     request: { method: 'GET', path: '/', headers: {}, expectStatus: [] },
     health: { port: 'http', path: '/healthz' },
