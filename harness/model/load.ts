@@ -44,6 +44,15 @@ export const lostOutcomes: readonly Outcome[] = outcomes.filter(isLost);
 export const phases = ['connect', 'tls', 'first-byte', 'headers', 'body'] as const;
 export type Phase = (typeof phases)[number];
 
+/** What a time limit that was over is called, by how far the attempt got. */
+export const timeoutCodes: Readonly<Record<Phase, string>> = {
+  connect: 'CONNECT_TIMEOUT',
+  tls: 'TLS_TIMEOUT',
+  'first-byte': 'RESPONSE_TIMEOUT',
+  headers: 'HEADERS_TIMEOUT',
+  body: 'BODY_TIMEOUT',
+};
+
 /** One kind of client; lanes are never added up. */
 export const lanes = ['new', 'kept', 'long', 'stream'] as const;
 export type Lane = (typeof lanes)[number];
