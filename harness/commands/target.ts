@@ -18,6 +18,7 @@ import {
 } from '../kube/exported.ts';
 import { UsageError } from '../model/errors.ts';
 import { onInterrupt } from '../run/interrupt.ts';
+import { refuseWhatApiRefuses } from '../run/refused-by-check.ts';
 
 /** Undefined: the built-in target. Throws UsageError for everything wrong with the workload's source. */
 export async function configuredTarget(
@@ -27,11 +28,15 @@ export async function configuredTarget(
   const { target, cluster } = configuration;
   if (!target) return undefined;
   using interrupt = onInterrupt(() => {});
-  const read = await foreignTarget(target, {
-    at,
-    signal: interrupt.signal,
-    live: { connect: () => connected(cluster), copySecrets },
-  });
+  const read = await foreignTarget(
+    target,
+    {
+      at,
+      signal: interrupt.signal,
+      live: { connect: () => connected(cluster), copySecrets },
+    },
+    refuseWhatApiRefuses,
+  );
   interrupt.signal.throwIfAborted();
   return read;
 }

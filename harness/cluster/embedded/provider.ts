@@ -6,6 +6,7 @@ import {
   EmulatorError,
   EmulatorUsageError,
   noIsolation,
+  refusalOf,
   startCluster,
   unsupportedIn,
 } from '../../../emulator/index.ts';
@@ -86,10 +87,17 @@ function cannotRun(
         `${manifest.kind} ${manifest.metadata.name}: the embedded cluster cannot run it: ${sentence}.`,
     ),
   );
+  const refused = manifests.flatMap((manifest) => {
+    const said = refusalOf(manifest as unknown as Parameters<typeof refusalOf>[0]);
+    return said === undefined
+      ? []
+      : [`${manifest.kind} ${manifest.metadata.name}: the API server would refuse it: ${said}.`];
+  });
   const commands = new Set(given.flatMap((source) => ('keys' in source ? [...source.keys()] : [])));
   const nameless = [...new Set(images)].filter((name) => !commands.has(name));
   return [
     ...fields,
+    ...refused,
     ...nameless.map(
       (name) =>
         `image "${name}" has no local command; say what runs for it under "images" in rollproof.yaml.`,
