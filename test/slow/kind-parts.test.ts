@@ -1,7 +1,8 @@
 // The kind provider's parts by themselves: commands, kind's configuration, process identity, the lock.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -273,6 +274,26 @@ test('turns: after a dead process, after a damaged file, and never before one th
     }),
   );
   assert.is(await withLock(place.path, thisProcess(), 1000, () => 'in'), 'in');
+});
+
+test('turns: who comes late, from an old look at the folder, goes back', async () => {
+  await using place = folder();
+  const inside = { ...thisProcess() };
+  writeFileSync(join(place.path, '7'), JSON.stringify(inside));
+  const { readdirSync } = fs;
+  let looks = 0;
+  // As it was before somebody took number 7 and cleared away those below.
+  fs.readdirSync = ((...args: Parameters<typeof readdirSync>) =>
+    ++looks === 1 ? ['5'] : readdirSync(...args)) as never;
+  syncBuiltinESMExports();
+  try {
+    const error = await errorOf(withLock(place.path, thisProcess(), 200, () => 'in'));
+    assert.match(error.message, new RegExp(`Last seen: process ${process.pid}\\.`));
+  } finally {
+    fs.readdirSync = readdirSync;
+    syncBuiltinESMExports();
+  }
+  assert.equal(readdirSync(place.path), ['7']);
 });
 
 test(
