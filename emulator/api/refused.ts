@@ -7,7 +7,7 @@ import { StatusError } from './types.ts';
 import { type Capabilities, unsupportedWords } from './validation/unsupported.ts';
 
 /** Why it is refused (400, 422); undefined: it is taken, or its kind is not one that is known here. */
-export function refusalOf(
+export function apiRefusalOf(
   object: KubeObject,
   capabilities: Capabilities = { volumes: true, names: true },
 ): string | undefined {

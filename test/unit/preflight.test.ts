@@ -48,4 +48,19 @@ test('an answer is one by its head; what does not answer ends with the limit', a
   assert.is(seen, 'its service has no endpoint');
 });
 
+test('one question that is not answered takes the time of an attempt, not the whole limit', async () => {
+  let asked = 0;
+  const server = http.createServer((_request, response) => {
+    if (++asked > 1) response.end('here');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const plan = { url, headers: {}, timeoutMs: 200, insecure: false, expectStatus: [] };
+  const seen = await preflight(plan as unknown as StreamPlan, { limitMs: 60_000, route: () => undefined });
+  server.closeAllConnections();
+  server.close();
+  assert.is(seen, undefined);
+  assert.ok(asked > 1);
+});
+
 test.run();

@@ -1,12 +1,12 @@
 // The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
 import { availableParallelism } from 'node:os';
 import {
+  apiRefusalOf,
   type Cluster,
   type ClusterOptions,
   EmulatorError,
   EmulatorUsageError,
   noIsolation,
-  refusalOf,
   startCluster,
   unsupportedIn,
 } from '../../../emulator/index.ts';
@@ -88,7 +88,7 @@ function cannotRun(
     ),
   );
   const refused = manifests.flatMap((manifest) => {
-    const said = refusalOf(manifest as unknown as Parameters<typeof refusalOf>[0]);
+    const said = apiRefusalOf(manifest as unknown as Parameters<typeof apiRefusalOf>[0]);
     return said === undefined
       ? []
       : [`${manifest.kind} ${manifest.metadata.name}: the API server would refuse it: ${said}.`];
