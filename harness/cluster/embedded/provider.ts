@@ -24,7 +24,7 @@ export function embeddedProvider(options: ClusterOptions): ClusterProvider {
         : undefined,
     cannotRun: (manifests, images) => cannotRun(options, manifests, images),
     async create({ progress, signal }) {
-      if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
+      signal.throwIfAborted();
       const cluster = await startCluster(options).catch(asFault);
       progress(`emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
       return running(cluster, options);
