@@ -1,6 +1,7 @@
 // What a machine must have for a run, by the load that is fired from it: said before anything starts.
 import * as assert from 'uvu/assert';
 import { laneLoadSchema, type Step } from '../../harness/model/scenario.ts';
+import { systemFault } from '../../harness/model/system-error.ts';
 import { tooLittle } from '../../harness/run/preflight.ts';
 import { suite } from '../suite.ts';
 
@@ -63,5 +64,18 @@ test('open files: as many as the load has connections at its highest rate, whate
     assert.is(tooLittle({ ...few, openFiles: undefined }, scenarios, true), undefined, `${what}, not known`);
   }
 });
+
+test(
+  'a disk that is full is named also where the write does not say which',
+  () => {
+    const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
+    assert.match(
+      systemFault(full, '', undefined, '/proc')?.message ?? '',
+      /^\/proc: the disk is full \(ENOSPC; 0 bytes of 0 bytes free at \/proc\)\. Free some space/,
+    );
+    assert.match(systemFault(full, '', undefined, '/no/such')?.message ?? '', /^the disk is full \(ENOSPC\)/);
+  },
+  { skip: process.platform === 'linux' ? undefined : 'needs a file system without room, as /proc is' },
+);
 
 test.run();
