@@ -1,7 +1,15 @@
 // The kind provider's parts by themselves: commands, kind's configuration, process identity, the lock.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,9 +21,9 @@ import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
 import { withLock } from '../../harness/cluster/kind/lock.ts';
 import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
 import { proxyFailure } from '../../harness/cluster/kind/proxy-mode.ts';
-import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
-import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
 import { CommandError, commandLine, runCommand } from '../../harness/exec/command.ts';
+import { identify, isAlive } from '../../harness/exec/process-identity.ts';
+import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/exec/temporary-folder.ts';
 import { InterruptedError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 
@@ -311,7 +319,7 @@ test(
       script,
       `
 import { withLock } from ${module('kind/lock.ts')};
-import { identify, isAlive } from ${module('process-identity.ts')};
+import { identify, isAlive } from ${module('../exec/process-identity.ts')};
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 const me = identify(process.pid);
 for (;;) {
@@ -368,6 +376,16 @@ test('temporary folders: those of dead processes are removed, others are not', a
     else process.env.TMPDIR = before;
     rmSync(own, { recursive: true, force: true });
   }
+});
+
+test('a temporary folder of the harness says whose it is: what a killed run leaves goes at the next start', () => {
+  const harness = fileURLToPath(new URL('../../harness/', import.meta.url));
+  const past = readdirSync(harness, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    // The one way, and a folder within one that is recorded.
+    .filter((name) => !['exec/temporary-folder.ts', 'cluster/docker-image.ts'].includes(name))
+    .filter((name) => /mkdtemp/.test(readFileSync(join(harness, name), 'utf8')));
+  assert.equal(past, [], 'use makeTemporaryFolder (harness/exec/temporary-folder.ts)');
 });
 
 test.run();

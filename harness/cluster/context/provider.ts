@@ -1,6 +1,7 @@
 // A cluster that exists, by its context in a kubeconfig. Nothing is changed on it but what is made in namespaces of our own,
 // or in one that it was given; `rollproof rbac` prints what that needs.
 import { KubeConfig } from '@kubernetes/client-node';
+import { removeAbandonedFolders } from '../../exec/temporary-folder.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import {
   exportedConfig,
@@ -14,7 +15,6 @@ import {
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { describeCluster } from '../describe.ts';
 import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider.ts';
-import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { removeAbandoned, untilFree } from './leftovers.ts';
 import { type Denied, deniedRights } from './permissions.ts';
 import { watchFlags } from './rbac-text.ts';

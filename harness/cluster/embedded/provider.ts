@@ -10,6 +10,7 @@ import {
   startCluster,
   unsupportedIn,
 } from '../../../emulator/index.ts';
+import { removeAbandonedFolders } from '../../exec/temporary-folder.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { withinLimit } from '../../model/lifetime.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -25,6 +26,8 @@ export function embeddedProvider(options: ClusterOptions): ClusterProvider {
     cannotRun: (manifests, images) => cannotRun(options, manifests, images),
     async create({ progress, signal }) {
       signal.throwIfAborted();
+      // What a run left that was killed, with a kubeconfig in it.
+      removeAbandonedFolders();
       const cluster = await startCluster(options).catch(asFault);
       progress(`emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
       return running(cluster, options);
