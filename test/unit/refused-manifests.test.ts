@@ -121,6 +121,17 @@ for (const [what, patch, check, embedded] of rows) {
   });
 }
 
+test('a number of pods that no cluster has is refused with its line', () => {
+  assert.throws(
+    () => written({ spec: { replicas: 1_000_000_000 } }),
+    (error: Error) =>
+      error instanceof UsageError &&
+      /^web\.yaml:\d+: Deployment web: spec\.replicas must be at most 10000, not 1000000000/.test(
+        error.message,
+      ),
+  );
+});
+
 test('what is left out is not looked at, and what others have written is taken', () => {
   const [refused] = written({ spec: { selector: { matchLabels: { app: 'other' } } } });
   refuseWhatApiRefuses([refused!], []);
