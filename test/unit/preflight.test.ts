@@ -35,7 +35,9 @@ test('an answer is one by its head; what does not answer ends with the limit', a
       expectStatus: [],
     } as unknown as StreamPlan;
     const startedAt = performance.now();
-    const seen = await preflight(plan, { limitMs: 700, route: () => undefined });
+    // Who answers is waited for on a busy machine, too.
+    const limitMs = expected === undefined ? 10_000 : 700;
+    const seen = await preflight(plan, { limitMs, route: () => undefined });
     const tookMs = performance.now() - startedAt;
     server.closeAllConnections();
     server.close();
