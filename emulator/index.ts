@@ -3,6 +3,7 @@ import { type ClusterFacts, type EmbeddedOptions, startEmbedded } from './cluste
 import type { LocalImage } from './node/images.ts';
 
 export { createAuthority } from './api/auth/certificates.ts';
+export { apiRefusalOf } from './api/refused.ts';
 export { unsupportedIn } from './api/validation/unsupported.ts';
 export type { ClusterFacts } from './cluster.ts';
 export { EmulatorError, EmulatorUsageError } from './errors.ts';

@@ -10,6 +10,7 @@ import { type Ended, type Running, startRollproof } from './rollproof.ts';
 
 /** What stderr shows when the phase has begun. */
 export const phases = {
+  bundle: 'Bundle target and load agent ...',
   deploy: 'deploying target',
   'warm-up': 'under load',
   step: 'wait for rollout',

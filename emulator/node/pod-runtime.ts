@@ -184,7 +184,7 @@ export class PodRuntime {
         ready,
       );
     } catch (error) {
-      this.ended(run, 128, clock.wall(), 'StartError', (error as Error).message);
+      this.ended(run, 128, clock.wall(), 'StartError', this.whyNotStarted(error as Error));
       throw error;
     }
     // It was on its way when the pod was given up.
@@ -289,6 +289,11 @@ export class PodRuntime {
     run.finishedMs = this.node.clock.now();
     run.reason = reason;
     run.message = message;
+  }
+
+  /** A write that does not say where it failed was one in the pod's folder. */
+  private whyNotStarted({ message, ...error }: NodeJS.ErrnoException): string {
+    return error.code === undefined || message.includes('/') ? message : `${message}, in ${this.folder}`;
   }
 
   private tmpOf(container: string): string {

@@ -14,14 +14,13 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManifestText } from '../check/check.ts';
 import { InterruptedError, UsageError } from '../model/errors.ts';
+import { nobodyWrites, pipeLimitMs, reasonOf, writerStays } from '../model/named-file.ts';
 import { assumedMinor, kustomizationFiles, releaseOf, renderedFor } from '../model/rendering.ts';
 import { chartSources, kustomizationSources } from './rendered-sources.ts';
 
 const manifestFile = /\.(ya?ml|json)$/i;
 const FOLDER_DEPTH_LIMIT = 20;
 const FILE_LIMIT = 10_000;
-/** Until somebody writes into a pipe, and until all of it has come, ms. */
-const PIPE_LIMIT_MS = { writer: 5000, whole: 120_000 };
 const PIPE_LOOK_MS = 20;
 
 export interface Found {
@@ -95,12 +94,8 @@ async function readPipe(name: string): Promise<Buffer> {
       continue;
     }
     const waitedMs = performance.now() - startedAt;
-    if (waitedMs > (hasWriter ? PIPE_LIMIT_MS.whole : PIPE_LIMIT_MS.writer))
-      throw new UsageError(
-        hasWriter
-          ? `${name}: whoever writes into this pipe had not ended after ${PIPE_LIMIT_MS.whole / 1000} s.`
-          : `${name}: nobody wrote into this pipe within ${PIPE_LIMIT_MS.writer / 1000} s.`,
-      );
+    if (waitedMs > (hasWriter ? pipeLimitMs.whole : pipeLimitMs.writer))
+      throw new UsageError(`${name}: ${hasWriter ? writerStays() : nobodyWrites()}.`);
     await sleep(PIPE_LOOK_MS);
   }
 }
@@ -212,13 +207,6 @@ function look<T>(file: string, read: () => T): T {
   } catch (error) {
     throw new UsageError(`${file}: ${reasonOf(error)}.`, { cause: error });
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'ELOOP') return 'is a symbolic link that leads back to itself';
-  return `cannot be read (${code ?? message})`;
 }
 
 /** The text in the file's own encoding, with its byte order mark. */

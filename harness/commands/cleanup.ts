@@ -4,8 +4,8 @@ import { cleanContext } from '../cluster/context/provider.ts';
 import { removeOwnImages } from '../cluster/docker-image.ts';
 import { defaultStateFolder, Ownership, standingOf } from '../cluster/kind/ownership.ts';
 import { removeStrayCompanions, sweep } from '../cluster/kind/removal.ts';
-import { removeAbandonedFolders } from '../cluster/temporary-folder.ts';
 import { CommandError, type RunCommand, runCommand } from '../exec/command.ts';
+import { removeAbandonedFolders } from '../exec/temporary-folder.ts';
 import { summaries } from './summaries.ts';
 
 export function registerCleanup(program: Command): void {

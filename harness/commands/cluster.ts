@@ -1,5 +1,5 @@
 // `rollproof cluster up`: an embedded cluster in the foreground, for kubectl and for trying things out.
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
@@ -15,6 +15,7 @@ import { asFault } from '../cluster/embedded/provider.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { bundle } from '../load/bundle.ts';
 import { type ExitCode, exitCode, FaultError, UsageError } from '../model/errors.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { userImages } from '../run/clusters.ts';
 import { emulatedImages } from '../run/images.ts';
 import { packageRoot } from '../run/package-version.ts';
@@ -149,7 +150,7 @@ function refuseForeignFile(file: string): void {
   if (!existsSync(file)) return;
   let found: unknown;
   try {
-    found = parse(readFileSync(file, 'utf8'));
+    found = parse(readNamedText(file));
   } catch {
     found = undefined;
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { renderForAgent } from '../../reports/agent.ts';
 import { parseFormats, reportFormats } from '../../reports/write.ts';
-import { judgeFolder } from '../run/judge-folder.ts';
+import { type Judged, judgeFolder } from '../run/judge-folder.ts';
 import { summaries } from './summaries.ts';
 
 export const registerJudge = (program: Command): void => void register(program, 'judge');
@@ -28,6 +28,13 @@ const register = (program: Command, name: 'judge' | 'report'): Command =>
         ...(flags.strict !== undefined && { strict: flags.strict }),
       });
       if (flags.for) process.stdout.write(renderForAgent({ results: judged.results, folder }));
-      else process.stdout.write(`${judged.summary}\nReport: ${join(folder, 'index.html')}\n`);
+      else
+        process.stdout.write(`${judged.summary}\n${unsealed(judged)}Report: ${join(folder, 'index.html')}\n`);
       process.exitCode = name === 'judge' ? judged.exitCode : 0;
     });
+
+/** What has no second witness in a journal only the seal can show. */
+const unsealed = ({ results }: Judged): string =>
+  results.seal === undefined
+    ? 'This folder has no seal: whether something in it was changed since the run cannot be told.\n'
+    : '';

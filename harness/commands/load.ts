@@ -1,10 +1,10 @@
 // `rollproof load URL`: the metered load alone, for people and for tests.
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { grpcMessage } from '../config/grpc-message.ts';
+import { token } from '../config/texts.ts';
 import { healthCheck } from '../load/protocols/grpc.ts';
 import { type Address, addressOf, isProtocol, knownSchemes } from '../load/protocols/url.ts';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
 import {
   type Lane,
   lanes,
@@ -12,7 +12,9 @@ import {
   protocols,
   type StreamPlan,
   streamPlanSchema,
+  tlsOptionsSchema,
 } from '../model/load.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { pemProblem } from '../model/pem.ts';
 import { loadAlone } from '../run/load/index.ts';
 import { summaries } from './summaries.ts';
@@ -108,7 +110,11 @@ export function registerLoad(program: Command): void {
     .option('--ca <file>', 'TLS: the authority that certificates must be of (PEM)')
     .option('--cert <file>', 'TLS: client certificate (PEM)')
     .option('--key <file>', 'TLS: its key (PEM)')
-    .option('--server-name <name>', 'TLS: the name that is asked for and must be in the certificate')
+    .option(
+      '--server-name <name>',
+      'TLS: the name that is asked for and must be in the certificate',
+      hostName,
+    )
     .option('--timeout <time>', 'limit of one request: 300ms, 3s', time(1, 600_000), 3000)
     .option('--method <method>', 'HTTP method', 'GET')
     .option('--header <name: value>', 'request header (may be repeated)', header, {})
@@ -120,7 +126,12 @@ export function registerLoad(program: Command): void {
       [],
     )
     .option('--insecure', 'accept any certificate', false)
-    .option('--pod-header <name>', 'response header that says which pod answered', 'x-rollproof-pod')
+    .option(
+      '--pod-header <name>',
+      'response header that says which pod answered',
+      headerName,
+      'x-rollproof-pod',
+    )
     .option(
       '--json <file>',
       'write the counts as JSON; "-": to standard output, everything else to standard error',
@@ -203,9 +214,9 @@ function tlsOf({ ca, cert, key, serverName, insecure }: LoadFlags): StreamPlan['
 
 function pem(flag: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readNamedText(file);
   } catch (error) {
-    throw new UsageError(`load: ${flag}: ${file} cannot be read: ${(error as Error).message}.`);
+    throw new UsageError(`load: ${flag}: ${file}: ${messageOf(error)}.`, { cause: error });
   }
 }
 
@@ -271,6 +282,16 @@ function header(text: string, before: Readonly<Record<string, string>>): Record<
   const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError('It must be "Name: value".');
   return { ...before, [name]: value.trim() };
+}
+
+function headerName(text: string): string {
+  if (token.safeParse(text).success) return text;
+  throw new InvalidArgumentError('It must be the name of a header: letters, digits and -.');
+}
+
+function hostName(text: string): string {
+  if (tlsOptionsSchema.safeParse({ serverName: text }).success) return text;
+  throw new InvalidArgumentError('It must be a host name.');
 }
 
 function statuses(text: string, before: readonly number[]): number[] {

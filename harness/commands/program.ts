@@ -71,7 +71,7 @@ function watchOutput(): void {
     if (error.code === 'EPIPE' || lost) return;
     lost = true;
     process.stderr.write(
-      `rollproof: standard output cannot be written to: ${error.message}. Send it somewhere else (exit code ${exitCode.faulted}).\n`,
+      `rollproof: standard output cannot be written to: ${error.message}. Send it somewhere else (exit code ${exitCode.faulted}, where it would be ${exitCode.ok}).\n`,
     );
   });
   // Where errors are told, nothing is left to tell an error to.

@@ -1,9 +1,10 @@
 // The file that a rendered object was made from, as far as it can be known: Helm says it in a comment, and of a
 // kustomization it is the file that holds an object of that kind and name.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import type { SourceOf } from '../check/check.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { kustomizationFiles } from '../model/rendering.ts';
 
 /** `# Source: web/templates/deployment.yaml`: the chart's name stands in its folder's place. */
@@ -74,7 +75,7 @@ function objectsIn(file: string): Written[] {
 
 function read(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readNamedText(file);
   } catch {
     return undefined;
   }

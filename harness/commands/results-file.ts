@@ -1,9 +1,10 @@
 // Reads results.json, given as a file or as the folder of a run: what is not one is told with its file and field.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
 import { lineIdSchema } from '../model/line.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { directVerdicts, type Results, resultsSchemaVersion, verdicts } from '../model/results.ts';
 
 const resultsFile = 'results.json';
@@ -13,13 +14,11 @@ export function readResultsFile(path: string): Results {
   const file = fileOf(path);
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(readNamedText(file));
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new UsageError(`${file}: not JSON: ${error.message}.`, { cause: error });
-    throw new UsageError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-    });
+    throw new UsageError(`${file}: ${messageOf(error)}.`, { cause: error });
   }
   const parsed = comparedSchema.safeParse(value);
   if (parsed.success) return value as Results;

@@ -7,9 +7,18 @@ import { foreignTarget } from '../deploy/foreign.ts';
 import { referencesOf } from '../deploy/references.ts';
 import { readSource } from '../deploy/sources/index.ts';
 import { connectKube, type Kube } from '../kube/client.ts';
-import { exportedConfig, isMadeUp, noKubeconfig, serverProblem, unreadable } from '../kube/exported.ts';
+import {
+  exportedConfig,
+  isMadeUp,
+  type KubeconfigText,
+  noKubeconfig,
+  readKubeconfig,
+  serverProblem,
+  unreadable,
+} from '../kube/exported.ts';
 import { UsageError } from '../model/errors.ts';
 import { onInterrupt } from '../run/interrupt.ts';
+import { refuseWhatApiRefuses } from '../run/refused-by-check.ts';
 
 /** Undefined: the built-in target. Throws UsageError for everything wrong with the workload's source. */
 export async function configuredTarget(
@@ -19,11 +28,15 @@ export async function configuredTarget(
   const { target, cluster } = configuration;
   if (!target) return undefined;
   using interrupt = onInterrupt(() => {});
-  const read = await foreignTarget(target, {
-    at,
-    signal: interrupt.signal,
-    live: { connect: () => connected(cluster), copySecrets },
-  });
+  const read = await foreignTarget(
+    target,
+    {
+      at,
+      signal: interrupt.signal,
+      live: { connect: () => connected(cluster), copySecrets },
+    },
+    refuseWhatApiRefuses,
+  );
   interrupt.signal.throwIfAborted();
   return read;
 }
@@ -50,9 +63,9 @@ export async function liveKinds({
 /** The cluster of the kubeconfig, as kubectl would choose it. */
 export async function connected({ kubeconfig, context }: ClusterConfiguration): Promise<Kube> {
   const config = new KubeConfig();
+  let read: readonly KubeconfigText[];
   try {
-    if (kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfig);
+    read = readKubeconfig(config, kubeconfig);
   } catch (error) {
     throw new UsageError(
       `kubeconfig ${kubeconfig ?? '(the default one)'}: cannot be read: ${unreadable(error as Error)}.`,
@@ -76,5 +89,5 @@ export async function connected({ kubeconfig, context }: ClusterConfiguration): 
   if (!cluster) throw new UsageError('kubeconfig: it names no current cluster.');
   const problem = serverProblem(cluster);
   if (problem) throw new UsageError(`kubeconfig: ${problem}`);
-  return connectKube(exportedConfig(config, kubeconfig));
+  return connectKube(exportedConfig(config, read));
 }

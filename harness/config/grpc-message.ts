@@ -1,8 +1,8 @@
 // The message of a gRPC call as people write it: JSON with a descriptor, or bytes.
-import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
+import { readNamedFile } from '../model/named-file.ts';
 
 interface WrittenMessage {
   /** "package.Service/Method". */
@@ -59,9 +59,9 @@ interface FromDescriptor {
 function rootOf(file: string, what: string): protobuf.Root {
   let contents: Buffer;
   try {
-    contents = readFileSync(file);
+    contents = readNamedFile(file);
   } catch (error) {
-    throw new UsageError(`${what}: descriptor ${file} cannot be read: ${(error as Error).message}.`);
+    throw new UsageError(`${what}: descriptor ${file}: ${messageOf(error)}.`, { cause: error });
   }
   try {
     const root = file.endsWith('.proto')

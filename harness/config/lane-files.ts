@@ -1,7 +1,7 @@
 // What a lane of the configuration names as files is read here: certificates, keys, descriptors.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { pemProblem } from '../model/pem.ts';
 import { grpcMessage } from './grpc-message.ts';
 import type { ConfiguredLane } from './schema.ts';
@@ -37,8 +37,8 @@ export function laneWithFiles(lane: ConfiguredLane, folder: string, at: string):
 
 function text(file: string, at: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readNamedText(file);
   } catch (error) {
-    throw new UsageError(`${at}: ${file} cannot be read: ${(error as Error).message}.`);
+    throw new UsageError(`${at}: ${file}: ${messageOf(error)}.`, { cause: error });
   }
 }

@@ -1,10 +1,11 @@
 // Reads rollproof.yaml: finds it, parses it, validates it, resolves its paths. Everything wrong with it is a
 // UsageError with file, line, column and field (exit code 4).
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioInput } from '../model/scenario.ts';
 import { type FieldPath, fieldName } from '../model/yaml-path.ts';
 import { laneWithFiles } from './lane-files.ts';
@@ -106,22 +107,9 @@ function findConfiguration(cwd: string): string | undefined {
 
 function readText(absolute: string, shown: string): string {
   try {
-    const { size } = statSync(absolute);
-    if (size > SIZE_LIMIT_BYTES)
-      throw new UsageError(
-        `${shown}: has ${size} bytes; a configuration may have at most ${SIZE_LIMIT_BYTES}.`,
-      );
-    return readFileSync(absolute, 'utf8');
+    return readNamedText(absolute, SIZE_LIMIT_BYTES);
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason =
-      code === 'ENOENT'
-        ? 'there is no such file'
-        : code === 'EISDIR'
-          ? 'is a folder, not a file'
-          : `cannot be read (${code})`;
-    throw new UsageError(`${shown}: ${reason}.`, { cause: error });
+    throw new UsageError(`${shown}: ${messageOf(error)}.`, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 // Puts the configuration's load on a scenario: what the configuration leaves out stays as the scenario says.
 import { UsageError } from '../model/errors.ts';
+import { peakRate } from '../model/load.ts';
 import { type LaneLoad, laneLoadSchema, lineOfLoad, type Scenario } from '../model/scenario.ts';
 import type { ConfiguredLane, LoadConfiguration } from './schema.ts';
 
@@ -43,18 +44,12 @@ function refuseContradictions({ id, load, warmUpMs, tailMs, limitMs }: Scenario,
       throw new UsageError(
         `scenario ${id}: load.holdMs is ${holdMs} and load.timeoutMs ${timeoutMs}: every long request would end at its limit; raise load.timeoutMs.`,
       );
-    const inFlight = (highestRate(rate) * timeoutMs) / 1000 / agents;
+    const inFlight = (peakRate(rate) * timeoutMs) / 1000 / agents;
     if (lane !== 'kept' && inFlight > IN_FLIGHT_MOST)
       throw new UsageError(
         `scenario ${id}: lane ${lane} could have ${Math.round(inFlight)} requests in flight in one agent (load.rate × load.timeoutMs); ${IN_FLIGHT_MOST} is the most. Lower one of them or raise load.agents.`,
       );
   }
-}
-
-function highestRate(rate: LaneLoad['rate']): number {
-  if (rate.shape === 'constant') return rate.ratePerSecond;
-  const points = rate.shape === 'steps' ? rate.steps : rate.points;
-  return Math.max(...points.map(({ ratePerSecond }) => ratePerSecond));
 }
 
 /** The scenario's own lane of that name, or one as any. */

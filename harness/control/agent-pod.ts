@@ -16,6 +16,8 @@ interface AgentPod {
           readonly exitCode: number;
           readonly signal?: number;
           readonly reason?: string;
+          /** Of one that could not be started, too: why. */
+          readonly message?: string;
         };
       };
     }[];
@@ -23,6 +25,7 @@ interface AgentPod {
 }
 
 const ANSWER_LIMIT_MS = 2000;
+const MESSAGE_LIMIT = 300;
 /** It may answer yet: everything else that is said of an agent is its end. */
 export const stillRuns = 'the load agent runs but does not answer';
 
@@ -44,7 +47,11 @@ export async function whatBecameOf(
     return `its pod failed: ${[status.reason, status.message].filter(Boolean).join(': ') || 'no reason given'}.`;
   }
   if (ended) {
-    const how = [`exit code ${ended.exitCode}`, ended.reason !== 'Error' && ended.reason];
+    const why = ended.message?.split('\n', 1)[0]?.slice(0, MESSAGE_LIMIT);
+    const how = [
+      `exit code ${ended.exitCode}`,
+      ended.reason !== 'Error' && [ended.reason, why].filter(Boolean).join(': '),
+    ];
     return `the load agent ended (${how.filter(Boolean).join(', ')}${await saidLast(kube, namespace, pod, options)}).`;
   }
   if (metadata?.deletionTimestamp) return 'its pod is being deleted: somebody else did that.';

@@ -4,7 +4,7 @@ import { label, type Manifest, managedBy, type Role } from '../model/manifest.ts
 import { mergeManifest } from '../model/merge-manifest.ts';
 import type { OwnPods, Placement } from '../model/own-pods.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { claimTemplatesOf, podTemplateOf, type TargetDefinition } from './definition.ts';
+import { builtInContainer, claimTemplatesOf, podTemplateOf, type TargetDefinition } from './definition.ts';
 import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
 
 export const agentPort = 8080;
@@ -49,12 +49,26 @@ export function withScenario(
     return changed;
   });
   for (const { kind, patch } of spec.patches) {
+    const forTarget = inContainer(patch, target.workload.container);
+    // Another workload of somebody's is not what the scenario is about.
+    const isMeant = (manifest: Manifest) =>
+      manifest.kind === kind && (kind !== target.workload.kind || isWorkload(manifest, target));
     manifests = manifests.map((manifest) =>
-      manifest.kind === kind ? mergeManifest(manifest, patch) : manifest,
+      isMeant(manifest) ? mergeManifest(manifest, forTarget) : manifest,
     );
   }
   return [...manifests, ...spec.extra.map((object) => withImages(object as Manifest, target))];
 }
+
+/** A patch is written for the built-in target: what it says of that one's container, it says of the one under test. */
+const inContainer = (patch: Readonly<Record<string, unknown>>, container: string): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(patch), (field, value: unknown) =>
+    field === 'containers' && Array.isArray(value)
+      ? value.map((one: { name?: unknown }) =>
+          one.name === builtInContainer ? { ...one, name: container } : one,
+        )
+      : value,
+  ) as Record<string, unknown>;
 
 const hasReplicas = (kind: string): boolean =>
   kind === 'Deployment' || kind === 'StatefulSet' || kind === 'Rollout';

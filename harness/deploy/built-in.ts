@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Manifest } from '../model/manifest.ts';
 import type { OwnPods } from '../model/own-pods.ts';
-import { type Container, podTemplateOf, type TargetDefinition } from './definition.ts';
+import { builtInContainer, type Container, podTemplateOf, type TargetDefinition } from './definition.ts';
 import { ownContainerFields, ownPodFields } from './own-pods.ts';
 import { parseManifests } from './read-manifests.ts';
 
@@ -21,7 +21,7 @@ export function builtInTarget(
     builtIn: true,
     manifests: own?.containers ? written.map((manifest) => asContainer(manifest, own)) : written,
     ...(own?.containers && { asProgram: (manifest) => asContainer(manifest, own, images) }),
-    workload: { kind: 'Deployment', name: 'target', container: 'target' },
+    workload: { kind: 'Deployment', name: 'target', container: builtInContainer },
     service: { name: 'target', port: 80 },
     request: { method: 'GET', path: '/', headers: {}, expectStatus: [] },
     health: { port: 'http', path: '/healthz' },

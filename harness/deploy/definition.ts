@@ -1,6 +1,9 @@
 // The workload under test as one experiment needs it, whether it is the built-in target or anybody's manifests.
 import type { Manifest } from '../model/manifest.ts';
 
+/** What scenarios call the container under test. */
+export const builtInContainer = 'target';
+
 export interface TargetDefinition {
   readonly builtIn: boolean;
   /** Manifests as they stand in the files: no setting applied, no namespace. */

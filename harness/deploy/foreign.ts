@@ -18,12 +18,20 @@ interface ServicePort {
 /** What a target is called in its manifests, and how clients ask it. */
 type TargetNames = Omit<TargetConfiguration, 'manifests' | 'kustomize' | 'helm' | 'from' | 'namespace'>;
 
-/** Reads the target's source. Throws UsageError when it cannot be had, or when names and manifests do not fit. */
+/**
+ * Reads the target's source. Throws UsageError when it cannot be had, or when names and manifests do not fit. `look`: who
+ * knows more of manifests refuses them, too; `created` are those that are not left out.
+ */
 export async function foreignTarget(
   configured: TargetConfiguration,
   context: SourceContext,
+  look?: (read: readonly ReadManifest[], created: readonly Manifest[]) => void,
 ): Promise<TargetDefinition> {
-  return asIsTarget(await readSource(configured, context), configured, context.at);
+  const read = await readSource(configured, context);
+  const target = asIsTarget(read, configured, context.at);
+  // What runs was taken by an API server before.
+  if (configured.from === undefined) look?.(read, target.manifests);
+  return target;
 }
 
 /** `at` says where a field of the configuration stands. */

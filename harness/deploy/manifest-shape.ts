@@ -1,6 +1,7 @@
 // The shape of the objects that the harness reads: what the API server would refuse for its type is refused before
 // anything starts. Fields that are not named here are kept as they stand.
 import { z } from 'zod';
+import { podCount } from '../model/scenario.ts';
 
 const text = z.string();
 const name = z.string().min(1);
@@ -147,15 +148,15 @@ const workload = (spec: z.ZodRawShape) =>
 
 const shapes: Readonly<Record<string, z.ZodType>> = {
   Deployment: workload({
-    replicas: maybe(count),
+    replicas: maybe(podCount),
     strategy: maybe(strategy),
     paused: maybe(z.boolean()),
     revisionHistoryLimit: maybe(count),
     progressDeadlineSeconds: maybe(count),
   }),
-  ReplicaSet: workload({ replicas: maybe(count) }),
+  ReplicaSet: workload({ replicas: maybe(podCount) }),
   StatefulSet: workload({
-    replicas: maybe(count),
+    replicas: maybe(podCount),
     serviceName: maybe(text),
     podManagementPolicy: maybe(text),
     updateStrategy: maybe(strategy),
@@ -170,7 +171,7 @@ const shapes: Readonly<Record<string, z.ZodType>> = {
     spec: z.looseObject({
       selector: maybe(selector),
       template: maybe(template),
-      replicas: maybe(count),
+      replicas: maybe(podCount),
       minReadySeconds: maybe(count),
       paused: maybe(z.boolean()),
       workloadRef: maybe(z.looseObject({ kind: maybe(text), name: maybe(text) })),

@@ -1,13 +1,14 @@
 // Reads manifests from YAML files: several documents per file, folders, List kinds. Wrong input is a UsageError with
 // file, line and field.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { nestedTooDeeply, nestingMessage } from '../config/nesting.ts';
 import { placeOf } from '../config/place.ts';
 import { problemsOf } from '../config/sentence.ts';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
+import { readNamedText } from '../model/named-file.ts';
 import type { FieldPath } from '../model/yaml-path.ts';
 import { shapeIssues } from './manifest-shape.ts';
 
@@ -167,16 +168,9 @@ export function manifestFilesOf(path: string): string[] {
 
 function read(file: string): string {
   try {
-    const found = statSync(file);
-    if (!found.isFile()) throw new UsageError(`${file}: is no file that can be read as text.`);
-    if (found.size > SIZE_LIMIT_BYTES)
-      throw new UsageError(
-        `${file}: has ${found.size} bytes; manifests may have at most ${SIZE_LIMIT_BYTES}.`,
-      );
-    return readFileSync(file, 'utf8');
+    return readNamedText(file, SIZE_LIMIT_BYTES);
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${file}: cannot be read: ${(error as Error).message}.`, { cause: error });
+    throw new UsageError(`${file}: ${messageOf(error)}.`, { cause: error });
   }
 }
 

@@ -1,11 +1,11 @@
 // Who we are to the API server. What a kubeconfig names is not for ever: tokens of login plugins and of files expire,
 // certificates are changed. So it is asked for before each request, kept while it holds, and renewed when refused.
-import { readFileSync } from 'node:fs';
 import type https from 'node:https';
 import { isDeepStrictEqual } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { FaultError } from '../model/errors.ts';
+import { readNamedText } from '../model/named-file.ts';
 import { type LoginPlugin, runLoginPlugin } from './login-plugin.ts';
 
 /** What a request carries. The same object as long as nothing has changed. */
@@ -113,9 +113,9 @@ function withoutSecretsOfItsOwn(kubeconfig: string): {
 
 function readTokenFile(file: string): string {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readNamedText(file).trim();
   } catch (error) {
-    throw new FaultError(`kubeconfig: the token in ${file} cannot be read: ${(error as Error).message}.`, {
+    throw new FaultError(`kubeconfig: the token in ${file}: ${(error as Error).message}.`, {
       cause: error,
     });
   }

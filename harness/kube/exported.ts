@@ -1,10 +1,11 @@
-// A chosen kubeconfig as text. client-node reads a token's file once and exports what stood in it: here the file is named
-// again, so that it is read again while a run lasts.
-import { existsSync, readFileSync } from 'node:fs';
+// A kubeconfig that was chosen, and as text. client-node reads a token's file once and exports what stood in it: here the file
+// is named again, so that it is read again while a run lasts.
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { readNamedText, UnreadableError } from '../model/named-file.ts';
 
 interface Written {
   readonly users?:
@@ -12,13 +13,31 @@ interface Written {
     | null;
 }
 
-/** `file`: what `config` was read from; undefined: what kubectl reads by itself. */
-export function exportedConfig(config: KubeConfig, file: string | undefined): string {
+/** A file of a kubeconfig, as it was read: one that is a pipe (`<(kind get kubeconfig)`) can be read once. */
+export interface KubeconfigText {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Reads `file` into `config`; undefined: what kubectl reads by itself. Throws an error that `unreadable` puts in words. */
+export function readKubeconfig(config: KubeConfig, file: string | undefined): readonly KubeconfigText[] {
+  if (file !== undefined) {
+    const text = readNamedText(file);
+    config.loadFromString(text);
+    config.makePathsAbsolute(dirname(file));
+    return [{ file, text }];
+  }
+  config.loadFromDefault();
+  const { KUBECONFIG } = process.env;
+  const files = KUBECONFIG ? KUBECONFIG.split(delimiter) : [join(homedir(), '.kube', 'config')];
+  return files.filter((one) => existsSync(one)).map((one) => ({ file: one, text: readNamedText(one) }));
+}
+
+/** `read`: what `config` was read from. */
+export function exportedConfig(config: KubeConfig, read: readonly KubeconfigText[]): string {
   const text = config.exportConfig();
   const name = config.getCurrentUser()?.name;
-  const tokenFile = filesRead(file)
-    .map((one) => tokenFileIn(one, name))
-    .find((found) => found !== undefined);
+  const tokenFile = read.map((one) => tokenFileIn(one, name)).find((found) => found !== undefined);
   if (tokenFile === undefined) return text;
   const written = parse(text) as { users?: { name: string; user?: Record<string, unknown> }[] };
   const users = (written.users ?? []).map((one) => {
@@ -42,24 +61,17 @@ export const serverProblem = ({ name, server }: { readonly name: string; readonl
     ? undefined
     : `the server of cluster "${name}" must be a URL with https:// or http://, not "${server}".`;
 
-/** Why client-node cannot read a kubeconfig; of an empty one it tells its own mishap. */
+/** Why a kubeconfig cannot be read; of an empty one client-node tells its own mishap. */
 export const unreadable = (error: Error): string =>
   error instanceof TypeError
     ? 'it is empty, or no kubeconfig'
-    : error.message.split('\n', 1)[0]!.replace(/[.:]$/, '');
-
-function filesRead(file: string | undefined): string[] {
-  if (file !== undefined) return [file];
-  const { KUBECONFIG } = process.env;
-  return KUBECONFIG ? KUBECONFIG.split(delimiter) : [join(homedir(), '.kube', 'config')];
-}
+    : error instanceof UnreadableError
+      ? error.message.replace(/^cannot be read \((.*)\)$/, '$1')
+      : error.message.split('\n', 1)[0]!.replace(/[.:]$/, '');
 
 /** Relative to the kubeconfig, as kubectl takes it. */
-function tokenFileIn(file: string, name: string | undefined): string | undefined {
-  if (!existsSync(file)) return undefined;
-  const found = (parse(readFileSync(file, 'utf8')) as Written | null)?.users?.find(
-    (one) => one.name === name,
-  );
+function tokenFileIn({ file, text }: KubeconfigText, name: string | undefined): string | undefined {
+  const found = (parse(text) as Written | null)?.users?.find((one) => one.name === name);
   const tokenFile = found?.user?.tokenFile;
   return tokenFile === undefined ? undefined : resolve(dirname(file), tokenFile);
 }

@@ -1,9 +1,9 @@
 // The real kubectl, where there is one on the PATH: with a cache of its own, since it caches discovery by host and port.
 // All else of the user's stays as it is: login plugins find their credentials by HOME.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runToExit } from '../exec/command.ts';
+import { makeTemporaryFolder } from '../exec/temporary-folder.ts';
 
 export interface Printed {
   readonly code: number;
@@ -25,7 +25,7 @@ export function openKubectl(
   signal?: AbortSignal,
   limitMs = LIMIT_MS,
 ): Kubectl {
-  const folder = mkdtempSync(join(tmpdir(), 'rollproof-kubectl-'));
+  const folder = makeTemporaryFolder('kubectl');
   const config = join(folder, 'config');
   try {
     writeFileSync(config, kubeconfig, { mode: 0o600 });

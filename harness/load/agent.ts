@@ -12,10 +12,10 @@ import {
   type StreamEnd,
   type TargetPhase,
 } from '../model/load.ts';
+import { unanswered } from './engine.ts';
 import { Meter } from './meter.ts';
 import { PhaseLink } from './phase-link.ts';
 import { preflight } from './preflight.ts';
-import { unanswered } from './engine.ts';
 import { Routes } from './routes.ts';
 import { SourcePorts } from './source-ports.ts';
 import { Spool } from './spool.ts';

@@ -1,5 +1,5 @@
 // Which outcome an error of the system or an unexpected status is.
-import type { Outcome, Phase } from '../model/load.ts';
+import type { Outcome } from '../model/load.ts';
 
 const byCode: Readonly<Record<string, Outcome>> = {
   ECONNREFUSED: 'refused',
@@ -26,15 +26,6 @@ const byCode: Readonly<Record<string, Outcome>> = {
   ENFILE: 'local',
   ENOBUFS: 'local',
   ENOMEM: 'local',
-};
-
-/** What a time limit that was over is called, by how far the attempt got. */
-export const timeoutCodes: Readonly<Record<Phase, string>> = {
-  connect: 'CONNECT_TIMEOUT',
-  tls: 'TLS_TIMEOUT',
-  'first-byte': 'RESPONSE_TIMEOUT',
-  headers: 'HEADERS_TIMEOUT',
-  body: 'BODY_TIMEOUT',
 };
 
 export interface SystemError extends Error {

@@ -9,9 +9,9 @@ import {
   type TcpSocketConnectOpts,
 } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import type { Outcome, Phase } from '../model/load.ts';
+import { type Outcome, type Phase, timeoutCodes } from '../model/load.ts';
 import { type Ending, type Slot as MeterSlot, type Route, unanswered, type Way } from './engine.ts';
-import { decisiveError, outcomeOfError, type SystemError, timeoutCodes } from './outcome.ts';
+import { decisiveError, outcomeOfError, type SystemError } from './outcome.ts';
 import { type CertificatesSeen, resetInHandshake } from './protocols/tls.ts';
 import { synAgainMs } from './rejections.ts';
 import type { ResponseParser } from './response-parser.ts';

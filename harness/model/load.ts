@@ -44,6 +44,15 @@ export const lostOutcomes: readonly Outcome[] = outcomes.filter(isLost);
 export const phases = ['connect', 'tls', 'first-byte', 'headers', 'body'] as const;
 export type Phase = (typeof phases)[number];
 
+/** What a time limit that was over is called, by how far the attempt got. */
+export const timeoutCodes: Readonly<Record<Phase, string>> = {
+  connect: 'CONNECT_TIMEOUT',
+  tls: 'TLS_TIMEOUT',
+  'first-byte': 'RESPONSE_TIMEOUT',
+  headers: 'HEADERS_TIMEOUT',
+  body: 'BODY_TIMEOUT',
+};
+
 /** One kind of client; lanes are never added up. */
 export const lanes = ['new', 'kept', 'long', 'stream'] as const;
 export type Lane = (typeof lanes)[number];
@@ -69,7 +78,10 @@ export const lanesOfProtocol: Readonly<Record<Protocol, readonly Lane[]>> = {
 export const tlsOptionsSchema = z.strictObject({
   ca: z.string().optional(),
   insecure: z.boolean().default(false),
-  serverName: z.string().optional(),
+  serverName: z
+    .string()
+    .regex(/^[\w.:-]{1,253}$/, 'a host name')
+    .optional(),
   cert: z.string().optional(),
   key: z.string().optional(),
 });
@@ -101,6 +113,13 @@ export const rateProfileSchema = z.discriminatedUnion('shape', [
   }),
 ]);
 export type RateProfile = z.infer<typeof rateProfileSchema>;
+
+/** The highest rate of a profile. */
+export function peakRate(profile: RateProfile): number {
+  if (profile.shape === 'constant') return profile.ratePerSecond;
+  const points = profile.shape === 'steps' ? profile.steps : profile.points;
+  return Math.max(...points.map(({ ratePerSecond }) => ratePerSecond));
+}
 
 /** Requests per second and lane that an agent keeps to the millisecond (docs/load.md). */
 export const rateBounds = { least: 0.1, most: 20_000 } as const;

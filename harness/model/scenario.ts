@@ -22,7 +22,8 @@ const timeMs = z.number().nonnegative().max(longestMs);
 /** The limit of a wait, ms. */
 const waitMs = z.number().positive().max(longestMs);
 /** More pods than any cluster of ours holds. */
-const podCount = z.number().int().nonnegative().max(10_000);
+/** A digit too many is told, and not tried. */
+export const podCount = z.number().int().nonnegative().max(10_000);
 
 /**
  * One step. Steps run in order; each ends when its action is done (not when the rollout is), so a following

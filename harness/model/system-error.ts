@@ -1,6 +1,7 @@
 // What a failed system call means, as a sentence: the path, what is free there, and what to do. Disks fill, folders
 // vanish, limits are reached: none of that is a fault of rollproof, and none of it deserves a stack.
 import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { FaultError } from './errors.ts';
 
@@ -27,14 +28,22 @@ const limits: Readonly<Record<string, string>> = {
   EAGAIN: 'this machine gives no more processes. Stop something, or raise the limit: ulimit -u',
 };
 
-/** The sentence for an error of the operating system; undefined for any other error. `path`: where it does not say one. */
-export function systemFault(error: unknown, what = '', path?: string): FaultError | undefined {
+/**
+ * The sentence for an error of the operating system; undefined for any other error. `path`: where it does not say one.
+ * `temporary`: where that is full, it is what a write without a path has filled.
+ */
+export function systemFault(
+  error: unknown,
+  what = '',
+  path?: string,
+  temporary = tmpdir(),
+): FaultError | undefined {
   const { code, path: said, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (!(error instanceof Error) || code === undefined || syscall === undefined) return undefined;
   const limit = limits[code];
   if (limit) return new FaultError(`${start(what, said ?? path)}${limit} (${code}).`, { cause: error });
   const meaning = meanings[code];
-  const where = said ?? path;
+  const where = said ?? path ?? (code === 'ENOSPC' && isFull(temporary) ? temporary : undefined);
   // Connections fail with codes of their own, and whoever made them says more than this could.
   if (!meaning || (where === undefined && code !== 'ENOSPC')) return undefined;
   const free = where === undefined ? '' : freeAt(where);
@@ -46,6 +55,17 @@ export function systemFault(error: unknown, what = '', path?: string): FaultErro
 
 const start = (what: string, path: string | undefined): string =>
   [what, path].filter(Boolean).join(' ') + (what || path ? ': ' : '');
+
+const FULL_BYTES = 64 * 1024;
+
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < FULL_BYTES;
+  } catch {
+    return false;
+  }
+}
 
 /** "; 12 MB of 30 GB free at /": of the nearest folder that exists. */
 function freeAt(path: string): string {

@@ -5,7 +5,7 @@ export const redacted = '(redacted)';
 
 /** Names of fields and arguments whose values never reach a file. */
 const secretName =
-  /pass(word|wd|phrase)?$|secret|token|api[-_]?key|credential|authorization|cookie|private[-_]?key/i;
+  /pass(word|wd|phrase)?$|pwd$|secret|token|api[-_]?key|credential|authorization|cookie|private[-_]?key/i;
 
 /**
  * A manifest fit for the journal: no Secret data, no copy of itself in annotations, and no values of environment, probe
@@ -35,7 +35,7 @@ export function redactManifest(manifest: Manifest, disclosed: boolean): Manifest
     for (const field of ['command', 'args']) {
       const words = node[field];
       if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) continue;
-      node[field] = redactArguments(words as string[]).map(redactShell);
+      node[field] = redactCommand(words as string[]);
     }
   });
   visit(copy, (node) => {
@@ -47,8 +47,13 @@ export function redactManifest(manifest: Manifest, disclosed: boolean): Manifest
   return copy;
 }
 
-/** Any JSON-like value: fields with a secret's name lose their value, URLs their credentials, `headers` all values. */
+/**
+ * Any JSON-like value: fields with a secret's name and bodies lose their value, URLs their credentials, `headers` all
+ * values; a command keeps of its words what a manifest's keeps.
+ */
 export function redactValue(value: unknown, name = ''): unknown {
+  if (Array.isArray(value) && (name === 'command' || name === 'args') && value.every(isText))
+    return redactCommand(value);
   if (Array.isArray(value)) return value.map((item) => redactValue(item, name));
   if (value && typeof value === 'object') {
     return Object.fromEntries(
@@ -60,11 +65,13 @@ export function redactValue(value: unknown, name = ''): unknown {
   }
   if (typeof value !== 'string') return value;
   // A key is one wherever it stands: TLS of a lane is a PEM text in the plan.
-  if (secretName.test(name) || value.includes('PRIVATE KEY-----')) return redacted;
+  if (secretName.test(name) || name === 'body' || value.includes('PRIVATE KEY-----')) return redacted;
   return redactUrl(value);
 }
 
-/** Command-line arguments: the value of a header flag or of one with a secret's name is hidden. */
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+/** Command-line arguments: the value of a header flag or of one with a secret's name is hidden, and what words say within. */
 export function redactArguments(args: readonly string[]): string[] {
   let hideNext = false;
   return args.map((argument) => {
@@ -73,23 +80,51 @@ export function redactArguments(args: readonly string[]): string[] {
       return redacted;
     }
     const [flag = '', ...rest] = argument.split('=');
+    const [name = ''] = rest;
+    if (flag.startsWith('-') && rest.length > 1 && secretName.test(name))
+      return `${flag}=${name}=${redacted}`;
     const secret = /^--?(header|H|body)$/.test(flag) || (flag.startsWith('-') && secretName.test(flag));
-    if (!secret) return redactUrl(argument);
+    if (!secret) return redactUrl(redactShell(argument));
     if (rest.length > 0) return `${flag}=${redacted}`;
     hideNext = true;
     return argument;
   });
 }
 
-/** Inside one word for a shell: "TOKEN=… run --password …". */
+/** The words of a command, one of which may be a whole line for a shell. */
+function redactCommand(words: readonly string[]): string[] {
+  const program = words[0]?.replace(/^.*\//, '') ?? '';
+  return redactArguments(words).map((word, index) => {
+    const before = words[index - 1] ?? '';
+    if (/^(-u|--user)$/.test(before)) return word.replace(/:.+$/, `:${redacted}`);
+    if (before === '-a' && program === 'redis-cli') return redacted;
+    return asksForPassword.test(program) ? word.replace(/^-p.+$/, `-p${redacted}`) : word;
+  });
+}
+
+/** Programs whose -p is followed by the password, without a space. */
+const asksForPassword = /^(mysql(admin|dump)?|mariadb(-admin|-dump)?)$/;
+
+/** Inside one word for a shell: "TOKEN=… run --password …", headers, JSON, and the short flags of common programs. */
 const redactShell = (text: string): string =>
-  text.replace(
-    /((?:^|[\s;&"'])-{0,2}([A-Za-z][\w-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|[^\s;&"']+)/g,
-    (whole, before: string, name: string) =>
-      secretName.test(name) && (before.endsWith('=') || /(^|[\s;&"'])--?[A-Za-z]/.test(before))
-        ? `${before}${redacted}`
-        : whole,
-  );
+  text
+    .replace(
+      /([\w-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*["']?\s*:\s*["']?)([^"'\n,}]+)/gi,
+      `$1${redacted}`,
+    )
+    .replace(
+      /((?:^|[\s;&|,"'])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|[^\s;&|,"']+)/g,
+      (whole, before: string, name: string) =>
+        secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'])--?[A-Za-z]/.test(before))
+          ? `${before}${redacted}`
+          : whole,
+    )
+    .replace(/(\s(?:-u|--user)(?:\s+|=)[^\s:;&|"']+:)([^\s;&|"']+)/g, `$1${redacted}`)
+    .replace(/(\bredis-cli\b[^;&|]*?\s-a\s+)(\S+)/g, `$1${redacted}`)
+    .replace(
+      /(\b(?:mysql(?:admin|dump)?|mariadb(?:-admin|-dump)?)\b[^;&|]*?\s-p)([^\s;&|"']+)/g,
+      `$1${redacted}`,
+    );
 
 /** Credentials before the host, up to the last @ (a password may have one itself), and secrets of the query. */
 const redactUrl = (text: string): string =>

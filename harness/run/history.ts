@@ -4,8 +4,12 @@ import { dirname } from 'node:path';
 import { renderTrend } from '../../reports/html/trend.ts';
 import { compareRuns } from '../judge/compare.ts';
 import { type History, historyLine, lastGreen, parseHistory } from '../judge/summarize.ts';
-import { UsageError } from '../model/errors.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
+import { readNamedText } from '../model/named-file.ts';
 import type { RunSummary } from '../model/run-summary.ts';
+
+/** Some hundred thousand runs. */
+const MOST_BYTES = 512 * 1024 * 1024;
 
 export const defaultHistoryFile = 'out/history.ndjson';
 
@@ -14,11 +18,9 @@ export function readHistory(file: string): History {
   if (!statSync(file, { throwIfNoEntry: false })) return { runs: [], warnings: [] };
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readNamedText(file, MOST_BYTES);
   } catch (error) {
-    throw new UsageError(`--history ${file}: cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-    });
+    throw new UsageError(`--history ${file}: ${messageOf(error)}.`, { cause: error });
   }
   return parseHistory(text, file);
 }

@@ -3,8 +3,9 @@ import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:
 import { freemem, tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { FaultError } from '../model/errors.ts';
-import type { Scenario } from '../model/scenario.ts';
+import { rateOfLoad, type Scenario } from '../model/scenario.ts';
 import { size, systemFault } from '../model/system-error.ts';
+import { connectionsOf, highestRate } from './experiment/load-plan.ts';
 
 interface Machine {
   /** Undefined where the system does not say. */
@@ -22,7 +23,7 @@ const LEAST_TEMPORARY_BYTES = 32 * 1024 * 1024;
 
 /** Throws FaultError (exit code 3). `out`: the run's folder, which need not be there. */
 export function checkMachine(out: string, scenarios: readonly Scenario[], local: boolean): void {
-  const lacking = tooLittle(lookAtMachine(), local ? agentFiles(scenarios) : 0);
+  const lacking = tooLittle(lookAtMachine(), scenarios, local);
   if (lacking) throw new FaultError(lacking);
   checkFolder('results', out, LEAST_OUT_BYTES, 'Name another folder with --out');
   checkTemporary(tmpdir());
@@ -40,9 +41,13 @@ function checkTemporary(folder: string): void {
   checkFolder('temporary files', folder, LEAST_TEMPORARY_BYTES, todo);
 }
 
-/** A sentence about what is too little; undefined when all is well. `agentFiles`: of a load agent on this machine. */
-function tooLittle({ openFiles, freeMemoryBytes }: Machine, agentFilesNeeded: number): string | undefined {
-  const files = Math.max(HARNESS_FILES, agentFilesNeeded);
+/** A sentence about what is too little; undefined when all is well. `local`: the load agent runs on this machine. */
+export function tooLittle(
+  { openFiles, freeMemoryBytes }: Machine,
+  scenarios: readonly Pick<Scenario, 'load' | 'steps'>[],
+  local: boolean,
+): string | undefined {
+  const files = Math.max(HARNESS_FILES, local ? agentFiles(scenarios) : 0);
   if (openFiles !== undefined && openFiles < files) {
     return `This shell allows ${openFiles} open files, and the run needs ${files}. Raise the limit (ulimit -n 4096) and start again.`;
   }
@@ -53,16 +58,10 @@ function tooLittle({ openFiles, freeMemoryBytes }: Machine, agentFilesNeeded: nu
 }
 
 /** Where the agent is a process of this machine it inherits the limit: one connection of the load is one file. */
-function agentFiles(scenarios: readonly Scenario[]): number {
-  const ofScenario = ({ load }: Scenario) =>
-    load.reduce((sum, lane) => sum + (lane.connections || slotsOf(lane)), 0);
+function agentFiles(scenarios: readonly Pick<Scenario, 'load' | 'steps'>[]): number {
+  const ofScenario = ({ load, steps }: Pick<Scenario, 'load' | 'steps'>) =>
+    load.reduce((sum, lane) => sum + connectionsOf(lane, highestRate(rateOfLoad(lane), { steps }), 1), 0);
   return 64 + Math.max(0, ...scenarios.map(ofScenario));
-}
-
-function slotsOf({ lane, rate, timeoutMs }: Scenario['load'][number]): number {
-  if (lane === 'kept') return 20;
-  const perSecond = rate.shape === 'constant' ? rate.ratePerSecond : 0;
-  return Math.ceil((perSecond * timeoutMs) / 1000);
 }
 
 /** Throws a sentence with the path and what is free. The nearest folder that is there decides. */

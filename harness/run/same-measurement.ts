@@ -9,7 +9,7 @@ import { redactValue } from '../record/redact.ts';
 import type { ExperimentKey, RunContext } from './experiment/index.ts';
 
 export interface Deciding
-  extends Pick<RunContext, 'tool' | 'profile' | 'seed' | 'proxyDelayMs' | 'configuration'> {
+  extends Pick<RunContext, 'tool' | 'profile' | 'seed' | 'proxyDelayMs' | 'configuration' | 'arguments'> {
   readonly builtIn: boolean;
   /** As far as it is known: before the cluster is up its kind at most, and the built-in target not at all. */
   readonly cluster: HeaderRecord['cluster'] | { readonly kind: HeaderRecord['cluster']['kind'] } | undefined;
@@ -40,6 +40,7 @@ export function differenceTo(header: HeaderRecord, key: ExperimentKey, now: Deci
       ? { ...header.target, digest: undefined }
       : { builtIn: header.target.builtIn || ownTarget },
     configuration: deciding(header.configuration),
+    crossCheck: firesBeside(header.arguments),
   };
   const here: Record<string, unknown> = {
     tool: now.tool,
@@ -56,6 +57,7 @@ export function differenceTo(header: HeaderRecord, key: ExperimentKey, now: Deci
       ? targetFacts(scenarioTarget(now.target, key.scenario))
       : { builtIn: now.builtIn || ownTarget },
     configuration: deciding(redactValue(now.configuration) as Record<string, unknown>),
+    crossCheck: firesBeside(now.arguments),
   };
   const difference = firstDifference(asRecorded(there), asRecorded(here), '');
   if (difference) return difference;
@@ -91,8 +93,16 @@ const clusterFacts = (info: NonNullable<Deciding['cluster']>, known: NonNullable
         emulated: info.emulated,
         proxyMode: info.proxyMode,
         nodes: info.nodes.length,
+        // The others are of ours, made anew under any name.
+        ...(info.kind === 'context' && { name: info.name }),
+        // Whether pods have a network of their own.
+        ...(info.emulated && { notes: info.notes }),
       }
     : { kind: info.kind };
+
+/** Another tool that fires the same plan is as much load again. */
+const firesBeside = (args: readonly string[]): boolean =>
+  args.some((one) => one === '--cross-check' || one.startsWith('--cross-check='));
 
 /** What of a configuration says where results go, what is asked for and what is made of them decides no figure. */
 const decidesNothing = ['out', 'gate', 'scenarios', 'variants', 'cluster', '$schema'];

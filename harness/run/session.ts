@@ -211,7 +211,7 @@ async function metricsFor(
   return stays ? remove : async () => {};
 }
 
-function timedStages(progress: Progress, stages: RunFacts['stages']): TimedProgress {
+export function timedStages(progress: Progress, stages: RunFacts['stages']): TimedProgress {
   const stage: Progress['stage'] = async (title, act) => {
     const from = performance.now();
     try {

@@ -93,6 +93,7 @@ export async function verifyRun(request: VerifyRequest): Promise<ExitCode> {
       seed: request.seed,
       proxyDelayMs: request.proxyDelayMs,
       configuration: configuration as unknown as Record<string, unknown>,
+      arguments: request.arguments,
       builtIn: foreign === undefined,
       cluster: kind === undefined || kind === 'auto' ? undefined : { kind },
       target: foreign,

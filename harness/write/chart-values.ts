@@ -1,10 +1,10 @@
 // Settings as values of a chart, where its templates offer the fields. What a value does is found out by rendering: a
 // marker goes in, and where it comes out in the workload, there the value leads.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
+import { makeTemporaryFolder } from '../exec/temporary-folder.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { sameMeaning } from './difference.ts';
@@ -59,7 +59,7 @@ export async function findValues(probe: ChartProbe, after: Manifest): Promise<Ch
   const bare = await probe.render(undefined);
   const before = workloadIn(bare, probe);
   const wanted = before ? wantedFields(before, after, probe.workload.container) : [];
-  const folder = mkdtempSync(join(tmpdir(), 'rollproof-values-'));
+  const folder = makeTemporaryFolder('values');
   let left = RENDER_LIMIT;
   const trial = async (values: Fields): Promise<readonly ReadManifest[] | undefined> => {
     if (left-- <= 0) return undefined;

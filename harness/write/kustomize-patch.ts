@@ -1,21 +1,12 @@
 // Settings as a patch beside a kustomization: the files of the base stay as they are, and the patch is one entry of the
 // kustomization's list. Built once in a copy, before anything is written.
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { type Change, checkedChanges } from '../check/edit.ts';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
 import { buildKustomization, kustomizationIn } from '../deploy/sources/kustomize.ts';
+import { makeTemporaryFolder } from '../exec/temporary-folder.ts';
 import { FaultError, UsageError } from '../model/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { mergeManifest } from '../model/merge-manifest.ts';
@@ -178,7 +169,7 @@ async function builtWith(
   files: readonly FileChange[],
   context: { readonly signal: AbortSignal },
 ): Promise<ReadManifest[]> {
-  const copy = mkdtempSync(join(realpathSync(tmpdir()), 'rollproof-kustomize-'));
+  const copy = realpathSync(makeTemporaryFolder('kustomize'));
   try {
     cpSync(folder, copy, {
       recursive: true,

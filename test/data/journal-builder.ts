@@ -21,6 +21,7 @@ import {
   type StreamDelta,
   type StreamEnd,
   type TargetPhase,
+  timeoutCodes,
 } from '../../harness/model/load.ts';
 import { type ScenarioInput, type Step, scenarioSchema } from '../../harness/model/scenario.ts';
 
@@ -635,7 +636,7 @@ function failureOf(loss: Loss, outcome: Outcome, dueMs: number, shiftMs: number,
     endMs,
     outcome,
     phase,
-    code: codeOf[outcome] ?? outcome.toUpperCase(),
+    code: outcome === 'timeout' ? timeoutCodes[phase] : (codeOf[outcome] ?? outcome.toUpperCase()),
     reused,
     race: reused && (loss.bytes ?? 0) === 0 && (outcome === 'closed' || outcome === 'reset'),
     bytes: loss.bytes ?? 0,
@@ -652,7 +653,6 @@ const codeOf: Partial<Record<Outcome, string>> = {
   refused: 'ECONNREFUSED',
   reset: 'ECONNRESET',
   closed: 'FIN',
-  timeout: 'CONNECT_TIMEOUT',
   unreachable: 'EHOSTUNREACH',
 };
 

@@ -140,7 +140,7 @@ const rows: readonly EmbeddedRow[] = [
       ...(phase !== 'step' && { onRequest: true }),
     }),
   ),
-  ...(['deploy', 'warm-up', 'step', 'tail'] as const).map(
+  ...(['bundle', 'deploy', 'warm-up', 'step', 'tail'] as const).map(
     (phase): EmbeddedRow => ({
       dies: 'Ctrl-C',
       phase,

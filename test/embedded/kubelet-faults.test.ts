@@ -1,5 +1,6 @@
 // What goes wrong around a pod never ends the process: the pod says it, the others go on, and it is tried again.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,8 +41,12 @@ test('a pod whose folder cannot be made or removed waits and says why; others ru
       ['RunContainerError', 'CrashLoopBackOff', 'ContainerCreating'].includes(`${reason}`),
       `${reason}, and ${said}`,
     );
-    cluster.registry.delete('pods', 'default', 'broken');
-    await until('gone', () => !podOf(cluster, 'broken'));
+    const refused = await withoutRemoving(broken.metadata.uid, async () => {
+      cluster.registry.delete('pods', 'default', 'broken');
+      await until('gone', () => !podOf(cluster, 'broken'));
+    });
+    assert.ok(refused > 0, 'its folder could not be removed');
+    assert.ok(isReady(podOf(cluster, 'well')));
     await cluster.close();
     assert.equal(defects, []);
     assert.equal(readdirSync(own), []);
@@ -51,6 +56,25 @@ test('a pod whose folder cannot be made or removed waits and says why; others ru
     rmSync(own, { recursive: true, force: true });
   }
 });
+
+/** What lies in a folder with this name cannot be removed meanwhile: how often that was tried. */
+async function withoutRemoving(name: string, act: () => Promise<void>): Promise<number> {
+  const { rmSync: original } = fs;
+  let tried = 0;
+  fs.rmSync = (path, options) => {
+    if (!String(path).includes(name)) return original(path, options);
+    tried++;
+    throw Object.assign(new Error(`EBUSY: resource busy or locked, rm '${path}'`), { code: 'EBUSY' });
+  };
+  syncBuiltinESMExports();
+  try {
+    await act();
+  } finally {
+    fs.rmSync = original;
+    syncBuiltinESMExports();
+  }
+  return tried;
+}
 
 test('a program of the user that has a port on all addresses: another port is told, and who has it is said', async () => {
   const taker = createServer();

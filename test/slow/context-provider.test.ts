@@ -53,8 +53,8 @@ test('a token in a file stays one: it is read again while a run lasts', () => {
   );
   const config = new KubeConfig();
   config.loadFromFile(file);
-  writeFileSync(file, JSON.stringify({ clusters: [cluster], contexts, users, 'current-context': 'x' }));
-  const written = JSON.parse(exportedConfig(config, file)) as { users: unknown };
+  const text = JSON.stringify({ clusters: [cluster], contexts, users, 'current-context': 'x' });
+  const written = JSON.parse(exportedConfig(config, [{ file, text }])) as { users: unknown };
   assert.equal(written.users, [{ name: 'u', user: { tokenFile: join(folder, 'token') } }]);
   rmSync(folder, { recursive: true });
 });

@@ -100,6 +100,36 @@ const moreAttempts = (journal: Changed, more: number) => {
   end.outcomes.ok = (end.outcomes.ok ?? 0) + more;
 };
 
+/** Refused attempts as time-outs: outcome, phase and code, in frames and totals. */
+const timeOut = (journal: Changed, stream: string) => {
+  const move = (outcomes: Partial<Record<string, number>>) => {
+    outcomes.timeout = (outcomes.timeout ?? 0) + (outcomes.refused ?? 0);
+    delete outcomes.refused;
+  };
+  for (const { buckets, failures } of journal.deltas(stream)) {
+    for (const { outcomes } of buckets) if (outcomes.refused) move(outcomes);
+    for (const failure of failures)
+      if (failure.outcome === 'refused')
+        Object.assign(failure, { outcome: 'timeout', code: 'CONNECT_TIMEOUT' });
+  }
+  const end = journal.end(stream);
+  move(end.outcomes);
+  for (const [key, count] of Object.entries(end.phases)) {
+    if (!key.startsWith('refused/')) continue;
+    const other = key.replace('refused', 'timeout');
+    end.phases[other] = (end.phases[other] ?? 0) + count;
+    delete end.phases[key];
+  }
+};
+
+/** As somebody would who has changed times: header first, end last. */
+const inOrder = (journal: Changed) => {
+  const [header, ...rest] = journal.records as [JournalRecord, ...JournalRecord[]];
+  const end = rest.pop() as JournalRecord;
+  const sorted = rest.toSorted((a, b) => ('t' in a ? a.t : 0) - ('t' in b ? b.t : 0));
+  journal.records.splice(0, journal.records.length, header, ...sorted, end);
+};
+
 const everyOther = <T>(list: T[]): T[] => list.filter((_, index) => index % 2 === 0);
 
 const table: Readonly<Record<string, readonly [change: (journal: Changed) => void, message: RegExp]>> = {
@@ -348,6 +378,84 @@ const table: Readonly<Record<string, readonly [change: (journal: Changed) => voi
       for (const { facts } of journal.all('watch')) if (facts.kind === 'Deployment') facts.ready = 9;
     },
     /ready is at most replicas/,
+  ],
+  'refused made a time-out, everywhere': [
+    (journal) => timeOut(journal, 'new'),
+    /a time-out takes the stream’s timeoutMs/,
+  ],
+  'what was refused is said to have been refused later, everywhere': [
+    (journal) => {
+      for (const failure of journal.failures('new'))
+        if (failure.outcome === 'refused') failure.phase = 'first-byte';
+      const { phases } = journal.end('new');
+      phases['refused/first-byte/new'] = phases['refused/connect/new'] ?? 0;
+      delete phases['refused/connect/new'];
+    },
+    /a connection is refused before it is one/,
+  ],
+  'time-outs of another phase, everywhere': [
+    (journal) => {
+      for (const failure of journal.failures('new'))
+        if (failure.outcome === 'timeout') failure.phase = 'body';
+      const { phases } = journal.end('new');
+      const all = Object.keys(phases).filter((key) => key.startsWith('timeout/'));
+      phases['timeout/body/new'] = all.reduce((sum, key) => sum + (phases[key] ?? 0), 0);
+      for (const key of all) delete phases[key];
+    },
+    /a time-out in phase body is BODY_TIMEOUT/,
+  ],
+  'everything that was watched is 400 ms later': [
+    (journal) => {
+      for (const record of journal.all('watch')) if (record.event !== 'EXISTING') record.t += 400;
+      inOrder(journal);
+    },
+    /(rollout-complete|no-terminating) comes when/,
+  ],
+  'the rollout was complete a second earlier': [
+    (journal) => {
+      for (const record of journal.all('milestone')) if (record.name === 'rollout-complete') record.t -= 1000;
+      inOrder(journal);
+    },
+    /rollout-complete comes when|milestones come in the order/,
+  ],
+  'the last pod was gone a second earlier': [
+    (journal) => {
+      for (const record of journal.all('milestone')) if (record.name === 'no-terminating') record.t -= 700;
+      inOrder(journal);
+    },
+    /no-terminating comes when no pod too many|milestones come in the order/,
+  ],
+  'the workload has a pod more': [
+    (journal) => {
+      for (const { facts } of journal.all('watch')) if (facts.kind === 'Deployment') facts.replicas++;
+    },
+    /rollout-complete comes when Deployment\/target was seen to be complete/,
+  ],
+  'no EndpointSlice was seen': [
+    (journal) => journal.remove((record) => record.type === 'watch' && record.facts.kind === 'EndpointSlice'),
+    /a complete experiment has seen EndpointSlice objects/,
+  ],
+  'the control target left out': [
+    (journal) => {
+      const { plan } = journal.header();
+      Object.assign(plan, { streams: plan.streams.filter(({ id }) => id !== 'control') });
+      for (const { frame } of journal.all('frame')) delete frame.streams.control;
+      journal.remove((record) => record.type === 'stream-end' && record.end.stream === 'control');
+    },
+    /the plan has the trickle at the control target/,
+  ],
+  'the clock at the end, which tells its drift': [
+    (journal) => {
+      const last = journal.all('clock').at(-1);
+      journal.remove((record) => record === last);
+    },
+    /the clock of .* was asked at the begin and at the end/,
+  ],
+  'settings that a variant without any has in effect': [
+    (journal) => {
+      journal.header().settingsDiff = '+ readinessProbe';
+    },
+    /a variant without a setting changes nothing/,
   ],
   'answers given to a pod': [
     (journal) => {

@@ -1,7 +1,16 @@
 // The kind provider's parts by themselves: commands, kind's configuration, process identity, the lock.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,9 +21,9 @@ import { clusterConfig } from '../../harness/cluster/kind/cluster-config.ts';
 import { withLock } from '../../harness/cluster/kind/lock.ts';
 import { Ownership, standingOf, thisProcess } from '../../harness/cluster/kind/ownership.ts';
 import { proxyFailure } from '../../harness/cluster/kind/proxy-mode.ts';
-import { identify, isAlive } from '../../harness/cluster/process-identity.ts';
-import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/cluster/temporary-folder.ts';
 import { CommandError, commandLine, runCommand } from '../../harness/exec/command.ts';
+import { identify, isAlive } from '../../harness/exec/process-identity.ts';
+import { makeTemporaryFolder, removeAbandonedFolders } from '../../harness/exec/temporary-folder.ts';
 import { InterruptedError, UsageError } from '../../harness/model/errors.ts';
 import { suite } from '../suite.ts';
 
@@ -275,6 +284,26 @@ test('turns: after a dead process, after a damaged file, and never before one th
   assert.is(await withLock(place.path, thisProcess(), 1000, () => 'in'), 'in');
 });
 
+test('turns: who comes late, from an old look at the folder, goes back', async () => {
+  await using place = folder();
+  const inside = { ...thisProcess() };
+  writeFileSync(join(place.path, '7'), JSON.stringify(inside));
+  const { readdirSync } = fs;
+  let looks = 0;
+  // As it was before somebody took number 7 and cleared away those below.
+  fs.readdirSync = ((...args: Parameters<typeof readdirSync>) =>
+    ++looks === 1 ? ['5'] : readdirSync(...args)) as never;
+  syncBuiltinESMExports();
+  try {
+    const error = await errorOf(withLock(place.path, thisProcess(), 200, () => 'in'));
+    assert.match(error.message, new RegExp(`Last seen: process ${process.pid}\\.`));
+  } finally {
+    fs.readdirSync = readdirSync;
+    syncBuiltinESMExports();
+  }
+  assert.equal(readdirSync(place.path), ['7']);
+});
+
 test(
   'turns: processes that are killed in the middle let the next one in, one at a time',
   async () => {
@@ -290,7 +319,7 @@ test(
       script,
       `
 import { withLock } from ${module('kind/lock.ts')};
-import { identify, isAlive } from ${module('process-identity.ts')};
+import { identify, isAlive } from ${module('../exec/process-identity.ts')};
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 const me = identify(process.pid);
 for (;;) {
@@ -347,6 +376,16 @@ test('temporary folders: those of dead processes are removed, others are not', a
     else process.env.TMPDIR = before;
     rmSync(own, { recursive: true, force: true });
   }
+});
+
+test('a temporary folder of the harness says whose it is: what a killed run leaves goes at the next start', () => {
+  const harness = fileURLToPath(new URL('../../harness/', import.meta.url));
+  const past = readdirSync(harness, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    // The one way, and a folder within one that is recorded.
+    .filter((name) => !['exec/temporary-folder.ts', 'cluster/docker-image.ts'].includes(name))
+    .filter((name) => /mkdtemp/.test(readFileSync(join(harness, name), 'utf8')));
+  assert.equal(past, [], 'use makeTemporaryFolder (harness/exec/temporary-folder.ts)');
 });
 
 test.run();

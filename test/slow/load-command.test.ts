@@ -144,6 +144,8 @@ test('wrong usage: a sentence, exit 4', async () => {
     [[url, '--slots', '1.5'], /--slots/],
     [[url, '--header', 'no colon'], /--header/],
     [[url, '--expect-status', 'ok'], /--expect-status/],
+    [[url, '--pod-header', 'a b'], /--pod-header.*name of a header/s],
+    [['https://127.0.0.1:1/', '--server-name', 'a b'], /--server-name.*must be a host name/s],
     [[url, '--method', 'NONSENSE'], /not an HTTP method/],
     [[url, '--nonsense'], /unknown option/],
     [[url, '--json', '/nowhere/counts.json'], /--json: \/nowhere\/counts\.json cannot be written/],

@@ -399,6 +399,26 @@ test('an agent that has ended is told at once, with how and what it said last, a
   );
 });
 
+test('an agent that could not be started is told with why', async () => {
+  const message = 'ENOSPC: no space left on device, write, in /tmp/pods\nmore';
+  const terminated = { exitCode: 128, reason: 'StartError', message };
+  const dead = pod({
+    phase: 'Failed',
+    containerStatuses: [{ name: 'agent', ready: false, state: { terminated } }],
+  });
+  const kube = kubeOf((_method, path) => {
+    if (path.endsWith('/pods')) return { items: [dead] };
+    return path.endsWith('/log') ? [200, ''] : dead;
+  });
+  const error = await failure(
+    agentsReady(kube, 'ns', { [label.role]: 'agent' }, 1, AbortSignal.timeout(5000)),
+  );
+  assert.match(
+    error.message,
+    /: the load agent ended \(exit code 128, StartError: ENOSPC: no space left on device, write, in \/tmp\/pods\)\.$/,
+  );
+});
+
 test('after Ctrl-C it is enough that every deletion is accepted', async () => {
   let deleted = 0;
   const kube = kubeOf((method, path) => {

@@ -177,6 +177,15 @@ test('routing that lags: registered first, restored by the step or at the end', 
   assert.equal(did, ['register restore routing updates', 'delay 500', 'delay 0', 'delay 0']);
 });
 
+test('once the experiment has ended no change is begun, and no undo of one registered', async () => {
+  for (const step of [{ step: 'drain-node' }, { step: 'proxy-delay', delayMs: 500 }]) {
+    const { run, did, controller } = world();
+    controller.abort(new InterruptedError());
+    assert.instance(await failure(run(step)), InterruptedError, step.step);
+    assert.equal(did, [], step.step);
+  }
+});
+
 test('steps register an undo by undoable.ts alone, which does it first', () => {
   const folder = new URL('../../harness/steps/', import.meta.url);
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>

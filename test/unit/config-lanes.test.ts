@@ -89,7 +89,10 @@ for (const [yaml, expected] of [
     '    - {lane: new, tls: {cert: shop.proto, key: shop.proto}}',
     /load\.lanes\[0\]\.tls\.cert: shop\.proto holds no certificate in PEM that can be used: /,
   ],
-  ['    - {lane: new, tls: {ca: missing.pem}}', /load\.lanes\[0\]\.tls\.ca: .*missing\.pem cannot be read/],
+  [
+    '    - {lane: new, tls: {ca: missing.pem}}',
+    /load\.lanes\[0\]\.tls\.ca: .*missing\.pem: there is no such file/,
+  ],
   [`    - ${get}, message: '{}'}`, /needs a descriptor/],
   [`    - ${get}, message: '{"size":1}', descriptor: shop.proto}`, /shop\.Ask has no field "size"/],
   [`    - ${get}, message: '{', descriptor: shop.proto}`, /is not JSON/],

@@ -13,7 +13,7 @@ import {
 } from '../../harness/deploy/assemble.ts';
 import { builtInTarget } from '../../harness/deploy/built-in.ts';
 import { podTemplateOf } from '../../harness/deploy/definition.ts';
-import { asIsTarget } from '../../harness/deploy/foreign.ts';
+import { asIsTarget, targetOf } from '../../harness/deploy/foreign.ts';
 import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
 import { parseManifests, readManifestFiles, readManifests } from '../../harness/deploy/read-manifests.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
@@ -112,6 +112,45 @@ test('what a scenario puts beside the built-in target runs its program, also by 
     }
   }
   assert.ok(named > 0, 'some scenario has one');
+});
+
+test('what a scenario says of the container under test is said of that of somebody’s workload, and of no other', () => {
+  const text = (name: string, container: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec: {containers: [{name: proxy, image: proxy:1}, {name: ${container}, image: web:1, ports: [{containerPort: 8080}]}]}
+`;
+  const service = `---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+`;
+  const given = parseManifests('web.yaml', `${text('web', 'app')}---\n${text('db', 'target')}${service}`);
+  const names = { deployment: 'web', container: 'app', method: 'GET', path: '/', headers: {} } as never;
+  const theirs = targetOf(given, names, 'rollproof.yaml');
+  let patched = 0;
+  for (const { quick, full } of scenarios) {
+    for (const { target: spec, cases, steps } of [quick, full]) {
+      for (const each of [spec, ...Object.values(cases ?? {}).map((one) => one.target ?? spec)]) {
+        if (each.own) continue;
+        const [web, db] = withScenario(theirs, { target: each, steps }) as unknown as Inside[];
+        const containers = (one: Inside | undefined) => one?.spec.template.spec.containers ?? [];
+        const found = containers(web).map((one) => (one as { name?: string }).name);
+        assert.equal(found, ['proxy', 'app']);
+        assert.ok(containers(web).every(({ image }) => image !== undefined));
+        assert.equal(db, given[1], 'another workload is not touched');
+        if (JSON.stringify(containers(web)[1]) !== JSON.stringify(containers(given[0] as never)[1]))
+          patched++;
+      }
+    }
+  }
+  assert.ok(patched >= 6, `${patched} scenarios say something of the container`);
 });
 
 test('load agents ask for a share of the CPU that nobody asked for', () => {

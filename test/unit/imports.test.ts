@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'harness/kube': ['harness/model', 'harness/exec'],
   'harness/config': ['harness/model'],
   'harness/cluster': ['harness/model', 'harness/kube', 'harness/exec'],
-  'harness/cluster/embedded': ['harness/model', 'harness/cluster', 'emulator/index.ts'],
+  'harness/cluster/embedded': ['harness/model', 'harness/exec', 'harness/cluster', 'emulator/index.ts'],
   'harness/settings': ['harness/model'],
   'harness/load': ['harness/model', 'harness/exec', 'harness/kube/wait.ts'],
   'harness/steps': ['harness/model', 'harness/kube', 'harness/exec'],

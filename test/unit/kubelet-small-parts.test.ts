@@ -8,6 +8,7 @@ import { expandReferences, expandToldNames } from '../../emulator/node/environme
 import { fullImageName, Images } from '../../emulator/node/images.ts';
 import { latencyModel } from '../../emulator/node/latency.ts';
 import { inOwnTmp } from '../../emulator/node/pod-runtime.ts';
+import { freePort } from '../../emulator/node/port-owner.ts';
 import { Metrics, parsePsTime, type Usage } from '../../emulator/node/resource-usage.ts';
 import { manualClock } from '../manual-clock.ts';
 import { suite } from '../suite.ts';
@@ -212,6 +213,13 @@ const lacking: readonly [string, Pod, string][] = [
 for (const [name, given, expected] of lacking) {
   test(`not emulated: ${name}`, () => assert.is(notEmulated(given).join(', '), expected));
 }
+
+test('a free port is looked for once: where there is none, that is told', async () => {
+  assert.ok((await freePort('127.0.0.1')) > 0);
+  // TEST-NET-3 (RFC 5737): no machine has it.
+  const error = await freePort('203.0.113.1').catch((reason: unknown) => reason);
+  assert.match(String(error), /EADDRNOTAVAIL/);
+});
 
 test('host ports: taken by another pod of the node', () => {
   const wants = pod({}, { ports: [{ containerPort: 80, hostPort: 8080 }] });

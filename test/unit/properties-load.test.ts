@@ -1,9 +1,11 @@
 // Laws of the pure parts of load and judging, on random input: pacer, response parser, merges of counts, loss windows.
 import * as assert from 'uvu/assert';
+import { brokenHistograms } from '../../harness/journal/identities/histograms.ts';
 import { longestOutage, lossWindows, WINDOW_GAP_MS } from '../../harness/judge/windows.ts';
+import { Histogram } from '../../harness/load/histogram.ts';
 import { Pacer } from '../../harness/load/pacer.ts';
 import { ResponseParser } from '../../harness/load/response-parser.ts';
-import { type Bucket, outcomes, type RateProfile } from '../../harness/model/load.ts';
+import { type Bucket, outcomes, type RateProfile, type StreamEnd } from '../../harness/model/load.ts';
 import { addBuckets, addOutcomes } from '../../harness/model/merge-load.ts';
 import fc from '../properties.ts';
 import { suite } from '../suite.ts';
@@ -305,6 +307,37 @@ test('longest outage: of one agent its longest run; of several never longer than
       assert.ok(both <= Math.max(5, Math.min(longest(a), longest(b))), `${both}`);
     }),
     { numRuns: 300 },
+  );
+});
+
+/** A value in a bucket of its own for each number: none is hidden by its neighbour. */
+const ownBucketMs = (index: number): number =>
+  index < 2048 ? index / 1000 : (2048 * 2 ** ((index - 2048) / 1000)) / 1000;
+
+test('percentiles of an agent are those of its histogram when a journal is read, however many values and how far apart', () => {
+  const broken = (values: readonly number[]): string[] => {
+    const histogram = new Histogram();
+    for (const value of values) histogram.recordMs(value);
+    const none = { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
+    const end = {
+      scheduled: values.length,
+      outcomes: {},
+      latencyMs: none,
+      serviceMs: none,
+      sendLagMs: histogram.percentiles(),
+      histograms: { sendLag: histogram.encode() },
+    };
+    return [...brokenHistograms(end as unknown as StreamEnd, undefined)];
+  };
+  // Counts at which a rank, made a percentile and a rank again, is a double just above it.
+  for (const count of [1, 2, 4454, 4309, 3329])
+    assert.equal(broken(Array.from({ length: count }, (_, index) => ownBucketMs(index))), [], `${count}`);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6000 }), fc.integer({ min: 1, max: 9 }), (count, step) => {
+      const values = Array.from({ length: count }, (_, index) => ownBucketMs(index * step));
+      assert.equal(broken(values), []);
+    }),
+    { numRuns: 40 },
   );
 });
 

@@ -95,6 +95,16 @@ test('arguments: values of headers, bodies and secret flags, credentials in URLs
       ['--scenario', 'image-change'],
       ['--scenario', 'image-change'],
     ],
+    // Of somebody's own command after `watch … --`.
+    [
+      ['helm', 'upgrade', 'web', './chart', '--set', `db.user=me,db.password=${planted},replicas=3`],
+      ['helm', 'upgrade', 'web', './chart', '--set', `db.user=me,db.password=${redacted},replicas=3`],
+    ],
+    [[`--set=apiToken=${planted}`], [`--set=apiToken=${redacted}`]],
+    [
+      ['sh', '-c', `kubectl set env deployment/web DB_PASSWORD=${planted} A=b`],
+      ['sh', '-c', `kubectl set env deployment/web DB_PASSWORD=${redacted} A=b`],
+    ],
   ];
   for (const [args, expected] of table) assert.equal(redactArguments(args), expected);
 });
@@ -102,7 +112,8 @@ test('arguments: values of headers, bodies and secret flags, credentials in URLs
 test('configuration and plans: headers, env and fields with secret names', () => {
   const value = {
     target: { headers: { 'X-Any': planted }, path: '/health' },
-    images: { app: { command: ['run'], env: { ANY: planted } } },
+    images: { app: { command: ['run', '--token', planted], env: { ANY: planted } } },
+    body: `{"anything":"${planted}"}`,
     apiKey: planted,
     url: `https://u:${planted}@host/`,
   };
@@ -161,6 +172,37 @@ test('what containers are told, query strings, and passwords with an @ in them',
     [
       ['-c', 'DB_PASSWORD=hunter2 run --token hunter2 --port 80'],
       ['-c', `DB_PASSWORD=${redacted} run --token ${redacted} --port 80`],
+    ],
+    [
+      ['-c', `curl -H "Authorization: Bearer hunter2" -H 'X-Api-Key: hunter2' http://127.0.0.1/drain`],
+      ['-c', `curl -H "Authorization: ${redacted}" -H 'X-Api-Key: ${redacted}' http://127.0.0.1/drain`],
+    ],
+    [
+      ['-c', `curl -u me:hunter2 -d '{"password":"hunter2","wait":5}' http://127.0.0.1/drain`],
+      ['-c', `curl -u me:${redacted} -d '{"password":"${redacted}","wait":5}' http://127.0.0.1/drain`],
+    ],
+    [
+      ['curl', '--user', 'me:hunter2', '--header', 'Cookie: hunter2', 'http://127.0.0.1/drain?wait=5'],
+      ['curl', '--user', `me:${redacted}`, '--header', redacted, 'http://127.0.0.1/drain?wait=5'],
+    ],
+    [
+      ['-c', 'redis-cli -h localhost -a hunter2 ping; MYSQL_PWD=hunter2 mysqladmin -u root -phunter2 ping'],
+      [
+        '-c',
+        `redis-cli -h localhost -a ${redacted} ping; MYSQL_PWD=${redacted} mysqladmin -u root -p${redacted} ping`,
+      ],
+    ],
+    [
+      ['/usr/bin/redis-cli', '-a', 'hunter2', 'ping'],
+      ['/usr/bin/redis-cli', '-a', redacted, 'ping'],
+    ],
+    [
+      ['mysqladmin', '-u', 'root', '-phunter2', 'ping'],
+      ['mysqladmin', '-u', 'root', `-p${redacted}`, 'ping'],
+    ],
+    [
+      ['-c', 'mkdir -p /tmp/x && tar -a -p 5 && grep -u me:file x; kill -USR1 1'],
+      ['-c', 'mkdir -p /tmp/x && tar -a -p 5 && grep -u me:(redacted) x; kill -USR1 1'],
     ],
     [
       ['-c', 'sleep 5; exec server'],

@@ -40,6 +40,7 @@ const now = {
   profile: 'quick',
   target,
   configuration: { out: 'a', target: { port: 80 }, preStopSeconds: 5 },
+  arguments: ['verify', '--resume', 'a'],
 } as unknown as Deciding;
 const header = {
   tool: now.tool,
@@ -61,6 +62,7 @@ const header = {
     digest: targetDigest(target, 'r1'),
   },
   configuration: { out: 'b', target: { port: 80 }, preStopSeconds: 5 },
+  arguments: ['verify', '--out', 'b'],
 } as unknown as HeaderRecord;
 
 test('the same is the same, wherever the results go', () => {
@@ -159,12 +161,70 @@ test('everything that decides a figure is compared, and the field is named with 
       {},
       /^target: its manifests, requests or secrets are others now/,
     ],
+    [
+      'context',
+      { cluster: { ...cluster, kind: 'context', name: 'staging' } as never },
+      {},
+      { cluster: { ...cluster, kind: 'context', name: 'production' } as never },
+      /^cluster\.name: "staging" there, "production" now$/,
+    ],
+    [
+      'isolation of pods',
+      { cluster: { ...cluster, emulated: true, notes: ['pods are isolated'] } as never },
+      {},
+      { cluster: { ...cluster, emulated: true, notes: [] } as never },
+      /^cluster\.notes\.0: "pods are isolated" there, not set now$/,
+    ],
+    [
+      'another tool beside it',
+      { arguments: ['verify', '--cross-check', 'k6'] },
+      {},
+      {},
+      /^crossCheck: true there, false now$/,
+    ],
+    [
+      'another tool beside it, now',
+      {},
+      {},
+      { arguments: ['verify', '--cross-check=k6'] },
+      /^crossCheck: false there, true now$/,
+    ],
+    ['nodes', { cluster: { ...cluster, nodes: [] } as never }, {}, {}, /^cluster\.nodes: 0 there, 1 now$/],
     ['older journal', { target: { ...header.target, digest: undefined } }, {}, {}, /^target: its manifests/],
   ];
   for (const [name, there, asked, here, expected] of rows) {
     const difference = differenceTo({ ...header, ...there }, { ...key, ...asked }, { ...now, ...here });
     assert.match(difference ?? 'no difference', expected, name);
   }
+});
+
+/** What says when, where and for whom, and what follows from fields that are compared. */
+const decidesNothing =
+  /^(configuration\.out|arguments\.\d+|cluster\.(name|nodes\.\d+\.(name|role))|startedAt|variant\.settings\.\d+)$/;
+
+function leaves(value: unknown, path: readonly string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [[...path]];
+  return Object.entries(value).flatMap(([key, one]) => leaves(one, [...path, key]));
+}
+
+test('every field of a header that is another is a difference, but for what is known to decide nothing', () => {
+  const whole = { ...header, startedAt: '2026-01-01T00:00:00Z' };
+  const missed = leaves(whole)
+    .filter((path) => !decidesNothing.test(path.join('.')))
+    .filter((path) => {
+      const changed = structuredClone(whole) as unknown as Record<string, unknown>;
+      const holder = path.slice(0, -1).reduce((at, key) => at[key] as Record<string, unknown>, changed);
+      const last = path.at(-1) as string;
+      const before = holder[last];
+      holder[last] =
+        typeof before === 'number' ? before + 1 : typeof before === 'boolean' ? !before : `${before}x`;
+      return differenceTo(changed as unknown as HeaderRecord, key, now) === undefined;
+    });
+  assert.equal(
+    missed.map((path) => path.join('.')),
+    [],
+  );
+  assert.ok(leaves(whole).length > 60);
 });
 
 test.run();

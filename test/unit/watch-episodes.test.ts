@@ -214,6 +214,7 @@ test('the kernel’s word: of the addresses and the time of the change, and of a
             reused: true,
             race: true,
             outcome: 'reset',
+            code: 'ECONNRESET',
             phase: 'headers',
           }
         : { localPort: 2005, openedMs: dueMs },

@@ -112,7 +112,7 @@ export function yaml(text: string): unknown {
 }
 
 /** Kind and version as expected, every field known and of the right type. */
-function checkObject(value: JsonObject, expected: ExpectedKind, validation: string): ReadObject {
+export function checkObject(value: JsonObject, expected: ExpectedKind, validation: string): ReadObject {
   const apiVersion = groupVersion(expected);
   const { group, kind } = expected;
   if (value.kind !== undefined && value.kind !== '' && value.kind !== kind) {

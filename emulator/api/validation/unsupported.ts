@@ -14,6 +14,9 @@ export interface Capabilities {
   readonly names: boolean;
 }
 
+/** With which every refusal begins that Kubernetes itself would not make. */
+export const unsupportedWords = 'Unsupported by the emulated cluster';
+
 const noCapabilities: Capabilities = { volumes: false, names: false };
 
 export function refuseUnsupported(
@@ -22,10 +25,7 @@ export function refuseUnsupported(
   capabilities: Capabilities = noCapabilities,
 ): void {
   const refuse = (field: string, why: string) =>
-    errors.forbidden(
-      field,
-      `Unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`,
-    );
+    errors.forbidden(field, `${unsupportedWords}: ${why}; run this on a real cluster (--cluster kind)`);
   switch (object.kind) {
     case 'Pod':
       refusePod('spec', (object as unknown as Pod).spec, refuse, capabilities);

@@ -1,12 +1,20 @@
 // A cluster that exists, by its context in a kubeconfig. Nothing is changed on it but what is made in namespaces of our own,
 // or in one that it was given; `rollproof rbac` prints what that needs.
 import { KubeConfig } from '@kubernetes/client-node';
+import { removeAbandonedFolders } from '../../exec/temporary-folder.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
-import { exportedConfig, isMadeUp, noKubeconfig, serverProblem, unreadable } from '../../kube/exported.ts';
+import {
+  exportedConfig,
+  isMadeUp,
+  type KubeconfigText,
+  noKubeconfig,
+  readKubeconfig,
+  serverProblem,
+  unreadable,
+} from '../../kube/exported.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { describeCluster } from '../describe.ts';
 import type { ClusterProvider, CreateOptions, RunningCluster } from '../provider.ts';
-import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { removeAbandoned, untilFree } from './leftovers.ts';
 import { type Denied, deniedRights } from './permissions.ts';
 import { watchFlags } from './rbac-text.ts';
@@ -184,9 +192,9 @@ const isEmulated = (version: string): boolean => version.endsWith('+rollproof.em
 function chosenContext(options: ContextOptions): { readonly name: string; readonly text: string } {
   const all = new KubeConfig();
   const where = options.kubeconfigFile ?? 'the kubeconfig';
+  let read: readonly KubeconfigText[];
   try {
-    if (options.kubeconfigFile) all.loadFromFile(options.kubeconfigFile);
-    else all.loadFromDefault();
+    read = readKubeconfig(all, options.kubeconfigFile);
   } catch (error) {
     throw new UsageError(`context: ${where} cannot be read: ${unreadable(error as Error)}.`);
   }
@@ -210,5 +218,5 @@ function chosenContext(options: ContextOptions): { readonly name: string; readon
     contexts: [context],
     currentContext: name,
   });
-  return { name, text: exportedConfig(one, options.kubeconfigFile) };
+  return { name, text: exportedConfig(one, read) };
 }

@@ -1,6 +1,7 @@
 // The embedded provider: Kubernetes v1.34 emulated in this process tree, with nothing to install.
 import { availableParallelism } from 'node:os';
 import {
+  apiRefusalOf,
   type Cluster,
   type ClusterOptions,
   EmulatorError,
@@ -9,6 +10,7 @@ import {
   startCluster,
   unsupportedIn,
 } from '../../../emulator/index.ts';
+import { removeAbandonedFolders } from '../../exec/temporary-folder.ts';
 import { FaultError, UsageError } from '../../model/errors.ts';
 import { withinLimit } from '../../model/lifetime.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -23,7 +25,9 @@ export function embeddedProvider(options: ClusterOptions): ClusterProvider {
         : undefined,
     cannotRun: (manifests, images) => cannotRun(options, manifests, images),
     async create({ progress, signal }) {
-      if (signal.aborted) throw new FaultError('embedded: interrupted before it began.');
+      signal.throwIfAborted();
+      // What a run left that was killed, with a kubeconfig in it.
+      removeAbandonedFolders();
       const cluster = await startCluster(options).catch(asFault);
       progress(`emulated Kubernetes ${cluster.facts.kubernetesVersion} is up at ${cluster.url}`);
       return running(cluster, options);
@@ -86,10 +90,17 @@ function cannotRun(
         `${manifest.kind} ${manifest.metadata.name}: the embedded cluster cannot run it: ${sentence}.`,
     ),
   );
+  const refused = manifests.flatMap((manifest) => {
+    const said = apiRefusalOf(manifest as unknown as Parameters<typeof apiRefusalOf>[0]);
+    return said === undefined
+      ? []
+      : [`${manifest.kind} ${manifest.metadata.name}: the API server would refuse it: ${said}.`];
+  });
   const commands = new Set(given.flatMap((source) => ('keys' in source ? [...source.keys()] : [])));
   const nameless = [...new Set(images)].filter((name) => !commands.has(name));
   return [
     ...fields,
+    ...refused,
     ...nameless.map(
       (name) =>
         `image "${name}" has no local command; say what runs for it under "images" in rollproof.yaml.`,

@@ -10,9 +10,9 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isAlive, type ProcessIdentity, processIdentitySchema } from '../../exec/process-identity.ts';
 import { untilDone, waitFor } from '../../kube/wait.ts';
 import { FaultError } from '../../model/errors.ts';
-import { isAlive, type ProcessIdentity, processIdentitySchema } from '../process-identity.ts';
 
 const POLL_MS = 50;
 const GIVEN_BACK = 'given back';

@@ -5,9 +5,14 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import {
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  processIdentitySchema,
+} from '../../exec/process-identity.ts';
 import { FaultError } from '../../model/errors.ts';
 import { proxyModes } from '../../model/proxy-mode.ts';
-import { identify, isAlive, type ProcessIdentity, processIdentitySchema } from '../process-identity.ts';
 import { withLock } from './lock.ts';
 
 export const ownershipRecordSchema = z.object({

@@ -3,15 +3,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, type RunCommand, runCommand } from '../../exec/command.ts';
+import { identify } from '../../exec/process-identity.ts';
+import { removeAbandonedFolders } from '../../exec/temporary-folder.ts';
 import { connectKube, type Kube } from '../../kube/client.ts';
 import { FaultError, InterruptedError, messageOf, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import type { ProxyMode } from '../../model/proxy-mode.ts';
 import { describeCluster, nodeStates } from '../describe.ts';
 import { packageFile } from '../package-root.ts';
-import { identify } from '../process-identity.ts';
 import type { ClusterProvider, CreateOptions, ImageRequest, RunningCluster } from '../provider.ts';
-import { removeAbandonedFolders } from '../temporary-folder.ts';
 import { setAutoscalerPeriod } from './autoscaler-period.ts';
 import { whyNotAvailable } from './availability.ts';
 import { clusterConfig } from './cluster-config.ts';

@@ -1,8 +1,8 @@
 // Takes a cluster of ours down with all that belongs to it, and sweeps away what dead processes left.
 import { killGroup, type RunCommand } from '../../exec/command.ts';
+import { isAlive } from '../../exec/process-identity.ts';
 import { untilDone, WaitError, waitFor } from '../../kube/wait.ts';
 import { FaultError } from '../../model/errors.ts';
-import { isAlive } from '../process-identity.ts';
 import { carries, nodeContainers, removeCompanions } from './containers.ts';
 import { releaseRecord } from './network.ts';
 import { type Ownership, type OwnershipRecord, standingOf, thisProcess } from './ownership.ts';

@@ -1,9 +1,9 @@
 // The Gateway API's standard CRDs: whether a cluster knows them, and putting them there from a file on a cluster of ours.
-import { readFileSync } from 'node:fs';
 import type { Kube } from '../../kube/client.ts';
 import { waitFor } from '../../kube/wait.ts';
-import { UsageError } from '../../model/errors.ts';
+import { messageOf, UsageError } from '../../model/errors.ts';
 import { label, managedBy } from '../../model/manifest.ts';
+import { readNamedText } from '../../model/named-file.ts';
 import { createObjects } from '../apply.ts';
 import { removeOwn } from '../metrics-server.ts';
 import { parseManifests } from '../read-manifests.ts';
@@ -38,11 +38,11 @@ export async function installGatewayApi(
 export function definitionsIn(file: string) {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readNamedText(file);
   } catch (error) {
-    throw new UsageError(
-      `--gateway-api ${file} (cluster.gatewayApi): it cannot be read (${(error as NodeJS.ErrnoException).code}).`,
-    );
+    throw new UsageError(`--gateway-api ${file} (cluster.gatewayApi): ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
   const found = parseManifests(file, text).filter(
     ({ kind, metadata }) =>

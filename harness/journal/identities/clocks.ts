@@ -6,6 +6,7 @@ import type { Broken } from './broken.ts';
 const LATEST_FRAME_MS = 60_000;
 
 export function* brokenClocks(journal: Journal): Generator<Broken> {
+  yield* unasked(journal);
   const ranges = new Map<string, { earliest: number; latest: number }>();
   for (const { agent, offsetMs, errorMs, t, line } of journal.clocks) {
     const broken = (identity: string): Broken => ({ line, record: `clock of ${agent}`, identity });
@@ -47,5 +48,23 @@ export function* brokenClocks(journal: Journal): Generator<Broken> {
     if (ms > LATEST_FRAME_MS) {
       yield { line, record: `frame of ${agent}`, identity: 'frames are received soon after they were made' };
     }
+  }
+}
+
+/** Each agent's clock is asked when its load has begun and again when it has stopped: between the two its drift is known. */
+function* unasked({ header, milestones, loads, clocks, end }: Journal): Generator<Broken> {
+  const driven = milestones.some(({ name }) => name === 'ready-for-load') && !header.episode;
+  if (!driven || end.status !== 'complete') return;
+  for (const agent of new Set(loads.map((load) => load.agent))) {
+    const lineOf = (event: string) =>
+      loads.find((load) => load.agent === agent && load.event === event)?.line ?? 0;
+    const asked = clocks.filter((clock) => clock.agent === agent).map(({ line }) => line);
+    const [from, to] = [lineOf('started'), lineOf('stopping')];
+    if (asked.some((line) => line > from && line < to) && asked.some((line) => line > to)) continue;
+    yield {
+      line: end.line,
+      record: 'end',
+      identity: `the clock of ${agent} was asked at the begin and at the end of its load`,
+    };
   }
 }

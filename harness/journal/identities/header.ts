@@ -5,7 +5,7 @@ import { lineOfLoad, rateOfLoad } from '../../model/scenario.ts';
 import type { Journal } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
-export function* brokenHeader({ header }: Journal): Generator<Broken> {
+export function* brokenHeader({ header, milestones }: Journal): Generator<Broken> {
   const broken = (identity: string): Broken => ({ line: 1, record: 'header', identity });
   const { plan, scenario, cluster } = header;
   if (plan.runId !== header.runId) yield broken('plan.runId is the run’s');
@@ -32,6 +32,10 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
     if (planned && lane !== planned.lane) yield broken(`stream ${id} is of lane ${planned.lane}`);
     if (split.index >= split.of) yield broken(`stream ${id}: split.index is below split.of`);
   }
+  const measured = milestones.some(({ name }) => name === 'ready-for-load') && !header.episode;
+  if (measured && ids.length > 0 && !ids.includes('control'))
+    yield broken('the plan has the trickle at the control target');
+  yield* brokenVariant(header, broken);
   // Nodes that may not be listed are not known.
   const known = cluster.nodes.length > 0;
   if (
@@ -41,4 +45,15 @@ export function* brokenHeader({ header }: Journal): Generator<Broken> {
   ) {
     yield broken('cluster.agentNode is one of the cluster’s nodes');
   }
+}
+
+/** Of the built-in target: somebody's own may have settings that a variant takes away. */
+function* brokenVariant(
+  { variant, target, settingsDiff }: Journal['header'],
+  broken: (identity: string) => Broken,
+): Generator<Broken> {
+  const { name, version, settings, ...figures } = variant;
+  const changesNothing = target.builtIn && settings.length === 0 && Object.keys(figures).length === 0;
+  if (changesNothing && settingsDiff !== '')
+    yield broken('a variant without a setting changes nothing (settingsDiff)');
 }

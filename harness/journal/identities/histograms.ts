@@ -52,8 +52,11 @@ function* brokenPercentiles(name: string, percentiles: Percentiles, histogram: H
     if (percentiles.max > 0) yield `${name} of nothing is 0`;
     return;
   }
+  // The library makes a rank of the percentile again and rounds it up: from the middle between two ranks it is the upper
+  // one, whatever the last digit of a double says.
   const edgeMs = (rank: number) =>
-    histogram.getValueAtPercentile((Math.min(totalCount, Math.max(1, rank)) / totalCount) * 100) / 1000;
+    histogram.getValueAtPercentile(((Math.min(totalCount, Math.max(1, rank)) - 0.5) / totalCount) * 100) /
+    1000;
   const highestMs = edgeMs(totalCount);
   // The maximum is finer than the histogram's three digits.
   if (percentiles.max > highestMs + ROUNDING_MS || percentiles.max < highestMs * 0.998 - ROUNDING_MS) {

@@ -6,6 +6,7 @@ import type { Broken } from './broken.ts';
 import { brokenHeader } from './header.ts';
 import { brokenLoad } from './load.ts';
 import { brokenQueue } from './queue.ts';
+import { brokenSettled } from './settled.ts';
 import { brokenSteps } from './steps.ts';
 import { brokenWatches } from './watches.ts';
 import { brokenWitness } from './witness.ts';
@@ -15,6 +16,7 @@ export function firstBroken(journal: Journal): Broken | undefined {
   const all = [
     ...brokenHeader(journal),
     ...brokenSteps(journal),
+    ...brokenSettled(journal),
     ...brokenWatches(journal),
     ...brokenQueue(journal),
     ...brokenWitness(journal),

@@ -1,6 +1,14 @@
 // A stream's totals against what its frames add up to, and against themselves.
 
-import { isLost, type Outcome, outcomes, type StreamEnd, type StreamPlan } from '../../model/load.ts';
+import {
+  type Failure,
+  isLost,
+  type Outcome,
+  outcomes,
+  type StreamEnd,
+  type StreamPlan,
+  timeoutCodes,
+} from '../../model/load.ts';
 import { watchedName } from '../../model/setting.ts';
 import type { Journal, Lined } from '../journal.ts';
 import { answeredAtLeast } from './answered.ts';
@@ -24,6 +32,7 @@ export function* brokenTotals(
   if (!counting) return;
   yield* brokenSums(end, counting);
   yield* brokenTimes(end, counting);
+  if (plan && (plan.protocol ?? 'http1') === 'http1') yield* brokenEndings(counting.failures, plan);
   // A load that went on before its episode may have had the answer then.
   if (journal.header.variant.name !== watchedName && (plan?.protocol ?? 'http1') === 'http1') {
     yield* brokenEarlierAnswers(counting);
@@ -105,6 +114,22 @@ function* brokenSums(end: StreamEnd, counting: Counting): Generator<string> {
   }
   const connection = counting.failures.reduce((most, failure) => Math.max(most, failure.connection), 0);
   if (connection > end.connectionsOpened) yield 'connections are numbered up to connectionsOpened';
+}
+
+/** How an attempt over HTTP/1.1 ended, by its code, its phase and how long it took. */
+function* brokenEndings(failures: readonly Failure[], { timeoutMs }: StreamPlan): Generator<string> {
+  for (const { outcome, phase, code, dueMs, startMs, endMs } of failures) {
+    const failed = (identity: string) => `failure due at ${dueMs}: ${identity}`;
+    if ((outcome === 'refused') !== (code === 'ECONNREFUSED'))
+      yield failed('refused is ECONNREFUSED, and no other');
+    if (outcome === 'refused' && phase !== 'connect')
+      yield failed('a connection is refused before it is one');
+    // The kernel gives up by itself, too (ETIMEDOUT), sooner or later.
+    if (outcome !== 'timeout' || code === 'ETIMEDOUT') continue;
+    if (code !== timeoutCodes[phase]) yield failed(`a time-out in phase ${phase} is ${timeoutCodes[phase]}`);
+    if (endMs - startMs < timeoutMs - ROUNDING_MS * 2)
+      yield failed(`a time-out takes the stream’s timeoutMs (${timeoutMs})`);
+  }
 }
 
 /** On a connection that asks one after the other, the pod of an earlier answer has answered, and was counted. */

@@ -1,8 +1,7 @@
 // An attempt with a connection of its own on which a conversation happens: what HTTP/1.1 begins and something else goes
 // on with. WebSocket's lane `new` and whole event streams are such.
-import type { Outcome, Phase } from '../../model/load.ts';
+import { type Outcome, type Phase, timeoutCodes } from '../../model/load.ts';
 import type { Attempt, Ending, EngineOwner, Identity, Slot, SlotEngine } from '../engine.ts';
-import { timeoutCodes } from '../outcome.ts';
 import type { Destination, Wire } from './wire.ts';
 
 /** A stream as its user sees it: one life of one connection. */

@@ -1,7 +1,6 @@
 // Plain TCP: an attempt is a line that is sent and comes back. Lane `kept` keeps its connections, `new` opens one each.
-import type { Outcome, Phase } from '../../model/load.ts';
+import { type Outcome, type Phase, timeoutCodes } from '../../model/load.ts';
 import type { Attempt, Ending, EngineOwner, Identity, Slot, SlotEngine } from '../engine.ts';
-import { timeoutCodes } from '../outcome.ts';
 import { Destination, Wire, type WireUser } from './wire.ts';
 
 const defaultLine = 'rollproof';

@@ -45,8 +45,11 @@ function outcomeOf(first: unknown, troubles: readonly Trouble[]): ExperimentOutc
 
 const sentenceOf = ({ what, why }: Trouble): string => `Could not ${what}: ${why}`;
 
-/** Of the whole experiment: its scenario's limit, and what getting ready and ending may take. */
-export const pastLimit = (scenarioMs: number, besideMs: number): FaultError =>
-  new FaultError(
-    `The experiment did not end within ${(scenarioMs + besideMs) / 1000} s: ${scenarioMs / 1000} s of its scenario (limitMs) and ${besideMs / 1000} s to begin and end.`,
+/** Of the whole experiment: its scenario's limit, and what getting ready and ending may take. What ends it names that sum. */
+export const limitWhole = (life: Lifetime, scenarioMs: number, besideMs: number): void =>
+  life.limit(
+    scenarioMs + besideMs,
+    new FaultError(
+      `The experiment did not end within ${(scenarioMs + besideMs) / 1000} s: ${scenarioMs / 1000} s of its scenario (limitMs) and ${besideMs / 1000} s to begin and end.`,
+    ),
   );

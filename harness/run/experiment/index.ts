@@ -17,7 +17,7 @@ import {
 } from './context.ts';
 import { crossCheckOf } from './cross-check.ts';
 import type { Driver } from './driver.ts';
-import { finish, pastLimit } from './finish.ts';
+import { finish, limitWhole } from './finish.ts';
 import type { Firing } from './fire.ts';
 import { headerOf, planOf, wholeStreams } from './header.ts';
 import { experimentName } from './key.ts';
@@ -43,7 +43,7 @@ export async function runExperiment(
   const { limitMs } = prepared.key.scenario;
   const startedAt = performance.now();
   const life = new Lifetime({ parent: run.signal });
-  life.limit(limitMs + READY_LIMIT_MS, pastLimit(limitMs, READY_LIMIT_MS));
+  limitWhole(life, limitMs, READY_LIMIT_MS);
   const journal = createJournalWriter(journalFile, { onFailure: (error) => life.fail(error) });
   const measurement: Measurement = { run, prepared, life, journal, firing: undefined };
   let failure: unknown;

@@ -2,7 +2,7 @@
 // control target. Pure.
 import type { TargetDefinition } from '../../deploy/definition.ts';
 import { type EntryKind, isProxied } from '../../model/entry.ts';
-import type { AgentPlan, RateProfile } from '../../model/load.ts';
+import { type AgentPlan, peakRate, type RateProfile } from '../../model/load.ts';
 import {
   defaultKeptConnections,
   type LaneLoad,
@@ -162,7 +162,7 @@ function slowPath(target: TargetDefinition, load: LaneLoad, longPath: string | u
 }
 
 /** kept: connections, used in turn. new and long: slots ≥ rate × timeout, or arrivals would be shed while others hang. */
-function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): number {
+export function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): number {
   if (load.connections > 0) return load.connections;
   if (load.lane === 'kept' || load.lane === 'stream') return defaultKeptConnections;
   return slots(ratePerSecond / agents, load.timeoutMs);
@@ -171,20 +171,8 @@ function connectionsOf(load: LaneLoad, ratePerSecond: number, agents: number): n
 export const slots = (ratePerSecond: number, timeoutMs: number): number =>
   Math.ceil((ratePerSecond * timeoutMs) / 1000) + spareSlots;
 
+/** Of the profile and of the steps that change it. */
 export function highestRate(profile: RateProfile, scenario: Pick<Scenario, 'steps'>): number {
   const steps = scenario.steps.flatMap((step) => (step.step === 'load-rate' ? [step.ratePerSecond] : []));
-  switch (profile.shape) {
-    case 'constant':
-      return Math.max(profile.ratePerSecond, ...steps);
-    case 'steps':
-      return Math.max(...profile.steps.map((step) => step.ratePerSecond), ...steps);
-    case 'ramp':
-      return Math.max(...profile.points.map((point) => point.ratePerSecond), ...steps);
-    default:
-      return unknownShape(profile);
-  }
-}
-
-function unknownShape(profile: never): never {
-  throw new Error(`no rate profile ${JSON.stringify(profile)}`);
+  return Math.max(peakRate(profile), ...steps);
 }

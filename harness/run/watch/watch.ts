@@ -2,7 +2,6 @@
 // measures what somebody else's change costs. From load to report everything is what `verify` does.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { stringify } from 'yaml';
 import { checkRights, contextProvider } from '../../cluster/context/provider.ts';
 import type { Configuration } from '../../config/load.ts';
 import { commandLine } from '../../exec/command.ts';
@@ -12,15 +11,13 @@ import { rolloutApiVersion } from '../../model/argo-rollout.ts';
 import { combineExitCodes, type ExitCode, exitCode, FaultError, UsageError } from '../../model/errors.ts';
 import type { ClusterInfo } from '../../model/journal.ts';
 import { Lifetime } from '../../model/lifetime.ts';
-import type { Manifest } from '../../model/manifest.ts';
 import type { RunFacts, WatchRunFacts } from '../../model/run.ts';
 import { createJournalWriter } from '../../record/journal-writer.ts';
 import { startRecorder } from '../../record/recorder.ts';
-import { redactArguments, redactValue } from '../../record/redact.ts';
-import { count } from '../../words/figures.ts';
+import { redactArguments } from '../../record/redact.ts';
 import { concludeFolder } from '../conclude.ts';
 import type { ExperimentOutcome } from '../experiment/context.ts';
-import { finish, pastLimit } from '../experiment/finish.ts';
+import { finish, limitWhole } from '../experiment/finish.ts';
 import type { Firing } from '../experiment/fire.ts';
 import { measureUnderLoad } from '../experiment/under-load.ts';
 import { journalFolder } from '../experiments.ts';
@@ -28,7 +25,7 @@ import { type Keeping, keepingOf } from '../gate.ts';
 import { ownImages, witnessWanted } from '../images.ts';
 import { onInterruptInOrder } from '../interrupt.ts';
 import { createProgress, type Progress } from '../progress.ts';
-import { newRunId, outputFolder, reproduceLine } from '../session.ts';
+import { newRunId, outputFolder, reproduceLine, timedStages } from '../session.ts';
 import { toolVersion } from '../tool-version.ts';
 import { chartOfCommand, type GivenChart, refuseWrongChart, valuesOf } from './chart.ts';
 import { type WatchEnd, watchDriver } from './driver.ts';
@@ -47,6 +44,7 @@ import {
   watchScenario,
 } from './plan.ts';
 import { type Remedy, remedyOf } from './remedy.ts';
+import { announcement, dryRunText, endedText, progressText } from './said.ts';
 import { readService, type ServiceWanted, type WatchedService } from './services.ts';
 import { takeOf } from './take.ts';
 import { refuseEmulated, startWatchWitness, witnessObjects } from './witness.ts';
@@ -154,66 +152,17 @@ interface Watched {
 
 /** Undefined: a dry run. */
 async function watchUnder(request: WatchRequest, around: Surroundings): Promise<Watched | undefined> {
-  const { configuration, namespace, agentNamespace, asking } = request;
+  const { configuration, namespace, asking } = request;
   const { progress, life, out } = around;
   const { signal } = life;
   const from = performance.now();
   const startedAt = new Date().toISOString();
   const stages: RunFacts['stages'] = [];
-  const stage = async <T>(name: string, act: (say: (text: string) => void) => Promise<T>): Promise<T> => {
-    const since = performance.now();
-    try {
-      return await progress.stage(name, act);
-    } finally {
-      stages.push({ name, ms: Math.round(performance.now() - since) });
-    }
-  };
+  const { stage } = timedStages(progress, stages);
 
-  const bundled = ownImages('context', configuration.agent);
-  bundled.catch(() => {});
-  const cluster = await stage('Cluster', (say) =>
-    contextProvider({
-      ...(configuration.cluster.context !== undefined && { context: configuration.cluster.context }),
-      ...(configuration.cluster.kubeconfig !== undefined && {
-        kubeconfigFile: configuration.cluster.kubeconfig,
-      }),
-      mesh: configuration.agent.mesh,
-      wanted: {
-        namespace: agentNamespace,
-        watch: 'agents',
-        servicesIn: namespace,
-        witness: witnessWanted(configuration.agent),
-        dryRun: request.dryRun,
-      },
-    }).create({ progress: say, signal }),
-  );
-  refuseEmulated(configuration.agent, cluster.info);
-  const kube = await connectKube(cluster.kubeconfig());
-  life.defer('close the connections to the API server', () => kube.close());
-  const during = kube.during(signal);
-  if (request.dryRun) await checkRights(during, cluster.info.name, { namespace, watch: 'services' });
-  const services = await Promise.all(
-    request.services.map((service) => readService(during, namespace, service)),
-  );
-  if (request.chart) await refuseWrongChart(request.chart, services, cluster.info.kubernetesVersion, signal);
-  const runId = newRunId();
-  const identity = {
-    namespace: agentNamespace,
-    runId: request.dryRun ? 'dry-run' : runId,
-    experiment: 'watch',
-  };
-  const own = cluster.info.emulated ? emulatedPods(configuration.agent) : (await bundled).pods;
-  const objects = watchObjects(identity, own);
-  if (request.dryRun) {
-    const all = [...objects, ...witnessObjects(identity, own, services)];
-    process.stdout.write(dryRunText(request, services, all));
-    return undefined;
-  }
-  const lacking = services.map((service) => ({
-    service,
-    remedy: remedyOf(service, namespace, cluster.info.kubernetesVersion),
-  }));
-  for (const line of announcement(request, services)) progress.note(line);
+  const found = await lookAround(request, around, stage);
+  if (!found) return undefined;
+  const { cluster, kube, services, runId, identity, own, objects, lacking } = found;
   const placed = await stage('Start the load agent and the control target', () =>
     life.run('start the load agent', () => placeWatch(kube, identity, objects, life)),
   );
@@ -268,10 +217,10 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
     });
   };
   const measurement = new Lifetime({ parent: signal });
-  measurement.limit(LONGEST_MS + request.limitMs, pastLimit(LONGEST_MS, request.limitMs));
+  limitWhole(measurement, LONGEST_MS, request.limitMs);
   let firing: Firing | undefined;
   let failed: unknown;
-  const podsOfSlices = await slicedPods(during, namespace, services);
+  const podsOfSlices = await slicedPods(kube.during(signal), namespace, services);
   try {
     await progress.stage('Watch', (say) =>
       measureUnderLoad(
@@ -358,6 +307,58 @@ async function watchUnder(request: WatchRequest, around: Surroundings): Promise<
   };
 }
 
+/** The cluster, the Services and what is put beside them; nothing is created yet. Undefined: a dry run, which has said it. */
+async function lookAround(request: WatchRequest, { progress, life }: Surroundings, stage: Progress['stage']) {
+  const { configuration, namespace, agentNamespace } = request;
+  const { signal } = life;
+  const bundled = ownImages('context', configuration.agent);
+  bundled.catch(() => {});
+  const cluster = await stage('Cluster', (say) =>
+    contextProvider({
+      ...(configuration.cluster.context !== undefined && { context: configuration.cluster.context }),
+      ...(configuration.cluster.kubeconfig !== undefined && {
+        kubeconfigFile: configuration.cluster.kubeconfig,
+      }),
+      mesh: configuration.agent.mesh,
+      wanted: {
+        namespace: agentNamespace,
+        watch: 'agents',
+        servicesIn: namespace,
+        witness: witnessWanted(configuration.agent),
+        dryRun: request.dryRun,
+      },
+    }).create({ progress: say, signal }),
+  );
+  refuseEmulated(configuration.agent, cluster.info);
+  const kube = await connectKube(cluster.kubeconfig());
+  life.defer('close the connections to the API server', () => kube.close());
+  const during = kube.during(signal);
+  if (request.dryRun) await checkRights(during, cluster.info.name, { namespace, watch: 'services' });
+  const services = await Promise.all(
+    request.services.map((service) => readService(during, namespace, service)),
+  );
+  if (request.chart) await refuseWrongChart(request.chart, services, cluster.info.kubernetesVersion, signal);
+  const runId = newRunId();
+  const identity = {
+    namespace: agentNamespace,
+    runId: request.dryRun ? 'dry-run' : runId,
+    experiment: 'watch',
+  };
+  const own = cluster.info.emulated ? emulatedPods(configuration.agent) : (await bundled).pods;
+  const objects = watchObjects(identity, own);
+  if (request.dryRun) {
+    const all = [...objects, ...witnessObjects(identity, own, services)];
+    process.stdout.write(dryRunText(request, services, all));
+    return undefined;
+  }
+  const lacking = services.map((service) => ({
+    service,
+    remedy: remedyOf(service, namespace, cluster.info.kubernetesVersion),
+  }));
+  for (const line of announcement(request, services)) progress.note(line);
+  return { cluster, kube, services, runId, identity, own, objects, lacking };
+}
+
 async function conclude(
   request: WatchRequest,
   watched: Watched,
@@ -412,21 +413,6 @@ function codeOf({ exitCodeOf, command }: WatchRequest, own: ExitCode, watched: W
 const journalOf = ({ service, number }: Pick<EndedEpisode, 'service' | 'number'>): string =>
   `${journalFolder}/${String(number).padStart(3, '0')}-${service}.ndjson`;
 
-function endedText({ service, lost, unsettled }: EndedEpisode): string {
-  const how = unsettled.length > 0 ? `had not settled (${unsettled[0]})` : 'has settled';
-  return `${service}: the change ${how}; lost ${lost === 0 ? 'nothing' : count(lost)}.`;
-}
-
-function progressText(
-  doing: string,
-  loadMs: number | undefined,
-  lost: Readonly<Record<string, number>> | undefined,
-) {
-  if (loadMs === undefined || !lost) return doing;
-  const parts = Object.entries(lost).flatMap(([line, n]) => (n > 0 ? [`${line} ${n}`] : []));
-  return `${doing}: ${(loadMs / 1000).toFixed(0)} s, lost ${parts.join(', ') || 'nothing'}`;
-}
-
 /** Argo's, where one owns the pods: whoever may not watch them has the pods and their ReplicaSets. */
 const rolloutsBehind = (services: readonly WatchedService[]): string[] =>
   services.some(({ objects }) =>
@@ -434,30 +420,6 @@ const rolloutsBehind = (services: readonly WatchedService[]): string[] =>
   )
     ? ['Rollout']
     : [];
-
-/** What will be sent, before the first request. */
-function announcement(
-  { asking, agentNamespace, namespace }: WatchRequest,
-  services: readonly WatchedService[],
-) {
-  const headers = Object.keys(asking.headers);
-  return services.map(
-    ({ name, port, path, url, owners }) =>
-      `Will send ${asking.rate} requests per second and lane (${asking.lanes.join(', ')}) to Service ${namespace}/${name}:${port}: ${asking.method} ${path}${url === undefined ? '' : `, and as many to ${redactValue(url)}`}${headers.length > 0 ? `, headers ${headers.join(', ')}` : ''}, from a pod in namespace ${agentNamespace}. Behind it: ${[...owners, 'pods'].join(' → ')}.`,
-  );
-}
-
-function dryRunText(
-  request: WatchRequest,
-  services: readonly WatchedService[],
-  objects: readonly Manifest[],
-): string {
-  return [
-    ...announcement(request, services).map((line) => `# ${line}\n`),
-    `# Everything carries an ownerReference to the Job, and goes with it at the latest. Nothing was created.\n`,
-    objects.map((manifest) => stringify(manifest, { lineWidth: 0 })).join('---\n'),
-  ].join('');
-}
 
 /** Pods that slices made by hand name. */
 async function slicedPods(

@@ -1,8 +1,7 @@
 // A place for one request at a time on HTTP/2: in lane `kept` on a connection that it shares with other places, else on
 // one of its own. What an answer means, HTTP or gRPC, is the reader's.
-import type { Outcome, Phase } from '../../../model/load.ts';
+import { type Outcome, type Phase, timeoutCodes } from '../../../model/load.ts';
 import type { Attempt, Ending, EngineOwner, Slot } from '../../engine.ts';
-import { timeoutCodes } from '../../outcome.ts';
 import type { Destination } from '../wire.ts';
 import { H2Connection, type H2Headers, type H2Owner, type H2Request, type H2User } from './connection.ts';
 

@@ -1,7 +1,7 @@
 // Which process is meant, for good: a process id is given out again, its id together with its start time is not.
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
-import { runSync } from '../exec/command.ts';
+import { runSync } from './command.ts';
 
 const PS_LIMIT_MS = 5000;
 

@@ -10,7 +10,12 @@ const OWNER_FILE = '.owner.json';
 /** A new empty folder of this process' own; the caller removes it. `purpose` becomes part of its name. */
 export function makeTemporaryFolder(purpose: string): string {
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${purpose}-`));
-  writeFileSync(join(folder, OWNER_FILE), JSON.stringify(identify(process.pid)), { mode: 0o600 });
+  try {
+    writeFileSync(join(folder, OWNER_FILE), JSON.stringify(identify(process.pid)), { mode: 0o600 });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   return folder;
 }
 
