@@ -97,8 +97,10 @@ export interface CauseShare {
 /** What the facts say about how pods are stopped or made ready: a remedy that fits better than a cause's usual one. */
 export const remedyIds = [
   'hook-stops-server',
+  'hook-fails',
   'stop-signal',
   'signal-not-received',
+  'does-not-end',
   'container-ends-first',
   'not-ready-published',
   'hook-too-short',
