@@ -77,6 +77,8 @@ export interface BuilderOptions {
   readonly startedAt?: string;
   readonly runId?: string;
   readonly manifests?: string;
+  /** host:port that the load is sent to. */
+  readonly address?: string;
   /** Frames that fell out of every agent's spool; the gap is recorded. */
   readonly lostFrames?: { readonly fromSeq: number; readonly toSeq: number };
 }
@@ -430,7 +432,7 @@ export class JournalBuilder {
           lane,
           ...(entry && { entry }),
           ...(requestIds && { requestIds }),
-          url: `http://10.96.0.1:80/${id}`,
+          url: `http://${this.options.address ?? '10.96.0.1:80'}/${id}`,
           method: 'GET',
           headers: {},
           expectStatus: [],
