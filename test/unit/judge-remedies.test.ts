@@ -133,6 +133,13 @@ const table: Readonly<Record<string, Case>> = {
     says: /the app of container app hears that it should stop \(100 ms after the deletion it refused a new connection\) and does not end: all 2 pods/,
     never: /SIGTERM does not stop|never reaches|tini|[Rr]aise/,
   },
+  'one that was killed refuses until that is seen: it has not heard the signal': {
+    container: ', command: [/bin/sh, -c, "echo booting; node app.mjs; echo ended"]',
+    losses: [...cut, ...lossesBetween(20_100, 22_000, { pod: 'old', podKnownBy: 'route' }, 50)],
+    setup: (journal) => goes(journal, 23_500, 137, 12),
+    id: 'signal-not-received',
+    never: /[Rr]aise/,
+  },
   'requests that take as long as the grace period need a longer one': {
     losses: [
       ...lossesBetween(8100, 8400, { pod: 'old', podKnownBy: 'route' }, 50),
@@ -336,7 +343,7 @@ const table: Readonly<Record<string, Case>> = {
     },
     id: 'hook-fails',
     says: /the preStop hook of container app \(sleep 5\) fails, and nothing holds the app’s end back then\. Its command is started in the container’s image/,
-    never: /add a preStop|Lengthen|is too short/,
+    never: /add a preStop|Lengthen|is too short|Also/,
   },
   '(f) 503 after SIGTERM': {
     losses: lossesBetween(

@@ -44,8 +44,14 @@ export function remediesOf(facts: JournalFacts, lanes: ExperimentResult['lanes']
     return remedy && about.some((cause) => lost(cause) > 0) ? [remedy] : [];
   });
   const ids = new Set(found.map(({ id }) => id));
-  return found.filter(({ id }) => id !== 'refuses-after-sigterm' || !ids.has('container-ends-first'));
+  return found.filter(({ id }) => !(instead[id] && ids.has(instead[id])));
 }
+
+/** What says the same of the same losses, and better. */
+const instead: Readonly<Partial<Record<RemedyId, RemedyId>>> = {
+  'refuses-after-sigterm': 'container-ends-first',
+  'hook-too-short': 'hook-fails',
+};
 
 /** Causes beside which it is said, too, though it would not stop them. */
 const beside: Readonly<Partial<Record<RemedyId, readonly Cause[]>>> = {

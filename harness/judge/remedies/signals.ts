@@ -8,7 +8,7 @@ import { type PodEnds, serving, stoppedBy } from './ending.ts';
 import type { Written } from './written.ts';
 
 const KILLED = 137;
-/** One that was killed refuses from then on, too. */
+/** One that was killed refuses from then on, too, and its end may be seen seconds later. */
 const BEFORE_KILL_MS = 1500;
 
 interface Killed {
@@ -33,8 +33,9 @@ const killedIn = (ends: PodEnds): Killed[] =>
     if (!ending) return [];
     const said = pod.phases.find(({ phase }) => phase === 'sigterm');
     const stopped = stoppedBy(pod, ends);
+    const killedMs = Math.min(ending.atMs, terminating.atMs + (pod.graceMs ?? 0));
     const heard =
-      stopped && stopped.atMs < ending.atMs - BEFORE_KILL_MS
+      stopped && stopped.atMs < killedMs - BEFORE_KILL_MS
         ? stopped
         : said && { atMs: said.atMs, how: 'it said that it got SIGTERM' };
     return [{ pod, ending, heard }];
@@ -68,9 +69,9 @@ export function signalNotReceived(ends: PodEnds): Remedy | undefined {
 
 /** It hears the signal, closes its listener and then waits for connections that stay open. */
 export function doesNotEnd(ends: PodEnds): Remedy | undefined {
-  const killed = killedIn(ends);
+  const killed = killedIn(ends).filter(({ heard }) => heard);
   const [first] = killed;
-  if (!first || !killed.every(({ heard }) => heard)) return undefined;
+  if (!first) return undefined;
   // Requests that take that long need the time.
   const long = ends.failures.some(
     ({ pod, startMs, endMs }) =>
