@@ -30,13 +30,19 @@ export function writePreload(folder: string): string {
  */
 export function getsSignal(pid: number, signal: NodeJS.Signals, tmp: string | undefined): boolean {
   try {
-    if (reachesPidOne(readFileSync(`/proc/${pid}/status`, 'utf8'), signal) === false) return false;
+    const reaches = reachesPidOne(readFileSync(`/proc/${pid}/status`, 'utf8'), signal);
+    if (reaches === false) return waitsForSignals(pid);
     const isNode = basename(readlinkSync(`/proc/${pid}/exe`)) === 'node';
     return !isNode || tmp === undefined || existsSync(join(tmp, MARKER));
   } catch {
     // No /proc: it is taken to have a handler.
     return true;
   }
+}
+
+/** It sleeps until one comes (sigwait, sigtimedwait), as tini and dumb-init do: meanwhile none is shown as blocked. */
+function waitsForSignals(pid: number): boolean {
+  return /sigtimedwait|sigwait/.test(readFileSync(`/proc/${pid}/wchan`, 'utf8'));
 }
 
 /** By the text of /proc/PID/status; undefined: it does not say. One that is blocked stays until somebody takes it (tini). */
