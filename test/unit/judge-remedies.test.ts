@@ -434,6 +434,16 @@ for (const [name, { losses, setup, id, says, never, ...written }] of Object.entr
   });
 }
 
+test('an object of an operator: what is written stands in the workload below it', async () => {
+  const { losses, setup, container } = table['(e) a sleep of 0'] as Case;
+  const written = manifestsOf({ container: container as string }).replace(
+    'metadata: {name: web}\nspec:\n',
+    'metadata: {name: web-1}\nspec:\n',
+  );
+  const own = `---\napiVersion: x.io/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {}\n`;
+  assert.is((await judge(losses, setup, written + own)).remedies?.[0]?.id, 'hook-too-short');
+});
+
 test('as it is and with the settings: what is too short is said of the own hook, and which setting lengthens it', async () => {
   const { losses, setup, container } = table['(e) a sleep of 0'] as Case;
   const asIs = await judge(losses, setup, manifestsOf({ container: container as string }), 'as-is');

@@ -76,15 +76,18 @@ function atTheSameTime({
   );
   const [first] = stopping;
   if (!front || !first || stopping.length * 2 < answers.length) return undefined;
-  const others = written.containers.filter((one) => one !== front).map(({ name }) => name);
+  const others = written.containers.filter((one) => one !== front);
+  const behind = `container ${others.map(({ name }) => name).join(' or ')}`;
   const statuses = [...new Set(stopping.map(({ status }) => status))].join(', ');
   return {
     id: 'container-ends-first',
     explains: ['app-error'],
-    found: `container ${front.name}${front.sidecar ? SIDECAR : ''} answers ${statuses} while its pod is being stopped, as a proxy does whose backend (container ${others.join(' or ')}) has ended${front.sidecar ? '' : ': all containers are told to stop at the same time'}`,
+    found: `container ${front.name}${front.sidecar ? SIDECAR : ''} answers ${statuses} while its pod is being stopped, as a proxy does whose backend (${behind}) has ended${front.sidecar ? '' : ': all containers are told to stop at the same time'}`,
     todo: front.sidecar
-      ? 'Give the container behind it a preStop sleep of its own, so that it serves until nothing is sent to the pod any more.'
-      : `Let the container behind it end later: give it a preStop sleep that is some seconds longer than that of container ${front.name}${sleepOf(front) > 0 ? ` (sleep ${sleepOf(front)} s)` : ', and that one a sleep, too'}. No setting of ours does that.`,
+      ? `Give ${behind} a preStop sleep of its own, so that it serves until nothing is sent to the pod any more.`
+      : `Let ${behind} end later: give it a preStop sleep that is some seconds longer than that of container ${front.name}${sleepOf(front) > 0 ? ` (sleep ${sleepOf(front)} s)` : ', and that one a sleep, too'}. No setting of ours does that.`,
+    // It gives every container that declares a port the same sleep.
+    ...(front.sidecar && others.every(({ ports }) => ports > 0) && { setting: 'preStop' }),
     facts: [
       {
         text: `${counted(stopping.length, 'request')} were answered ${statuses} by pods that were being deleted, the first at ${at(first.endMs)}`,

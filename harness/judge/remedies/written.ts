@@ -34,7 +34,8 @@ export function readWritten({ manifests, target }: HeaderRecord): Written {
   const [kind] = target.workload.split('/');
   const named = (object: Fields, name: string) => fields(object.metadata).name === name;
   const workload = objects.find((one) => one.kind === kind && named(one, lastPart(target.workload)));
-  const pod = fields(fields(fields(workload?.spec).template).spec);
+  // What an operator's object stands for is below it.
+  const pod = [workload, ...objects].map(podOf).find(({ containers }) => list(containers).length > 0) ?? {};
   const service = serviceName(target.service);
   const publishes = objects.some(
     (one) =>
@@ -58,6 +59,9 @@ export function readWritten({ manifests, target }: HeaderRecord): Written {
     publishesNotReady: publishes ? service : undefined,
   };
 }
+
+const podOf = (object: Fields | undefined): Fields =>
+  object?.kind === 'Pod' ? fields(object.spec) : fields(fields(fields(object?.spec).template).spec);
 
 /** Where the target's Service sends to: a number or a port's name. */
 function portOf(
