@@ -31,6 +31,8 @@ export class ContainerProcess {
   readonly pid: number;
   /** Resolves when the process has ended and its whole group with it. */
   readonly exited: Promise<Exit>;
+  /** Resolves when what left that group has been ended, too. */
+  readonly swept: Promise<void>;
   /** Resolves when all that it and its children wrote is in the log. */
   readonly logged: Promise<void>;
   private readonly execs = new Set<number>();
@@ -59,11 +61,11 @@ export class ContainerProcess {
       // The kernel kills everything in a container when its first process ends.
       killGroup(this.pid);
       for (const group of this.execs) killGroup(group);
-      const mark = launch.env[MARK] ?? '';
-      void killMarkedSoon(new Set([mark])).then(() => watchdog.forget(mark));
       watchdog.remove(this.pid);
       return { exitCode, finishedAtMs: clock.wall() };
     });
+    const mark = launch.env[MARK] ?? '';
+    this.swept = this.exited.then(() => killMarkedSoon(new Set([mark]))).then(() => watchdog.forget(mark));
   }
 
   /**

@@ -114,6 +114,20 @@ const table: Readonly<Record<string, Case>> = {
     id: 'signal-not-received',
     says: /an init such as tini in the shell’s place \(one that has the shell as its child ends with the shell/,
   },
+  '(a) an init before the shell: the shell dies of the signal, and the app with it': {
+    container: ', command: [tini, --, /bin/sh, -c, "echo booting; node app.mjs; echo ended"]',
+    losses: [{ dueMs: 8090, outcome: 'reset', endMs: 8110, reused: true, pod: 'old', bytes: 10 }],
+    setup: (journal) => goes(journal, 8120, 143),
+    id: 'signal-not-received',
+    says: /tini passes it to a shell, which dies of it \(exit code 143\), and node app\.mjs is killed with the container\. Start the app with exec/,
+  },
+  '(a) an init before the app': {
+    container: ', command: [tini, --, node, app.mjs]',
+    losses: [{ dueMs: 8090, outcome: 'reset', endMs: 8110, reused: true, pod: 'old', bytes: 10 }],
+    setup: (journal) => goes(journal, 8120, 143),
+    id: undefined,
+    never: /tini/,
+  },
   'it hears the signal, refuses, and then waits for kept connections: no shell is at fault': {
     losses: [
       ...lossesBetween(8100, 8400, { pod: 'old', podKnownBy: 'route' }, 50),

@@ -45,7 +45,7 @@ export function signalNotReceived(ends: PodEnds): Remedy | undefined {
   const { written, going } = ends;
   const killed = killedIn(ends);
   const [first] = killed;
-  if (!first) return undefined;
+  if (!first) return endsWithShell(ends);
   const name = first.ending.container;
   const shell = written.containers.find((one) => one.name === name)?.behindShell;
   if (killed.some(({ heard }) => heard)) return undefined;
@@ -64,6 +64,35 @@ export function signalNotReceived(ends: PodEnds): Remedy | undefined {
         : `SIGTERM does not stop the app of container ${name}: ${lived}, so it either does not get the signal (a shell or a script is its first process) or ignores it`,
     todo: `Start the app with exec as the script’s last command, or put an init such as tini in the shell’s place (${init})${shell === undefined ? ', or let it handle SIGTERM' : ''}. A longer grace period only makes the wait longer, and no setting of ours helps.`,
     facts: killed.slice(0, 4).flatMap(graceFact),
+  };
+}
+
+const TERMINATED = 143;
+
+/** An init passes the signal to the shell that it runs, which dies of it; then the container is over, the app with it. */
+function endsWithShell({ written, going }: PodEnds): Remedy | undefined {
+  const container = serving(written).find(({ behindInit }) => behindInit);
+  if (!container?.behindInit) return undefined;
+  const { name, behindInit } = container;
+  const ended = going.flatMap((pod) =>
+    pod.endings.flatMap((ending) =>
+      afterDeletion(pod, ending) && ending.container === name && ending.exitCode === TERMINATED
+        ? [{ pod, ending }]
+        : [],
+    ),
+  );
+  if (ended.length === 0) return undefined;
+  return {
+    id: 'signal-not-received',
+    explains: ['killed-in-flight', 'kept-connection-cut'],
+    found: `SIGTERM never reaches the app of container ${name}: ${behindInit.init} passes it to a shell, which dies of it (exit code ${TERMINATED}), and ${behindInit.running} is killed with the container`,
+    todo: `Start the app with exec as the script’s last command, so that it stands in the shell’s place. No setting of ours helps.`,
+    facts: ended.slice(0, 4).map(({ pod, ending: { atMs, line } }) => ({
+      text: `container ${name} of pod ${pod.name} ended with exit code ${TERMINATED} at ${at(atMs)}`,
+      tMs: atMs,
+      line,
+      pod: pod.name,
+    })),
   };
 }
 

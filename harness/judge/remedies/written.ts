@@ -12,6 +12,8 @@ export interface WrittenContainer {
   readonly stopsServer: string | undefined;
   /** The command that a shell runs as its child (perhaps: `sh -c COMMAND` alone), so that no signal reaches it. */
   readonly behindShell: string | undefined;
+  /** The same, where an init stands before the shell and ends with it, and the app with both. */
+  readonly behindInit: { readonly init: string; readonly running: string } | undefined;
   readonly stopSignal: string | undefined;
   readonly ports: number;
   /** The target's Service sends to it; undefined: the manifests do not say which container listens on its port. */
@@ -91,7 +93,12 @@ function servingIn(containers: readonly unknown[], port: unknown): number | unde
 function containerOf(container: Fields, pod: Fields, sidecar: boolean): Omit<WrittenContainer, 'serves'> {
   const lifecycle = fields(container.lifecycle);
   const preStop = readPreStop(lifecycle.preStop);
-  const { script, shell } = shellOf(container);
+  const words = [...list(container.command), ...list(container.args)].map(String);
+  const { script, shell } = shellOf(words);
+  const init = /(^|\/)(tini(-static)?|dumb-init|catatonit|docker-init)$/.exec(words[0] ?? '')?.[2];
+  const at = words.findIndex((word, index) => index > 0 && isShell(word));
+  const inner = init === undefined || at === -1 ? undefined : shellOf(words.slice(at));
+  const running = inner && behindShell(inner.script, inner.shell)?.running;
   return {
     name: String(container.name ?? ''),
     preStop,
@@ -101,6 +108,7 @@ function containerOf(container: Fields, pod: Fields, sidecar: boolean): Omit<Wri
       pod.shareProcessNamespace === true
         ? undefined
         : (behindShell(script, shell)?.running ?? perhapsBehindShell(script, shell)),
+    behindInit: init !== undefined && running !== undefined ? { init, running } : undefined,
     stopSignal: typeof lifecycle.stopSignal === 'string' ? lifecycle.stopSignal : undefined,
     ports: list(container.ports).length,
     sidecar,
@@ -108,8 +116,7 @@ function containerOf(container: Fields, pod: Fields, sidecar: boolean): Omit<Wri
 }
 
 /** Of `sh -c SCRIPT`, in command or split over command and args; empty: no shell. */
-function shellOf(container: Fields): { readonly script: string; readonly shell: string } {
-  const words = [...list(container.command), ...list(container.args)].map(String);
+function shellOf(words: readonly string[]): { readonly script: string; readonly shell: string } {
   const [shell = ''] = words;
   const flag = isShell(shell) ? words.findIndex((word) => /^-[a-z]*c$/.test(word)) : -1;
   return { shell, script: flag === -1 ? '' : (words[flag + 1] ?? '') };
