@@ -44,7 +44,7 @@ export function behindShell(script: string, shell: string): BehindShell | undefi
     .map((part) => part.replace(keyword, ''))
     .findLast((part) => !closing.test(part) && !quick.test(part));
   if (commands.length < 2 || running === undefined || /[^|]\|[^|]/.test(bare)) return undefined;
-  return running === last && isBash(shell) ? undefined : { running, last };
+  return running === last && isBash(shell) && !/[<>]/.test(unquoted(last)) ? undefined : { running, last };
 }
 
 /**

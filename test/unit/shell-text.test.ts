@@ -12,6 +12,7 @@ const scripts: readonly [script: string, sh: string | undefined, bash: string | 
   ['echo hi; node app.js; echo bye', 'node app.js', 'node app.js'],
   // bash puts the last command in its place.
   ['cd /app && node app.js', 'node app.js', undefined],
+  ['cd /app && node app.js > /log', 'node app.js > /log', 'node app.js > /log'],
   ['export A=1\nnode app.js', 'node app.js', undefined],
   ['node app.js & wait', 'node app.js', 'node app.js'],
   ['node app.js | tee /log', 'node app.js', 'node app.js'],
