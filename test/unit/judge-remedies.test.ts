@@ -399,7 +399,47 @@ const table: Readonly<Record<string, Case>> = {
   },
 };
 
+const early = (journal: JournalBuilder) => {
+  two(journal);
+  journal.pod('new').created(2500).running(3000).ready(3010).phase(3000, 'starting').phase(4900, 'listening');
+  journal.endpoints(3020, { a: 'ready', b: 'ready', new: 'ready' });
+};
+
 const more: Readonly<Record<string, Case>> = {
+  'a readinessProbe that succeeds too early': {
+    container: ', readinessProbe: {tcpSocket: {port: 9000}}',
+    losses: lossesBetween(3100, 3600, {}, 50),
+    setup: early,
+    id: 'ready-too-early',
+    says: /the readinessProbe of container app \(TCP port 9000\) calls pods ready while they do not accept connections\. Let it ask the port and path/,
+    never: /add a readinessProbe/,
+  },
+  'pods that are deleted by force': {
+    container: ', lifecycle: {preStop: {sleep: {seconds: 5}}}',
+    losses: refused,
+    setup: (journal) => goes(journal, 8050, 137, 0),
+    id: 'deleted-by-force',
+    says: /1 pod was deleted with a grace period of 0 \(by force\)/,
+    never: /sleeps 5 s|add a preStop|Lengthen/,
+  },
+  'a process that ended of itself': {
+    losses: [
+      { dueMs: 8400, outcome: 'reset', phase: 'first-byte', endMs: 8490, pod: 'old', podKnownBy: 'route' },
+    ],
+    setup: (journal) => {
+      two(journal);
+      journal.pod('old').runningReady(-1000).restarted(8500, 1);
+    },
+    id: 'ended-undeleted',
+    says: /container app ended of itself in 1 pod that nobody deleted \(exit code 1\), so that no preStop hook ran/,
+    never: /add a preStop|On SIGTERM/,
+  },
+  'no readinessProbe': {
+    losses: lossesBetween(3100, 3600, {}, 50),
+    setup: early,
+    id: undefined,
+    says: /add a readinessProbe/,
+  },
   'an app that ends by itself on its stop signal handles it: the sleep is what lacks': {
     container: ', lifecycle: {stopSignal: SIGQUIT}',
     losses: refused,

@@ -9,11 +9,15 @@ import { containerEndsFirst } from './container-ends-first.ts';
 import type { PodEnds } from './ending.ts';
 import { hookFails, hookStopsServer, hookTooShort } from './hooks.ts';
 import { notReadyPublished } from './not-ready-published.ts';
+import { readyTooEarly } from './ready-too-early.ts';
 import { refusesAfterSigterm } from './refuses-after-sigterm.ts';
 import { doesNotEnd, signalNotReceived, stopSignal } from './signals.ts';
+import { deletedByForce, endedUndeleted } from './without-goodbye.ts';
 import { readWritten } from './written.ts';
 
 const rows: readonly ((ends: PodEnds) => Remedy | undefined)[] = [
+  deletedByForce,
+  endedUndeleted,
   hookStopsServer,
   hookFails,
   stopSignal,
@@ -21,6 +25,7 @@ const rows: readonly ((ends: PodEnds) => Remedy | undefined)[] = [
   doesNotEnd,
   containerEndsFirst,
   notReadyPublished,
+  readyTooEarly,
   hookTooShort,
   refusesAfterSigterm,
 ];
@@ -44,13 +49,14 @@ export function remediesOf(facts: JournalFacts, lanes: ExperimentResult['lanes']
     return remedy && about.some((cause) => lost(cause) > 0) ? [remedy] : [];
   });
   const ids = new Set(found.map(({ id }) => id));
-  return found.filter(({ id }) => !(instead[id] && ids.has(instead[id])));
+  return found.filter(({ id }) => !instead[id]?.some((other) => ids.has(other)));
 }
 
 /** What says the same of the same losses, and better. */
-const instead: Readonly<Partial<Record<RemedyId, RemedyId>>> = {
-  'refuses-after-sigterm': 'container-ends-first',
-  'hook-too-short': 'hook-fails',
+const instead: Readonly<Partial<Record<RemedyId, readonly RemedyId[]>>> = {
+  'refuses-after-sigterm': ['container-ends-first'],
+  'hook-too-short': ['hook-fails', 'deleted-by-force'],
+  'hook-stops-server': ['deleted-by-force'],
 };
 
 /** Causes beside which it is said, too, though it would not stop them. */

@@ -16,6 +16,8 @@ export interface WrittenContainer {
   readonly behindInit: { readonly init: string; readonly running: string } | undefined;
   readonly stopSignal: string | undefined;
   readonly ports: number;
+  /** What its readinessProbe asks; undefined: it has none. */
+  readonly readiness: string | undefined;
   /** The target's Service sends to it; undefined: the manifests do not say which container listens on its port. */
   readonly serves: boolean | undefined;
   /** An init container that goes on: it is stopped when all others have ended. */
@@ -111,8 +113,16 @@ function containerOf(container: Fields, pod: Fields, sidecar: boolean): Omit<Wri
     behindInit: init !== undefined && running !== undefined ? { init, running } : undefined,
     stopSignal: typeof lifecycle.stopSignal === 'string' ? lifecycle.stopSignal : undefined,
     ports: list(container.ports).length,
+    readiness: probeText(fields(container.readinessProbe)),
     sidecar,
   };
+}
+
+function probeText({ httpGet, tcpSocket, exec, grpc }: Fields): string | undefined {
+  if (httpGet) return `GET ${fields(httpGet).path ?? '/'} on port ${fields(httpGet).port}`;
+  if (tcpSocket) return `TCP port ${fields(tcpSocket).port}`;
+  if (grpc) return `gRPC on port ${fields(grpc).port}`;
+  return exec ? list(fields(exec).command).join(' ') : undefined;
 }
 
 /** Of `sh -c SCRIPT`, in command or split over command and args; empty: no shell. */
