@@ -65,7 +65,7 @@ export class ContainerProcess {
       return { exitCode, finishedAtMs: clock.wall() };
     });
     const mark = launch.env[MARK] ?? '';
-    this.swept = this.exited.then(() => killMarkedSoon(new Set([mark]))).then(() => watchdog.forget(mark));
+    this.swept = this.exited.then(() => killMarkedSoon(mark)).then(() => watchdog.forget(mark));
   }
 
   /**

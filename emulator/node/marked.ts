@@ -14,12 +14,24 @@ export function killMarked(wanted: ReadonlySet<string>): void {
   for (const pid of processes()) killIf(pid, environmentOf(pid), wanted);
 }
 
-/** The same without holding anything up: a container ends while others are measured. */
-export async function killMarkedSoon(wanted: ReadonlySet<string>): Promise<void> {
-  for (const pid of processes()) {
-    const text = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-    killIf(pid, text.split('\0'), wanted);
+const TOGETHER_MS = 200;
+let next: { readonly wanted: Set<string>; readonly done: Promise<void> } | undefined;
+
+/** The same without holding anything up, for all containers that end at about the same time: others are measured meanwhile. */
+export function killMarkedSoon(mark: string): Promise<void> {
+  if (!next) {
+    const wanted = new Set<string>();
+    const done = new Promise<void>((resolve) => setTimeout(resolve, TOGETHER_MS).unref()).then(async () => {
+      next = undefined;
+      for (const pid of processes()) {
+        const text = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+        killIf(pid, text.split('\0'), wanted);
+      }
+    });
+    next = { wanted, done };
   }
+  next.wanted.add(mark);
+  return next.done;
 }
 
 function killIf(pid: string, environment: readonly string[], wanted: ReadonlySet<string>): void {
