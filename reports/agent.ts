@@ -2,7 +2,7 @@
 // at once. Pure, from results alone.
 import type { ExperimentResult, LossWindow, Results, ScenarioResult } from '../harness/model/results.ts';
 import { count, counted, duration, lostOf, podSeconds } from '../harness/words/figures.ts';
-import { causeWords } from '../harness/words/names.ts';
+import { helpAgainst } from '../harness/words/names.ts';
 import { windowSentence } from '../harness/words/window.ts';
 import { limitsOf } from './answer.ts';
 import { byUrgency, unusual } from './standing.ts';
@@ -105,16 +105,16 @@ function lossesOf(experiment: ExperimentResult): string[] {
     return [
       `### ${experiment.variant}, lane ${lane}: ${count(lost)} lost (${experiment.journal})`,
       '',
-      ...shown.flatMap((window) => [`- ${windowSentence(window, lane)}`, ...factsOf(window)]),
+      ...shown.flatMap((window) => [`- ${windowSentence(window, lane)}`, ...factsOf(window, experiment)]),
       ...(rest > 0 ? [`- and ${rest} more windows, in results.json`] : []),
       '',
     ];
   });
 }
 
-function factsOf({ causes }: LossWindow): string[] {
+function factsOf({ causes }: LossWindow, experiment: ExperimentResult): string[] {
   return causes.flatMap(({ cause, confidence, facts }) => [
-    `  - ${cause} (confidence ${confidence}); what helps: ${causeWords[cause].remedy}`,
+    `  - ${cause} (confidence ${confidence}); what helps: ${helpAgainst(cause, [experiment])}`,
     ...facts
       .slice(0, factsShown)
       .map(({ text, line }) => `    - ${text}${line === undefined ? '' : ` [journal line ${line}]`}`),

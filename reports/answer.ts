@@ -3,7 +3,7 @@ import type { LineId } from '../harness/model/line.ts';
 import type { Cause, DirectVerdict, Results, ScenarioResult, Verdict } from '../harness/model/results.ts';
 import { verdicts } from '../harness/model/results.ts';
 import { count, counted, duration, listed, lostOf, nodesOf, percent } from '../harness/words/figures.ts';
-import { causeWords, lineWords } from '../harness/words/names.ts';
+import { causeWords, helpAgainst, lineWords } from '../harness/words/names.ts';
 import { substitutionsShown } from './cases.ts';
 import { beforeAfter, type Column, causesOf, cleanRuns, comparisons, lanesOf, worst } from './comparison.ts';
 import { worstFirst } from './standing.ts';
@@ -402,7 +402,9 @@ function remedies(scenario: ScenarioResult, column: Column | undefined): readonl
     const result = worst(column, lane)?.result;
     return result ? causesOf(result).map(([cause]) => cause) : [];
   });
-  return [...new Set(found)].map((cause) => `${causeWords[cause].title}: ${causeWords[cause].remedy}.`);
+  return [...new Set(found)].map(
+    (cause) => `${causeWords[cause].title}: ${helpAgainst(cause, column.experiments)}`,
+  );
 }
 
 function sureLines(

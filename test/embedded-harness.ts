@@ -1,4 +1,4 @@
-// A harness to be killed: a cluster with three pods, one of them busy with an exec; says where on one line.
+// A harness to be killed: a cluster with four pods, one busy with an exec, one with a child in a session of its own; says where on one line.
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { createPod, fastCluster, podOf, podProcesses, until } from './embedded-p
 
 const before = new Set(readdirSync(tmpdir()));
 const cluster = await fastCluster();
-const names = ['one', 'two', 'three'];
+const names = ['one', 'two', 'three', 'four'];
 createPod(cluster, { name: 'one' });
 createPod(cluster, { name: 'two', image: 'test/deaf:1' });
 createPod(cluster, {
@@ -15,8 +15,9 @@ createPod(cluster, {
     readinessProbe: { exec: { command: ['sleep', '3600'] }, timeoutSeconds: 3600, periodSeconds: 1 },
   },
 });
-await until('three running', () => names.every((name) => podOf(cluster, name)?.status?.phase === 'Running'));
-await until('three running and an exec', () => podProcesses(process.pid).length === 4, 30_000);
+createPod(cluster, { name: 'four', container: { command: ['sh', '-c', 'setsid sleep 3600 & wait'] } });
+await until('four running', () => names.every((name) => podOf(cluster, name)?.status?.phase === 'Running'));
+await until('what they started', () => podProcesses(process.pid).length === 6, 30_000);
 const folder = readdirSync(tmpdir()).find((name) => name.startsWith('rollproof-pods-') && !before.has(name));
 process.on('SIGUSR2', () => {
   throw new Error('on purpose');

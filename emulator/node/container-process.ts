@@ -6,6 +6,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Clock } from './clock.ts';
 import type { ContainerLog } from './container-log.ts';
 import { joinCommand, type Place, startCommand } from './isolation/place.ts';
+import { killMarkedSoon, MARK, newMark } from './marked.ts';
 import { getsSignal } from './pid-one.ts';
 import { killGroup, type Watchdog } from './watchdog.ts';
 
@@ -30,6 +31,8 @@ export class ContainerProcess {
   readonly pid: number;
   /** Resolves when the process has ended and its whole group with it. */
   readonly exited: Promise<Exit>;
+  /** Resolves when what left that group has been ended, too. */
+  readonly swept: Promise<void>;
   /** Resolves when all that it and its children wrote is in the log. */
   readonly logged: Promise<void>;
   private readonly execs = new Set<number>();
@@ -61,6 +64,8 @@ export class ContainerProcess {
       watchdog.remove(this.pid);
       return { exitCode, finishedAtMs: clock.wall() };
     });
+    const mark = launch.env[MARK] ?? '';
+    this.swept = this.exited.then(() => killMarkedSoon(mark)).then(() => watchdog.forget(mark));
   }
 
   /**
@@ -68,12 +73,13 @@ export class ContainerProcess {
    * be prepared before is.
    */
   static async start(
-    launch: Launch,
+    given: Launch,
     log: ContainerLog,
     clock: Clock,
     watchdog: Watchdog,
     ready: Promise<void> = Promise.resolve(),
   ): Promise<ContainerProcess> {
+    const launch = { ...given, env: { ...given.env, [MARK]: newMark() } };
     const { place, workingDirectory, command } = launch;
     const placed = place && startCommand(place, workingDirectory, command);
     const started = await begin(launch, placed, 'ignore', watchdog, ready);
@@ -178,7 +184,7 @@ async function begin(
     stdio: [stdin, 'pipe', 'pipe', ...(placed ? ['pipe' as const] : [])],
     detached: true,
   });
-  if (child.pid !== undefined) watchdog.add(child.pid);
+  if (child.pid !== undefined) watchdog.add(child.pid, launch.env[MARK]);
   // Heard from the beginning: a short program has ended before it is known that it began.
   const started: Started = {
     child,

@@ -1,6 +1,6 @@
 // What stands before the first node: a folder for pods, the watchdog, addresses, and, where the system allows it,
 // namespaces. Which mode is in force is said in the notes.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmulatorUsageError } from '../errors.ts';
@@ -10,6 +10,7 @@ import { mountPoints } from './isolation/container-root.ts';
 import { ClusterNetwork } from './isolation/network.ts';
 import { findPrograms, type Programs } from './isolation/programs.ts';
 import { tryRoot } from './isolation/try-root.ts';
+import { environmentOf, processes } from './marked.ts';
 import { writePreload } from './pid-one.ts';
 import { killGroup, Watchdog } from './watchdog.ts';
 
@@ -129,7 +130,7 @@ function sweep(): void {
   for (const name of listed(tmpdir())) {
     const owner = new RegExp(`^${FOLDER_PREFIX}(\\d+)-`).exec(name)?.[1];
     if (owner === undefined || isAlive(Number(owner))) continue;
-    for (const pid of listed('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    for (const pid of processes()) {
       if (environmentOf(pid).includes(`ROLLPROOF_PARENT_PID=${owner}`)) killGroup(Number(pid));
     }
     try {
@@ -143,14 +144,6 @@ function sweep(): void {
 function listed(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function environmentOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
   } catch {
     return [];
   }

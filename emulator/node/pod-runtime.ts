@@ -191,7 +191,8 @@ export class PodRuntime {
     if (this.disposed) run.process.kill();
     run.state = 'running';
     run.startedAtMs = clock.wall();
-    const { exited, logged } = run.process;
+    const { exited, logged, swept } = run.process;
+    inBackground(`what container ${container.name} left`, swept, this.node.onDefect);
     const ended = exited.then(async ({ exitCode, finishedAtMs }) => {
       // The last of its output may come a moment after its end; a child that left its group may hold it open.
       if (exitCode !== 0 && container.terminationMessagePolicy === 'FallbackToLogsOnError')

@@ -1,5 +1,5 @@
 // What is asked of `conntrack` on a node, wherever it is started.
-import { markAddress } from '../model/conntrack-mark.ts';
+import { MARK_PORT, MARKS, markNetwork } from '../model/conntrack-mark.ts';
 
 /** What the kernel may keep of events that nobody has read yet, bytes: some ten seconds of 1,000 new connections per second. */
 const BUFFER_BYTES = 64 * 1024 * 1024;
@@ -61,15 +61,17 @@ const MARK_EVERY_S = 0.25;
 
 /**
  * Bash that goes on while the events do, doing `meanwhile` (which takes up to $wait seconds), and makes a mark now and
- * then: says the time, and connects to `address`. The kernel tells its events in order: where that connection is read,
+ * then: says the time, and connects to the next address of `network`. The kernel tells its events in order: where that connection is read,
  * everything from before that time has been read. Without marks nobody knows how far behind a reader is, for the time of an
  * event is the one at which `conntrack` has read it.
  */
-const marked = (address: string, meanwhile: string): string => `
+const marked = (network: string, meanwhile: string): string => `
 wait=${MARK_EVERY_S}
+number=0
 mark() {
-  printf '[%s] mark ${address}\\n' "\${EPOCHREALTIME/,/.}"
-  { : < /dev/tcp/${address.replace(':', '/')}; } 2> /dev/null
+  number=$((number % ${MARKS} + 1))
+  printf '[%s] mark %s\\n' "\${EPOCHREALTIME/,/.}" "${network}.$number:${MARK_PORT}"
+  { : < "/dev/tcp/${network}.$number/${MARK_PORT}"; } 2> /dev/null
 }
 mark
 while kill -0 "$events" 2> /dev/null; do
@@ -97,9 +99,9 @@ export const eventsScript = ({
   ending,
   meanwhile = 'read -rt "$wait" -u "$pause"',
 }: EventsScript): string => {
-  const mark = markAddress();
+  const mark = markNetwork();
   return `command -v conntrack > /dev/null || { echo "${missing}"; exit 3; }
-${startedEvents([...addresses, mark])}
+${startedEvents([...addresses, `${mark}.*:${MARK_PORT}`])}
 ${ending}
 echo ${READS}
 ${marked(mark, meanwhile)}
@@ -110,13 +112,12 @@ ${marked(mark, meanwhile)}
 export const podEvents = (addresses: readonly string[]): string =>
   eventsScript({ addresses, missing: 'the image has no conntrack', ending: "trap 'exit 0' TERM" });
 
-/** Entries of connections to one of these addresses ("10.96.0.7:80"; "*:8080" is that port of any). */
+/** Entries of connections to one of these addresses ("10.96.0.7:80"; "*:8080" is that port of any, "127.1.2.*:1" of these). */
 const patternOf = (addresses: readonly string[]): string =>
   addresses
     .map((address) => {
       const at = address.lastIndexOf(':');
-      const name = address.slice(0, at).replace(/[[\]]/g, '').replaceAll('.', '\\.');
-      const host = name === '*' ? '[^ ]+' : name;
+      const host = address.slice(0, at).replace(/[[\]]/g, '').replaceAll('.', '\\.').replace('*', '[^ ]+');
       return `dst=${host} sport=[0-9]+ dport=${address.slice(at + 1)} `;
     })
     .join('|');

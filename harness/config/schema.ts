@@ -375,6 +375,10 @@ const agentSchema = z.strictObject({
     )
     .optional()
     .describe('Cluster "context": taints that the load agent tolerates, as in a pod.'),
+  spread: z
+    .boolean()
+    .default(false)
+    .describe('Cluster "context": put several load agents (load.agents) on different nodes, evenly.'),
   mesh: z
     .boolean()
     .default(false)

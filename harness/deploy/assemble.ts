@@ -5,7 +5,7 @@ import { mergeManifest } from '../model/merge-manifest.ts';
 import type { OwnPods, Placement } from '../model/own-pods.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { builtInContainer, claimTemplatesOf, podTemplateOf, type TargetDefinition } from './definition.ts';
-import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata } from './own-pods.ts';
+import { agentLabels, ownContainerFields, ownPodFields, ownPodMetadata, spreadOut } from './own-pods.ts';
 
 export const agentPort = 8080;
 /** Where the built-in program listens: the control target, and the queue. */
@@ -270,7 +270,7 @@ export interface AgentsWanted {
 }
 
 /**
- * The load agents, on a node that no step touches: an Indexed Job, so that any number is one object. On a cluster that
+ * The load agents, on a node that no step touches (or, where it is asked for, on several): an Indexed Job, so that any number is one object. On a cluster that
  * stays it is also what everything else of the experiment belongs to: agents that nobody asks any more end, the Job goes,
  * and Kubernetes removes what belongs to it.
  */
@@ -300,6 +300,7 @@ export function agentJob(
         spec: {
           restartPolicy: 'Never',
           ...ownPodFields(own, placement, agentLabels(identity)),
+          ...(placement === 'with-agents' && own.guest?.spread && spreadOut(agentLabels(identity))),
           containers: [
             {
               name: 'agent',

@@ -140,6 +140,23 @@ function placed(
   };
 }
 
+/**
+ * Pod fields of load agents that do not follow one another, evenly over the nodes that they may have. Everything else that goes
+ * with agents goes to one of these nodes.
+ */
+export const spreadOut = (agents: Readonly<Record<string, string>>) => ({
+  affinity: undefined,
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'DoNotSchedule',
+      nodeTaintsPolicy: 'Honor',
+      labelSelector: { matchLabels: agents },
+    },
+  ],
+});
+
 /** Pod fields that put a pod on one node whatever taints that node has. */
 export const pinnedTo = (node: string) => ({
   nodeSelector: { 'kubernetes.io/hostname': node },

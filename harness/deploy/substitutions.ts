@@ -70,8 +70,8 @@ interface AddedByUs {
   readonly objects: readonly Manifest[];
 }
 
-export const agentAdded = (agentNode: string | undefined): AddedByUs => ({
-  because: `Beside it run a load agent${agentNode === undefined ? '' : ` (on node ${agentNode})`} and a control target that no step touches, with Services of their own. Nothing of yours refers to them.`,
+export const agentAdded = (agentNodes: readonly string[]): AddedByUs => ({
+  because: `Beside it run ${agentNodes.length > 1 ? `load agents (on nodes ${agentNodes.join(' and ')})` : `a load agent${agentNodes.map((node) => ` (on node ${node})`).join('')}`} and a control target that no step touches, with Services of their own. Nothing of yours refers to them.`,
   objects: [],
 });
 

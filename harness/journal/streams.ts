@@ -98,19 +98,10 @@ export interface Stream {
 const CONTROL_STREAM = 'control';
 
 export function sumStreams(journal: Journal, clocks: Clocks, witness: Witness): readonly Stream[] {
-  const addresses = agentAddresses(journal);
   return journal.header.plan.streams.map((plan) => {
-    const askedOf = askedIn(witness, hostPortOf(plan.url), addresses);
+    const askedOf = askedIn(witness, hostPortOf(plan.url));
     return sumStream(journal, clocks, plan, askedOf);
   });
-}
-
-/** Where the agents' pods connect from, by name. */
-function agentAddresses(journal: Journal): ReadonlyMap<string, string> {
-  const addresses = new Map<string, string>();
-  for (const { facts, name } of journal.watches)
-    if (facts.kind === 'Pod' && facts.role === 'agent' && facts.ip) addresses.set(name, facts.ip);
-  return addresses;
 }
 
 type AskedOf = (
@@ -120,7 +111,7 @@ type AskedOf = (
 ) => Pick<PlacedFailure, 'pod' | 'podKnownBy' | 'asked'>;
 
 /** What an answer said of the pod goes before what the kernel says of the connection. */
-function askedIn(witness: Witness, address: string, agents: ReadonlyMap<string, string>): AskedOf {
+function askedIn(witness: Witness, address: string): AskedOf {
   return ({ localPort, openedMs, endMs, outcome, reused, pod, podKnownBy }, agent, shiftMs) => {
     const own = { ...(pod !== undefined && { pod, podKnownBy }) };
     if (localPort === undefined || openedMs === undefined || witness.connections.length === 0) return own;
@@ -129,7 +120,7 @@ function askedIn(witness: Witness, address: string, agents: ReadonlyMap<string, 
       openedMs: openedMs + shiftMs,
       endMs: endMs + shiftMs,
       address,
-      from: agents.get(agent),
+      agent,
       failed: !reused && (outcome === 'refused' || outcome === 'unreachable'),
     });
     if (asked === undefined) return own;

@@ -12,6 +12,8 @@ export interface Tracked {
   readonly node: string;
   /** Name of the pod that has the address; the address itself where none was seen with it. */
   readonly pod: string;
+  /** False: the node passed it on to the address that was asked, which is no pod's: another node chooses (a node port). */
+  readonly chosen: boolean;
   readonly answer: KernelAnswer;
   /** ms; meaningless without an answer. */
   readonly answeredMs: number;
@@ -34,8 +36,8 @@ export interface Witness {
     readonly openedMs: number;
     readonly endMs: number;
     readonly address: string;
-    /** Of the agent, where known: several agents have the same ports. */
-    readonly from: string | undefined;
+    /** Several agents have the same ports. */
+    readonly agent: string;
     /** It never came about (refused, unreachable): without an entry it was sent to nobody. */
     readonly failed: boolean;
   }): Asked | undefined;
@@ -55,8 +57,10 @@ export function witnessOf(journal: Journal, clocks: Clocks): Witness {
   const connections = trackedConnections(journal, clocks);
   const spans = coverage(journal, clocks);
   const byPort = new Map<string, Tracked[]>();
+  const addresses = new Set<string>();
   for (const one of connections) {
     const key = `${one.port} ${one.to}`;
+    addresses.add(one.to);
     const list = byPort.get(key);
     if (list) list.push(one);
     else byPort.set(key, [one]);
@@ -66,54 +70,84 @@ export function witnessOf(journal: Journal, clocks: Clocks): Witness {
   const lateMs = journal.header.plan.sourcePorts ? OWN_LATE_MS : LATE_MS;
   const covers = (fromMs: number, toMs: number) =>
     spans.some((span) => span.fromMs <= fromMs && toMs <= span.toMs);
+  const nodes = new Set(journal.witness.map(({ node }) => node));
+  const agents = agentPlaces(journal);
+  const agentIps = new Set([...agents.values()].map(({ ip }) => ip));
   return {
     connections,
     errorMs,
     covers,
-    asked({ port, openedMs, endMs, address, from, failed }) {
+    asked({ port, openedMs, endMs, address, agent, failed }) {
+      const place = agents.get(agent);
       const near = (byPort.get(`${port} ${address}`) ?? []).filter(
         ({ atMs }) => atMs >= openedMs - EARLY_MS - errorMs && atMs <= openedMs + lateMs + errorMs,
       );
-      const own = near.filter((one) => one.from === from);
-      const fitting = own.length > 0 ? own : near;
+      const mine = near.filter(({ from }) => place === undefined || from === place.ip);
+      // On another node it may come from the agent's node (masqueraded).
+      const passedOn = near.filter(
+        ({ node, from }) => place !== undefined && node !== place.node && !agentIps.has(from),
+      );
+      const chosen = mine.filter((one) => one.chosen);
+      const fitting = chosen.length > 0 ? chosen : passedOn.filter((one) => one.chosen);
       const [first] = fitting;
       if (first) return fitting.every(({ pod }) => pod === first.pod) ? first : undefined;
-      return failed && covers(openedMs - EARLY_MS - errorMs, endMs + errorMs) ? 'nobody' : undefined;
+      if (!failed || !addresses.has(address) || mine.some(({ answer }) => answer !== 'none'))
+        return undefined;
+      // Who would have chosen has to be among those that were read.
+      const isRead = mine.length > 0 ? nodes.size > 1 : place === undefined || nodes.has(place.node);
+      return isRead && covers(openedMs - EARLY_MS - errorMs, endMs + errorMs) ? 'nobody' : undefined;
     },
   };
 }
 
+/** Where the agents' pods connect from, by name; nothing of those that were not watched. */
+function agentPlaces(journal: Journal): ReadonlyMap<string, { readonly ip: string; readonly node: string }> {
+  const places = new Map<string, { readonly ip: string; readonly node: string }>();
+  for (const { facts, name } of journal.watches)
+    if (facts.kind === 'Pod' && facts.role === 'agent' && facts.ip && facts.node)
+      places.set(name, { ip: facts.ip, node: facts.node });
+  return places;
+}
+
 function trackedConnections(journal: Journal, clocks: Clocks): Tracked[] {
-  const podAt = podsByAddress(journal);
+  const podOf = podsByAddress(journal);
   const all: Tracked[] = [];
   const last = new Map<string, number>();
   for (const record of journal.witness) {
     const { node, sinceT, from, to, pods, line } = record;
     for (const [port, source, address, pod, began, answer, answeredMs] of record.connections) {
       const t = sinceT + began;
+      const answers = pods[pod] ?? '';
+      const owner = podOf(answers, t);
       const one: Tracked = {
         port,
         from: from[source] ?? '',
         to: to[address] ?? '',
         atMs: clocks.fromHarness(t),
         node,
-        pod: podAt(pods[pod] ?? '', t),
+        pod: owner ?? hostOf(answers),
+        chosen: owner !== undefined || answers !== to[address],
         answer: kernelAnswers[answer] ?? 'none',
         answeredMs: clocks.fromHarness(t) + answeredMs,
         line,
       };
       // Written again when its answer came: the later word counts. The two say one beginning to a tenth of a ms.
       const key = `${node} ${port} ${one.from} ${one.to}`;
-      const before = last.get(key);
-      if (before !== undefined && Math.abs((all[before]?.atMs ?? 0) - one.atMs) < SAME_MS) all[before] = one;
-      else last.set(key, all.push(one) - 1);
+      const index = last.get(key) ?? -1;
+      const before = all[index];
+      if (!before || Math.abs(before.atMs - one.atMs) >= SAME_MS) last.set(key, all.push(one) - 1);
+      // An event that was told twice takes no answer back.
+      else if (one.answer !== 'none') all[index] = one;
     }
   }
   return all.sort((a, b) => a.atMs - b.atMs);
 }
 
+const hostOf = (address: string): string =>
+  address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+
 /** An address goes from pod to pod in time: the one that had it last before `t`, or the first one after. */
-function podsByAddress(journal: Journal): (address: string, t: number) => string {
+function podsByAddress(journal: Journal): (address: string, t: number) => string | undefined {
   const owners = new Map<string, { readonly pod: string; readonly t: number }[]>();
   for (const { facts, name, t } of journal.watches) {
     if (facts.kind !== 'Pod' || facts.ip === undefined) continue;
@@ -122,9 +156,8 @@ function podsByAddress(journal: Journal): (address: string, t: number) => string
     if (list.at(-1)?.pod !== name) list.push({ pod: name, t });
   }
   return (address, t) => {
-    const ip = address.slice(0, address.lastIndexOf(':'));
-    const list = owners.get(ip) ?? [];
-    return (list.findLast((one) => one.t <= t) ?? list[0])?.pod ?? ip;
+    const list = owners.get(hostOf(address)) ?? [];
+    return (list.findLast((one) => one.t <= t) ?? list[0])?.pod;
   };
 }
 

@@ -31,18 +31,25 @@ export function advise(experiments: readonly ExperimentResult[], decided: readon
     const who = variant === watchedName ? 'The changes lost' : `${variant} still loses`;
     advice.push(`${who} ${lossText(lost)}: ${todo}`);
   }
+  for (const { found, todo } of silentRemedies(fullest)) advice.push(`Also: ${found}. ${todo}`);
   if (most === 0) return advice;
   const left = new Map(lossesByCause(fullest));
   const said = new Set(fullest.flatMap(({ remedies = [] }) => remedies.map(({ id }) => id)));
+  const doneBy = ({ setting }: Remedy): string =>
+    setting && settings.has(setting) && !decided.includes(setting)
+      ? ` Setting ${setting} does that: with the settings none were lost.`
+      : '';
   for (const [what, lost] of lossesByRemedy(bare)) {
     if (typeof what === 'string' || said.has(what.id) || what.explains.some((cause) => left.has(cause)))
       continue;
-    const does =
-      what.setting && settings.has(what.setting) && !decided.includes(what.setting)
-        ? ` Setting ${what.setting} does that: with the settings none were lost.`
-        : '';
     advice.push(
-      `${ownRan ? 'As it is' : 'Without the settings'}, ${lossText(lost)} ${isOne(lost) ? 'was' : 'were'} lost: ${what.found}. ${what.todo}${does}`,
+      `${ownRan ? 'As it is' : 'Without the settings'}, ${lossText(lost)} ${isOne(lost) ? 'was' : 'were'} lost: ${what.found}. ${what.todo}${doneBy(what)}`,
+    );
+  }
+  for (const what of silentRemedies(bare)) {
+    if (said.has(what.id) || what.explains.some((cause) => left.has(cause))) continue;
+    advice.push(
+      `${ownRan ? 'As it is' : 'Without the settings'}, also: ${what.found}. ${what.todo}${doneBy(what)}`,
     );
   }
   for (const [cause, lost] of lossesByRemedy(bare)) {
@@ -91,6 +98,17 @@ function lossesByRemedy(experiments: readonly ExperimentResult[]): [Cause | Reme
     found.set(fitting.id, [fitting, sum]);
   }
   return [...found.values(), ...others];
+}
+
+/** What fits the facts, too, where another remedy speaks for each of its causes. */
+function silentRemedies(experiments: readonly ExperimentResult[]): Remedy[] {
+  const speaking = new Set(
+    lossesByRemedy(experiments).flatMap(([what]) => (typeof what === 'string' ? [] : [what.id])),
+  );
+  const silent = new Map<RemedyId, Remedy>();
+  for (const { remedies = [] } of experiments)
+    for (const one of remedies) if (!speaking.has(one.id) && !silent.has(one.id)) silent.set(one.id, one);
+  return [...silent.values()];
 }
 
 const isOne = (lost: Lost): boolean =>

@@ -1,8 +1,16 @@
 // How a reader of connection tracking knows how far it has come: a mark says the time and then connects to an address where
 // nobody answers. When the kernel's event of that connection is read, all events from before that time have been read.
 
-/** Of the node's own loopback interface; nothing listens there. Another one for each reader, who may not be alone on a node. */
-export const markAddress = (): string => `127.${part()}.${part()}.${part()}:1`;
+/**
+ * What the addresses of a reader's marks begin with, of the node's own loopback interface, where nothing listens. Others for
+ * each reader, who may not be alone on a node; and each mark has one of its own (1 to MARKS), so that those whose events were
+ * lost are not taken for later ones.
+ */
+export const markNetwork = (): string => `127.${part()}.${part()}`;
+export const MARKS = 250;
+export const MARK_PORT = 1;
+/** host:port that nobody but a reader connects to. */
+export const isMark = (address: string): boolean => /^127(\.\d+){3}:1$/.test(address);
 const part = (): number => 1 + Math.floor(Math.random() * 254);
 
 interface Mark {

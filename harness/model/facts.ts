@@ -42,6 +42,8 @@ export const podFactsSchema = z.object({
   deletionGracePeriodSeconds: z.number().optional(),
   terminationGracePeriodSeconds: z.number().optional(),
   containers: z.array(containerFactsSchema),
+  /** Init containers that go on (restartPolicy: Always). */
+  sidecars: z.array(containerFactsSchema).optional(),
   conditions: z.array(conditionFactsSchema),
 });
 export type PodFacts = z.infer<typeof podFactsSchema>;

@@ -27,6 +27,8 @@ export interface GuestPods {
   readonly resources: PodResources;
   readonly nodeSelector?: Readonly<Record<string, string>>;
   readonly tolerations?: readonly Readonly<Record<string, unknown>>[];
+  /** Load agents go to nodes of their own, as far as there are enough. */
+  readonly spread?: boolean;
   /** A mesh may put its proxy beside our programs. */
   readonly mesh: boolean;
   /**

@@ -1,5 +1,6 @@
 // What a preStop hook does, as far as its manifest says it: the native sleep, an exec of sleep, a shell that sleeps, or a
 // command that stops the server.
+import { commandsOf } from './shell-script.ts';
 
 /** Measured on kind: 1 s loses connections, 5 s none (docs/measured.md); `rollproof tune` measures it on yours. */
 export const defaultPreStopSeconds = 5;
@@ -56,7 +57,7 @@ const stopsAtOnce = new RegExp(
     /(^|\s)\/wait-shutdown(?=\s|;|$)/,
     // Signals: to process 1, to a process file's or a name's process.
     /\bkill\b(\s+-{1,2}\S+|\s+-s\s+\S+|\s+--signal[ =]\S+)*\s+(--\s+)?["']?(1\b|-1\b|\$\(|`|\$\{?\w)/,
-    /\b(pkill|killall)\b/,
+    /\b(pkill|killall5?)\b/,
     // Supervisors.
     /\bsupervisorctl\b.*\b(stop|shutdown)\b/,
     /\b(service|rc-service|invoke-rc\.d)\s+\S+\s+stop\b|\bsystemctl\s+stop\b|\bs6-svc\s+(-\w+\s+)*-\w*[dO]|\bs6-svscanctl\b|\bsv\s+(down|stop|force-stop)\b|\bpm2\s+(stop|kill|delete)\b/,
@@ -67,8 +68,7 @@ const stopsAtOnce = new RegExp(
     .join('|'),
 );
 /** Signals that only ask for something (reload, reopen logs), and looks whether a process is there. */
-const harmless =
-  /\b(p?kill|killall)\b(\s+-s)?\s+-?(0|HUP|SIGHUP|1|USR1|SIGUSR1|USR2|SIGUSR2|WINCH|SIGWINCH)\s/;
+const harmless = /\b(p?kill|killall)\s+(-s\s+|--signal[ =]|-)(0|HUP|SIGHUP|1|USR1|SIGUSR1|USR2|SIGUSR2)\s/;
 const shutdownPath = /\/(-\/)?(actuator\/)?(shutdown|quit(quitquit)?|terminate|abort(abortabort)?)\b/i;
 
 /** The command (or request) that stops the server while it is still sent connections: before any wait. */
@@ -78,10 +78,15 @@ export function stopsServerAtOnce({
 }: Pick<PreStopHook, 'command' | 'path'>): string | undefined {
   if (path !== undefined) return shutdownPath.test(path) ? `a request of ${path}` : undefined;
   const script = scriptOf(command) ?? '';
-  const found = stopsAtOnce.exec(script);
-  if (!found || harmless.test(`${script} `)) return undefined;
-  return /\b(sleep|wait|until|while|for)\b/.test(script.slice(0, found.index)) ? undefined : script.trim();
+  for (const part of commandsOf(script)) {
+    const found = stopsAtOnce.exec(part);
+    if (found && !harmless.test(`${part} `))
+      return waits.test(part.slice(0, found.index)) ? undefined : script.trim();
+    if (waits.test(part)) return undefined;
+  }
+  return undefined;
 }
+const waits = /\b(sleep|wait|until|while|for)\b/;
 
 /** Commands that do something small and end: nothing of them waits. */
 const returnsAtOnce = /^(touch|echo|printf|true|:|rm|mkdir|cp|mv|ln|date|logger|sync)(\s|$)/;

@@ -96,11 +96,16 @@ export interface CauseShare {
 
 /** What the facts say about how pods are stopped or made ready: a remedy that fits better than a cause's usual one. */
 export const remedyIds = [
+  'deleted-by-force',
+  'ended-undeleted',
   'hook-stops-server',
+  'hook-fails',
   'stop-signal',
   'signal-not-received',
+  'does-not-end',
   'container-ends-first',
   'not-ready-published',
+  'ready-too-early',
   'hook-too-short',
   'refuses-after-sigterm',
 ] as const;

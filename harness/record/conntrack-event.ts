@@ -18,8 +18,9 @@ interface ConntrackEvent {
 /** An entry in SYN_SENT lasts 120 s (nf_conntrack_tcp_timeout_syn_sent): one that goes earlier was refused. */
 export const REFUSED_WITHIN_MS = 60_000;
 
+/** Where the node counts packets (nf_conntrack_acct), what has gone says how many. */
 const line =
-  /^\[(\d+\.\d+)\]\s+\[(NEW|UPDATE|DESTROY)\]\s+tcp\s+6\s+(?:\d+\s+)?(?:([A-Z_]+)\s+)?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)\s+(\[UNREPLIED\] )?src=(\S+) dst=\S+ sport=(\d+) .*?\bid=(\d+)/;
+  /^\[(\d+\.\d+)\]\s+\[(NEW|UPDATE|DESTROY)\]\s+tcp\s+6\s+(?:\d+\s+)?(?:([A-Z_]+)\s+)?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: packets=\d+ bytes=\d+)?\s+(\[UNREPLIED\] )?src=(\S+) dst=\S+ sport=(\d+) .*?\bid=(\d+)/;
 
 /** undefined: another line, or another event of an entry's life. */
 export function conntrackEvent(text: string): ConntrackEvent | undefined {
@@ -36,5 +37,9 @@ export function conntrackEvent(text: string): ConntrackEvent | undefined {
           : undefined;
   if (kind === undefined) return undefined;
   const atMs = Number(seconds) * 1000;
-  return { atMs, kind, id, from, port: Number(port), to: `${host}:${hostPort}`, pod: `${pod}:${podPort}` };
+  const [to, answers] = [`${inUrl(host)}:${hostPort}`, `${inUrl(pod)}:${podPort}`];
+  return { atMs, kind, id, from, port: Number(port), to, pod: answers };
 }
+
+/** As it stands in a URL, by which it is looked up. */
+const inUrl = (host = ''): string => (host.includes(':') ? `[${host}]` : host);

@@ -228,6 +228,14 @@ function reducePod(
 ): PodFacts {
   const { metadata: meta, spec = {}, status = {} } = object;
   const conditions: ApiCondition[] = status.conditions ?? [];
+  const goOn = new Set<string>(
+    (spec.initContainers ?? []).flatMap((one: { name: string; restartPolicy?: string }) =>
+      one.restartPolicy === 'Always' ? [one.name] : [],
+    ),
+  );
+  const sidecars = (status.initContainerStatuses ?? []).filter(({ name }: ApiContainerStatus) =>
+    goOn.has(name),
+  );
   return {
     kind: 'Pod',
     role,
@@ -242,6 +250,7 @@ function reducePod(
     deletionGracePeriodSeconds: meta.deletionGracePeriodSeconds,
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
     containers: (status.containerStatuses ?? []).map(reduceContainer),
+    ...(sidecars.length > 0 && { sidecars: sidecars.map(reduceContainer) }),
     conditions: reduceConditions(conditions),
   };
 }

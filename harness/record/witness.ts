@@ -1,6 +1,6 @@
 // Connection tracking of a node into the journal: its events, reduced to one entry per connection (whom it was sent to,
 // how it was answered) and put on the harness's clock.
-import { markOf } from '../model/conntrack-mark.ts';
+import { isMark, markOf } from '../model/conntrack-mark.ts';
 import { type KernelAnswer, kernelAnswers, type RecordOf } from '../model/journal.ts';
 import { conntrackEvent, REFUSED_WITHIN_MS } from './conntrack-event.ts';
 import type { JournalWriter } from './journal-writer.ts';
@@ -51,20 +51,29 @@ const MOST_EARLY = 20_000;
 const indexOf = (answer: KernelAnswer): number => kernelAnswers.indexOf(answer);
 const NONE = indexOf('none');
 
-export function witnessReader(node: string, journal: JournalWriter): WitnessReader {
+/** `agents`: where the agents' connections come from; those of others are left out. Undefined: it is not known. */
+export function witnessReader(
+  node: string,
+  journal: JournalWriter,
+  agents?: ReadonlySet<string>,
+): WitnessReader {
   const open = new Map<string, Connection>();
   let dirty: Connection[] = [];
   let lost = false;
+  /** Since when events have been lost, which lasts until a later mark is read: the kernel says only that it has begun. */
+  let losingSinceT: number | undefined;
   const said = new Set<string>();
   let gone = false;
   let pausedAtT: number | undefined;
   let questions = 0;
   const asked = new Map<string, number>();
+  /** How far the node's clock was set since the last record, ms. */
+  let stepErrorMs = 0;
   /** Node time − harness time, ms; the best that is not old. */
   let clock: { readonly offsetMs: number; readonly errorMs: number; readonly atT: number } | undefined;
 
   /** The first of each kind. */
-  const note = (kind: 'pause' | 'rest', text: string) => {
+  const note = (kind: 'pause' | 'rest' | 'clock', text: string) => {
     if (!said.has(kind)) journal.write({ type: 'note', level: 'warning', text });
     said.add(kind);
   };
@@ -82,10 +91,16 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
   };
 
   const early: string[] = [];
-  /** Marks that were made, and whose connection is still to come: journal time. */
-  let marks: number[] = [];
-  let markAddress: string | undefined;
+  /** Marks that were made, and whose connection is still to come: when, in journal time, by their address. */
+  const marks = new Map<string, number>();
   let readUntilMs: number | undefined;
+  const families = new Set([...(agents ?? [])].map(familyOf));
+  const isOthers = (from: string) =>
+    agents !== undefined && families.has(familyOf(from)) && !agents.has(from);
+  const markRead = (madeT: number) => {
+    readUntilMs = Math.max(readUntilMs ?? 0, madeT);
+    if (losingSinceT !== undefined && madeT >= losingSinceT) losingSinceT = undefined;
+  };
 
   return {
     node,
@@ -108,8 +123,17 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         const errorMs = (now - sentT) / 2;
         // An old answer may have drifted: 50 ppm are 3 ms in a minute.
         const aged = clock ? clock.errorMs + (now - clock.atT) * 5e-5 : Number.POSITIVE_INFINITY;
-        if (errorMs <= aged)
-          clock = { offsetMs: Number(told[2]) * 1000 - (sentT + now) / 2, errorMs, atT: now };
+        const offsetMs = Number(told[2]) * 1000 - (sentT + now) / 2;
+        const stepMs = clock ? Math.abs(offsetMs - clock.offsetMs) - errorMs - aged : 0;
+        if (stepMs > 0) {
+          // Times since the last answer are wrong by as much.
+          stepErrorMs = Math.max(stepErrorMs, stepMs);
+          note(
+            'clock',
+            `The clock of node ${node} was set by ${Math.round(stepMs)} ms or more: times of its connection tracking are known no better since then.`,
+          );
+        }
+        if (errorMs <= aged || stepMs > 0) clock = { offsetMs, errorMs, atT: now };
         for (const one of early.splice(0)) this.line(one);
         return;
       }
@@ -118,6 +142,7 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
       if (!event && !made) {
         if (/WARNING|conntrack v|^conntrack/.test(text)) {
           lost = true;
+          losingSinceT = journal.nowMs();
           note(
             'rest',
             `Connection tracking on node ${node}: ${text.trim().slice(0, 200)}: some connections are not known.`,
@@ -130,16 +155,15 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         else lost = true;
         return;
       }
-      if (made) {
-        markAddress = made.address;
-        marks.push(made.atMs - clock.offsetMs);
-      }
+      if (made) marks.set(made.address, made.atMs - clock.offsetMs);
       if (!event) return;
       const { id, kind, from, to, pod } = event;
-      if (to === markAddress) {
-        if (kind === 'new') readUntilMs = marks.shift() ?? readUntilMs;
-        return;
+      const madeT = marks.get(to);
+      if (madeT !== undefined) {
+        marks.delete(to);
+        markRead(madeT);
       }
+      if (isMark(to) || isOthers(from)) return;
       const t = Math.min(journal.nowMs(), event.atMs - clock.offsetMs);
       if (kind === 'new') {
         const connection: Connection = {
@@ -175,10 +199,12 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
         if (now - beganT < FORGET_MS) break;
         open.delete(id);
       }
-      journal.write(recordOf(node, dirty, clock.errorMs, now, lost, readUntilMs));
+      journal.write(recordOf(node, dirty, clock.errorMs + stepErrorMs, now, lost, readUntilMs));
       for (const connection of dirty) connection.dirty = false;
       dirty = [];
-      lost = false;
+      stepErrorMs = 0;
+      // Without marks nothing tells when it is over.
+      lost = losingSinceT !== undefined && readUntilMs !== undefined;
     },
     paused() {
       pausedAtT ??= journal.nowMs();
@@ -186,8 +212,6 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     resumed(whole) {
       if (!whole && pausedAtT !== undefined) {
         lost = true;
-        // Which connection belongs to which of them is not known any more.
-        marks = [];
         const span = `${(pausedAtT / 1000).toFixed(1)} to ${(journal.nowMs() / 1000).toFixed(1)} s`;
         note(
           'pause',
@@ -212,6 +236,8 @@ export function witnessReader(node: string, journal: JournalWriter): WitnessRead
     },
   };
 }
+
+const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 
 const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 

@@ -128,19 +128,20 @@ function nodePortOf(
     : [nodePortService(identity, found, service.port)];
 }
 
-/** Which node, and which addresses, is known only then. */
-const witnessOf = (own: OwnPods, { scenario }: ExperimentKey, identity: Identity): Manifest[] =>
-  own.guest?.witness
-    ? [
-        witnessJob(identity, own, {
-          image: own.guest.witness.image ?? 'IMAGE-OF-KUBE-PROXY',
-          node: undefined,
-          events: podEvents(['ADDRESS-OF-THE-SERVICE:PORT']),
-          deadlineMs: agentsEndWithin(scenario.limitMs),
-          index: 0,
-        }),
-      ]
-    : [];
+/** Which nodes (agents that are spread may have one each), and which addresses, is known only then. */
+const witnessOf = (own: OwnPods, { scenario, agents }: ExperimentKey, identity: Identity): Manifest[] => {
+  const { witness, spread } = own.guest ?? {};
+  if (!witness) return [];
+  return Array.from({ length: spread ? agents : 1 }, (_, index) =>
+    witnessJob(identity, own, {
+      image: witness.image ?? 'IMAGE-OF-KUBE-PROXY',
+      node: undefined,
+      events: podEvents(['ADDRESS-OF-THE-SERVICE:PORT']),
+      deadlineMs: agentsEndWithin(scenario.limitMs),
+      index,
+    }),
+  );
+};
 
 /** Whoever prints this to a terminal or a log has not asked for the values of Secrets. */
 function yamlOf(manifest: Manifest): string {

@@ -66,7 +66,7 @@ async function stockImages(kind: ClusterProvider['kind'], agent: AgentConfigurat
   ];
   // A name that is left out is one that a scenario cannot use, and says so.
   const target = namesByVersion((index) => names[index]);
-  const { resources, nodeSelector, tolerations, mesh, witness, witnessImage } = agent;
+  const { resources, nodeSelector, tolerations, spread, mesh, witness, witnessImage } = agent;
   return {
     pods: {
       containers: true,
@@ -78,6 +78,7 @@ async function stockImages(kind: ClusterProvider['kind'], agent: AgentConfigurat
         guest: {
           resources,
           mesh,
+          ...(spread && { spread }),
           ...(witness && { witness: witnessImage === undefined ? {} : { image: witnessImage } }),
           ...(nodeSelector && { nodeSelector }),
           ...(tolerations && { tolerations }),

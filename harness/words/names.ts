@@ -2,7 +2,7 @@
 import { type Hop, hops } from '../model/entry.ts';
 import { type LineId, parseLineId, serviceEntry } from '../model/line.ts';
 import type { Lane, Outcome, Protocol, StreamLife } from '../model/load.ts';
-import { builtInName, type Cause, type LaneResult, type Verdict } from '../model/results.ts';
+import { builtInName, type Cause, type LaneResult, type Remedy, type Verdict } from '../model/results.ts';
 import { count } from './figures.ts';
 
 /** `sign` stands beside the colour, so that a verdict is read without seeing colours. */
@@ -118,6 +118,17 @@ export const causeWords: Record<
     remedy: 'look at the raw rows',
   },
 };
+
+/** What helps against a cause: what the facts of these experiments say, else what usually does. */
+export function helpAgainst(
+  cause: Cause,
+  experiments: readonly { readonly remedies?: readonly Remedy[] }[],
+): string {
+  const fitting = experiments
+    .flatMap(({ remedies = [] }) => remedies)
+    .find(({ explains }) => explains.includes(cause));
+  return fitting ? `${fitting.found}. ${fitting.todo}` : `${causeWords[cause].remedy}.`;
+}
 
 /** Behind "lost because". */
 export const because: Readonly<Record<Cause, string>> = {

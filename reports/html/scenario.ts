@@ -9,6 +9,7 @@ import type {
 import { count, counted, percent } from '../../harness/words/figures.ts';
 import {
   causeWords,
+  helpAgainst,
   hopText,
   lineWords,
   lossTone,
@@ -333,7 +334,13 @@ function causes({ scenario, journals }: ScenarioInput): Markup | undefined {
   );
   const { before, after } = beforeAfter(scenario);
   const first = new Set([before?.experiments[0], after?.experiments[0]]);
-  return html`<dl class="causes-words">${[...seen].map((cause) => html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What helps: ${causeWords[cause].remedy}.</dd></div>`)}</dl>
+  return html`<dl class="causes-words">${[...seen].map(
+    (cause) =>
+      html`<div><dt>${causeWords[cause].title} <code>${cause}</code></dt><dd>${causeWords[cause].what} What helps: ${helpAgainst(
+        cause,
+        lossy.map(({ experiment }) => experiment),
+      )}</dd></div>`,
+  )}</dl>
 ${lossy.map(({ experiment, lane, result }) => {
   const shown = result.windows.slice(0, windowsShown);
   const rest = result.windows.length - shown.length;

@@ -78,6 +78,8 @@ export interface BuilderOptions {
   readonly startedAt?: string;
   readonly runId?: string;
   readonly manifests?: string;
+  /** host:port that the load is sent to. */
+  readonly address?: string;
   /** Frames that fell out of every agent's spool; the gap is recorded. */
   readonly lostFrames?: { readonly fromSeq: number; readonly toSeq: number };
 }
@@ -92,7 +94,13 @@ interface PodOptions {
   readonly owner?: string;
   readonly graceSeconds?: number;
   /** A second container, which ends this long after the first; both are seen ended then. */
-  readonly second?: { readonly name: string; readonly laterMs: number };
+  readonly second?: {
+    readonly name: string;
+    readonly laterMs: number;
+    readonly exitCode?: number;
+    /** An init container that goes on. */
+    readonly sidecar?: boolean;
+  };
 }
 
 interface PodBuilder {
@@ -292,7 +300,8 @@ export class JournalBuilder {
       ready: false,
       terminating: false,
       terminationGracePeriodSeconds: options.graceSeconds ?? 30,
-      containers: [{ name: 'app', image: 'target:1', ready: false, started: false, restarts: 0, state: 'waiting' }, ...second],
+      containers: [{ name: 'app', image: 'target:1', ready: false, started: false, restarts: 0, state: 'waiting' }, ...(options.second?.sidecar ? [] : second)],
+      ...(options.second?.sidecar && { sidecars: second }),
       conditions: [],
     };
     const put = (atMs: number, event: RecordOf<'watch'>['event'], change: Partial<PodFacts>, container: Partial<PodFacts['containers'][number]> = {}) => {
@@ -300,10 +309,11 @@ export class JournalBuilder {
       const both = options.second && container.state === 'terminated';
       const finishedAt = (laterMs: number) => new Date(Date.UTC(2026, 0, 1) + atMs - laterMs).toISOString().replace(/\.\d+/, '');
       const others: PodFacts['containers'] = both
-        ? second.map((one) => ({ ...one, ready: false, state: 'terminated', exitCode: 0, finishedAt: finishedAt(0) }))
+        ? second.map((one) => ({ ...one, ready: false, state: 'terminated', exitCode: options.second?.exitCode ?? 0, finishedAt: finishedAt(0) }))
         : second;
       const own = both ? { finishedAt: finishedAt(options.second?.laterMs ?? 0) } : {};
-      facts = { ...facts, ...change, containers: [{ ...first, ...container, ...own }, ...others] };
+      const sidecar = options.second?.sidecar === true;
+      facts = { ...facts, ...change, containers: [{ ...first, ...container, ...own }, ...(sidecar ? [] : others)], ...(sidecar && { sidecars: others }) };
       this.watch(atMs, event, name, facts);
       return builder;
     };
@@ -423,7 +433,7 @@ export class JournalBuilder {
           lane,
           ...(entry && { entry }),
           ...(requestIds && { requestIds }),
-          url: `http://10.96.0.1:80/${id}`,
+          url: `http://${this.options.address ?? '10.96.0.1:80'}/${id}`,
           method: 'GET',
           headers: {},
           expectStatus: [],

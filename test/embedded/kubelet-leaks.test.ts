@@ -74,6 +74,19 @@ test('a cluster that ends while its pods are on their way leaves no process and 
   }
 });
 
+test('what left its group (an init gives its child one of its own) ends with its container, and with the cluster', async () => {
+  const cluster = await fastCluster({ latencyFactor: 0.01 });
+  const script = "trap 'exit 0' TERM; setsid sleep 600 & wait";
+  for (const name of ['p1', 'p2'])
+    createPod(cluster, { name, image: 'test/idle:1', container: { command: ['sh', '-c', script] } });
+  await until('all processes', () => podProcesses(process.pid).length === 4, 20_000);
+  cluster.registry.delete('pods', 'default', 'p1');
+  await until('p1 gone', () => !podOf(cluster, 'p1'), 40_000);
+  await until('those of p2', () => podProcesses(process.pid).length === 2, 5000);
+  await cluster.close();
+  await until('no process', () => podProcesses(process.pid).length === 0, 5000);
+});
+
 test('a silent address that is asked for when the cluster has ended is not held', async () => {
   const silent = new SilentAddresses(systemClock);
   await silent.close();
@@ -99,7 +112,11 @@ for (const [name, end] of waysOut) {
       createInterface({ input: child.stdout }).once('line', resolve),
     );
     const { folder, address } = JSON.parse(line) as { folder: string; address: string };
-    assert.is(podProcesses(pid).length, 4, 'three pods, one of them with an exec on its way');
+    assert.is(
+      podProcesses(pid).length,
+      6,
+      'four pods, one with an exec on its way, one with a child in a session of its own',
+    );
     assert.ok(existsSync(folder));
     end(pid);
     await exited;

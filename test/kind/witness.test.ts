@@ -22,6 +22,8 @@ const cluster = clusterByHand('witness', skip);
 const { kubeconfig } = cluster;
 const image = 'node:20-bookworm-slim';
 const [agents, pods] = [`${cluster.name}-worker`, `${cluster.name}-worker2`];
+/** Takes what tolerates its taint: the pods of the target, where both workers have agents. */
+const third = `${cluster.name}-control-plane`;
 
 /** Listens 1.5 s after its start, ends at SIGTERM at once. Nothing says when. */
 const app = `
@@ -29,7 +31,7 @@ const server = require("http").createServer((_, res) => res.end("ok"));
 process.on("SIGTERM", () => process.exit(0));
 setTimeout(() => server.listen(8080), 1500);
 `;
-const manifests = `
+const manifestsOn = (node: string) => `
 apiVersion: v1
 kind: Service
 metadata: {name: quiet}
@@ -47,17 +49,18 @@ spec:
   template:
     metadata: {labels: {app: quiet}}
     spec:
-      nodeSelector: {kubernetes.io/hostname: ${pods}}
+      nodeSelector: {kubernetes.io/hostname: ${node}}
+      tolerations: [{operator: Exists}]
       containers:
         - name: app
           image: ${image}
           command: [node, -e, ${JSON.stringify(app)}]
           ports: [{containerPort: 8080}]
 `;
-const configuration = `
+const configuration = ({ agent, load }: { readonly agent: string; readonly load: string }) => `
 target: {manifests: [k8s.yaml], deployment: quiet, service: quiet}
-agent: {witness: true, nodeSelector: {kubernetes.io/hostname: ${agents}}}
-load: {rate: 100}
+agent: {witness: true, ${agent}}
+load: {rate: 100${load}}
 scenarios: [restart]
 `;
 
@@ -86,14 +89,42 @@ interface SentTo {
 test('a cluster made by hand', () =>
   cluster.create({ nodes: ['control-plane', 'worker', 'worker'], images: [image] }));
 
-test('two gaps at once of an app that does not speak: pod and cause of each lost attempt, against the other end', () =>
+interface Placed {
+  /** Of the target's pods; none of the agents'. */
+  readonly podsOn: string;
+  readonly agent: string;
+  readonly load: string;
+  /** Of the agents. */
+  readonly nodes: readonly string[];
+}
+
+const placed: Readonly<Record<string, Placed>> = {
+  'one agent': {
+    podsOn: pods,
+    agent: `nodeSelector: {kubernetes.io/hostname: ${agents}}`,
+    load: '',
+    nodes: [agents],
+  },
+  'two agents on two nodes': {
+    podsOn: third,
+    agent: 'spread: true',
+    load: ', agents: 2',
+    nodes: [agents, pods],
+  },
+};
+
+for (const [name, where] of Object.entries(placed))
+  test(`two gaps at once of an app that does not speak, ${name}: pod and cause of each lost attempt, against the other end`, () =>
+    againstOtherEnd(where));
+
+const againstOtherEnd = ({ podsOn, agent, load, nodes }: Placed) =>
   inTemporaryFolder(async (given) => {
     const input = join(given, 'in');
     mkdirSync(input);
-    writeFileSync(join(input, 'k8s.yaml'), manifests);
-    writeFileSync(join(input, 'rollproof.yaml'), configuration);
+    writeFileSync(join(input, 'k8s.yaml'), manifestsOn(podsOn));
+    writeFileSync(join(input, 'rollproof.yaml'), configuration({ agent, load }));
     const out = join(given, 'out');
-    const other = otherEnd();
+    const other = otherEnd(podsOn);
     const where = ['--cluster', 'context', '--kubeconfig', kubeconfig];
     const what = ['--config', join(input, 'rollproof.yaml'), '--variants', 'as-is', '--measure-again', '1'];
     const { stdout, stderr } = await rollproof(['verify', ...where, ...what, '--out', out]).finally(() =>
@@ -106,11 +137,22 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     const facts = factsOf(journal);
     const target = facts.streams.filter((stream) => !stream.control);
 
-    // The node says how far it was read, and it was read to the end of the load.
-    const last = journal.witness.at(-1);
+    // Each node says how far it was read, and it was read to the end of the load.
     const endsMs = Math.max(...target.map(({ endMs }) => endMs));
-    const readMs = last?.untilT === undefined ? Number.NaN : facts.clocks.fromHarness(last.untilT);
-    assert.ok(readMs > endsMs, `read until ${readMs} ms, the load ended at ${endsMs} ms`);
+    for (const node of nodes) {
+      const last = journal.witness.findLast((one) => one.node === node);
+      const readMs = last?.untilT === undefined ? Number.NaN : facts.clocks.fromHarness(last.untilT);
+      assert.ok(readMs > endsMs, `${node} read until ${readMs} ms, the load ended at ${endsMs} ms`);
+    }
+    assert.equal([...new Set(journal.witness.map(({ node }) => node))].sort(), nodes.toSorted());
+    // Each agent's connections stand on its own node, whose routing is measured.
+    const nodeOf = new Map<string, string>();
+    for (const { facts: pod } of journal.watches)
+      if (pod.kind === 'Pod' && pod.role === 'agent' && pod.ip && pod.node) nodeOf.set(pod.ip, pod.node);
+    assert.equal([...new Set(nodeOf.values())].sort(), nodes.toSorted());
+    const astray = facts.witness.connections.filter(({ from, node }) => nodeOf.get(from) !== node);
+    assert.is(astray.length, 0, JSON.stringify(astray.slice(0, 3)));
+    assert.equal(experiment.routing?.map(({ node }) => node).sort(), nodes.toSorted());
 
     // Every connection that was opened has an entry, and none has two.
     const opened = target.flatMap(({ ends }) => ends).reduce((sum, end) => sum + end.connectionsOpened, 0);
@@ -121,7 +163,7 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     // Before the load each stream asks once whether there is an answer.
     const beyond = tracked.length + nobody - opened;
     assert.ok(
-      beyond >= 0 && beyond <= target.length,
+      beyond >= 0 && beyond <= target.length * nodes.length,
       `${tracked.length} connections in the kernel and ${nobody} sent to nobody; the agent opened ${opened}; ${whenTracked(tracked, target)}`,
     );
     assert.ok(lost.length > 50, `only ${lost.length} lost`);
@@ -177,18 +219,18 @@ test('two gaps at once of an app that does not speak: pod and cause of each lost
     assert.ok(
       listens.some(({ fromMs }) => fromMs !== undefined) && listens.some(({ toMs }) => toMs !== undefined),
     );
-  }));
+  });
 
 test('in the end the cluster is taken away, or left as it was found', () => cluster.remove());
 
 test.run();
 
 /** Connections to port 8080 of pods, as their node tracks them. */
-function otherEnd(): { readonly sent: readonly SentTo[]; stop(): void } {
+function otherEnd(node: string): { readonly sent: readonly SentTo[]; stop(): void } {
   const sent: SentTo[] = [];
   const open = new Map<string, SentTo>();
   const events = ['-E', '-p', 'tcp', '--dport', '8080', '-o', 'timestamp,id', '--buffer-size', '8388608'];
-  const child = spawn('docker', ['exec', pods, 'conntrack', ...events], {
+  const child = spawn('docker', ['exec', node, 'conntrack', ...events], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let rest = '';

@@ -1324,6 +1324,7 @@ const table: readonly Row[] = [
     './migrate && exec ./server',
     'trap stop TERM; ./server & wait',
     'sleep infinity',
+    'nginx -g "daemon off;"',
   ].map(
     (command): Row => ({
       rule: 'shell-is-pid-1',
@@ -1332,6 +1333,12 @@ const table: readonly Row[] = [
       expected: [],
     }),
   ),
+  {
+    rule: 'shell-is-pid-1',
+    name: 'bash puts the last command in its own place',
+    manifest: workload({ container: 'command: [bash, -c, "cd /app && ./migrate && ./server"]' }) + service(),
+    expected: [],
+  },
   {
     rule: 'grace-period-zero',
     name: '0',

@@ -175,7 +175,7 @@ test('labels, namespace and what stands beside somebody’s manifests are among 
   const scenario = scenarios.find(({ id }) => id === 'image-change')?.quick;
   assert.ok(scenario);
   const own = target.manifests[1] as Manifest;
-  const beside = [agentAdded('n1'), nodePortAdded(own, 80)];
+  const beside = [agentAdded(['n1']), nodePortAdded(own, 80)];
   const [labels, agent, nodePort, ...more] = substitutionsOf(
     target,
     scenario,

@@ -15,6 +15,7 @@ import { builtInTarget } from '../../harness/deploy/built-in.ts';
 import { podTemplateOf } from '../../harness/deploy/definition.ts';
 import { asIsTarget, targetOf } from '../../harness/deploy/foreign.ts';
 import { k6Containers, k6Manifests } from '../../harness/deploy/k6-pod.ts';
+import { agentLabels } from '../../harness/deploy/own-pods.ts';
 import { parseManifests, readManifestFiles, readManifests } from '../../harness/deploy/read-manifests.ts';
 import { streamPlanSchema } from '../../harness/model/load.ts';
 import { label, type Manifest } from '../../harness/model/manifest.ts';
@@ -377,6 +378,23 @@ test('load plan: slots cover rate × timeout, kept has its connections, the cont
     ['new', 'kept', 'long'],
     'one agent alone asks the control target',
   );
+});
+
+test('load agents that are to be spread do not follow one another; all else goes to one of their nodes', () => {
+  const own: OwnPods = {
+    containers: true,
+    images: { agent: 'node:20', target: 'node:20' },
+    node: 'node',
+    guest: { resources: { requests: {}, limits: {} }, mesh: false, spread: true },
+  };
+  type Pod = { affinity?: unknown; topologySpreadConstraints?: { labelSelector: unknown }[] };
+  const podOf = (manifest: unknown) => (manifest as { spec: { template: { spec: Pod } } }).spec.template.spec;
+  const agents = podOf(agentJob(identity, own, 'with-agents', { count: 2 }));
+  const [, control] = controlTarget(identity, own, 'with-agents');
+  assert.is(agents.affinity, undefined);
+  assert.equal(agents.topologySpreadConstraints?.[0]?.labelSelector, { matchLabels: agentLabels(identity) });
+  assert.match(JSON.stringify(podOf(control).affinity), /podAffinity/);
+  assert.is(podOf(control).topologySpreadConstraints, undefined);
 });
 
 test.run();

@@ -162,6 +162,93 @@ test('several agents have the same ports: their own addresses tell them apart', 
   assert.equal([...new Set(asked)].sort(), ['agent-0 old kernel', 'agent-1 a kernel']);
 });
 
+/** What is said of attempts at 3100 ms, of which agent N on node N has one each, from the same port. */
+async function askedOf(
+  made: (journal: JournalBuilder, port: number) => void,
+  { address = TO, agents = 1 } = {},
+): Promise<string[]> {
+  const journal = new JournalBuilder({ agents, address });
+  mixed(journal);
+  for (let index = 0; index < agents; index++)
+    journal
+      .pod(`agent-${index}`, { role: 'agent', ip: `10.0.9.${index + 1}`, node: `node${index}` })
+      .runningReady(-1400);
+  const losses = lossesBetween(3100, 3110).map((loss) => ({ ...loss, localPort: 20_000 }));
+  made(journal, 20_000);
+  journal.lane('new', { losses, durationMs: 8000 });
+  const { streams } = factsOf(await readJournal(journal.lines()));
+  return (streams[0]?.failures ?? []).map(({ agent, asked, pod }) =>
+    [agent, asked === 'nobody' ? asked : pod].join(' '),
+  );
+}
+const entry = (port: number, pod: string, more: Partial<Connection> = {}): Connection => ({
+  port,
+  pod,
+  atMs: 3102,
+  to: TO,
+  ...more,
+});
+
+test('two agents on two nodes: each node says of its own, and one that was not read says nothing', async () => {
+  const both = (journal: JournalBuilder, port: number) => {
+    const own = (from: string, pod: Name) => [entry(port, `${ip[pod]}:8080`, { from })];
+    journal.witness(0, []).witness(9000, own('10.0.9.1', 'old'));
+    journal.witness(0, [], { node: 'node1' }).witness(9000, own('10.0.9.2', 'new'), { node: 'node1' });
+  };
+  assert.equal((await askedOf(both, { agents: 2 })).sort(), ['agent-0 old', 'agent-1 new']);
+  const one = (journal: JournalBuilder) => void journal.witness(0, []).witness(9000, accepted('a', 500));
+  assert.equal((await askedOf(one, { agents: 2 })).sort(), ['agent-0 nobody', 'agent-1 ']);
+});
+
+test('a connection of somebody else from the same port is not the agent’s', async () => {
+  const others = (journal: JournalBuilder, port: number) =>
+    void journal
+      .witness(0, [])
+      .witness(9000, [...accepted('a', 500), entry(port, `${ip.b}:8080`, { from: '10.0.7.7' })]);
+  assert.equal(await askedOf(others), ['agent-0 nobody', 'agent-0 nobody']);
+});
+
+test('a port of another node: that one chooses, the agent’s only passes on', async () => {
+  const address = '172.18.0.3:30080';
+  const passed = (answer: Connection['answer']) => (port: number) =>
+    entry(port, address, { to: address, from: '10.0.9.1', ...(answer && { answer }) });
+  const asked = (
+    mine: (port: number) => Connection,
+    there: readonly Connection[] | undefined,
+  ): Promise<string[]> =>
+    askedOf(
+      (journal, port) => {
+        const known = { ...entry(1, `${ip.a}:8080`), to: address, atMs: 500, answer: 'accepted' } as const;
+        journal.witness(0, []).witness(9000, [known, mine(port)]);
+        if (there) journal.witness(0, [], { node: 'node1' }).witness(9000, there, { node: 'node1' });
+      },
+      { address },
+    );
+  const chosen = entry(20_000, `${ip.old}:8080`, { to: address, from: '172.18.0.2' });
+  assert.equal(await asked(passed('refused'), [chosen]), ['agent-0 old', 'agent-0 old']);
+  // It rejected the connection itself, or was not read, or chose under another port.
+  assert.equal(await asked(passed('none'), []), ['agent-0 nobody', 'agent-0 nobody']);
+  assert.equal(await asked(passed('none'), undefined), ['agent-0 ', 'agent-0 ']);
+  assert.equal(await asked(passed('refused'), []), ['agent-0 ', 'agent-0 ']);
+});
+
+test('an entry that is told twice takes no answer back', async () => {
+  const twice = (journal: JournalBuilder, port: number) =>
+    void journal
+      .witness(0, [])
+      .witness(4000, [entry(port, `${ip.old}:8080`)])
+      .witness(9000, [entry(port, `${ip.old}:8080`, { answer: 'none' })]);
+  const journal = new JournalBuilder();
+  mixed(journal);
+  twice(journal, 20_000);
+  journal.lane('new', { durationMs: 8000 });
+  const { witness } = factsOf(await readJournal(journal.lines()));
+  assert.equal(
+    witness.connections.map(({ answer }) => answer),
+    ['refused'],
+  );
+});
+
 test('an entry far from the attempt, or a port that two connections had, is no word', async () => {
   const [loss] = ported([{ dueMs: 3100 }]);
   const far = await judge([loss as Loss], entries([{ ...(loss as Loss), dueMs: 800 }], 'old'));

@@ -7,6 +7,7 @@ import { ContainerLog } from '../../emulator/node/container-log.ts';
 import { expandReferences, expandToldNames } from '../../emulator/node/environment.ts';
 import { fullImageName, Images } from '../../emulator/node/images.ts';
 import { latencyModel } from '../../emulator/node/latency.ts';
+import { reachesPidOne } from '../../emulator/node/pid-one.ts';
 import { inOwnTmp } from '../../emulator/node/pod-runtime.ts';
 import { freePort } from '../../emulator/node/port-owner.ts';
 import { Metrics, parsePsTime, type Usage } from '../../emulator/node/resource-usage.ts';
@@ -94,6 +95,16 @@ test('a log keeps its newest lines, whole, and ends its readers', async () => {
   const tail: string[] = [];
   for await (const { text } of big.read(big.count - 2, false, never)) tail.push(text.slice(0, 4));
   assert.equal(tail, ['2998', '2999']);
+});
+
+test('a first process gets the signals that it handles, and those that it takes itself, as tini does', () => {
+  const status = (blocked: string, caught: string) =>
+    `SigPnd:\t0000000000000000\nSigBlk:\t${blocked}\nSigIgn:\t0000000000300006\nSigCgt:\t${caught}\n`;
+  const none = '0'.repeat(16);
+  assert.is(reachesPidOne(status(none, none), 'SIGTERM'), false);
+  assert.is(reachesPidOne(status(none, '0000000000004000'), 'SIGTERM'), true);
+  assert.is(reachesPidOne(status('fffffffe3fcbfa07', none), 'SIGTERM'), true);
+  assert.is(reachesPidOne('State:\tR (running)\n', 'SIGTERM'), undefined);
 });
 
 test('a follower that is not interested any more is let go', async () => {

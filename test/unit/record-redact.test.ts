@@ -234,4 +234,21 @@ test('what containers are told, query strings, and passwords with an @ in them',
   }
 });
 
+test('of init containers those are recorded that go on beside the others', () => {
+  const state = { running: { startedAt: '2026-01-01T00:00:00Z' } };
+  const facts = reduceObject('Pod', {
+    metadata: { name: 'a' },
+    spec: { initContainers: [{ name: 'migrate' }, { name: 'proxy', restartPolicy: 'Always' }] },
+    status: {
+      initContainerStatuses: [
+        { name: 'migrate', image: 'm', state },
+        { name: 'proxy', image: 'p', state },
+      ],
+    },
+  });
+  assert.equal(facts?.kind === 'Pod' && facts.sidecars?.map(({ name, state: how }) => [name, how]), [
+    ['proxy', 'running'],
+  ]);
+});
+
 test.run();

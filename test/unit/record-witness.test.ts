@@ -11,18 +11,18 @@ const test = suite('record: witness');
 /** The node's clock is 1,000,000 s ahead of the harness's. */
 const NODE_S = 1_000_000;
 
-function reading(clockKnown = true) {
+function reading(clockKnown = true, agents?: ReadonlySet<string>) {
   const records: JournalRecord[] = [];
   let now = 100;
   const journal = {
     nowMs: () => now,
     write: (record: JournalRecord) => void records.push(record),
   } as unknown as JournalWriter;
-  const reader = witnessReader('node0', journal);
-  const askClock = () =>
+  const reader = witnessReader('node0', journal, agents);
+  const askClock = (aheadMs = 0) =>
     reader.ask((question) => {
       now += 4;
-      reader.line(`clock ${question} ${(NODE_S + (now - 2) / 1000).toFixed(6)}`);
+      reader.line(`clock ${question} ${(NODE_S + (aheadMs + now - 2) / 1000).toFixed(6)}`);
     });
   if (clockKnown) askClock();
   return {
@@ -44,10 +44,11 @@ function reading(clockKnown = true) {
         `[${(NODE_S + t / 1000).toFixed(6)}]\t${what.padStart(9)} tcp      6 120 ${state} src=10.244.0.5 dst=10.96.0.1 sport=${port} dport=80 ${unreplied ? '[UNREPLIED] ' : ''}src=${pod} dst=10.244.0.5 sport=8080 dport=${port} id=${id}`,
       ),
     /** Made at `t`; the event of its connection comes by itself. */
-    mark: (t: number) => reader.line(`[${(NODE_S + t / 1000).toFixed(6)}] mark 127.0.0.1:1`),
-    markEvent: (t: number, event = '[NEW]') =>
+    mark: (t: number, number = 1) =>
+      reader.line(`[${(NODE_S + t / 1000).toFixed(6)}] mark 127.7.7.${number}:1`),
+    markEvent: (t: number, event = '[NEW]', number = 1) =>
       reader.line(
-        `[${(NODE_S + t / 1000).toFixed(6)}]\t${event.padStart(9)} tcp      6 120 SYN_SENT src=127.0.0.1 dst=127.0.0.1 sport=5 dport=1 [UNREPLIED] src=127.0.0.1 dst=127.0.0.1 sport=1 dport=5 id=77`,
+        `[${(NODE_S + t / 1000).toFixed(6)}]\t${event.padStart(9)} tcp      6 120 SYN_SENT src=127.0.0.1 dst=127.7.7.${number} sport=5 dport=1 [UNREPLIED] src=127.7.7.${number} dst=127.0.0.1 sport=1 dport=5 id=77`,
       ),
     witness: () => records.filter((one): one is RecordOf<'witness'> => one.type === 'witness'),
     notes: () => records.filter((one) => one.type === 'note'),
@@ -158,15 +159,15 @@ test('how far it was read: to the last mark whose connection was read, whatever 
   reader.flush();
   assert.is(reader.readUntilMs, undefined);
   mark(1000);
-  mark(1250);
+  mark(1250, 2);
   event(1400, '[NEW]', 2001, '10.244.1.1', 1);
   markEvent(1600);
   markEvent(1600, '[DESTROY]');
   at(1700);
   reader.flush();
-  markEvent(1800);
+  markEvent(1800, '[NEW]', 2);
   // It stands for no mark that was read.
-  markEvent(1850);
+  markEvent(1850, '[NEW]', 3);
   at(1900);
   reader.flush();
   assert.equal(
@@ -180,18 +181,100 @@ test('how far it was read: to the last mark whose connection was read, whatever 
   for (const record of witness()) assert.equal(witnessRecordSchema.parse(record), record);
 });
 
-test('marks whose connections were lost say less than is true, not more', () => {
+test('a mark whose connection was lost is not taken for another one', () => {
   const { reader, mark, markEvent } = reading();
-  for (const t of [1000, 1250, 1500]) mark(t);
-  markEvent(1600);
-  assert.is(Math.round(reader.readUntilMs ?? 0), 1000);
+  for (const [index, t] of [1000, 1250, 1500].entries()) mark(t, index + 1);
+  markEvent(1600, '[NEW]', 2);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1250);
   reader.paused();
   reader.resumed(false);
-  markEvent(1700);
-  assert.is(Math.round(reader.readUntilMs ?? 0), 1000);
-  mark(1750);
-  markEvent(1800);
-  assert.is(Math.round(reader.readUntilMs ?? 0), 1750);
+  markEvent(1700, '[NEW]', 1);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1250);
+  markEvent(1700, '[NEW]', 3);
+  assert.is(Math.round(reader.readUntilMs ?? 0), 1500);
+});
+
+test('lost events: the kernel says that it has begun, and a mark that was made later that it is over', () => {
+  const { reader, at, mark, markEvent, witness } = reading();
+  at(1000);
+  mark(900);
+  mark(1100, 2);
+  markEvent(1150);
+  at(1200);
+  reader.flush();
+  at(1300);
+  reader.line('WARNING: We have hit ENOBUFS! We are losing events.');
+  at(1500);
+  reader.flush();
+  // It had waited since before.
+  markEvent(1600, '[NEW]', 2);
+  at(2000);
+  reader.flush();
+  mark(2100, 3);
+  at(2500);
+  reader.flush();
+  mark(2600, 4);
+  markEvent(2700, '[NEW]', 4);
+  at(3000);
+  reader.flush();
+  at(3500);
+  reader.flush();
+  assert.equal(
+    witness().map((record) => [record.t, record.lost, record.untilT]),
+    [
+      [1200, false, 900],
+      [1500, true, 900],
+      [2000, true, 1100],
+      [2500, true, 1100],
+      [3000, true, 2600],
+      [3500, false, 2600],
+    ],
+  );
+});
+
+test('a clock that is set: the next answer counts, and until then nothing is known better than that', () => {
+  const { reader, at, event, askClock, witness, notes } = reading();
+  at(1000);
+  reader.flush();
+  at(5000);
+  askClock(-700);
+  event(4500 - 700, '[NEW]', 2001, '10.244.1.1', 1);
+  at(5500);
+  reader.flush();
+  at(6000);
+  reader.flush();
+  const [, set, then] = witness();
+  assert.is(Math.round((set?.sinceT ?? 0) + (set?.connections[0]?.[4] ?? 0)), 4500);
+  assert.ok((set?.errorMs ?? 0) > 690 && (then?.errorMs ?? 1000) < 10);
+  assert.match(JSON.stringify(notes()), /clock of node node0 was set by 69\d ms or more/);
+});
+
+test('connections of others to the same address are none of ours; of another family nothing is known', () => {
+  const { reader, at, event, witness } = reading(true, new Set(['10.244.0.9', '172.18.0.2']));
+  at(1400);
+  event(1000, '[NEW]', 2001, '10.244.1.1', 1);
+  for (const [index, from] of ['10.244.0.9', '172.18.0.2', 'fd00::9'].entries())
+    reader.line(
+      `[${NODE_S + 1.1}]\t    [NEW] tcp      6 120 SYN_SENT src=${from} dst=fd00:10::7 sport=${3000 + index} dport=80 [UNREPLIED] src=fd00:244::5 dst=${from} sport=8080 dport=3000 id=${10 + index}`,
+    );
+  reader.flush();
+  const [record] = witness();
+  assert.equal(
+    record?.connections.map(([port]) => port),
+    [3000, 3001, 3002],
+  );
+  assert.equal([record?.to, record?.pods], [['[fd00:10::7]:80'], ['[fd00:244::5]:8080']]);
+});
+
+test('a node that counts packets says them of what has gone', () => {
+  const { reader, at, event, witness } = reading();
+  at(1400);
+  event(1000, '[NEW]', 2001, '10.244.1.1', 1);
+  reader.line(
+    `[${NODE_S + 1.0002}]\t[DESTROY] tcp      6 CLOSE src=10.244.0.5 dst=10.96.0.1 sport=2001 dport=80 packets=1 bytes=60 [UNREPLIED] src=10.244.1.1 dst=10.244.0.5 sport=8080 dport=2001 packets=1 bytes=40 id=1`,
+  );
+  reader.flush();
+  assert.is(witness()[0]?.connections[0]?.[5], 2);
 });
 
 test('before the node’s clock is known nothing is taken', () => {

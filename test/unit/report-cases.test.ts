@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { judgeScenario } from '../../harness/judge/scenario.ts';
 import type { ExperimentResult, Results } from '../../harness/model/results.ts';
 import { scenarioSchema } from '../../harness/model/scenario.ts';
+import { renderForAgent } from '../../reports/agent.ts';
 import { answerOf } from '../../reports/answer.ts';
 import { caseRows, substitutionsShown } from '../../reports/cases.ts';
 import { beforeAfter } from '../../reports/comparison.ts';
@@ -148,6 +149,29 @@ test('HTML: the same, escaped, and no word of settings', () => {
   assert.match(page, '<caption>The cases of this scenario');
   assert.match(page, 'Repaired: nothing lost');
   assert.not.match(page, 'Apply these 0 settings');
+});
+
+test('where the facts say what helps, no report says beside it what usually does', () => {
+  const remedy = {
+    id: 'hook-too-short' as const,
+    explains: ['routed-after-stop' as const],
+    found: 'the preStop hook of container app sleeps 1 s, which is too short',
+    todo: 'Let it sleep 5 s.',
+    facts: [],
+  };
+  const lanes = { new: { lost: 12, cause: 'routed-after-stop' as const } };
+  const own = { ...experimentResult({ variant: 'as-is', settings: [], lanes }), remedies: [remedy] };
+  const one: Results = { ...run, scenarios: [{ ...scenario, experiments: [own] }] };
+  for (const text of [
+    renderHtml({ results: one, journals: new Map() }),
+    renderForAgent({ results: one, folder: 'o' }),
+  ]) {
+    assert.match(
+      text,
+      /[Ww]hat helps: the preStop hook of container app sleeps 1 s, which is too short\. Let it sleep 5 s\./,
+    );
+    assert.not.match(text, /[Ww]hat helps: a preStop/);
+  }
 });
 
 test('results.json stays what its schema says', () => {

@@ -14,7 +14,11 @@ const test = suite('witness: the end');
 /** The node's clock is this far ahead. */
 const AHEAD_S = 5000;
 
-async function witnessed(endLimitMs = 10_000) {
+async function witnessed(
+  endLimitMs = 10_000,
+  comesAgain = 0,
+  agents?: Parameters<typeof startWitness>[0]['agents'],
+) {
   const records: JournalRecord[] = [];
   const journal: JournalWriter = {
     nowMs: () => performance.now(),
@@ -25,7 +29,14 @@ async function witnessed(endLimitMs = 10_000) {
   const life = new Lifetime();
   let request: WitnessRequest | undefined;
   let over: (how: string) => void = () => {};
-  const read = async (node: string, _: number, given: WitnessRequest): Promise<NodeWitness> => {
+  const begun: number[] = [];
+  const read = async (
+    node: string,
+    index: number,
+    given: WitnessRequest,
+  ): Promise<NodeWitness | { cannot: string }> => {
+    begun.push(index);
+    if (begun.length > comesAgain + 1) return { cannot: 'it does not come again' };
     request = given;
     return {
       node,
@@ -40,6 +51,7 @@ async function witnessed(endLimitMs = 10_000) {
   const witness = await startWitness({
     read,
     nodes: ['n1'],
+    ...(agents && { agents }),
     plans,
     scenario: { steps: [] },
     journal,
@@ -57,8 +69,10 @@ async function witnessed(endLimitMs = 10_000) {
     witness,
     mark: () => line(`[${now()}] mark 127.0.0.1:1`),
     markEvent: () => event('127.0.0.1', '127.0.0.1:1', 9, '127.0.0.1'),
-    connection: (port: number) => event('10.0.0.1', '10.96.0.1:80', port, '10.0.1.1'),
+    connection: (port: number, from = '10.0.0.1') => event(from, '10.96.0.1:80', port, '10.0.1.1'),
+    begun,
     goes: (how: string) => over(how),
+    lost: () => records.flatMap((record) => (record.type === 'witness' ? [record.lost] : [])),
     ports: () =>
       records
         .filter((record): record is RecordOf<'witness'> => record.type === 'witness')
@@ -68,6 +82,9 @@ async function witnessed(endLimitMs = 10_000) {
 }
 
 const soon = (ms: number, act: () => void) => setTimeout(act, ms);
+const until = async (met: () => boolean) => {
+  while (!met()) await new Promise((resolve) => setTimeout(resolve, 10));
+};
 const never = () => new AbortController().signal;
 
 test('what comes late is waited for, until a mark says that nothing can come any more', async () => {
@@ -116,6 +133,43 @@ test('a node that says no more is not waited for; an interrupt ends the wait', a
   });
   assert.ok(error instanceof Error);
   await Promise.all([gone.life.end(), hung.life.end()]);
+});
+
+test('connections of others than the agents of that node are not kept; where none runs, all are', async () => {
+  const agent = (node: string) => ({ ip: '10.0.0.1', node, hostIp: '172.18.0.2' });
+  for (const [node, kept] of [
+    ['n1', [2001]],
+    ['n2', [2001, 2002]],
+  ] as const) {
+    const { life, witness, connection, ports } = await witnessed(10_000, 0, [agent(node)]);
+    connection(2001);
+    connection(2002, '10.0.0.9');
+    await witness.readToEnd(never());
+    assert.equal(ports().sort(), kept);
+    await life.end();
+  }
+});
+
+test('a reader that ends before its time is begun once more: of the time between nothing is known', async () => {
+  const { life, witness, mark, markEvent, connection, goes, begun, ports, notes, lost } = await witnessed(
+    10_000,
+    1,
+  );
+  connection(2001);
+  goes('ended with 137');
+  await until(() => begun.length === 2);
+  await until(() => notes().length > 0);
+  connection(2002);
+  mark();
+  markEvent();
+  soon(150, mark);
+  soon(200, markEvent);
+  await witness.readToEnd(never());
+  assert.equal(ports().sort(), [2001, 2002]);
+  assert.equal(begun, [0, 1]);
+  assert.ok(lost().includes(true));
+  assert.match(notes().join(), /on node n1 was not read from .*: of that time it is not known/);
+  await life.end();
 });
 
 test('a node that hangs: a limit, and how much is not known', async () => {

@@ -30,6 +30,7 @@ interface Cluster {
 
 /** An API server as far as it is asked. */
 function clusterOf({ proxies = {}, forbidden, refused, log = ['reading'] }: Cluster) {
+  const asked: string[] = [];
   const created: { spec: { template: { spec: { containers: { image: string }[] } } } }[] = [];
   const deleted: string[] = [];
   const json = async (_: string, path: string, options?: { query?: Record<string, unknown> }) => {
@@ -39,6 +40,7 @@ function clusterOf({ proxies = {}, forbidden, refused, log = ['reading'] }: Clus
       const image = proxies[String(options?.query?.labelSelector).replace('k8s-app=', '')];
       return { items: image ? [{ spec: { nodeName: 'n1', containers: [{ image }] } }] : [] };
     }
+    asked.push(String(options?.query?.labelSelector));
     return {
       items: [
         {
@@ -71,10 +73,16 @@ function clusterOf({ proxies = {}, forbidden, refused, log = ['reading'] }: Clus
     },
     during: () => kube,
   } as unknown as Kube;
-  return { kube, created, deleted };
+  return { kube, created, deleted, asked };
 }
 
-const readBy = (cluster: Cluster, witness: { image?: string } = {}, node = 'n1', through?: Kube) => {
+const readBy = (
+  cluster: Cluster,
+  witness: { image?: string } = {},
+  node = 'n1',
+  through?: Kube,
+  index = 0,
+) => {
   const { kube: own, ...seen } = clusterOf(cluster);
   const kube = through ?? own;
   const lines: string[] = [];
@@ -87,7 +95,7 @@ const readBy = (cluster: Cluster, witness: { image?: string } = {}, node = 'n1',
     signal: new AbortController().signal,
   };
   const request = { addresses: ['10.0.0.7:80'], onLine: (line: string) => void lines.push(line) };
-  return { ...seen, lines, running: witnessByPod(pods, node, 0, request) };
+  return { ...seen, lines, running: witnessByPod(pods, node, index, request) };
 };
 const sentence = async ({ running }: ReturnType<typeof readBy>): Promise<string> => {
   try {
@@ -135,6 +143,13 @@ test('read with the image of kube-proxy; the agent tells the time; its Job goes'
   assert.equal(read.lines, ['one', 'clock 7 1700000000.1235']);
   await witness.stop();
   assert.equal(read.deleted, ['/apis/batch/v1/namespaces/shop/jobs/rollproof-witness-1']);
+});
+
+test('each node has a reader of its own, and waits for no other one', async () => {
+  const read = readBy({ proxies: { 'kube-proxy': 'proxy:1' } }, {}, 'n1', undefined, 1);
+  await (await read.running).stop();
+  assert.is(read.asked.length, 1);
+  assert.match(read.asked[0] ?? '', /job-name=rollproof-witness-2$/);
 });
 
 test('an image that is named is taken, and kube-system is not asked', async () => {

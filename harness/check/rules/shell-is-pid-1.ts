@@ -25,8 +25,8 @@ function findIn(workload: Workload, container: Container): readonly Draft[] {
   const { object, pod } = workload;
   const place = scriptPlace(container);
   if (!place || pod.shareProcessNamespace === true) return [];
-  const { script, path } = place;
-  const behind = behindShell(script);
+  const { script, shell, path } = place;
+  const behind = behindShell(script, shell);
   if (!behind) return [];
   const { running, last } = behind;
   const serves = workload.traffic.containers.includes(container);
@@ -59,6 +59,7 @@ function findIn(workload: Workload, container: Container): readonly Draft[] {
 
 interface ScriptPlace {
   readonly script: string;
+  readonly shell: string;
   readonly field: 'command' | 'args';
   readonly index: number;
   readonly path: FieldPath;
@@ -69,8 +70,9 @@ function scriptPlace({ value, path }: Container): ScriptPlace | undefined {
   const words = (['command', 'args'] as const).flatMap((field) =>
     list(value[field]).map((word, index) => ({ word, field, index, path: [...path, field, index] })),
   );
-  if (!isShell(String(words[0]?.word ?? ''))) return undefined;
+  const shell = String(words[0]?.word ?? '');
+  if (!isShell(shell)) return undefined;
   const flag = words.findIndex(({ word }) => /^-[a-z]*c$/.test(String(word)));
   const found = flag === -1 ? undefined : words[flag + 1];
-  return found && typeof found.word === 'string' ? { ...found, script: found.word } : undefined;
+  return found && typeof found.word === 'string' ? { ...found, script: found.word, shell } : undefined;
 }

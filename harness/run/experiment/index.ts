@@ -91,6 +91,7 @@ async function measure(measurement: Measurement, driver: Driver): Promise<void> 
         const witness = await startWitness({
           read: witnessOf(measurement),
           nodes: prepared.routedOn,
+          agents: prepared.agentPods,
           plans,
           scenario,
           journal,

@@ -219,7 +219,7 @@ export async function prepareExperiment(
       objects.base,
       (list) => withoutSecrets(list, target),
       [
-        agentAdded(agentPods[0]?.node),
+        agentAdded([...new Set(agentPods.map(({ node }) => node))]),
         ...stickyAgents(service, key.agents),
         ...(key.path === 'cluster-ip' || hasNodePort(service)
           ? []

@@ -88,12 +88,14 @@ async function read(
 const jobsPath = (namespace: string) => `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
 async function podOf({ kube, identity, signal }: WitnessPods, node: string, index: number): Promise<string> {
-  const labels = podLabels('witness', identity);
-  const found = await podsReady(kube, identity.namespace, labels, index + 1, READY_LIMIT_MS, signal, {
+  const job = `${witnessName}-${index + 1}`;
+  // Other nodes have readers of their own, which are not waited for.
+  const labels = { ...podLabels('witness', identity), 'job-name': job };
+  const found = await podsReady(kube, identity.namespace, labels, 1, READY_LIMIT_MS, signal, {
     troubleLimitMs: TROUBLE_LIMIT_MS,
   });
   const pod = found.find((one) => one.node === node);
-  if (!pod) throw new FaultError(`Job ${witnessName}-${index + 1} has no pod there`);
+  if (!pod) throw new FaultError(`Job ${job} has no pod there`);
   return pod.name;
 }
 

@@ -2,6 +2,7 @@
 // while the load runs, into the journal; where it cannot be read, a note says so and everything else goes on.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeWitness, WitnessRequest } from '../../cluster/provider.ts';
+import type { PodReady } from '../../deploy/pods-ready.ts';
 import { portsMissing } from '../../load/source-ports.ts';
 import type { Lifetime } from '../../model/lifetime.ts';
 import type { AgentPlan, SourcePortRange } from '../../model/load.ts';
@@ -46,11 +47,16 @@ export type ReadNode = (
   request: WitnessRequest,
 ) => Promise<NodeWitness | { readonly cannot: string }>;
 
+/** A load agent's pod: its address, its node and that one's address. */
+type AgentPlace = Pick<PodReady, 'ip' | 'node' | 'hostIp'>;
+
 interface WitnessOptions {
   /** Undefined: nobody may, or nothing is tracked. */
   readonly read: ReadNode | undefined;
   /** On which the agents' connections are sent to a pod. */
   readonly nodes: readonly string[];
+  /** Whose connections are wanted, where they come from pods of ours. */
+  readonly agents?: readonly AgentPlace[];
   readonly plans: readonly AgentPlan[];
   readonly scenario: Changing;
   readonly journal: JournalWriter;
@@ -68,6 +74,7 @@ export interface RunningWitness {
 export async function startWitness({
   read,
   nodes,
+  agents = [],
   plans,
   scenario,
   journal,
@@ -90,37 +97,80 @@ export async function startWitness({
     return witness;
   }
   const addresses = [...new Set(plans.flatMap(({ streams }) => streams.map(({ url }) => hostPortOf(url))))];
+  const all = [...new Set(nodes)];
   await Promise.all(
-    [...new Set(nodes)].map(async (node, index) => {
-      const reader = witnessReader(node, journal);
-      let stop: () => Promise<void> = async () => {};
-      life.defer(`stop reading connection tracking on ${node}`, () => stop());
-      const running = await read(node, index, {
-        addresses,
-        onLine: (line) => reader.line(line),
-        onBreak: () => reader.paused(),
-        onResumed: (whole) => reader.resumed(whole),
-      });
-      if ('cannot' in running) {
-        journal.write({ type: 'note', level: 'warning', text: `${running.cannot}.` });
-        return;
-      }
+    all.map(async (node, index) => {
+      const reader = witnessReader(node, journal, comingFrom(agents, node, addresses));
+      let running: NodeWitness | undefined;
       let ending = false;
-      void running.ended.then((how) => {
-        if (!ending) reader.broken(how);
-      });
-      const end = keepReading(reader, (question) => running.ask(question));
-      stop = async () => {
+      let end: () => void = () => {};
+      life.defer(`stop reading connection tracking on ${node}`, async () => {
         ending = true;
         end();
-        await running.stop();
-        reader.ended();
+        await running?.stop();
+        if (running) reader.ended();
+      });
+      const begin = async (time: number): Promise<string | undefined> => {
+        const begun = await read(node, index + time * all.length, {
+          addresses,
+          onLine: (line) => reader.line(line),
+          onBreak: () => reader.paused(),
+          onResumed: (whole) => reader.resumed(whole),
+        });
+        if ('cannot' in begun) return begun.cannot;
+        if (ending) {
+          await begun.stop();
+          return undefined;
+        }
+        running = begun;
+        void begun.ended.then((how) => {
+          if (!ending) void again(how, time + 1);
+        });
+        return undefined;
       };
-      await untilKnown(journal, reader, (question) => running.ask(question));
+      /** It has ended before its time: another one is begun, and what came in between is not known. */
+      const again = async (how: string, time: number): Promise<void> => {
+        reader.paused();
+        try {
+          if (time > AGAIN_TIMES) throw new Error(how);
+          await sleep(AGAIN_MS, undefined, { signal: life.signal });
+          const cannot = await begin(time);
+          if (cannot !== undefined) throw new Error(cannot);
+          reader.resumed(false);
+        } catch {
+          if (!ending && !life.signal.aborted) reader.broken(how);
+        }
+      };
+      const cannot = await begin(0);
+      if (cannot !== undefined) {
+        journal.write({ type: 'note', level: 'warning', text: `${cannot}.` });
+        return;
+      }
+      const ask = (question: string) => running?.ask(question);
+      end = keepReading(reader, ask);
+      await untilKnown(journal, reader, ask);
       readers.push(reader);
     }),
   );
   return witness;
+}
+
+const AGAIN_TIMES = 3;
+const AGAIN_MS = 500;
+
+/**
+ * Addresses that the agents' connections have on a node: undefined where others than their pods' are possible, because what is
+ * asked is a node's own port, or because none of them runs there.
+ */
+function comingFrom(
+  agents: readonly AgentPlace[],
+  node: string,
+  asked: readonly string[],
+): ReadonlySet<string> | undefined {
+  const own = agents.filter((agent) => agent.node === node);
+  const ofNodes = new Set(agents.map(({ hostIp }) => hostIp));
+  const isNodes = asked.some((address) => ofNodes.has(address.slice(0, address.lastIndexOf(':'))));
+  return own.length === 0 || isNodes ? undefined : new Set(own.map(({ ip }) => ip));
 }
 
 const END_LIMIT_MS = 10_000;

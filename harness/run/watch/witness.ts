@@ -73,6 +73,7 @@ export async function startWatchWitness({
   return startWitness({
     read: (node, index, request) => witnessByPod(pods, node, index, request),
     nodes: agentPods.map(({ node }) => node),
+    agents: agentPods,
     plans: [plan],
     scenario: noSteps,
     journal,
