@@ -340,6 +340,55 @@ test('what Kubernetes refuses is refused with all its causes; what the emulation
   ]);
 });
 
+test('kinds of Kubernetes that are not emulated are refused by name; lists of them are empty', async () => {
+  await using cluster = await startApi();
+  const crd = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: databases.example.com}
+spec: {group: example.com, scope: Namespaced, names: {kind: Database, plural: databases}, versions: []}
+`;
+  const refusal =
+    "CustomResourceDefinition (apiextensions.k8s.io/v1) is unsupported by the emulated cluster: it has Kubernetes' own kinds and no others";
+  await play(cluster, [
+    { args: 'get crd', has: ['No resources found'] },
+    {
+      args: 'get crds nope',
+      code: 1,
+      has: ['customresourcedefinitions.apiextensions.k8s.io "nope" not found'],
+    },
+    { args: 'apply -f -', input: crd, code: 1, has: ['NotImplemented', refusal] },
+    { args: 'apply --server-side -f -', input: crd, code: 1, has: [refusal] },
+    { args: 'create -f -', input: crd, code: 1, has: [refusal] },
+    {
+      args: 'apply -f -',
+      input: `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: hooks}
+webhooks: []
+`,
+      code: 1,
+      has: [
+        'ValidatingWebhookConfiguration (admissionregistration.k8s.io/v1) is unsupported by the emulated cluster',
+      ],
+    },
+    {
+      args: 'apply -f -',
+      input: `
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: gvisor}
+handler: gvisor
+`,
+      code: 1,
+      has: [
+        'RuntimeClass (node.k8s.io/v1) is unsupported by the emulated cluster: it has no container runtime',
+      ],
+    },
+  ]);
+});
+
 test('scale, set, label, annotate, patch, edit', async () => {
   await using cluster = await startApi();
   const replicas = 'get deploy web -o jsonpath={.spec.replicas}';

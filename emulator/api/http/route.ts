@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { User } from '../auth/access.ts';
 import { methodNotAllowed, noSuchPath, notFound } from '../errors.ts';
-import type { ResourceDefinition } from '../resources.ts';
+import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import { servedGroups } from '../served.ts';
 import { StatusError } from '../types.ts';
 import type { Exchange, ServerContext } from './context.ts';
@@ -65,6 +65,9 @@ async function routeResource(exchange: Exchange): Promise<void> {
   if (!acceptsKnownForm(req)) throw notAcceptable();
   if (served.group === 'metrics.k8s.io') return handleMetrics(exchange);
   if (!stored) return handleReview(exchange);
+  if (stored.refused !== undefined && ['POST', 'PUT', 'PATCH'].includes(req.method ?? '')) {
+    throw notEmulated(`${stored.kind} (${groupVersion(stored)})`, stored.refused);
+  }
   if (name === undefined) return routeCollection(exchange, stored);
   switch (subresource) {
     case undefined:
@@ -85,9 +88,9 @@ async function routeResource(exchange: Exchange): Promise<void> {
       if (stored.resource !== 'namespaces') throw noSuchPath();
       return finalizeNamespace(exchange);
     case 'resize':
-      throw notEmulated('resize', 'containers are processes, whose resources nobody limits');
+      throw notEmulated('pods/resize', 'containers are processes, whose resources nobody limits');
     case 'ephemeralcontainers':
-      throw notEmulated('ephemeralcontainers', 'a container joins a pod only when the pod starts');
+      throw notEmulated('pods/ephemeralcontainers', 'a container joins a pod only when the pod starts');
     case 'binding':
       if (stored.resource !== 'pods') throw noSuchPath();
       return handleBinding(exchange);
@@ -160,8 +163,8 @@ function versionInfo(version: string) {
   };
 }
 
-function notEmulated(subresource: string, why: string): StatusError {
-  const text = `pods/${subresource} is unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`;
+function notEmulated(what: string, why: string): StatusError {
+  const text = `${what} is unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`;
   return new StatusError(501, 'NotImplemented', text, {});
 }
 
