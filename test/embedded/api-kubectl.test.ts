@@ -349,7 +349,7 @@ metadata: {name: databases.example.com}
 spec: {group: example.com, scope: Namespaced, names: {kind: Database, plural: databases}, versions: []}
 `;
   const refusal =
-    "CustomResourceDefinition (apiextensions.k8s.io/v1) is unsupported by the emulated cluster: it has Kubernetes' own kinds and no others";
+    'CustomResourceDefinition "databases.example.com" (apiextensions.k8s.io/v1) is unsupported by the emulated cluster: it has Kubernetes\' own kinds and no others';
   await play(cluster, [
     { args: 'get crd', has: ['No resources found'] },
     {
@@ -370,7 +370,7 @@ webhooks: []
 `,
       code: 1,
       has: [
-        'ValidatingWebhookConfiguration (admissionregistration.k8s.io/v1) is unsupported by the emulated cluster',
+        'ValidatingWebhookConfiguration "hooks" (admissionregistration.k8s.io/v1) is unsupported by the emulated cluster',
       ],
     },
     {
@@ -383,8 +383,30 @@ handler: gvisor
 `,
       code: 1,
       has: [
-        'RuntimeClass (node.k8s.io/v1) is unsupported by the emulated cluster: it has no container runtime',
+        'RuntimeClass "gvisor" (node.k8s.io/v1) is unsupported by the emulated cluster: it has no container runtime',
       ],
+    },
+  ]);
+});
+
+test('roles and their bindings may have colons in their names', async () => {
+  await using cluster = await startApi();
+  await play(cluster, [
+    {
+      args: 'create clusterrole system:web:reader --verb=get --resource=pods',
+      has: ['system:web:reader created'],
+    },
+    { args: 'create clusterrolebinding a:b --clusterrole=system:web:reader --user=u', has: ['a:b created'] },
+    { args: 'create role web:x --verb=get --resource=pods', has: ['web:x created'] },
+    { args: 'create rolebinding web:x --role=web:x --user=u', has: ['web:x created'] },
+    {
+      args: 'get clusterrole system:web:reader -o name',
+      has: ['clusterrole.rbac.authorization.k8s.io/system:web:reader'],
+    },
+    {
+      args: 'create role a%b --verb=get --resource=pods',
+      code: 1,
+      has: [`metadata.name: Invalid value: "a%b": may not contain '%'`],
     },
   ]);
 });

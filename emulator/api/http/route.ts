@@ -15,7 +15,7 @@ import { acceptsKnownForm } from './negotiation.ts';
 import { sendOpenApi } from './openapi.ts';
 import { patchObject } from './patch.ts';
 import { handleBinding, handleEviction, handleLog, handlePodProxy, handleServiceProxy } from './pods.ts';
-import { isTrue, parseResourcePath } from './request.ts';
+import { isTrue, parseResourcePath, readBody } from './request.ts';
 import { sendJson, sendText } from './responses.ts';
 import { handleReview } from './reviews.ts';
 import { handleScale } from './scale.ts';
@@ -66,7 +66,7 @@ async function routeResource(exchange: Exchange): Promise<void> {
   if (served.group === 'metrics.k8s.io') return handleMetrics(exchange);
   if (!stored) return handleReview(exchange);
   if (stored.refused !== undefined && ['POST', 'PUT', 'PATCH'].includes(req.method ?? '')) {
-    throw notEmulated(`${stored.kind} (${groupVersion(stored)})`, stored.refused);
+    throw notEmulated(`${stored.kind} ${await nameOf(exchange)}(${groupVersion(stored)})`, stored.refused);
   }
   if (name === undefined) return routeCollection(exchange, stored);
   switch (subresource) {
@@ -161,6 +161,17 @@ function versionInfo(version: string) {
     compiler: 'none',
     platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
   };
+}
+
+/** Of an object that is not decoded: quoted, with a space behind it; empty where it is not JSON. */
+async function nameOf({ req, name }: Exchange): Promise<string> {
+  if (name !== undefined) return `"${name}" `;
+  try {
+    const { metadata } = JSON.parse(String(await readBody(req))) as { metadata: { name: string } };
+    return `"${metadata.name}" `;
+  } catch {
+    return '';
+  }
 }
 
 function notEmulated(what: string, why: string): StatusError {

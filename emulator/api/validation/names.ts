@@ -48,6 +48,12 @@ export function dns1123Subdomain(value: string): string[] {
   ];
 }
 
+/** Whatever can be a part of a URL's path. */
+export function pathSegment(value: string): string[] {
+  if (value === '.' || value === '..') return [`may not be '${value}'`];
+  return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
+}
+
 /** RFC 1035 label, for Services. */
 export function dns1035Label(value: string): string[] {
   const errors = value.length > 63 ? [tooLong(63)] : [];

@@ -20,9 +20,9 @@ export function startCronJobController(context: ControllerContext): void {
 
   async function sync(key: string): Promise<void> {
     const [namespace, name] = splitKey(key);
-    const cronJob = informers.get('cronjobs', namespace, name);
+    // The store itself: a Job that was just made must not be made twice, nor the time that it was made for forgotten.
+    const cronJob = registry.get('cronjobs', namespace, name);
     if (!cronJob || cronJob.metadata.deletionTimestamp) return;
-    // The store itself: a Job that was just made must not be made twice.
     const jobs = registry.list('jobs', namespace).filter((job) => isControlledBy(job, cronJob));
     const status = structuredClone(cronJob.status ?? {});
     noteEnds(cronJob, jobs, status);
