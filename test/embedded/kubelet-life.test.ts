@@ -1,6 +1,8 @@
 // A pod from start to end on the embedded cluster, with real processes: what its status, its events and the kernel say.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { Exec, KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
@@ -378,6 +380,50 @@ test('logs: tail, timestamps, follow to the end', async () => {
     /^\d{4}-.*Z line 5\n$/,
   );
   assert.is(await (await ask(cluster, `${url}?limitBytes=8`)).text(), 'line 1\nl');
+});
+
+test('what a command prints arrives whole, however late it is read', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster);
+  await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
+  const config = new KubeConfig();
+  config.loadFromString(cluster.kubeconfig());
+  const exec = new Exec(config);
+  const run = async (): Promise<string> => {
+    const output = new PassThrough();
+    let text = '';
+    output.on('data', (chunk) => {
+      text += chunk;
+    });
+    const command = ['sh', '-c', 'echo out; echo err >&2'];
+    await new Promise<void>((resolve, reject) => {
+      exec
+        .exec(
+          'default',
+          'pod',
+          podOf(cluster)!.spec!.containers[0]!.name,
+          command,
+          output,
+          output,
+          null,
+          false,
+          () => resolve(),
+        )
+        .catch(reject);
+    });
+    return text;
+  };
+  // The emulation is in this process: it comes to look only now and then, as on a busy machine.
+  const busy = setInterval(() => {
+    for (const endMs = performance.now() + 80; performance.now() < endMs; );
+  }, 1);
+  try {
+    for (let round = 0; round < 8; round++) {
+      for (const text of await Promise.all([run(), run(), run()])) assert.is(text.length, 8, text);
+    }
+  } finally {
+    clearInterval(busy);
+  }
 });
 
 test('a pod is reached through the API server', async () => {
