@@ -179,3 +179,27 @@ export function ipAddress(value: string): string[] {
   const ipv6 = value.includes(':') && /^[0-9a-fA-F:.]+$/.test(value);
   return fits || ipv6 ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
 }
+
+export function cidr(value: string): string[] {
+  const [address = '', length = '', ...rest] = value.split('/');
+  const most = address.includes(':') ? 128 : 32;
+  const fits = rest.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= most;
+  return fits && ipAddress(address).length === 0
+    ? []
+    : ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'];
+}
+
+const wildcardFormat = `\\*\\.${subdomainFormat}`;
+const isWildcard = new RegExp(`^${wildcardFormat}$`);
+
+/** "*.example.com" */
+export function wildcardSubdomain(value: string): string[] {
+  if (isWildcard.test(value)) return [];
+  return [
+    regex(
+      "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+      wildcardFormat,
+      '*.example.com',
+    ),
+  ];
+}
