@@ -70,7 +70,7 @@ export class ContainerProcess {
     ready: Promise<void> = Promise.resolve(),
   ): Promise<ContainerProcess> {
     const { place, workingDirectory, command } = launch;
-    const placed = place && startCommand(place, workingDirectory, command);
+    const placed = place && startCommand(place, workingDirectory, command, launch.env);
     const toLog = (child: ChildProcess) => {
       for (const stream of ['stdout', 'stderr'] as const) {
         child[stream]?.setEncoding('utf8');
@@ -109,7 +109,7 @@ export class ContainerProcess {
   async exec(command: readonly string[], streams: ExecPipes = {}): Promise<Exec> {
     if (this.gone) throw new LaunchError('cannot exec in a stopped container');
     const { place, workingDirectory } = this.launch;
-    const placed = place && joinCommand(place, this.pid, workingDirectory, command);
+    const placed = place && joinCommand(place, this.pid, workingDirectory, command, this.launch.env);
     const stdin = streams.stdin ? 'pipe' : 'ignore';
     const toStreams = (child: ChildProcess) => {
       if (streams.stdin && child.stdin) {

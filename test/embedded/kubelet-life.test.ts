@@ -280,6 +280,29 @@ test('environment: values, fields, config maps, references; the process sees its
   assert.equal(lines, [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
 });
 
+test('environment: names that no shell would hand on reach the program, and what is run beside it', async () => {
+  await using cluster = await fastCluster();
+  cluster.registry.create('configmaps', {
+    metadata: { name: 'c', namespace: 'default' },
+    data: { 'data-1': "it's $one" },
+  });
+  const shown = 'process.env["spring.profiles.active"]+"|"+process.env["data-1"]';
+  createPod(cluster, {
+    container: {
+      command: [process.execPath, '-e', `console.log(${shown});setInterval(()=>{},1000)`],
+      env: [{ name: 'spring.profiles.active', value: 'test' }],
+      envFrom: [{ configMapRef: { name: 'c' } }],
+      readinessProbe: {
+        exec: { command: [process.execPath, '-e', `process.exit(${shown}==="test|it's $one"?0:1)`] },
+        timeoutSeconds: 10,
+      },
+    },
+  });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+  assert.is(log, "test|it's $one\n");
+});
+
 test('what an image runs lies where it lies, also below /tmp; what the manifest adds is in the pod', async () => {
   const checkout = mkdtempSync('/tmp/rollproof-checkout-');
   try {
