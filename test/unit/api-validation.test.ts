@@ -270,7 +270,25 @@ test('refused of pods', () => {
   }
 });
 
+test('settings of the kernel are refused by name, in a template, too', () => {
+  const spec = {
+    securityContext: { sysctls: [{ name: 'net.core.somaxconn', value: '1024' }] },
+    containers: [{ name: 'app', image: 'web:1' }],
+  };
+  const refused =
+    "securityContext.sysctls: Forbidden: Unsupported by the emulated cluster: the kernel's settings are this machine's own; run this on a real cluster (--cluster kind)";
+  assert.equal(refusals('pods', { spec }), [`spec.${refused}`]);
+  const template = { metadata: { labels: { a: 'b' } }, spec };
+  assert.equal(refusals('deployments', { spec: { selector: { matchLabels: { a: 'b' } }, template } }), [
+    `spec.template.spec.${refused}`,
+  ]);
+});
+
 test('filled in', () => {
+  const grace = write('pods', {
+    spec: { terminationGracePeriodSeconds: -1, containers: [{ name: 'app', image: 'web:1' }] },
+  });
+  assert.is((grace.spec as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds, 1);
   assert.equal(
     write('networkpolicies', { spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] } }).spec,
     {

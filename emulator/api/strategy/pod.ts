@@ -15,6 +15,8 @@ export const podStrategy: Strategy = {
     const pod = object as unknown as Pod;
     addDefaultTolerations(pod);
     mergeMatchLabelKeys(pod);
+    const { spec } = pod;
+    if (spec && (spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   },
   prepareForUpdate: (object) => addDefaultTolerations(object as unknown as Pod),
   prepareForStatusUpdate({ metadata }, current) {
