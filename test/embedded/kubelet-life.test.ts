@@ -38,6 +38,21 @@ test('up, and nothing left when it is down', async () => {
   assert.ok(tookMs < 20_000, `took ${tookMs} ms`);
 });
 
+test('each node has its Lease, as kubectl describe node looks for it', async () => {
+  await using cluster = await fastCluster();
+  const nodes = cluster.registry.list('nodes');
+  const leases = cluster.registry.list('leases', 'kube-node-lease');
+  assert.equal(
+    leases.map(({ spec, metadata }) => [
+      metadata.name,
+      spec?.holderIdentity,
+      metadata.ownerReferences?.[0]?.uid,
+    ]),
+    nodes.map(({ metadata: { name, uid } }) => [name, name, uid]),
+  );
+  assert.match(leases[0]?.spec?.renewTime ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+});
+
 test('closed when a pod is about to be stopped: no hook begins any more, and nothing keeps the process', async () => {
   // Those that keep the process alive; the test's own limit is one of them.
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
