@@ -298,6 +298,7 @@ test('CronJob: a Job that somebody deleted is not made again for the same minute
     await clock.advance(10_000);
     assert.equal(jobs(), [], `seed ${seed}`);
     const events = registry.list('events').map(({ reason }) => reason);
+    assert.ok(events.includes('MissingJob'), `seed ${seed}: ${events.join()}`);
     assert.not.ok(events.includes('JobAlreadyActive'), `seed ${seed}: ${events.join()}`);
     await plane.until('the next minute', () => jobs().length > 0);
     assert.is.not(jobs()[0], first);

@@ -285,10 +285,6 @@ test('settings of the kernel are refused by name, in a template, too', () => {
 });
 
 test('filled in', () => {
-  const grace = write('pods', {
-    spec: { terminationGracePeriodSeconds: -1, containers: [{ name: 'app', image: 'web:1' }] },
-  });
-  assert.is((grace.spec as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds, 1);
   assert.equal(
     write('networkpolicies', { spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] } }).spec,
     {
@@ -307,6 +303,22 @@ test('filled in', () => {
     { apiGroup: group, kind: 'User', name: 'u' },
     { kind: 'ServiceAccount', name: 's' },
   ]);
+});
+
+test('a negative grace period is stored as one second, when the pod is made and when it changes', () => {
+  const registry = createRegistry({ now: () => Date.UTC(2026, 0, 1), random: () => 0.5 });
+  const containers = [{ name: 'app', image: 'web:1' }];
+  const seconds = (pod: { spec?: { terminationGracePeriodSeconds?: number } } | undefined) =>
+    pod?.spec?.terminationGracePeriodSeconds;
+  const pod = registry.create('pods', {
+    metadata: { name: 'p' },
+    spec: { terminationGracePeriodSeconds: -1, containers },
+  });
+  assert.is(seconds(pod), 1);
+  const changed = registry.mutate('pods', 'default', 'p', (draft) => {
+    draft.spec!.terminationGracePeriodSeconds = -3;
+  });
+  assert.is(seconds(changed), 1);
 });
 
 test.run();

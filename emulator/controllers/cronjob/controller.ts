@@ -51,6 +51,10 @@ export function startCronJobController(context: ControllerContext): void {
         status.lastSuccessfulTime = ended;
       }
     }
+    for (const { uid, name } of status.active ?? []) {
+      if (jobs.some(({ metadata }) => metadata.uid === uid)) continue;
+      client.event(cronJob, 'Warning', 'MissingJob', `Active job went missing: ${name}`);
+    }
     const active = jobs.filter((job) => !isFinished(job)).map(referenceTo);
     if (active.length > 0) status.active = active;
     else delete status.active;
