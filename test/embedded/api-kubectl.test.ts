@@ -353,6 +353,11 @@ spec: {group: example.com, scope: Namespaced, names: {kind: Database, plural: da
   await play(cluster, [
     { args: 'get crd', has: ['No resources found'] },
     {
+      args: 'get --raw /api/v1/nodes/node1/proxy/pods',
+      code: 1,
+      has: ['nodes/proxy is unsupported by the emulated cluster: its kubelets have no API of their own'],
+    },
+    {
       args: 'get crds nope',
       code: 1,
       has: ['customresourcedefinitions.apiextensions.k8s.io "nope" not found'],

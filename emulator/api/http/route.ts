@@ -60,6 +60,8 @@ async function routeResource(exchange: Exchange): Promise<void> {
   if (subresource === 'proxy') {
     if (served.resource === 'pods') return handlePodProxy(exchange);
     if (served.resource === 'services') return handleServiceProxy(exchange);
+    if (served.resource === 'nodes')
+      throw notEmulated('nodes/proxy', 'its kubelets have no API of their own');
   }
   if (subresource === 'log' && stored?.resource === 'pods') return handleLog(exchange);
   if (!acceptsKnownForm(req)) throw notAcceptable();
