@@ -115,6 +115,10 @@ test('get: table, wide, yaml, json, jsonpath, custom columns, labels, chunks', a
     { args: 'get pods -o wide', has: [/web-hash1-0 +1\/1 +Running +0 +\d+s +127\.1\.2\.3 +node1/] },
     { args: 'get rs', has: [/DESIRED +CURRENT +READY/, /web-hash1 +2 +2 +2/] },
     { args: 'get nodes -o wide', has: [/node1 +Ready +<none> .* v1\.34\.4 +127\.0\.0\.1/] },
+    {
+      args: 'get endpoints',
+      has: ['Warning: v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+    },
     { args: 'get svc', has: [/web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80\/TCP/] },
     {
       args: 'get deploy web -o yaml',

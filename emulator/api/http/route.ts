@@ -16,7 +16,7 @@ import { sendOpenApi } from './openapi.ts';
 import { patchObject } from './patch.ts';
 import { handleBinding, handleEviction, handleLog, handlePodProxy, handleServiceProxy } from './pods.ts';
 import { isTrue, parseResourcePath, readBody } from './request.ts';
-import { sendJson, sendText } from './responses.ts';
+import { sendJson, sendText, warningHeader } from './responses.ts';
 import { handleReview } from './reviews.ts';
 import { handleScale } from './scale.ts';
 import { handleTokenRequest } from './tokens.ts';
@@ -69,6 +69,10 @@ async function routeResource(exchange: Exchange): Promise<void> {
   if (!stored) return handleReview(exchange);
   if (stored.refused !== undefined && ['POST', 'PUT', 'PATCH'].includes(req.method ?? '')) {
     throw notEmulated(`${stored.kind} ${await nameOf(exchange)}(${groupVersion(stored)})`, stored.refused);
+  }
+  if (stored.resource === 'endpoints') {
+    const text = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
+    exchange.res.setHeader('warning', warningHeader([text]).warning ?? '');
   }
   if (name === undefined) return routeCollection(exchange, stored);
   switch (subresource) {
