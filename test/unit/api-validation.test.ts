@@ -321,4 +321,16 @@ test('a negative grace period is stored as one second, when the pod is made and 
   assert.is(seconds(changed), 1);
 });
 
+test('a Secret that says immutable stays so', () => {
+  const registry = createRegistry({ now: () => Date.UTC(2026, 0, 1), random: () => 0.5 });
+  registry.create('secrets', { metadata: { name: 's' }, immutable: true });
+  assert.throws(
+    () =>
+      registry.mutate('secrets', 'default', 's', (draft) => {
+        draft.immutable = false;
+      }),
+    /immutable: Forbidden: field is immutable when `immutable` is set/,
+  );
+});
+
 test.run();

@@ -121,6 +121,9 @@ export function validateSecret(
   );
   validateSecretType(errors, secret);
   if (current && secret.type !== current.type) errors.invalid('type', secret.type, 'field is immutable');
+  if (current?.immutable && !secret.immutable) {
+    errors.forbidden('immutable', 'field is immutable when `immutable` is set');
+  }
   if (current?.immutable && !equalObjects(secret.data, current.data)) {
     errors.forbidden('data', 'field is immutable when `immutable` is set');
   }
