@@ -119,6 +119,7 @@ const typedResources: { readonly [R in Resource]: true } = {
   controllerrevisions: true,
   cronjobs: true,
   jobs: true,
+  leases: true,
   horizontalpodautoscalers: true,
   poddisruptionbudgets: true,
   priorityclasses: true,

@@ -13,6 +13,8 @@ export interface ResourceDefinition {
   readonly hasScale: boolean;
   /** What raises metadata.generation; `none`: it has none. */
   readonly generation: 'spec' | 'spec-or-annotations' | 'content' | 'none';
+  /** Why none of it can be made here: Kubernetes has the kind, and the emulation could only store it. */
+  readonly refused?: string;
 }
 
 /** "apps/v1", "v1". */
@@ -46,7 +48,7 @@ function define(
 }
 
 // Generations: the strategies' PrepareForUpdate in kubernetes/pkg/registry (deployment bumps on annotations too).
-export const definitions: readonly ResourceDefinition[] = [
+const ownDefinitions: readonly ResourceDefinition[] = [
   define('', 'v1', 'namespaces', 'Namespace', ['ns'], 'none', 'cluster', 'status'),
   define('', 'v1', 'nodes', 'Node', ['no'], 'none', 'cluster', 'status'),
   define('', 'v1', 'pods', 'Pod', ['po'], 'spec', 'all', 'status'),
@@ -120,6 +122,89 @@ export const definitions: readonly ResourceDefinition[] = [
   define('scheduling.k8s.io', 'v1', 'priorityclasses', 'PriorityClass', ['pc'], 'content', 'cluster'),
   define('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass', ['sc'], 'none', 'cluster'),
 ];
+
+function refuse(
+  why: string,
+  group: string,
+  version: string,
+  ...kinds: [resource: string, kind: string, shortNames?: string[], namespaced?: boolean][]
+): ResourceDefinition[] {
+  return kinds.map(([resource, kind, shortNames = [], namespaced = false]) => ({
+    ...define(
+      group,
+      version,
+      resource,
+      kind,
+      shortNames,
+      'none',
+      ...(namespaced ? [] : (['cluster'] as const)),
+    ),
+    refused: why,
+  }));
+}
+
+/** Kinds of Kubernetes that can be listed, and of which there is never one: whoever makes one hears why not. */
+const refusedDefinitions: readonly ResourceDefinition[] = [
+  ...refuse(
+    'webhooks and policies are asked by nobody when an object is written',
+    'admissionregistration.k8s.io',
+    'v1',
+    ['mutatingwebhookconfigurations', 'MutatingWebhookConfiguration'],
+    ['validatingadmissionpolicies', 'ValidatingAdmissionPolicy'],
+    ['validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding'],
+    ['validatingwebhookconfigurations', 'ValidatingWebhookConfiguration'],
+  ),
+  ...refuse("it has Kubernetes' own kinds and no others", 'apiextensions.k8s.io', 'v1', [
+    'customresourcedefinitions',
+    'CustomResourceDefinition',
+    ['crd', 'crds'],
+  ]),
+  ...refuse('it hands no requests on to other API servers', 'apiregistration.k8s.io', 'v1', [
+    'apiservices',
+    'APIService',
+  ]),
+  ...refuse('nobody signs certificates', 'certificates.k8s.io', 'v1', [
+    'certificatesigningrequests',
+    'CertificateSigningRequest',
+    ['csr'],
+  ]),
+  ...refuse(
+    'it queues no requests',
+    'flowcontrol.apiserver.k8s.io',
+    'v1',
+    ['flowschemas', 'FlowSchema'],
+    ['prioritylevelconfigurations', 'PriorityLevelConfiguration'],
+  ),
+  ...refuse(
+    'addresses come from a block of its own',
+    'networking.k8s.io',
+    'v1',
+    ['ipaddresses', 'IPAddress', ['ip']],
+    ['servicecidrs', 'ServiceCIDR'],
+  ),
+  ...refuse('it has no container runtime', 'node.k8s.io', 'v1', ['runtimeclasses', 'RuntimeClass']),
+  ...refuse(
+    'it has no devices',
+    'resource.k8s.io',
+    'v1',
+    ['deviceclasses', 'DeviceClass'],
+    ['resourceclaims', 'ResourceClaim', [], true],
+    ['resourceclaimtemplates', 'ResourceClaimTemplate', [], true],
+    ['resourceslices', 'ResourceSlice'],
+  ),
+  ...refuse(
+    'it has one provisioner of its own and no drivers',
+    'storage.k8s.io',
+    'v1',
+    ['csidrivers', 'CSIDriver'],
+    ['csinodes', 'CSINode'],
+    ['csistoragecapacities', 'CSIStorageCapacity', [], true],
+    ['volumeattachments', 'VolumeAttachment'],
+    ['volumeattributesclasses', 'VolumeAttributesClass', ['vac']],
+  ),
+];
+
+export const definitions: readonly ResourceDefinition[] = [...ownDefinitions, ...refusedDefinitions];
 
 const byResource = new Map(definitions.map((definition) => [definition.resource, definition]));
 

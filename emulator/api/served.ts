@@ -150,13 +150,13 @@ const autoscalerV1: Served = {
   },
 };
 
+const emulated = definitions.filter(({ refused }) => refused === undefined);
+
 /** In discovery order. autoscaling/v2 stands before v1: the first is the preferred one. */
 export const served: readonly Served[] = [
-  ...definitions
-    .filter(({ group }) => group < 'authentication.k8s.io' || group === 'autoscaling')
-    .map(asStored),
+  ...emulated.filter(({ group }) => group < 'authentication.k8s.io' || group === 'autoscaling').map(asStored),
   autoscalerV1,
-  ...definitions.filter(({ group }) => group > 'autoscaling').map(asStored),
+  ...emulated.filter(({ group }) => group > 'autoscaling').map(asStored),
   virtual('authentication.k8s.io', 'v1', 'selfsubjectreviews', 'SelfSubjectReview', false, ['create']),
   virtual('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview', false, ['create']),
   virtual('authorization.k8s.io', 'v1', 'localsubjectaccessreviews', 'LocalSubjectAccessReview', true, [
@@ -171,6 +171,7 @@ export const served: readonly Served[] = [
   ]),
   virtual('metrics.k8s.io', 'v1beta1', 'nodes', 'NodeMetrics', false, ['get', 'list']),
   virtual('metrics.k8s.io', 'v1beta1', 'pods', 'PodMetrics', true, ['get', 'list']),
+  ...definitions.filter(({ refused }) => refused !== undefined).map(asStored),
 ];
 
 const index = new Map(served.map((each) => [`${each.group}/${each.version}/${each.resource}`, each]));

@@ -10,6 +10,7 @@ import type {
   V1EndpointSlice,
   V1Endpoints,
   V1Job,
+  V1Lease,
   V1LimitRange,
   V1Namespace,
   V1Node,
@@ -93,6 +94,7 @@ export interface Kinds {
   controllerrevisions: Stored<V1ControllerRevision>;
   cronjobs: Stored<V1CronJob>;
   jobs: Stored<V1Job>;
+  leases: Stored<V1Lease>;
   horizontalpodautoscalers: Stored<V2HorizontalPodAutoscaler>;
   poddisruptionbudgets: Stored<V1PodDisruptionBudget>;
   priorityclasses: Stored<V1PriorityClass>;

@@ -50,11 +50,6 @@ export class ContainerProcess {
     this.pid = child.pid as number;
     this.launch = launch;
     this.watchdog = watchdog;
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream]?.setEncoding('utf8');
-      child[stream]?.on('data', (chunk: string) => log.write(stream, chunk, clock.wall()));
-      child[stream]?.on('error', () => {});
-    }
     this.logged = closed.then(() => log.end(clock.wall()));
     this.exited = exited.then((exitCode) => {
       this.gone = true;
@@ -81,8 +76,15 @@ export class ContainerProcess {
   ): Promise<ContainerProcess> {
     const launch = { ...given, env: { ...given.env, [MARK]: newMark() } };
     const { place, workingDirectory, command } = launch;
-    const placed = place && startCommand(place, workingDirectory, command);
-    const started = await begin(launch, placed, 'ignore', watchdog, ready);
+    const placed = place && startCommand(place, workingDirectory, command, launch.env);
+    const toLog = (child: ChildProcess) => {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        child[stream]?.setEncoding('utf8');
+        child[stream]?.on('data', (chunk: string) => log.write(stream, chunk, clock.wall()));
+        child[stream]?.on('error', () => {});
+      }
+    };
+    const started = await begin(launch, placed, 'ignore', watchdog, toLog, ready);
     return new ContainerProcess(started, launch, log, clock, watchdog);
   }
 
@@ -113,22 +115,30 @@ export class ContainerProcess {
   async exec(command: readonly string[], streams: ExecPipes = {}): Promise<Exec> {
     if (this.gone) throw new LaunchError('cannot exec in a stopped container');
     const { place, workingDirectory } = this.launch;
-    const placed = place && joinCommand(place, this.pid, workingDirectory, command);
+    const placed = place && joinCommand(place, this.pid, workingDirectory, command, this.launch.env);
     const stdin = streams.stdin ? 'pipe' : 'ignore';
-    const { child, closed } = await begin({ ...this.launch, command }, placed, stdin, this.watchdog);
+    const toStreams = (child: ChildProcess) => {
+      if (streams.stdin && child.stdin) {
+        child.stdin.on('error', () => {});
+        streams.stdin.pipe(child.stdin);
+      }
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const target = streams[stream];
+        child[stream]?.on('error', () => {});
+        if (target) child[stream]?.pipe(target, { end: false });
+        else child[stream]?.resume();
+      }
+    };
+    const { child, closed } = await begin(
+      { ...this.launch, command },
+      placed,
+      stdin,
+      this.watchdog,
+      toStreams,
+    );
     const pid = child.pid as number;
     this.execs.add(pid);
     if (this.gone) killGroup(pid);
-    if (streams.stdin && child.stdin) {
-      child.stdin.on('error', () => {});
-      streams.stdin.pipe(child.stdin);
-    }
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const target = streams[stream];
-      child[stream]?.on('error', () => {});
-      if (target) child[stream]?.pipe(target, { end: false });
-      else child[stream]?.resume();
-    }
     return {
       // Closed and not just ended: the runtime reports an exec when nobody holds its output any more.
       ended: closed.then((exitCode) => {
@@ -169,11 +179,13 @@ interface Started {
   readonly closed: Promise<number>;
 }
 
+/** @param connect Takes what it writes, at once: Node.js throws away what nobody reads when a process has ended. */
 async function begin(
   launch: Launch,
   placed: readonly string[] | undefined,
   stdin: 'ignore' | 'pipe',
   watchdog: Watchdog,
+  connect: (child: ChildProcess) => void,
   ready: Promise<void> = Promise.resolve(),
 ): Promise<Started> {
   if (!placed) await ready;
@@ -185,6 +197,7 @@ async function begin(
     detached: true,
   });
   if (child.pid !== undefined) watchdog.add(child.pid, launch.env[MARK]);
+  connect(child);
   // Heard from the beginning: a short program has ended before it is known that it began.
   const started: Started = {
     child,

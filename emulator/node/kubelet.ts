@@ -89,6 +89,7 @@ export class Kubelet {
     const refusal = refusalOf(
       pod,
       holders.map((other) => other.object),
+      this.node.registry.get('nodes', undefined, this.node.name),
       this.node.isolation?.roots,
     );
     this.workers.set(pod.metadata.uid, worker);

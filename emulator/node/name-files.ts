@@ -7,18 +7,25 @@ const DOMAIN = 'cluster.local';
 export const hostnameOf = (pod: Pod): string =>
   (pod.spec?.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
 
-export function hostsFile(pod: Pod, address: string): string {
+/** @param nodesOwn The node's file, which pods with hostNetwork see. */
+export function hostsFile(pod: Pod, address: string, nodesOwn: string): string {
   const hostname = hostnameOf(pod);
-  const { subdomain, hostAliases = [] } = pod.spec ?? {};
+  const { subdomain, hostAliases = [], hostNetwork } = pod.spec ?? {};
+  const aliases = [
+    ...(hostAliases.length > 0 ? ['', '# Entries added by HostAliases.'] : []),
+    ...hostAliases.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}`),
+    '',
+  ];
+  if (hostNetwork) {
+    return ['# Kubernetes-managed hosts file (host network).', nodesOwn.trimEnd(), ...aliases].join('\n');
+  }
   const full = subdomain ? `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${DOMAIN}\t` : '';
   return [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
     `${address}\t${full}${hostname}`,
-    ...(hostAliases.length > 0 ? ['', '# Entries added by HostAliases.'] : []),
-    ...hostAliases.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}`),
-    '',
+    ...aliases,
   ].join('\n');
 }
 

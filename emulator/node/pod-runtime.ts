@@ -1,6 +1,6 @@
 // The container runtime of one pod: its sandbox (address), its containers' runs and what they were started with. It
 // knows what is true now; the kubelet acts on the snapshot of its last relist, as a real one does.
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { inBackground } from './background.ts';
@@ -389,7 +389,8 @@ export class PodRuntime {
   /** What the kubelet writes for a container: names, the name server, a place for its last words. */
   private writeOwnFiles(pod: Pod, container: Container): void {
     mkdirSync(this.filesFolder, { recursive: true });
-    writeFileSync(join(this.filesFolder, 'hosts'), hostsFile(pod, this.address ?? ''));
+    const nodesOwn = existsSync('/etc/hosts') ? readFileSync('/etc/hosts', 'utf8') : '';
+    writeFileSync(join(this.filesFolder, 'hosts'), hostsFile(pod, this.address ?? '', nodesOwn));
     writeFileSync(join(this.filesFolder, 'resolv.conf'), resolvFile(pod, this.node.nameServer));
     const last = this.lastWordsFile(container);
     writeFileSync(last, '');
@@ -444,7 +445,7 @@ export class PodRuntime {
         ...own(source, target),
         readOnly: true,
       })),
-      ...(host ? [] : [own(join(this.filesFolder, 'hosts'), '/etc/hosts')]),
+      own(join(this.filesFolder, 'hosts'), '/etc/hosts'),
       ...(host ? [] : [own(join(this.filesFolder, 'resolv.conf'), '/etc/resolv.conf')]),
       own(this.lastWordsFile(container), container.terminationMessagePath ?? '/dev/termination-log'),
     ]

@@ -10,6 +10,7 @@ import { Kubelet } from './kubelet.ts';
 import { kubeletHooks } from './kubelet-hooks.ts';
 import { latencyModel } from './latency.ts';
 import type { Chance, IssueToken } from './node-context.ts';
+import { keepLease } from './node-lease.ts';
 import { type NodePlan, nodeDraft } from './node-object.ts';
 import { type MeasuredContainer, Metrics, machine } from './resource-usage.ts';
 import { SilentAddresses } from './silent-addresses.ts';
@@ -56,8 +57,8 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
   if (addresses.ownAddresses && !isolation)
     inBackground('the silent address', silent.hold(nowhere.ip, [nowhere.port], 'close'), options.onDefect);
   const { cpus, memoryBytes } = machine();
-  nodes.forEach((plan, index) => {
-    registry.create(
+  const leases = nodes.map((plan, index) => {
+    const node = registry.create(
       'nodes',
       nodeDraft({
         plan,
@@ -70,6 +71,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
         nowMs: clock.wall(),
       }),
     );
+    return keepLease(registry, clock, node);
   });
   const latencies = latencyModel(options.latencyFactor, random, options.startContention);
   const kubelets = nodes.map(
@@ -117,6 +119,7 @@ export function startKubelets(options: KubeletsOptions): Kubelets {
     },
     async close() {
       metrics.close();
+      for (const end of leases) end();
       await Promise.all(kubelets.map((kubelet) => kubelet.close()));
       await silent.close();
     },

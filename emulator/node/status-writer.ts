@@ -8,6 +8,7 @@ import {
   type Condition,
   type ContainerStatus,
   containersReadyCondition,
+  isSidecar,
   isTerminalPhase,
   type PodStatus,
   readyCondition,
@@ -101,8 +102,17 @@ export class StatusWriter {
               },
             },
           };
-    status.containerStatuses = (status.containerStatuses ?? []).map(ended);
-    if (status.initContainerStatuses) status.initContainerStatuses = status.initContainerStatuses.map(ended);
+    const { containerStatuses = [], initContainerStatuses = [] } = status;
+    // Those that could not begin yet still wait.
+    if (wasInitialized(pod, containerStatuses, initContainerStatuses)) {
+      status.containerStatuses = containerStatuses.map(ended);
+    }
+    const begun = initContainerStatuses.findLastIndex(hasBegun);
+    if (status.initContainerStatuses) {
+      status.initContainerStatuses = initContainerStatuses.map((each, index) =>
+        index <= Math.max(0, begun) ? ended(each) : each,
+      );
+    }
     if (!isTerminalPhase(status.phase)) status.phase = 'Failed';
     entry.finished = true;
     this.replace(entry, status);
@@ -215,4 +225,20 @@ export class StatusWriter {
     });
     this.cancels.add(cancel);
   }
+}
+
+const hasBegun = ({ state, lastState }: ContainerStatus): boolean =>
+  !state?.waiting || lastState?.terminated !== undefined;
+
+/** kubelet: hasPodInitialized. */
+function wasInitialized(
+  pod: Pod,
+  statuses: readonly ContainerStatus[],
+  inits: readonly ContainerStatus[],
+): boolean {
+  const last = inits.at(-1);
+  if (!last || statuses.some(hasBegun)) return true;
+  const container = pod.spec?.initContainers?.find(({ name }) => name === last.name);
+  if (container && isSidecar(container)) return Boolean(last.state?.running && last.started);
+  return last.state?.terminated?.exitCode === 0 || last.lastState?.terminated?.exitCode === 0;
 }

@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { ContainerConfigError, expandReferences, fieldOf, type PodFacts, resourceOf } from './environment.ts';
 import { type HostPlace, hostPlace, prepareHostPath } from './host-path.ts';
@@ -85,6 +85,9 @@ export class PodVolumes {
       let source = this.placeOf(volume, pod);
       const within = mount.subPathExpr ? expandReferences(mount.subPathExpr, env) : mount.subPath;
       if (within) {
+        if (isAbsolute(within)) {
+          throw new VolumeError(`error SubPath \`${within}\` must not be an absolute path`);
+        }
         if (within.split('/').includes('..')) throw new VolumeError(`subPath "${within}" leaves its volume`);
         source = join(source, within);
         if (!existsSync(source)) makeFolder(source);

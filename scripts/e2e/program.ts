@@ -85,8 +85,20 @@ function standIns(agnhost: string, folder: string): Map<string, LocalImage> {
     [
       `${registry}/agnhost:2.56`,
       {
-        command: ['/bin/sh', '-c', `[ $# -eq 0 ] && set -- pause; exec ${agnhost} "$@"`, 'agnhost'],
-        files: { ...shell.files, ...toolsOfImage(), ...certificateOfImage(folder), '/agnhost': agnhost },
+        // By the image's own path, where pods have a file system of their own: the tests look at its name.
+        command: [
+          '/bin/sh',
+          '-c',
+          `[ $# -eq 0 ] && set -- pause; [ -x /agnhost ] && exec /agnhost "$@"; exec ${agnhost} "$@"`,
+          'agnhost',
+        ],
+        files: {
+          ...shell.files,
+          ...toolsOfImage(),
+          ...certificateOfImage(folder),
+          '/agnhost': agnhost,
+          '/agnhost-2': agnhost,
+        },
       },
     ],
     [

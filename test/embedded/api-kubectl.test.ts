@@ -115,6 +115,10 @@ test('get: table, wide, yaml, json, jsonpath, custom columns, labels, chunks', a
     { args: 'get pods -o wide', has: [/web-hash1-0 +1\/1 +Running +0 +\d+s +127\.1\.2\.3 +node1/] },
     { args: 'get rs', has: [/DESIRED +CURRENT +READY/, /web-hash1 +2 +2 +2/] },
     { args: 'get nodes -o wide', has: [/node1 +Ready +<none> .* v1\.34\.4 +127\.0\.0\.1/] },
+    {
+      args: 'get endpoints',
+      has: ['Warning: v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+    },
     { args: 'get svc', has: [/web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80\/TCP/] },
     {
       args: 'get deploy web -o yaml',
@@ -336,6 +340,82 @@ test('what Kubernetes refuses is refused with all its causes; what the emulation
       args: 'create service externalname n2 --external-name=example.test',
       code: 1,
       has: ['spec.type: Forbidden: Unsupported by the emulated cluster: ExternalName'],
+    },
+  ]);
+});
+
+test('kinds of Kubernetes that are not emulated are refused by name; lists of them are empty', async () => {
+  await using cluster = await startApi();
+  const crd = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: databases.example.com}
+spec: {group: example.com, scope: Namespaced, names: {kind: Database, plural: databases}, versions: []}
+`;
+  const refusal =
+    'CustomResourceDefinition "databases.example.com" (apiextensions.k8s.io/v1) is unsupported by the emulated cluster: it has Kubernetes\' own kinds and no others';
+  await play(cluster, [
+    { args: 'get crd', has: ['No resources found'] },
+    {
+      args: 'get --raw /api/v1/nodes/node1/proxy/pods',
+      code: 1,
+      has: ['nodes/proxy is unsupported by the emulated cluster: its kubelets have no API of their own'],
+    },
+    {
+      args: 'get crds nope',
+      code: 1,
+      has: ['customresourcedefinitions.apiextensions.k8s.io "nope" not found'],
+    },
+    { args: 'apply -f -', input: crd, code: 1, has: ['NotImplemented', refusal] },
+    { args: 'apply --server-side -f -', input: crd, code: 1, has: [refusal] },
+    { args: 'create -f -', input: crd, code: 1, has: [refusal] },
+    {
+      args: 'apply -f -',
+      input: `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: hooks}
+webhooks: []
+`,
+      code: 1,
+      has: [
+        'ValidatingWebhookConfiguration "hooks" (admissionregistration.k8s.io/v1) is unsupported by the emulated cluster',
+      ],
+    },
+    {
+      args: 'apply -f -',
+      input: `
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: gvisor}
+handler: gvisor
+`,
+      code: 1,
+      has: [
+        'RuntimeClass "gvisor" (node.k8s.io/v1) is unsupported by the emulated cluster: it has no container runtime',
+      ],
+    },
+  ]);
+});
+
+test('roles and their bindings may have colons in their names', async () => {
+  await using cluster = await startApi();
+  await play(cluster, [
+    {
+      args: 'create clusterrole system:web:reader --verb=get --resource=pods',
+      has: ['system:web:reader created'],
+    },
+    { args: 'create clusterrolebinding a:b --clusterrole=system:web:reader --user=u', has: ['a:b created'] },
+    { args: 'create role web:x --verb=get --resource=pods', has: ['web:x created'] },
+    { args: 'create rolebinding web:x --role=web:x --user=u', has: ['web:x created'] },
+    {
+      args: 'get clusterrole system:web:reader -o name',
+      has: ['clusterrole.rbac.authorization.k8s.io/system:web:reader'],
+    },
+    {
+      args: 'create role a%b --verb=get --resource=pods',
+      code: 1,
+      has: [`metadata.name: Invalid value: "a%b": may not contain '%'`],
     },
   ]);
 });

@@ -276,6 +276,37 @@ test('Job: a failed pod is replaced after 10 s, after backoffLimit failures the 
   plane.stop();
 });
 
+test('CronJob: a Job that somebody deleted is not made again for the same minute', async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const plane = controlPlane({ seed, life: quick });
+    const { registry, clock } = plane;
+    registry.create('cronjobs', {
+      metadata: { name: 'tick' },
+      spec: {
+        schedule: '* * * * *',
+        concurrencyPolicy: 'Forbid',
+        jobTemplate: { spec: { template: template('exp/job:1', { restartPolicy: 'OnFailure' }) } },
+      },
+    } as never);
+    const jobs = () => registry.list('jobs').map(({ metadata }) => metadata.name);
+    await plane.until('the first Job', () => jobs().length > 0);
+    const [first = ''] = jobs();
+    await clock.advance(3000);
+    const { status } = registry.get('cronjobs', 'default', 'tick')!;
+    assert.ok(status?.lastScheduleTime, `seed ${seed}: the time of the last Job is kept`);
+    registry.delete('jobs', 'default', first, { propagationPolicy: 'Background' });
+    await clock.advance(10_000);
+    assert.equal(jobs(), [], `seed ${seed}`);
+    const events = registry.list('events').map(({ reason }) => reason);
+    assert.ok(events.includes('MissingJob'), `seed ${seed}: ${events.join()}`);
+    assert.not.ok(events.includes('JobAlreadyActive'), `seed ${seed}: ${events.join()}`);
+    await plane.until('the next minute', () => jobs().length > 0);
+    assert.is.not(jobs()[0], first);
+    assert.equal(plane.defects, []);
+    plane.stop();
+  }
+});
+
 test('autoscaling: load comes and goes as recorded in hpa-cycle', async () => {
   let percent: number | undefined;
   const plane: ControlPlane = controlPlane({

@@ -1,6 +1,8 @@
 // A pod from start to end on the embedded cluster, with real processes: what its status, its events and the kernel say.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { Exec, KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
@@ -34,6 +36,21 @@ test('up, and nothing left when it is down', async () => {
   // How fast it starts is a matter of the machine; that it does not wait for anything is not.
   console.log(`a cluster was up after ${Math.round(tookMs)} ms`);
   assert.ok(tookMs < 20_000, `took ${tookMs} ms`);
+});
+
+test('each node has its Lease, as kubectl describe node looks for it', async () => {
+  await using cluster = await fastCluster();
+  const nodes = cluster.registry.list('nodes');
+  const leases = cluster.registry.list('leases', 'kube-node-lease');
+  assert.equal(
+    leases.map(({ spec, metadata }) => [
+      metadata.name,
+      spec?.holderIdentity,
+      metadata.ownerReferences?.[0]?.uid,
+    ]),
+    nodes.map(({ metadata: { name, uid } }) => [name, name, uid]),
+  );
+  assert.match(leases[0]?.spec?.renewTime ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
 });
 
 test('closed when a pod is about to be stopped: no hook begins any more, and nothing keeps the process', async () => {
@@ -278,6 +295,29 @@ test('environment: values, fields, config maps, references; the process sees its
   assert.equal(lines, [`one|pod|${ip}|from map|one and $(A)|pod|`, 'made', ip]);
 });
 
+test('environment: names that no shell would hand on reach the program, and what is run beside it', async () => {
+  await using cluster = await fastCluster();
+  cluster.registry.create('configmaps', {
+    metadata: { name: 'c', namespace: 'default' },
+    data: { 'data-1': "it's $one" },
+  });
+  const shown = 'process.env["spring.profiles.active"]+"|"+process.env["data-1"]';
+  createPod(cluster, {
+    container: {
+      command: [process.execPath, '-e', `console.log(${shown});setInterval(()=>{},1000)`],
+      env: [{ name: 'spring.profiles.active', value: 'test' }],
+      envFrom: [{ configMapRef: { name: 'c' } }],
+      readinessProbe: {
+        exec: { command: [process.execPath, '-e', `process.exit(${shown}==="test|it's $one"?0:1)`] },
+        timeoutSeconds: 10,
+      },
+    },
+  });
+  await until('Ready', () => isReady(podOf(cluster)));
+  const log = await (await ask(cluster, `${cluster.url}/api/v1/namespaces/default/pods/pod/log`)).text();
+  assert.is(log, "test|it's $one\n");
+});
+
 test('what an image runs lies where it lies, also below /tmp; what the manifest adds is in the pod', async () => {
   const checkout = mkdtempSync('/tmp/rollproof-checkout-');
   try {
@@ -378,6 +418,50 @@ test('logs: tail, timestamps, follow to the end', async () => {
     /^\d{4}-.*Z line 5\n$/,
   );
   assert.is(await (await ask(cluster, `${url}?limitBytes=8`)).text(), 'line 1\nl');
+});
+
+test('what a command prints arrives whole, however late it is read', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster);
+  await until('Running', () => podOf(cluster)?.status?.phase === 'Running');
+  const config = new KubeConfig();
+  config.loadFromString(cluster.kubeconfig());
+  const exec = new Exec(config);
+  const run = async (): Promise<string> => {
+    const output = new PassThrough();
+    let text = '';
+    output.on('data', (chunk) => {
+      text += chunk;
+    });
+    const command = ['sh', '-c', 'echo out; echo err >&2'];
+    await new Promise<void>((resolve, reject) => {
+      exec
+        .exec(
+          'default',
+          'pod',
+          podOf(cluster)!.spec!.containers[0]!.name,
+          command,
+          output,
+          output,
+          null,
+          false,
+          () => resolve(),
+        )
+        .catch(reject);
+    });
+    return text;
+  };
+  // The emulation is in this process: it comes to look only now and then, as on a busy machine.
+  const busy = setInterval(() => {
+    for (const endMs = performance.now() + 80; performance.now() < endMs; );
+  }, 1);
+  try {
+    for (let round = 0; round < 8; round++) {
+      for (const text of await Promise.all([run(), run(), run()])) assert.is(text.length, 8, text);
+    }
+  } finally {
+    clearInterval(busy);
+  }
 });
 
 test('a pod is reached through the API server', async () => {

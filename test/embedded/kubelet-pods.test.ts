@@ -1,5 +1,6 @@
 // What pods are made of beyond their containers: init containers, sidecars, volumes at their paths, names, deadlines.
 import * as assert from 'uvu/assert';
+import type { Pod } from '../../emulator/api/types.ts';
 import type { EmbeddedCluster } from '../../emulator/cluster.ts';
 import {
   ask,
@@ -64,6 +65,27 @@ test('an init container that fails ends a pod that never restarts', async () => 
   const failed = await until('Failed', () => podOf(cluster)?.status?.phase === 'Failed' && podOf(cluster));
   assert.is(failed.status?.initContainerStatuses?.[0]?.state?.terminated?.exitCode, 3);
   assert.not.ok(eventsOf(cluster).some((event) => event === 'Started: Started container app'));
+});
+
+test('a container that an init container keeps from starting still waits when the pod is deleted', async () => {
+  await using cluster = await fastCluster();
+  createPod(cluster, {
+    image: 'test/idle:1',
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      initContainers: [{ name: 'first', image: 'test/shell:1', command: sh('exit 1') }],
+    },
+  });
+  await until('failed once', () => podOf(cluster)?.status?.initContainerStatuses?.[0]?.restartCount);
+  const seen: string[] = [];
+  cluster.registry.subscribe(({ resource, object }) => {
+    if (resource !== 'pods') return;
+    const status = (object as Pod).status?.containerStatuses?.find(({ name }) => name === 'app');
+    seen.push(status?.state?.waiting?.reason ?? JSON.stringify(status?.state));
+  });
+  cluster.registry.delete('pods', 'default', 'pod');
+  await until('gone', () => !podOf(cluster));
+  assert.equal([...new Set(seen)], ['PodInitializing']);
 });
 
 test('a sidecar starts before the others and ends after them', async () => {

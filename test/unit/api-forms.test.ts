@@ -464,4 +464,150 @@ test('the state of a pod in a table', () => {
   }
 });
 
+test('tables have the columns of the real printers for every kind that has them', () => {
+  const nowMs = Date.parse('2026-01-01T00:01:00Z');
+  const template = {
+    metadata: { labels: { app: 'web' } },
+    spec: { containers: [{ name: 'web', image: 'web:1' }] },
+  };
+  const rows: [resource: string, object: object, header: string, cells: unknown[]][] = [
+    [
+      'replicationcontrollers',
+      {
+        spec: { replicas: 2, selector: { app: 'web' }, template },
+        status: { replicas: 2, readyReplicas: 1 },
+      },
+      'Name Desired Current Ready Age Containers Images Selector',
+      ['x', 2, 2, 1, '60s', 'web', 'web:1', 'app=web'],
+    ],
+    [
+      'statefulsets',
+      { spec: { replicas: 3, template }, status: { readyReplicas: 2 } },
+      'Name Ready Age Containers Images',
+      ['x', '2/3', '60s', 'web', 'web:1'],
+    ],
+    [
+      'cronjobs',
+      { spec: { schedule: '@hourly', suspend: false, jobTemplate: { spec: { template } } }, status: {} },
+      'Name Schedule Timezone Suspend Active Last Schedule Age Containers Images Selector',
+      ['x', '@hourly', '<none>', 'False', 0, '<none>', '60s', 'web', 'web:1', '<none>'],
+    ],
+    [
+      'endpoints',
+      {
+        subsets: [
+          { addresses: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2' }], ports: [{ port: 80 }, { port: 443 }] },
+        ],
+      },
+      'Name Endpoints Age',
+      ['x', '10.0.0.1:80,10.0.0.2:80,10.0.0.1:443 + 1 more...', '60s'],
+    ],
+    ['endpoints', {}, 'Name Endpoints Age', ['x', '<none>', '60s']],
+    [
+      'resourcequotas',
+      {
+        status: {
+          hard: { pods: '5', 'limits.cpu': '2', 'requests.cpu': '1' },
+          used: { pods: '1', 'limits.cpu': '0', 'requests.cpu': '100m' },
+        },
+      },
+      'Name Request Limit Age',
+      ['x', 'pods: 1/5, requests.cpu: 100m/1', 'limits.cpu: 0/2', '60s'],
+    ],
+    [
+      'persistentvolumes',
+      {
+        spec: {
+          capacity: { storage: '1Gi' },
+          accessModes: ['ReadWriteMany', 'ReadWriteOnce'],
+          persistentVolumeReclaimPolicy: 'Delete',
+          claimRef: { namespace: 'n', name: 'c' },
+          storageClassName: 's',
+          volumeMode: 'Filesystem',
+        },
+        status: { phase: 'Bound' },
+      },
+      'Name Capacity Access Modes Reclaim Policy Status Claim StorageClass VolumeAttributesClass Reason Age VolumeMode',
+      ['x', '1Gi', 'RWO,RWX', 'Delete', 'Bound', 'n/c', 's', '<unset>', '', '60s', 'Filesystem'],
+    ],
+    [
+      'persistentvolumeclaims',
+      {
+        spec: { accessModes: ['ReadWriteOnce'], storageClassName: 's', volumeMode: 'Filesystem' },
+        status: { phase: 'Pending' },
+      },
+      'Name Status Volume Capacity Access Modes StorageClass VolumeAttributesClass Age VolumeMode',
+      ['x', 'Pending', '', '', '', 's', '<unset>', '60s', 'Filesystem'],
+    ],
+    ['podtemplates', { template }, 'Name Containers Images Pod Labels', ['x', 'web', 'web:1', 'app=web']],
+    [
+      'ingresses',
+      {
+        spec: { ingressClassName: 'nginx', rules: [{ host: 'a.b' }, {}], tls: [{}] },
+        status: { loadBalancer: { ingress: [{ ip: '1.2.3.4' }] } },
+      },
+      'Name Class Hosts Address Ports Age',
+      ['x', 'nginx', 'a.b', '1.2.3.4', '80, 443', '60s'],
+    ],
+    ['ingresses', { spec: {} }, 'Name Class Hosts Address Ports Age', ['x', '<none>', '*', '', '80', '60s']],
+    [
+      'ingressclasses',
+      { spec: { controller: 'k8s.io/x', parameters: { apiGroup: 'g', kind: 'P', name: 'n' } } },
+      'Name Controller Parameters Age',
+      ['x', 'k8s.io/x', 'P.g/n', '60s'],
+    ],
+    ['networkpolicies', { spec: { podSelector: {} } }, 'Name Pod-Selector Age', ['x', '<none>', '60s']],
+    [
+      'rolebindings',
+      {
+        roleRef: { kind: 'Role', name: 'r' },
+        subjects: [
+          { kind: 'ServiceAccount', namespace: 'n', name: 's' },
+          { kind: 'User', name: 'u' },
+        ],
+      },
+      'Name Role Age Users Groups ServiceAccounts',
+      ['x', 'Role/r', '60s', 'u', '', 'n/s'],
+    ],
+    [
+      'priorityclasses',
+      { value: 10 },
+      'Name Value Global-Default Age PreemptionPolicy',
+      ['x', 10, false, '60s', 'PreemptLowerPriority'],
+    ],
+    [
+      'storageclasses',
+      { provisioner: 'p', volumeBindingMode: 'Immediate' },
+      'Name Provisioner ReclaimPolicy VolumeBindingMode AllowVolumeExpansion Age',
+      ['x', 'p', 'Delete', 'Immediate', 'false', '60s'],
+    ],
+    [
+      'services',
+      { spec: { type: 'ExternalName', externalName: 'a.b' } },
+      'Name Type Cluster-IP External-IP Port(s) Age Selector',
+      ['x', 'ExternalName', '<none>', 'a.b', '<none>', '60s', '<none>'],
+    ],
+    [
+      'services',
+      {
+        spec: { type: 'LoadBalancer', clusterIP: '10.0.0.1' },
+        status: { loadBalancer: { ingress: [{ ip: '1.2.3.4' }] } },
+      },
+      'Name Type Cluster-IP External-IP Port(s) Age Selector',
+      ['x', 'LoadBalancer', '10.0.0.1', '1.2.3.4', '<none>', '60s', '<none>'],
+    ],
+  ];
+  for (const [resource, fields, header, cells] of rows) {
+    const object = { metadata: { name: 'x', creationTimestamp: '2026-01-01T00:00:00Z' }, ...fields };
+    const table = toTable(
+      resource,
+      [object as unknown as KubeObject],
+      {},
+      { nowMs, includeObject: 'None', withColumns: true },
+    );
+    assert.is(table.columnDefinitions?.map(({ name }) => name).join(' '), header, resource);
+    assert.equal(table.rows[0]?.cells, cells, resource);
+  }
+});
+
 test.run();

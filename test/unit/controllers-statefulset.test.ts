@@ -4,7 +4,7 @@ import type { Pod, StatefulSet } from '../../emulator/api/types.ts';
 import { createFieldErrors } from '../../emulator/api/validation/field.ts';
 import { validateStatefulSet } from '../../emulator/api/validation/more-workloads.ts';
 import { parseSchedule } from '../../emulator/controllers/cronjob/schedule.ts';
-import { claimDrafts } from '../../emulator/controllers/statefulset/claims.ts';
+import { claimDrafts, ownersOfClaim } from '../../emulator/controllers/statefulset/claims.ts';
 import { identify } from '../../emulator/controllers/statefulset/identity.ts';
 import { planStep } from '../../emulator/controllers/statefulset/plan.ts';
 import type { Revision } from '../../emulator/controllers/statefulset/revisions.ts';
@@ -169,15 +169,66 @@ test('the next step', () => {
   }
 });
 
-test('claims carry template, set and ordinal in their names, and outlive the set unless it says otherwise', () => {
+test('claims carry template, set and ordinal in their names', () => {
   const set = setOf({
     volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'] } }],
   });
   const [claim] = claimDrafts(set, 2);
   assert.is(claim?.metadata.name, 'data-web-2');
   assert.is(claim?.metadata.ownerReferences, undefined);
-  set.spec!.persistentVolumeClaimRetentionPolicy = { whenDeleted: 'Delete' };
-  assert.is(claimDrafts(set, 2)[0]?.metadata.ownerReferences?.[0]?.name, 'web');
+});
+
+test('who a claim goes with: the set, a pod that is scaled away, or nobody', () => {
+  const own = (kind: string, name: string, uid = name) => ({
+    apiVersion: kind === 'StatefulSet' ? 'apps/v1' : 'v1',
+    kind,
+    name,
+    uid,
+    controller: kind !== 'ConfigMap',
+    ...(kind === 'ConfigMap' ? {} : { blockOwnerDeletion: true }),
+  });
+  const [ofSet, ofPod, other] = [own('StatefulSet', 'web'), own('Pod', 'web-2'), own('ConfigMap', 'any')];
+  type Policy = { whenDeleted?: string; whenScaled?: string };
+  const rows: [
+    what: string,
+    policy: Policy,
+    scaledAway: boolean,
+    before: object[],
+    after: object[] | undefined,
+  ][] = [
+    ['kept', {}, false, [], undefined],
+    ['kept, though scaled away', {}, true, [], undefined],
+    ['with the set', { whenDeleted: 'Delete' }, false, [], [ofSet]],
+    ['with the set already', { whenDeleted: 'Delete' }, false, [ofSet], undefined],
+    ['the policy was taken back', {}, false, [ofSet], []],
+    ['with a pod that is scaled away', { whenScaled: 'Delete' }, true, [], [ofPod]],
+    ['the pod came back', { whenScaled: 'Delete' }, false, [ofPod], []],
+    ['the pod instead of the set', { whenDeleted: 'Delete', whenScaled: 'Delete' }, true, [ofSet], [ofPod]],
+    ['beside one that controls nothing', { whenDeleted: 'Delete' }, false, [other], [other, ofSet]],
+    [
+      'another controller has it',
+      { whenDeleted: 'Delete', whenScaled: 'Delete' },
+      true,
+      [own('Job', 'x')],
+      undefined,
+    ],
+    [
+      'an earlier set of this name has it',
+      { whenDeleted: 'Delete' },
+      false,
+      [own('StatefulSet', 'web', 'old')],
+      undefined,
+    ],
+  ];
+  for (const [what, persistentVolumeClaimRetentionPolicy, scaledAway, ownerReferences, after] of rows) {
+    const set = setOf({ persistentVolumeClaimRetentionPolicy } as never);
+    const claim = {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { ...metadata('data-web-2'), ownerReferences },
+    };
+    assert.equal(ownersOfClaim(set, podOf(set, 2, 'new', 'ready'), claim as never, scaledAway), after, what);
+  }
 });
 
 test('a container may mount what the set claims for its pods, and nothing that nobody names', () => {

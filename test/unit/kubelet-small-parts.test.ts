@@ -1,12 +1,13 @@
 // Image names, variable references, own /tmp, log ring, usage arithmetic, refusals: one table each.
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../emulator/api/types.ts';
+import type { Node, Pod } from '../../emulator/api/types.ts';
 import { notEmulated, refusalOf } from '../../emulator/node/admission.ts';
 import { apiTime } from '../../emulator/node/clock.ts';
 import { ContainerLog } from '../../emulator/node/container-log.ts';
 import { expandReferences, expandToldNames } from '../../emulator/node/environment.ts';
 import { fullImageName, Images } from '../../emulator/node/images.ts';
 import { latencyModel } from '../../emulator/node/latency.ts';
+import { hostsFile } from '../../emulator/node/name-files.ts';
 import { reachesPidOne } from '../../emulator/node/pid-one.ts';
 import { inOwnTmp } from '../../emulator/node/pod-runtime.ts';
 import { freePort } from '../../emulator/node/port-owner.ts';
@@ -234,11 +235,36 @@ test('a free port is looked for once: where there is none, that is told', async 
 
 test('host ports: taken by another pod of the node', () => {
   const wants = pod({}, { ports: [{ containerPort: 80, hostPort: 8080 }] });
-  assert.is(refusalOf(wants, []), undefined);
-  assert.equal(refusalOf(wants, [wants]), {
+  assert.is(refusalOf(wants, [], undefined), undefined);
+  assert.equal(refusalOf(wants, [wants], undefined), {
     reason: 'NodePorts',
     message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
   });
+});
+
+test('a pod that nobody scheduled is refused when the node has not enough for it', () => {
+  const wants = pod({}, { resources: { requests: { cpu: '700m', memory: '1Gi' } } });
+  const node = { status: { allocatable: { cpu: '1', memory: '8Gi', pods: '110' } } } as unknown as Node;
+  assert.is(refusalOf(wants, [], node), undefined);
+  assert.equal(refusalOf(wants, [wants], node), {
+    reason: 'OutOfcpu',
+    message: "Node didn't have enough resource: cpu, requested: 700, used: 700, capacity: 1000",
+  });
+});
+
+test('a pod for another operating system is refused', () => {
+  assert.is(refusalOf(pod({ os: { name: 'linux' } }), [], undefined), undefined);
+  assert.is(refusalOf(pod({ os: { name: 'windows' } }), [], undefined)?.reason, 'PodOSNotSupported');
+});
+
+test('/etc/hosts: of the pod, or the node’s with what the manifest adds', () => {
+  const hostAliases = [{ ip: '1.2.3.4', hostnames: ['one', 'two'] }];
+  assert.match(hostsFile(pod({ hostAliases }), '10.0.0.1', '9.9.9.9 node'), /^10\.0\.0\.1\t/m);
+  const shared = hostsFile(pod({ hostAliases, hostNetwork: true }), '10.0.0.1', '9.9.9.9 node\n');
+  assert.is(
+    shared,
+    '# Kubernetes-managed hosts file (host network).\n9.9.9.9 node\n\n# Entries added by HostAliases.\n1.2.3.4\tone\ttwo\n',
+  );
 });
 
 test.run();

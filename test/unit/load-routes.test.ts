@@ -42,7 +42,8 @@ test('a table that is none is told, and the one before it stays', async () => {
 test('a Service without endpoints is rejected six times at once, then once a second, as a kernel does it', () => {
   let now = 1000;
   const rejections = new Rejections(() => now);
-  const taken = (tries: number) => Array.from({ length: tries }, () => rejections.take()).filter(Boolean).length;
+  const taken = (tries: number) =>
+    Array.from({ length: tries }, () => rejections.take()).filter(Boolean).length;
   assert.is(taken(10), 6);
   now += 999;
   assert.is(taken(1), 0);

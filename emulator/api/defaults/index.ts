@@ -17,9 +17,11 @@ import type {
 } from '../types.ts';
 import {
   defaultAutoscaler,
+  defaultBinding,
   defaultEndpointSlice,
   defaultEvent,
   defaultNamespace,
+  defaultNetworkPolicy,
   defaultService,
 } from './others.ts';
 import { defaultPod } from './pod.ts';
@@ -98,6 +100,13 @@ export function applyDefaults(object: KubeObject, allocation: Allocation): void 
       break;
     case 'Event':
       defaultEvent(object as unknown as KubeEvent);
+      break;
+    case 'NetworkPolicy':
+      defaultNetworkPolicy(object as Parameters<typeof defaultNetworkPolicy>[0]);
+      break;
+    case 'RoleBinding':
+    case 'ClusterRoleBinding':
+      defaultBinding(object as Parameters<typeof defaultBinding>[0]);
       break;
     case 'Secret':
       object.type ??= 'Opaque';

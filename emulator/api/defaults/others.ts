@@ -113,3 +113,30 @@ export function defaultEvent(event: KubeEvent): void {
   event.reportingComponent ??= '';
   event.reportingInstance ??= '';
 }
+
+interface PolicySpec {
+  policyTypes?: string[];
+  egress?: { ports?: { protocol?: string }[] }[];
+  ingress?: { ports?: { protocol?: string }[] }[];
+}
+
+export function defaultNetworkPolicy({ spec }: { spec?: PolicySpec }): void {
+  if (!spec) return;
+  for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
+    for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
+  }
+  if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
+}
+
+interface Binding {
+  roleRef?: { apiGroup?: string };
+  subjects?: { kind?: string; apiGroup?: string }[];
+}
+
+export function defaultBinding({ roleRef, subjects = [] }: Binding): void {
+  const group = 'rbac.authorization.k8s.io';
+  if (roleRef) roleRef.apiGroup ||= group;
+  for (const subject of subjects) {
+    if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= group;
+  }
+}

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { User } from '../auth/access.ts';
 import { methodNotAllowed, noSuchPath, notFound } from '../errors.ts';
-import type { ResourceDefinition } from '../resources.ts';
+import { groupVersion, type ResourceDefinition } from '../resources.ts';
 import { servedGroups } from '../served.ts';
 import { StatusError } from '../types.ts';
 import type { Exchange, ServerContext } from './context.ts';
@@ -15,8 +15,8 @@ import { acceptsKnownForm } from './negotiation.ts';
 import { sendOpenApi } from './openapi.ts';
 import { patchObject } from './patch.ts';
 import { handleBinding, handleEviction, handleLog, handlePodProxy, handleServiceProxy } from './pods.ts';
-import { isTrue, parseResourcePath } from './request.ts';
-import { sendJson, sendText } from './responses.ts';
+import { isTrue, parseResourcePath, readBody } from './request.ts';
+import { sendJson, sendText, warningHeader } from './responses.ts';
 import { handleReview } from './reviews.ts';
 import { handleScale } from './scale.ts';
 import { handleTokenRequest } from './tokens.ts';
@@ -60,11 +60,20 @@ async function routeResource(exchange: Exchange): Promise<void> {
   if (subresource === 'proxy') {
     if (served.resource === 'pods') return handlePodProxy(exchange);
     if (served.resource === 'services') return handleServiceProxy(exchange);
+    if (served.resource === 'nodes')
+      throw notEmulated('nodes/proxy', 'its kubelets have no API of their own');
   }
   if (subresource === 'log' && stored?.resource === 'pods') return handleLog(exchange);
   if (!acceptsKnownForm(req)) throw notAcceptable();
   if (served.group === 'metrics.k8s.io') return handleMetrics(exchange);
   if (!stored) return handleReview(exchange);
+  if (stored.refused !== undefined && ['POST', 'PUT', 'PATCH'].includes(req.method ?? '')) {
+    throw notEmulated(`${stored.kind} ${await nameOf(exchange)}(${groupVersion(stored)})`, stored.refused);
+  }
+  if (stored.resource === 'endpoints') {
+    const text = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
+    exchange.res.setHeader('warning', warningHeader([text]).warning ?? '');
+  }
   if (name === undefined) return routeCollection(exchange, stored);
   switch (subresource) {
     case undefined:
@@ -85,9 +94,9 @@ async function routeResource(exchange: Exchange): Promise<void> {
       if (stored.resource !== 'namespaces') throw noSuchPath();
       return finalizeNamespace(exchange);
     case 'resize':
-      throw notEmulated('resize', 'containers are processes, whose resources nobody limits');
+      throw notEmulated('pods/resize', 'containers are processes, whose resources nobody limits');
     case 'ephemeralcontainers':
-      throw notEmulated('ephemeralcontainers', 'a container joins a pod only when the pod starts');
+      throw notEmulated('pods/ephemeralcontainers', 'a container joins a pod only when the pod starts');
     case 'binding':
       if (stored.resource !== 'pods') throw noSuchPath();
       return handleBinding(exchange);
@@ -160,8 +169,19 @@ function versionInfo(version: string) {
   };
 }
 
-function notEmulated(subresource: string, why: string): StatusError {
-  const text = `pods/${subresource} is unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`;
+/** Of an object that is not decoded: quoted, with a space behind it; empty where it is not JSON. */
+async function nameOf({ req, name }: Exchange): Promise<string> {
+  if (name !== undefined) return `"${name}" `;
+  try {
+    const { metadata } = JSON.parse(String(await readBody(req))) as { metadata: { name: string } };
+    return `"${metadata.name}" `;
+  } catch {
+    return '';
+  }
+}
+
+function notEmulated(what: string, why: string): StatusError {
+  const text = `${what} is unsupported by the emulated cluster: ${why}; run this on a real cluster (--cluster kind)`;
   return new StatusError(501, 'NotImplemented', text, {});
 }
 

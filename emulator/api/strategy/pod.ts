@@ -15,8 +15,13 @@ export const podStrategy: Strategy = {
     const pod = object as unknown as Pod;
     addDefaultTolerations(pod);
     mergeMatchLabelKeys(pod);
+    atLeastOneSecond(pod);
   },
-  prepareForUpdate: (object) => addDefaultTolerations(object as unknown as Pod),
+  prepareForUpdate(object) {
+    const pod = object as unknown as Pod;
+    addDefaultTolerations(pod);
+    atLeastOneSecond(pod);
+  },
   prepareForStatusUpdate({ metadata }, current) {
     if (current.metadata.ownerReferences) metadata.ownerReferences = current.metadata.ownerReferences;
     else delete metadata.ownerReferences;
@@ -31,3 +36,8 @@ export const podStrategy: Strategy = {
   },
   returnsDeleted: true,
 };
+
+/** A negative grace period is one second. */
+function atLeastOneSecond({ spec }: Pod): void {
+  if (spec && (spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
+}

@@ -5,6 +5,7 @@ import { isObject } from '../objects.ts';
 import type { EndpointSlice, Kinds, KubeEvent, Node, Service } from '../types.ts';
 import { columns, formatLabels, noneIfEmpty, type Printer } from './columns.ts';
 import { ageSince } from './durations.ts';
+import { loadBalancerAddresses } from './stored.ts';
 
 export const namespacePrinter: Printer<Kinds['namespaces']> = {
   columns: columns('Name', 'Status', 'Age'),
@@ -56,11 +57,11 @@ export const nodePrinter: Printer<Node> = {
 
 export const servicePrinter: Printer<Service> = {
   columns: columns('Name', 'Type', 'Cluster-IP', 'External-IP', 'Port(s)', 'Age', 'Selector+'),
-  row: ({ metadata, spec }, nowMs) => [
+  row: ({ metadata, spec, status }, nowMs) => [
     metadata.name,
     spec?.type ?? '',
     noneIfEmpty(spec?.clusterIP),
-    spec?.type === 'LoadBalancer' ? '<pending>' : noneIfEmpty((spec?.externalIPs ?? []).join(',')),
+    externalAddress(spec, status),
     noneIfEmpty(
       (spec?.ports ?? [])
         .map(({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ''}/${protocol}`)
@@ -70,6 +71,14 @@ export const servicePrinter: Printer<Service> = {
     formatLabels(spec?.selector),
   ],
 };
+
+function externalAddress(spec: Service['spec'], status: Service['status']): string {
+  if (spec?.type === 'ExternalName') return spec.externalName ?? '';
+  const own = spec?.externalIPs ?? [];
+  if (spec?.type !== 'LoadBalancer') return noneIfEmpty(own.join(','));
+  const given = loadBalancerAddresses(status);
+  return [...(given ? [given] : []), ...own].join(',') || '<pending>';
+}
 
 export const endpointSlicePrinter: Printer<EndpointSlice> = {
   columns: columns('Name', 'AddressType', 'Ports', 'Endpoints', 'Age'),

@@ -16,13 +16,29 @@ import {
 import { ageSince } from './durations.ts';
 import { podPrinter } from './pods.ts';
 import {
+  claimPrinter,
+  endpointsPrinter,
+  ingressClassPrinter,
+  ingressPrinter,
+  networkPolicyPrinter,
+  podTemplatePrinter,
+  priorityClassPrinter,
+  quotaPrinter,
+  roleBindingPrinter,
+  storageClassPrinter,
+  volumePrinter,
+} from './stored.ts';
+import {
   autoscalerPrinter,
   controllerRevisionPrinter,
+  cronJobPrinter,
   daemonSetPrinter,
   deploymentPrinter,
   disruptionBudgetPrinter,
   jobPrinter,
   replicaSetPrinter,
+  replicationControllerPrinter,
+  statefulSetPrinter,
 } from './workloads.ts';
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
@@ -52,6 +68,21 @@ const printers: Readonly<Record<string, Printer<never>>> = {
   jobs: jobPrinter,
   horizontalpodautoscalers: autoscalerPrinter,
   poddisruptionbudgets: disruptionBudgetPrinter,
+  replicationcontrollers: replicationControllerPrinter,
+  statefulsets: statefulSetPrinter,
+  cronjobs: cronJobPrinter,
+  endpoints: endpointsPrinter,
+  resourcequotas: quotaPrinter,
+  persistentvolumes: volumePrinter,
+  persistentvolumeclaims: claimPrinter,
+  podtemplates: podTemplatePrinter,
+  ingresses: ingressPrinter,
+  ingressclasses: ingressClassPrinter,
+  networkpolicies: networkPolicyPrinter,
+  rolebindings: roleBindingPrinter,
+  clusterrolebindings: roleBindingPrinter,
+  priorityclasses: priorityClassPrinter,
+  storageclasses: storageClassPrinter,
 };
 
 const scalePrinter: Printer<KubeObject> = {

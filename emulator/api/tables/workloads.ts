@@ -2,12 +2,15 @@
 import { formatLabelSelector } from '../label-selector.ts';
 import type {
   Autoscaler,
+  CronJob,
   DaemonSet,
   Deployment,
   DisruptionBudget,
   Job,
   Kinds,
   ReplicaSet,
+  ReplicationController,
+  StatefulSet,
 } from '../types.ts';
 import { columns, containerCells, formatLabels, noneIfEmpty, type Printer } from './columns.ts';
 import { ageSince, humanDuration } from './durations.ts';
@@ -44,6 +47,55 @@ export const replicaSetPrinter: Printer<ReplicaSet> = {
     ageSince(metadata.creationTimestamp, nowMs),
     ...containerCells(spec?.template),
     formatLabelSelector(spec?.selector),
+  ],
+};
+
+export const replicationControllerPrinter: Printer<ReplicationController> = {
+  columns: replicaSetPrinter.columns,
+  row: ({ metadata, spec, status }, nowMs) => [
+    metadata.name,
+    spec?.replicas ?? 0,
+    status?.replicas ?? 0,
+    status?.readyReplicas ?? 0,
+    ageSince(metadata.creationTimestamp, nowMs),
+    ...containerCells(spec?.template),
+    formatLabels(spec?.selector),
+  ],
+};
+
+export const statefulSetPrinter: Printer<StatefulSet> = {
+  columns: columns('Name', 'Ready', 'Age', 'Containers+', 'Images+'),
+  row: ({ metadata, spec, status }, nowMs) => [
+    metadata.name,
+    `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`,
+    ageSince(metadata.creationTimestamp, nowMs),
+    ...containerCells(spec?.template),
+  ],
+};
+
+export const cronJobPrinter: Printer<CronJob> = {
+  columns: columns(
+    'Name',
+    'Schedule',
+    'Timezone',
+    'Suspend:boolean',
+    'Active:integer',
+    'Last Schedule',
+    'Age',
+    'Containers+',
+    'Images+',
+    'Selector+',
+  ),
+  row: ({ metadata, spec, status }, nowMs) => [
+    metadata.name,
+    spec?.schedule ?? '',
+    spec?.timeZone ?? '<none>',
+    spec?.suspend ? 'True' : 'False',
+    status?.active?.length ?? 0,
+    status?.lastScheduleTime ? ageSince(status.lastScheduleTime, nowMs) : '<none>',
+    ageSince(metadata.creationTimestamp, nowMs),
+    ...containerCells(spec?.jobTemplate.spec?.template),
+    formatLabelSelector(spec?.jobTemplate.spec?.selector),
   ],
 };
 

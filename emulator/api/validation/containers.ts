@@ -167,8 +167,17 @@ function validateMounts(
   volumes: ReadonlySet<string>,
 ): void {
   const paths = new Set<string>();
-  for (const [index, { name, mountPath }] of mounts.entries()) {
+  for (const [index, { name, mountPath, subPath, subPathExpr }] of mounts.entries()) {
     const path = `${field}[${index}]`;
+    if (subPath && subPathExpr) {
+      errors.invalid(`${path}.subPathExpr`, subPathExpr, 'subPathExpr and subPath are mutually exclusive');
+    }
+    for (const [part, text] of [['subPath', subPath] as const, ['subPathExpr', subPathExpr] as const]) {
+      if (!text) continue;
+      if (text.startsWith('/')) errors.invalid(`${path}.${part}`, text, 'must be a relative path');
+      else if (text.split('/').includes('..'))
+        errors.invalid(`${path}.${part}`, text, "must not contain '..'");
+    }
     if (!name) errors.required(`${path}.name`);
     if (!volumes.has(name)) errors.notFound(`${path}.name`, name ?? '');
     if (!mountPath) errors.required(`${path}.mountPath`);

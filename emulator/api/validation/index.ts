@@ -39,6 +39,7 @@ import {
 } from './others.ts';
 import { validatePodSpec, validatePodUpdate } from './pod-spec.ts';
 import { validateService } from './service.ts';
+import { storedKinds } from './stored.ts';
 import { type Capabilities, refuseUnsupported } from './unsupported.ts';
 import { validateDaemonSet, validateDeployment, validateJob, validateReplicaSet } from './workloads.ts';
 
@@ -127,6 +128,7 @@ function validateKind(errors: FieldErrors, object: KubeObject, current: KubeObje
       validateEvent(errors, as<KubeEvent>(object));
       break;
     default:
+      storedKinds[object.kind]?.(errors, object, current);
       break;
   }
 }

@@ -1,7 +1,7 @@
 // metadata of every object. Source: apimachinery/pkg/api/validation/objectmeta.go.
 import type { ObjectMeta } from '../types.ts';
 import type { FieldErrors } from './field.ts';
-import { dns1035Label, dns1123Label, dns1123Subdomain, qualifiedName } from './names.ts';
+import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment, qualifiedName } from './names.ts';
 import { validateLabels } from './selectors.ts';
 
 /** Annotations of one object, keys and values together. */
@@ -59,6 +59,12 @@ function nameRule(kind: string): (name: string) => string[] {
       return dns1123Label;
     case 'Service':
       return dns1035Label;
+    // "system:node" is a usual one.
+    case 'Role':
+    case 'RoleBinding':
+    case 'ClusterRole':
+    case 'ClusterRoleBinding':
+      return pathSegment;
     default:
       return dns1123Subdomain;
   }

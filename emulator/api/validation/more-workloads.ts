@@ -93,7 +93,10 @@ export function validateCronJob(errors: FieldErrors, { metadata, spec }: CronJob
     errors.invalid('metadata.name', metadata.name, 'must be no more than 52 characters');
   }
   if (!spec?.schedule) errors.required('spec.schedule');
-  else {
+  else if (/TZ=/.test(spec.schedule)) {
+    const text = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
+    errors.invalid('spec.schedule', spec.schedule, text);
+  } else {
     try {
       parseSchedule(spec.schedule, spec.timeZone);
     } catch (error) {

@@ -48,6 +48,12 @@ export function dns1123Subdomain(value: string): string[] {
   ];
 }
 
+/** Whatever can be a part of a URL's path. */
+export function pathSegment(value: string): string[] {
+  if (value === '.' || value === '..') return [`may not be '${value}'`];
+  return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
+}
+
 /** RFC 1035 label, for Services. */
 export function dns1035Label(value: string): string[] {
   const errors = value.length > 63 ? [tooLong(63)] : [];
@@ -172,4 +178,28 @@ export function ipAddress(value: string): string[] {
   const fits = ipv4?.slice(1).every((part) => Number(part) <= 255 && String(Number(part)) === part);
   const ipv6 = value.includes(':') && /^[0-9a-fA-F:.]+$/.test(value);
   return fits || ipv6 ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
+}
+
+export function cidr(value: string): string[] {
+  const [address = '', length = '', ...rest] = value.split('/');
+  const most = address.includes(':') ? 128 : 32;
+  const fits = rest.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= most;
+  return fits && ipAddress(address).length === 0
+    ? []
+    : ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'];
+}
+
+const wildcardFormat = `\\*\\.${subdomainFormat}`;
+const isWildcard = new RegExp(`^${wildcardFormat}$`);
+
+/** "*.example.com" */
+export function wildcardSubdomain(value: string): string[] {
+  if (isWildcard.test(value)) return [];
+  return [
+    regex(
+      "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+      wildcardFormat,
+      '*.example.com',
+    ),
+  ];
 }

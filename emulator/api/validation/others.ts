@@ -45,12 +45,63 @@ export function validateConfigMap(
   for (const key of Object.keys(binaryData ?? {})) {
     for (const problem of configKey(key)) errors.invalid(`binaryData[${key}]`, key, problem);
   }
+  const sizes = [...Object.values(data ?? {}), ...Object.values(binaryData ?? {})].map((text) =>
+    Buffer.byteLength(text),
+  );
+  checkSize(errors, '', sizes);
   if (!current?.immutable) return;
   if (!immutable) errors.forbidden('immutable', 'field is immutable when `immutable` is set');
   if (!equalObjects(data, current.data))
     errors.forbidden('data', 'field is immutable when `immutable` is set');
   if (!equalObjects(binaryData, current.binaryData)) {
     errors.forbidden('binaryData', 'field is immutable when `immutable` is set');
+  }
+}
+
+const sizeLimitBytes = 1024 * 1024;
+
+function checkSize(errors: FieldErrors, field: string, sizes: readonly number[]): void {
+  const size = sizes.reduce((sum, each) => sum + each, 0);
+  if (size <= sizeLimitBytes) return;
+  errors.causes.push({
+    reason: 'FieldValueTooLong',
+    message: `Too long: may not be more than ${sizeLimitBytes} bytes`,
+    field,
+  });
+}
+
+/** What a Secret of a type must hold. */
+const keysOfType: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+};
+
+function validateSecretType(errors: FieldErrors, { type, metadata, data }: KubeObject): void {
+  const found = isObject(data) ? data : {};
+  for (const key of keysOfType[String(type)] ?? []) {
+    if (found[key] === undefined) errors.required(`data[${key}]`);
+    else if (key.startsWith('.docker') && !isJson(String(found[key]))) {
+      errors.invalid(`data[${key}]`, '<secret contents redacted>', 'is no JSON');
+    }
+  }
+  if (type === 'kubernetes.io/basic-auth' && !('username' in found) && !('password' in found)) {
+    errors.required('data[username]');
+    errors.required('data[password]');
+  }
+  const account = 'kubernetes.io/service-account.name';
+  if (type === 'kubernetes.io/service-account-token' && !metadata.annotations?.[account]) {
+    errors.required(`metadata.annotations[${account}]`);
+  }
+}
+
+function isJson(base64: string): boolean {
+  try {
+    JSON.parse(Buffer.from(base64, 'base64').toString());
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -62,7 +113,17 @@ export function validateSecret(
   for (const key of Object.keys(isObject(secret.data) ? secret.data : {})) {
     for (const problem of configKey(key)) errors.invalid(`data[${key}]`, key, problem);
   }
+  const values = isObject(secret.data) ? Object.values(secret.data) : [];
+  checkSize(
+    errors,
+    'data',
+    values.map((text) => Buffer.byteLength(String(text), 'base64')),
+  );
+  validateSecretType(errors, secret);
   if (current && secret.type !== current.type) errors.invalid('type', secret.type, 'field is immutable');
+  if (current?.immutable && !secret.immutable) {
+    errors.forbidden('immutable', 'field is immutable when `immutable` is set');
+  }
   if (current?.immutable && !equalObjects(secret.data, current.data)) {
     errors.forbidden('data', 'field is immutable when `immutable` is set');
   }

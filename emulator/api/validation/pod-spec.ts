@@ -17,6 +17,22 @@ export function validatePodSpec(errors: FieldErrors, field: string, spec: PodSpe
   if (!dnsPolicies.includes(spec.dnsPolicy ?? '')) {
     errors.notSupported(`${field}.dnsPolicy`, spec.dnsPolicy, dnsPolicies);
   }
+  if (spec.dnsPolicy === 'None') {
+    if (!spec.dnsConfig) {
+      errors.required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None');
+    } else if (!spec.dnsConfig.nameservers?.length) {
+      const text = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
+      errors.required(`${field}.dnsConfig.nameservers`, text);
+    }
+  }
+  const profile = spec.securityContext?.seccompProfile?.type;
+  const profiles = ['Localhost', 'RuntimeDefault', 'Unconfined'];
+  if (profile !== undefined && !profiles.includes(profile)) {
+    errors.notSupported(`${field}.securityContext.seccompProfile.type`, profile, profiles);
+  }
+  if (spec.os && !['linux', 'windows'].includes(spec.os.name)) {
+    errors.notSupported(`${field}.os.name`, spec.os.name, ['linux', 'windows']);
+  }
   validateScheduling(errors, field, spec);
   for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries()) {
     for (const problem of qualifiedName(conditionType)) {

@@ -27,6 +27,13 @@ export function validateService(
   if (spec.internalTrafficPolicy !== undefined) {
     oneOf(errors, 'spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local']);
   }
+  if (
+    spec.externalTrafficPolicy !== undefined &&
+    (spec.type === 'ClusterIP' || spec.type === 'ExternalName')
+  ) {
+    const text = 'may only be set for externally-accessible services';
+    errors.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, text);
+  }
   if (spec.trafficDistribution !== undefined) {
     oneOf(errors, 'spec.trafficDistribution', spec.trafficDistribution, [
       'PreferClose',

@@ -109,6 +109,9 @@ function refusePod(
   if (spec.shareProcessNamespace) {
     refuse(`${field}.shareProcessNamespace`, 'pods are processes without namespaces of their own');
   }
+  if (spec.securityContext?.sysctls?.length) {
+    refuse(`${field}.securityContext.sysctls`, "the kernel's settings are this machine's own");
+  }
   if (spec.runtimeClassName) refuse(`${field}.runtimeClassName`, 'it has no container runtime');
   if (spec.resourceClaims?.length) refuse(`${field}.resourceClaims`, 'it has no devices');
   const containers: [string, Container][] = [

@@ -20,9 +20,9 @@ export function startCronJobController(context: ControllerContext): void {
 
   async function sync(key: string): Promise<void> {
     const [namespace, name] = splitKey(key);
-    const cronJob = informers.get('cronjobs', namespace, name);
+    // The store itself: a Job that was just made must not be made twice, nor the time that it was made for forgotten.
+    const cronJob = registry.get('cronjobs', namespace, name);
     if (!cronJob || cronJob.metadata.deletionTimestamp) return;
-    // The store itself: a Job that was just made must not be made twice.
     const jobs = registry.list('jobs', namespace).filter((job) => isControlledBy(job, cronJob));
     const status = structuredClone(cronJob.status ?? {});
     noteEnds(cronJob, jobs, status);
@@ -50,6 +50,10 @@ export function startCronJobController(context: ControllerContext): void {
       if (ended && (!status.lastSuccessfulTime || status.lastSuccessfulTime < ended)) {
         status.lastSuccessfulTime = ended;
       }
+    }
+    for (const { uid, name } of status.active ?? []) {
+      if (jobs.some(({ metadata }) => metadata.uid === uid)) continue;
+      client.event(cronJob, 'Warning', 'MissingJob', `Active job went missing: ${name}`);
     }
     const active = jobs.filter((job) => !isFinished(job)).map(referenceTo);
     if (active.length > 0) status.active = active;

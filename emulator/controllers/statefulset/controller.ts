@@ -10,7 +10,7 @@ import { drawMs } from '../runtime/latencies.ts';
 import { adopt, claim, controllerOf, controllerReference, release } from '../runtime/ownership.ts';
 import { deletePod } from '../runtime/pod-control.ts';
 import { availableAtMs, isAvailable, isTerminating } from '../runtime/pods.ts';
-import { claimDrafts, claimsDeletedByScaling } from './claims.ts';
+import { claimDrafts, claimVolumes, ownersOfClaim } from './claims.ts';
 import { ordinalOf, podDraftFor, podName, startOrdinal } from './identity.ts';
 import { isRunningAndReady, type PodStep, planStep } from './plan.ts';
 import { type Revision, revisionLabel, snapshot, surplusRevisions, templateOf } from './revisions.ts';
@@ -31,6 +31,7 @@ export function startStatefulSetController(context: ControllerContext): void {
     await adoptRevisions(set);
     const pods = await claimPods(set);
     const { current, update, all, collisionCount } = await syncRevisions(set);
+    if (!set.metadata.deletionTimestamp) for (const pod of pods) await ownClaims(set, pod);
     const status = await act(set, pods, current, update, collisionCount);
     await writeStatus(set, status);
     for (const { metadata } of surplusRevisions(set, all, [current, update], pods)) {
@@ -109,12 +110,22 @@ export function startStatefulSetController(context: ControllerContext): void {
   }
 
   async function remove(set: StatefulSet, pod: Pod): Promise<void> {
-    const { namespace, name } = pod.metadata;
+    await ownClaims(set, pod);
     await deletePod(client, set, pod);
+  }
+
+  /** What the retention policy says of a pod's claims; the garbage collector does the rest. */
+  async function ownClaims(set: StatefulSet, pod: Pod): Promise<void> {
     const index = (ordinalOf(pod) ?? 0) - startOrdinal(set);
-    if (index >= 0 && index < (set.spec?.replicas ?? 1)) return;
-    for (const claimName of claimsDeletedByScaling(set, name)) {
-      await client.delete('persistentvolumeclaims', namespace, claimName);
+    const scaledAway = index < 0 || index >= (set.spec?.replicas ?? 1);
+    const { namespace, name } = pod.metadata;
+    for (const { persistentVolumeClaim } of claimVolumes(set, name)) {
+      const claim = registry.get('persistentvolumeclaims', namespace, persistentVolumeClaim.claimName);
+      const owners = claim && ownersOfClaim(set, pod, claim, scaledAway);
+      if (!owners) continue;
+      await client.mutate('persistentvolumeclaims', namespace, claim.metadata.name, (draft) => {
+        draft.metadata.ownerReferences = owners;
+      });
     }
   }
 

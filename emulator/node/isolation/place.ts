@@ -17,21 +17,36 @@ export interface Place {
 }
 
 const notFound = `echo "exec: \\"$1\\": executable file not found in \\$PATH" >&3`;
+type Env = Readonly<Record<string, string>>;
+
+/** What a shell hands on. Others ("data-1", "spring.profiles.active") it drops without a word. */
+const shellName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** A program that puts into the environment what the shell before it has dropped; empty: nothing. */
+function addsDropped(programs: Programs, env: Env): string {
+  const dropped = Object.entries(env).filter(([name]) => !shellName.test(name));
+  if (dropped.length === 0) return '';
+  return `${programs.env} ${dropped.map(([name, value]) => quote(`${name}=${value}`)).join(' ')} `;
+}
+
 /** $1: working folder, the rest: the command. */
-const becomeProgram = `{ cd "$1" 2>/dev/null || { mkdir -p "$1" && cd "$1"; } 2>&3 || exit 127; }; shift; read -r go <&3 || exit 127; command -v "$1" >/dev/null 2>&1 || { ${notFound}; exit 127; }; exec "$@" 3>&-`;
+const becomeProgram = (programs: Programs, env: Env): string =>
+  `{ cd "$1" 2>/dev/null || { mkdir -p "$1" && cd "$1"; } 2>&3 || exit 127; }; shift; read -r go <&3 || exit 127; command -v "$1" >/dev/null 2>&1 || { ${notFound}; exit 127; }; exec ${addsDropped(programs, env)}"$@" 3>&-`;
 
 /** The command that starts a container. Descriptor 3 is to be a two-way pipe. */
 export function startCommand(
   place: Place,
   workingDirectory: string | undefined,
   command: readonly string[],
+  env: Env,
 ): readonly string[] {
   const { programs, network, root } = place;
+  const become = becomeProgram(programs, env);
   const inside = [workingDirectory ?? '/', ...command];
   const enter = network?.enter ?? [];
-  if (!root) return [...enter, programs.sh, '-c', becomeProgram, 'container', ...inside];
+  if (!root) return [...enter, programs.sh, '-c', become, 'container', ...inside];
   const make = rootScript(root, programs, place.preload, place.points);
-  const script = `{ ${make}; } >&3 2>&3 || exit 127; exec ${programs.chroot} ${quote(`${root.top}/r`)} ${programs.sh} -c ${quote(becomeProgram)} container "$@"`;
+  const script = `{ ${make}; } >&3 2>&3 || exit 127; exec ${programs.chroot} ${quote(`${root.top}/r`)} ${programs.sh} -c ${quote(become)} container "$@"`;
   return [...enter, programs.unshare, '--mount', '--', programs.sh, '-c', script, 'container', ...inside];
 }
 
@@ -41,6 +56,7 @@ export function joinCommand(
   pid: number,
   workingDirectory: string | undefined,
   command: readonly string[],
+  env: Env,
 ): readonly string[] {
   const { programs } = place;
   return [
@@ -52,7 +68,7 @@ export function joinCommand(
     '--',
     programs.sh,
     '-c',
-    becomeProgram,
+    becomeProgram(programs, env),
     'container',
     workingDirectory ?? '/',
     ...command,

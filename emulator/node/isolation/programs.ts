@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-const neededPrograms = ['sh', 'unshare', 'nsenter', 'mount', 'chroot', 'ip', 'nft'] as const;
+const neededPrograms = ['sh', 'env', 'unshare', 'nsenter', 'mount', 'chroot', 'ip', 'nft'] as const;
 export type ProgramName = (typeof neededPrograms)[number];
 export type Programs = Readonly<Record<ProgramName, string>>;
 
