@@ -12,7 +12,6 @@ import {
   type StreamEnd,
   type TargetPhase,
 } from '../model/load.ts';
-import { unanswered } from './engine.ts';
 import { Meter } from './meter.ts';
 import { PhaseLink } from './phase-link.ts';
 import { preflight } from './preflight.ts';
@@ -290,8 +289,7 @@ class Agent {
   async #reach(stream: AgentPlan['streams'][number], limitMs: number): Promise<void> {
     const route = () => {
       const pick = this.#routeOf(stream);
-      const way = pick?.();
-      return pick && (way === undefined || way === unanswered ? ('none' as const) : way);
+      return pick && (pick() ?? ('none' as const));
     };
     const problem = await preflight(stream, { limitMs, route });
     if (problem === undefined) return;

@@ -12,12 +12,6 @@ export interface Route {
   readonly pod?: string;
 }
 
-/** No endpoint, and nobody says so: the connection asks again when its SYN would be sent again (rejections.ts). */
-export const unanswered = 'unanswered';
-
-/** `undefined`: connect to the URL's host and port. `null`: no endpoint, connect to a port that refuses. */
-export type Way = Route | typeof unanswered | null | undefined;
-
 /** One attempt, from its start to its one outcome. Times in ms since the start of the load. */
 export interface Attempt extends Limited {
   readonly sequence: number;
@@ -72,7 +66,8 @@ export interface EngineOwner {
   readonly sourcePorts: SourcePorts | undefined;
   /** ms since the start of the load. */
   now(): number;
-  route(): Way;
+  /** `undefined`: connect to the URL's host and port. `null`: no endpoint, connect to a port that refuses. */
+  route(): Route | null | undefined;
   /** Numbers a connection that is about to be opened, from 1. */
   connectionOpened(): number;
   /** Exactly once for an attempt that was neither expired nor given up. `answered`: a whole answer came. */

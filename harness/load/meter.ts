@@ -6,17 +6,7 @@ import { isLost, outcomes } from '../model/load.ts';
 import { sharedLookup } from './addresses.ts';
 import { Buckets, outcomeIndex } from './buckets.ts';
 import { Deadlines } from './deadlines.ts';
-import type {
-  Attempt,
-  Beginning,
-  Engine,
-  EngineOwner,
-  Route,
-  Slot,
-  SlotEngine,
-  unanswered,
-  Way,
-} from './engine.ts';
+import type { Attempt, Beginning, Engine, EngineOwner, Route, Slot, SlotEngine } from './engine.ts';
 import { Fifo } from './fifo.ts';
 import { Histogram } from './histogram.ts';
 import { brokenIdentities } from './identities.ts';
@@ -30,7 +20,7 @@ export interface MeterOptions {
   /** Names the response header that says which pod answered. */
   readonly podHeader?: string;
   /** Where each new connection goes. `undefined`: no endpoint, so that the kernel refuses. Absent: the URL decides. */
-  readonly route?: (() => Route | typeof unanswered | undefined) | undefined;
+  readonly route?: (() => Route | undefined) | undefined;
   /** To bind new connections to; shared by the streams of an agent. Absent: the kernel chooses. */
   readonly sourcePorts?: SourcePorts | undefined;
   /** Monotonic, ms. */
@@ -69,7 +59,7 @@ export class Meter implements EngineOwner {
   /** No schedule: each slot fires again when its attempt has ended. */
   readonly closedLoop: boolean;
   readonly #pacer: Pacer | undefined;
-  readonly #route: MeterOptions['route'];
+  readonly #route: (() => Route | undefined) | undefined;
   readonly #failuresLimit: number;
   readonly #deadlines: Deadlines<Attempt>;
   readonly #buckets = new Buckets();
@@ -318,7 +308,7 @@ export class Meter implements EngineOwner {
     return this.#now();
   }
 
-  route(): Way {
+  route(): Route | null | undefined {
     return this.#route ? (this.#route() ?? null) : undefined;
   }
 

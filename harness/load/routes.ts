@@ -3,8 +3,7 @@
 import { type ClientRequest, get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { type Route, unanswered } from './engine.ts';
-import { Rejections } from './rejections.ts';
+import type { Route } from './engine.ts';
 
 const lineSchema = z.object({
   services: z.record(
@@ -19,7 +18,6 @@ const reconnectMs = 100;
 export class Routes {
   readonly #url: string;
   readonly #random: () => number;
-  readonly #rejections: Rejections;
   #services: Readonly<Record<string, readonly Endpoint[]>> = {};
   #request: ClientRequest | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -30,11 +28,10 @@ export class Routes {
     this.#known = resolve;
   });
 
-  /** `random`: 0 to below 1. `rejections`: what this node still sends of them to this agent. */
-  constructor(url: string, random: () => number = Math.random, rejections: Rejections = new Rejections()) {
+  /** `random`: 0 to below 1. */
+  constructor(url: string, random: () => number = Math.random) {
     this.#url = url;
     this.#random = random;
-    this.#rejections = rejections;
     this.#follow();
   }
 
@@ -54,16 +51,12 @@ export class Routes {
     return this.#problem;
   }
 
-  /**
-   * A function that picks an endpoint for each new connection (without one: undefined where the node rejects it), or
-   * `undefined` when the table does not know the address.
-   */
-  of(host: string, port: number): (() => Route | typeof unanswered | undefined) | undefined {
+  /** A function that picks an endpoint for each new connection, or `undefined` when the table does not know the address. */
+  of(host: string, port: number): (() => Route | undefined) | undefined {
     const key = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     if (!(key in this.#services)) return undefined;
     return () => {
       const endpoints = this.#services[key] ?? [];
-      if (endpoints.length === 0) return this.#rejections.take() ? undefined : unanswered;
       const chosen = endpoints[Math.floor(this.#random() * endpoints.length)];
       return (
         chosen && { host: chosen.ip, port: chosen.port, ...(chosen.pod !== undefined && { pod: chosen.pod }) }

@@ -10,10 +10,9 @@ import {
 } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Outcome, type Phase, timeoutCodes } from '../model/load.ts';
-import { type Ending, type Slot as MeterSlot, type Route, unanswered, type Way } from './engine.ts';
+import type { Ending, Slot as MeterSlot, Route } from './engine.ts';
 import { decisiveError, outcomeOfError, type SystemError } from './outcome.ts';
 import { type CertificatesSeen, resetInHandshake } from './protocols/tls.ts';
-import { synAgainMs } from './rejections.ts';
 import type { ResponseParser } from './response-parser.ts';
 import type { RetiredSockets } from './retired-sockets.ts';
 import { isPortTaken, PORTS_TRIED, type SourcePorts } from './source-ports.ts';
@@ -31,7 +30,8 @@ export interface SlotOwner {
   readonly lookup: LookupFunction;
   /** All sockets read into it: what is read is parsed before the next read. */
   readonly readBuffer: Buffer;
-  route(): Way;
+  /** `undefined`: connect to host and port. `null`: no endpoint, connect to a port that refuses. */
+  route(): Route | null | undefined;
   /** Numbers a connection that is about to be opened, from 1. */
   connectionOpened(): number;
   /** Ports to bind new connections to; undefined: the kernel chooses. */
@@ -156,26 +156,11 @@ export class Slot implements MeterSlot {
     this.nth = 1;
     this.answeredBefore = undefined;
     this.connection = owner.connectionOpened();
+    const route = owner.route();
+    this.routedTo = route?.pod;
     this.resolving = false;
+    const { host, port } = route ?? (route === null ? refusing : owner);
     this.openedMs = this.startMs;
-    this.#goTheWay(1);
-  }
-
-  /** `tries`: how many SYNs a kernel would have sent with this one. */
-  #goTheWay(tries: number): void {
-    const owner = this.#owner;
-    const way = owner.route();
-    if (way === unanswered) {
-      this.routedTo = undefined;
-      this.localPort = undefined;
-      const attempt = this.sequence;
-      setTimeout(() => {
-        if (this.busy && this.sequence === attempt) this.#goTheWay(tries + 1);
-      }, synAgainMs(tries)).unref();
-      return;
-    }
-    this.routedTo = way?.pod;
-    const { host, port } = way ?? (way === null ? refusing : owner);
     this.#connect(host, port, PORTS_TRIED);
   }
 

@@ -288,7 +288,7 @@ test('phases are stamped on receipt; a link that ends without "closed" is a proc
   }
 });
 
-test('routes: the endpoint table decides; an empty one refuses some, and lets the others ask again', async () => {
+test('routes: the endpoint table decides, and an empty one refuses', async () => {
   await using web = await webServer();
   const followers = new Set<ServerResponse>();
   const tell = (endpoints: unknown[]) => `${JSON.stringify({ services: { 'web.ns.svc:80': endpoints } })}\n`;
@@ -324,9 +324,7 @@ test('routes: the endpoint table decides; an empty one refuses some, and lets th
     });
     const { outcomes, attempts } = ends[0] ?? { outcomes: {}, attempts: 0 };
     assert.is((outcomes.ok ?? 0) + (outcomes.refused ?? 0), attempts);
-    assert.ok((outcomes.ok ?? 0) > 30, JSON.stringify(outcomes));
-    // A kernel sends six rejections at once; who asks beyond that waits for a second, and then there is an endpoint.
-    assert.ok((outcomes.refused ?? 0) >= 6 && (outcomes.refused ?? 0) <= 7, JSON.stringify(outcomes));
+    assert.ok((outcomes.ok ?? 0) > 30 && (outcomes.refused ?? 0) > 15, JSON.stringify(outcomes));
   } finally {
     await agent.close();
     tables.closeAllConnections();

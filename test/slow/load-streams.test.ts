@@ -4,8 +4,7 @@ import { createServer as createHttp1 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import * as assert from 'uvu/assert';
-import { unanswered } from '../../harness/load/engine.ts';
-import { Meter, type MeterOptions } from '../../harness/load/meter.ts';
+import { Meter } from '../../harness/load/meter.ts';
 import { SourcePorts } from '../../harness/load/source-ports.ts';
 import {
   type Failure,
@@ -36,15 +35,9 @@ interface Fired {
   readonly lives: readonly StreamLife[];
 }
 
-async function fired(
-  port: number,
-  plan: Partial<StreamPlan>,
-  sourcePorts?: SourcePorts,
-  route?: MeterOptions['route'],
-): Promise<Fired> {
+async function fired(port: number, plan: Partial<StreamPlan>, sourcePorts?: SourcePorts): Promise<Fired> {
   const meter = new Meter({
     sourcePorts,
-    route,
     plan: streamPlanSchema.parse({
       id: 'x',
       lane: 'new',
@@ -93,36 +86,6 @@ for (const [protocol, lanes, faults, headEnd] of [
     assert.equal(wrong, []);
   });
 }
-
-for (const protocol of ['http1', 'tcp'] as const)
-  test(`${protocol}: what nobody answers asks again after a second; what has no time for that has timed out`, async () => {
-    const server =
-      protocol === 'tcp'
-        ? createTcp((socket) => socket.on('error', () => undefined).pipe(socket))
-        : createHttp1((_request, response) => response.end('ok'));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    try {
-      let asked = 0;
-      const later = () => (asked++ < 5 ? unanswered : { host: '127.0.0.1', port, pod: 'web-1' });
-      const began = performance.now();
-      const { end } = await fired(port, { protocol, timeoutMs: 10_000 }, undefined, later);
-      assert.equal(end.outcomes, { ok: 5 });
-      assert.is(asked, 10, 'each of five asked twice');
-      assert.ok(performance.now() - began >= 1000);
-      const { end: never, failures } = await fired(
-        port,
-        { protocol, timeoutMs: 300 },
-        undefined,
-        () => unanswered,
-      );
-      assert.equal(never.outcomes, { timeout: 5 });
-      assert.equal([...new Set(failures.map(({ code }) => code))], ['CONNECT_TIMEOUT']);
-    } finally {
-      server.close();
-    }
-  });
 
 /** Fifty messages of one stream, one every 20 ms. */
 async function streamed(

@@ -2,7 +2,6 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { Rejections, synAgainMs } from '../../harness/load/rejections.ts';
 import { Routes } from '../../harness/load/routes.ts';
 import { suite } from '../suite.ts';
 
@@ -37,23 +36,6 @@ test('a table that is none is told, and the one before it stays', async () => {
     server.closeAllConnections();
     server.close();
   }
-});
-
-test('a Service without endpoints is rejected six times at once, then once a second, as a kernel does it', () => {
-  let now = 1000;
-  const rejections = new Rejections(() => now);
-  const taken = (tries: number) =>
-    Array.from({ length: tries }, () => rejections.take()).filter(Boolean).length;
-  assert.is(taken(10), 6);
-  now += 999;
-  assert.is(taken(1), 0);
-  now += 1;
-  assert.is(taken(3), 1);
-  now += 3500;
-  assert.is(taken(10), 3);
-  now += 60_000;
-  assert.is(taken(10), 6, 'no more than six are saved');
-  assert.equal([1, 2, 3, 4, 5, 6].map(synAgainMs), [1000, 1000, 1000, 1000, 2000, 4000]);
 });
 
 test.run();

@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Outcome, StreamEnd, StreamPlan } from '../../model/load.ts';
 import { AutocannonClients, autocannonIdentities } from '../autocannon-clients.ts';
-import type { Ending, EngineOwner, Identity, Slot as MeterSlot, SlotEngine, Way } from '../engine.ts';
+import type { Ending, EngineOwner, Identity, Slot as MeterSlot, Route, SlotEngine } from '../engine.ts';
 import { outcomeOfStatus } from '../outcome.ts';
 import { type NumberedRequest, numberedRequest, withRequestId } from '../request-id.ts';
 import { ResponseParser } from '../response-parser.ts';
@@ -93,7 +93,7 @@ export class Http1Engine implements SlotEngine, SlotOwner {
 
   // --- what slots ask and tell (SlotOwner) ---------------------------------------------------------------------------
 
-  route(): Way {
+  route(): Route | null | undefined {
     return this.#owner.route();
   }
 

@@ -2,9 +2,8 @@
 import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Outcome, Phase } from '../../model/load.ts';
-import { type Ending, type EngineOwner, type Route, unanswered } from '../engine.ts';
+import type { Ending, EngineOwner, Route } from '../engine.ts';
 import { decisiveError, outcomeOfError, type SystemError } from '../outcome.ts';
-import { synAgainMs } from '../rejections.ts';
 import { isPortTaken, PORTS_TRIED } from '../source-ports.ts';
 import { CertificatesSeen, resetInHandshake, tlsOptions } from './tls.ts';
 
@@ -66,7 +65,7 @@ export class Wire {
   bytes = 0;
   /** Number of the connection in the stream of load. */
   readonly number: number;
-  routedTo: string | undefined = undefined;
+  readonly routedTo: string | undefined;
   /** The connection's own port where it was bound to one, and when it was begun, ms since the start of the load. */
   localPort: number | undefined = undefined;
   readonly openedMs: number;
@@ -84,21 +83,10 @@ export class Wire {
     this.#user = user;
     const { owner } = to;
     this.number = owner.connectionOpened();
+    const route = owner.route();
+    this.routedTo = route?.pod;
+    const { host, port } = route ?? (route === null ? refusing : to);
     this.openedMs = owner.now();
-    this.#goTheWay(1);
-  }
-
-  /** `tries`: how many SYNs a kernel would have sent with this one. */
-  #goTheWay(tries: number): void {
-    const way = this.#to.owner.route();
-    if (way === unanswered) {
-      setTimeout(() => {
-        if (this.#user) this.#goTheWay(tries + 1);
-      }, synAgainMs(tries)).unref();
-      return;
-    }
-    this.routedTo = way?.pod;
-    const { host, port } = way ?? (way === null ? refusing : this.#to);
     this.#connect(host, port, PORTS_TRIED);
   }
 
