@@ -59,6 +59,21 @@ export function createPod(cluster: EmbeddedCluster, options: PodOptions = {}): P
 export const podOf = (cluster: EmbeddedCluster, name = 'pod'): Pod | undefined =>
   cluster.registry.get('pods', 'default', name);
 
+/** Looks for a state of the pod from now on, also for one that another follows at once. */
+export function seen(
+  cluster: EmbeddedCluster,
+  meets: (pod: Pod) => boolean,
+  name = 'pod',
+): () => Pod | undefined {
+  let found: Pod | undefined;
+  const stop = cluster.registry.subscribe(({ resource, object }) => {
+    if (found || resource !== 'pods' || object.metadata?.name !== name || !meets(object as Pod)) return;
+    found = object as Pod;
+    stop();
+  });
+  return () => found;
+}
+
 export const isReady = (pod: Pod | undefined): boolean =>
   pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 

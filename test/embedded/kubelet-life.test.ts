@@ -16,6 +16,7 @@ import {
   needsLinux,
   podOf,
   podProcesses,
+  seen,
   stateOf,
   until,
 } from '../embedded-pods.ts';
@@ -130,11 +131,9 @@ test('a hook that outlives the grace period is left behind; 2 s remain', async (
   });
   await until('Ready', () => isReady(podOf(cluster)));
   const begunMs = performance.now();
+  const hasSucceeded = seen(cluster, ({ status }) => status?.phase === 'Succeeded');
   cluster.registry.delete('pods', 'default', 'pod');
-  const ended = await until('Succeeded', () => {
-    const pod = podOf(cluster);
-    return pod?.status?.phase === 'Succeeded' && pod;
-  });
+  const ended = await until('Succeeded', hasSucceeded);
   assert.is(stateOf(ended)?.terminated?.exitCode, 0);
   const tookMs = performance.now() - begunMs;
   assert.ok(tookMs >= 1000 && tookMs < 20_000, `${tookMs} ms`);
@@ -156,11 +155,9 @@ for (const [name, container] of stubborn) {
     createPod(cluster, { container, spec: { terminationGracePeriodSeconds: 2 } });
     await until('Ready', () => isReady(podOf(cluster)));
     const begunMs = performance.now();
+    const hasFailed = seen(cluster, ({ status }) => status?.phase === 'Failed');
     cluster.registry.delete('pods', 'default', 'pod');
-    const failed = await until('Failed', () => {
-      const pod = podOf(cluster);
-      return pod?.status?.phase === 'Failed' && pod;
-    });
+    const failed = await until('Failed', hasFailed);
     assert.is(stateOf(failed)?.terminated?.exitCode, 137);
     assert.is(stateOf(failed)?.terminated?.reason, 'Error');
     assert.ok(performance.now() - begunMs >= 2000);
