@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { badRequest, notFound } from '../errors.ts';
 import { definitionOf } from '../resources.ts';
 import { type Pod, StatusError } from '../types.ts';
+import { signalsOthers } from '../validation/signals.ts';
+import { signalsWhy, unsupportedWords } from '../validation/unsupported.ts';
 import type { ServerContext } from './context.ts';
 import { isTrue, parseResourcePath } from './request.ts';
 
@@ -78,6 +80,8 @@ function sessionIn(
   checkRuns(pod, container);
   const command = searchParams.getAll('command');
   if (command.length === 0) throw badRequest('you must specify at least one command');
+  const others = signalsOthers(command);
+  if (others !== undefined) throw badRequest(`${unsupportedWords}: ${signalsWhy(others)}`);
   const wants = (stream: string) => isTrue(searchParams, stream);
   return {
     type,

@@ -5,6 +5,7 @@ import { isNodesOwn } from '../host-path.ts';
 import type { KubeObject } from '../objects.ts';
 import type { Autoscaler, CronJob, Pod, Service } from '../types.ts';
 import { createFieldErrors, type FieldErrors } from './field.ts';
+import { signalsOthers } from './signals.ts';
 
 /** What this machine lets the nodes do. */
 export interface Capabilities {
@@ -142,8 +143,34 @@ function refusePod(
     if (container.restartPolicy !== undefined && !name.startsWith('initContainers')) {
       refuse(`${field}.${name}.restartPolicy`, 'containers restart as their pod says');
     }
+    for (const [path, words] of commandsOf(container)) {
+      const found = signalsOthers(words);
+      if (found !== undefined) refuse(`${field}.${name}.${path}`, signalsWhy(found));
+    }
     if (container.volumeDevices?.length) refuse(`${field}.${name}.volumeDevices`, 'it has no storage');
   }
+}
+
+export const signalsWhy = (found: string): string =>
+  `pods see the processes of this machine, and "${found}" would reach those of others`;
+
+/** What the manifest has a container run, each with its field. */
+function commandsOf(container: Container): [path: string, words: readonly string[]][] {
+  const { command = [], args = [], lifecycle } = container;
+  const handlers: [string, { readonly exec?: { readonly command?: readonly string[] } } | undefined][] = [
+    ['lifecycle.postStart', lifecycle?.postStart],
+    ['lifecycle.preStop', lifecycle?.preStop],
+    ['livenessProbe', container.livenessProbe],
+    ['readinessProbe', container.readinessProbe],
+    ['startupProbe', container.startupProbe],
+  ];
+  return [
+    [command.length > 0 ? 'command' : 'args', [...command, ...args]],
+    ...handlers.map(([path, handler]): [string, readonly string[]] => [
+      `${path}.exec.command`,
+      handler?.exec?.command ?? [],
+    ]),
+  ];
 }
 
 function refuseService(spec: NonNullable<Service['spec']>, refuse: Refuse, { names }: Capabilities): void {
