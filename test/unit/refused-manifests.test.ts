@@ -106,6 +106,21 @@ const rows: [what: string, patch: object, check: RegExp | undefined, embedded: R
     none,
     /may not be specified when `value` is not empty/,
   ],
+  [
+    'texts that are booleans or numbers without their quotes',
+    mergeManifest(
+      container({
+        args: ['off', 'no'],
+        env: ['yes', 'on', 'N', 'true', '0777', '1e3', '1_000', '12:30:45', 'null', '~', ''].map((value) => ({
+          name: 'A',
+          value,
+        })),
+      }) as never,
+      { metadata: { annotations: { debug: 'on' } } },
+    ),
+    none,
+    none,
+  ],
   ['a name that is none', { metadata: { name: 'Web' } }, none, /metadata\.name: Invalid value: "Web"/],
 ];
 
