@@ -105,20 +105,25 @@ function redactCommand(words: readonly string[]): string[] {
 /** Programs whose -p is followed by the password, without a space. */
 const asksForPassword = /^(mysql(admin|dump)?|mariadb(-admin|-dump)?)$/;
 
+/** `token: …`, as a header or in JSON or YAML; not the port behind a host, nor the tag of an image ("http://token-api:80"). */
+const fieldValue =
+  /((?<![\w./@-])[\w.-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*(?:\\?["'])?\s*:\s*(?:\\?["'])?)((?:[^"'\\\n,}]|\\(?!["'])|,(?!\s*["']?[\w-]+["']?\s*:))+)/gi;
+/** `NAME=…`, `--name …`. A comma is part of a value, unless another name and its value follow (`--set a=1,b=2`). */
+const namedValue =
+  /((?:^|[\s;&|,"'])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|(?:[^\s;&|,"']|,(?!-{0,2}[A-Za-z][\w.-]*=))+)/g;
+
+const redactNamed = (text: string): string =>
+  text.replace(namedValue, (whole, before: string, name: string, value: string) => {
+    if (secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'])--?[A-Za-z]/.test(before)))
+      return `${before}${redacted}`;
+    // A line for another shell: `su app -c "TOKEN=… run"`.
+    const quote = /^["']/.exec(value)?.[0];
+    return quote ? `${before}${quote}${redactNamed(value.slice(1, -1))}${quote}` : whole;
+  });
+
 /** Inside one word for a shell: "TOKEN=… run --password …", headers, JSON, and the short flags of common programs. */
 const redactShell = (text: string): string =>
-  text
-    .replace(
-      /([\w-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*["']?\s*:\s*["']?)([^"'\n,}]+)/gi,
-      `$1${redacted}`,
-    )
-    .replace(
-      /((?:^|[\s;&|,"'])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|[^\s;&|,"']+)/g,
-      (whole, before: string, name: string) =>
-        secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'])--?[A-Za-z]/.test(before))
-          ? `${before}${redacted}`
-          : whole,
-    )
+  redactNamed(text.replace(fieldValue, `$1${redacted}`))
     .replace(/(\s(?:-u|--user)(?:\s+|=)[^\s:;&|"']+:)([^\s;&|"']+)/g, `$1${redacted}`)
     .replace(/(\bredis-cli\b[^;&|]*?\s-a\s+)(\S+)/g, `$1${redacted}`)
     .replace(
