@@ -136,6 +136,11 @@ for (const [what, patch, check, embedded] of rows) {
   });
 }
 
+test('of a kind that the embedded cluster knows and does not make nothing is said of its fields', () => {
+  const text = 'apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: gvisor}\nhandler: runsc\n';
+  assert.is(byEmbedded(readText('class.yaml', text)), undefined);
+});
+
 test('a number of pods that no cluster has is refused with its line', () => {
   assert.throws(
     () => written({ spec: { replicas: 1_000_000_000 } }),
