@@ -42,6 +42,7 @@ test('what it is, and what it is not', () => {
     [folder, undefined, 'is a folder, not a file'],
     [join(folder, 'none'), undefined, 'there is no such file'],
     [join(file, 'below'), undefined, 'cannot be read (ENOTDIR)'],
+    ['/dev/null', undefined, 'read: '],
     ['/dev/zero', undefined, 'is a device or a socket, not a file'],
     ['/dev/random', undefined, 'is a device or a socket, not a file'],
     [large, 8, 'read: 12345678'],
