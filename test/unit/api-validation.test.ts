@@ -217,6 +217,13 @@ test('refused, with field and reason', () => {
       { data: { big: 'x'.repeat(1_048_577) } },
       [': Too long: may not be more than 1048576 bytes'],
     ],
+    [
+      'endpoints',
+      { subsets: [{ addresses: [{}] }] },
+      [
+        'subsets[0].addresses[0].ip: Invalid value: "": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      ],
+    ],
     // What is counted is the data, not the longer text that it travels as.
     ['configmaps', { binaryData: { big: Buffer.alloc(1_000_000).toString('base64') } }, []],
     [
