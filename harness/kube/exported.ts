@@ -22,7 +22,10 @@ export interface KubeconfigText {
 /** Reads `file` into `config`; undefined: what kubectl reads by itself. Throws an error that `unreadable` puts in words. */
 export function readKubeconfig(config: KubeConfig, file: string | undefined): readonly KubeconfigText[] {
   const named = file === undefined ? (process.env.KUBECONFIG?.split(delimiter) ?? []) : [file];
-  const files = named.filter((one) => one !== '');
+  const listed = named.filter((one) => one !== '');
+  // Of several that KUBECONFIG names those that are not there are passed over, as kubectl does it.
+  const there = listed.filter((one) => existsSync(one));
+  const files = file === undefined && there.length > 0 ? there : listed;
   if (files.length === 0) {
     config.loadFromDefault();
     const usual = join(homedir(), '.kube', 'config');

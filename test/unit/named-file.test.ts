@@ -113,7 +113,7 @@ test('KUBECONFIG with a pipe in it, as of <(kind get kubeconfig), beside a file'
   const path = pipe('listed');
   const writer = spawn('sh', ['-c', `cat ${join(folder, 'first')} > ${path}`], { stdio: 'ignore' });
   const { KUBECONFIG: before } = process.env;
-  process.env.KUBECONFIG = `${path}:${join(folder, 'second')}`;
+  process.env.KUBECONFIG = `${join(folder, 'gone')}::${path}:${join(folder, 'second')}`;
   try {
     const config = new KubeConfig();
     const read = readKubeconfig(config, undefined);
