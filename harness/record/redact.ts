@@ -110,16 +110,24 @@ const fieldValue =
   /((?<![\w./@-])[\w.-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*(?:\\?["'])?\s*:\s*(?:\\?["'])?)((?:[^"'\\\n,}]|\\(?!["'])|,(?!\s*["']?[\w-]+["']?\s*:))+)/gi;
 /** `NAME=…`, `--name …`. A comma is part of a value, unless another name and its value follow (`--set a=1,b=2`). */
 const namedValue =
-  /((?:^|[\s;&|,"'])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|(?:[^\s;&|,"']|,(?!-{0,2}[A-Za-z][\w.-]*=))+)/g;
+  /((?:^|[\s;&|,"'=])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|(?:[^\s;&|,"']|,(?!-{0,2}[A-Za-z][\w.-]*=))+)/g;
 
-const redactNamed = (text: string): string =>
-  text.replace(namedValue, (whole, before: string, name: string, value: string) => {
-    if (secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'])--?[A-Za-z]/.test(before)))
-      return `${before}${redacted}`;
-    // A line for another shell: `su app -c "TOKEN=… run"`.
-    const quote = /^["']/.exec(value)?.[0];
-    return quote ? `${before}${quote}${redactNamed(value.slice(1, -1))}${quote}` : whole;
-  });
+function redactNamed(text: string): string {
+  const pattern = new RegExp(namedValue);
+  let done = '';
+  let from = 0;
+  for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
+    const [, before = '', name = ''] = found;
+    const valueAt = found.index + before.length;
+    if (secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'=])--?[A-Za-z]/.test(before))) {
+      done += text.slice(from, valueAt) + redacted;
+      from = pattern.lastIndex;
+    }
+    // What follows may be a name itself: `export TOKEN=…`, `su app -c "TOKEN=… run"`, `--from-literal=password=…`.
+    else pattern.lastIndex = valueAt - 1;
+  }
+  return done + text.slice(from);
+}
 
 /** Inside one word for a shell: "TOKEN=… run --password …", headers, JSON, and the short flags of common programs. */
 const redactShell = (text: string): string =>

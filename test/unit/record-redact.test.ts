@@ -222,6 +222,13 @@ test('what containers are told, query strings, and passwords with an @ in them',
       ],
     ],
     [
+      ['-c', 'export TOKEN=hunter2 && env DB_PASSWORD="a b" run --from-literal=password=hun,ter2'],
+      [
+        '-c',
+        `export TOKEN=${redacted} && env DB_PASSWORD=${redacted} run --from-literal=password=${redacted}`,
+      ],
+    ],
+    [
       ['--upstream=http://token-api.shop:8080/x', '--image', 'registry/secret-tool:2', 'shop/cookie-jar:80'],
       ['--upstream=http://token-api.shop:8080/x', '--image', 'registry/secret-tool:2', 'shop/cookie-jar:80'],
     ],
