@@ -14,7 +14,7 @@ export function apiRefusalOf(
   const definition = definitions.find(
     (one) => one.kind === object.kind && groupVersion(one) === object.apiVersion,
   );
-  if (!definition || !isObject(object.metadata)) return undefined;
+  if (!definition || definition.refused !== undefined || !isObject(object.metadata)) return undefined;
   const registry = createRegistry({ now: Date.now, random: Math.random, capabilities });
   try {
     const { object: read } = checkObject(structuredClone(object) as never, definition, '');

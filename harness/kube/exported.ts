@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { readNamedText, UnreadableError } from '../model/named-file.ts';
 
@@ -21,16 +21,34 @@ export interface KubeconfigText {
 
 /** Reads `file` into `config`; undefined: what kubectl reads by itself. Throws an error that `unreadable` puts in words. */
 export function readKubeconfig(config: KubeConfig, file: string | undefined): readonly KubeconfigText[] {
-  if (file !== undefined) {
-    const text = readNamedText(file);
-    config.loadFromString(text);
-    config.makePathsAbsolute(dirname(file));
-    return [{ file, text }];
+  const named = file === undefined ? (process.env.KUBECONFIG?.split(delimiter) ?? []) : [file];
+  const listed = named.filter((one) => one !== '');
+  // Of several that KUBECONFIG names those that are not there are passed over, as kubectl does it.
+  const there = listed.filter((one) => existsSync(one));
+  const files = file === undefined && there.length > 0 ? there : listed;
+  if (files.length === 0) {
+    config.loadFromDefault();
+    const usual = join(homedir(), '.kube', 'config');
+    return existsSync(usual) ? [{ file: usual, text: readNamedText(usual) }] : [];
   }
-  config.loadFromDefault();
-  const { KUBECONFIG } = process.env;
-  const files = KUBECONFIG ? KUBECONFIG.split(delimiter) : [join(homedir(), '.kube', 'config')];
-  return files.filter((one) => existsSync(one)).map((one) => ({ file: one, text: readNamedText(one) }));
+  return files.map((one, index) => {
+    const text = file === undefined ? readListed(one) : readNamedText(one);
+    const part = index === 0 ? config : new KubeConfig();
+    part.loadFromString(text);
+    part.makePathsAbsolute(dirname(one));
+    // The first that names a current context decides, as for kubectl.
+    if (part !== config) config.mergeConfig(part, Boolean(config.getCurrentContext()));
+    return { file: one, text };
+  });
+}
+
+/** A file that KUBECONFIG names. */
+function readListed(file: string): string {
+  try {
+    return readNamedText(file);
+  } catch (error) {
+    throw new UnreadableError(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** `read`: what `config` was read from. */

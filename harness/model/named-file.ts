@@ -1,6 +1,6 @@
 // A file that a user has named, read whole. A device never ends, a pipe into which nobody writes never begins: both are
 // refused with a reason, where plain reading would wait, or fill the memory.
-import { closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
 
 /** Until somebody writes into a pipe, and until all of it has come, ms. */
 export const pipeLimitMs = { writer: 5000, whole: 120_000 };
@@ -16,6 +16,7 @@ export function readNamedFile(file: string, mostBytes = MOST_BYTES): Buffer {
     const found = statSync(file);
     if (found.isDirectory()) throw new UnreadableError('is a folder, not a file');
     if (found.isFIFO()) return readPipe(file, mostBytes);
+    if (isNothing(found)) return Buffer.alloc(0);
     if (!found.isFile()) throw new UnreadableError('is a device or a socket, not a file');
     if (found.size > mostBytes)
       throw new UnreadableError(`has ${found.size} bytes, and at most ${mostBytes} are read`);
@@ -24,6 +25,11 @@ export function readNamedFile(file: string, mostBytes = MOST_BYTES): Buffer {
     if (error instanceof UnreadableError) throw error;
     throw new UnreadableError(reasonOf(error), { cause: error });
   }
+}
+
+/** /dev/null, which people name where they want nothing read (`--config /dev/null`). */
+function isNothing(found: Stats): boolean {
+  return found.isCharacterDevice() && statSync('/dev/null', { throwIfNoEntry: false })?.rdev === found.rdev;
 }
 
 export const readNamedText = (file: string, mostBytes?: number): string =>

@@ -105,20 +105,33 @@ function redactCommand(words: readonly string[]): string[] {
 /** Programs whose -p is followed by the password, without a space. */
 const asksForPassword = /^(mysql(admin|dump)?|mariadb(-admin|-dump)?)$/;
 
+/** `token: …`, as a header or in JSON or YAML; not the port behind a host, nor the tag of an image ("http://token-api:80"). */
+const fieldValue =
+  /((?<![\w./@-])[\w.-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*(?:\\?["'])?\s*:\s*(?:\\?["'])?)((?:[^"'\\\n,}]|\\(?!["'])|,(?!\s*["']?[\w-]+["']?\s*:))+)/gi;
+/** `NAME=…`, `--name …`. A comma is part of a value, unless another name and its value follow (`--set a=1,b=2`). */
+const namedValue =
+  /((?:^|[\s;&|,"'=])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|(?:[^\s;&|,"']|,(?!-{0,2}[A-Za-z][\w.-]*=))+)/g;
+
+function redactNamed(text: string): string {
+  const pattern = new RegExp(namedValue);
+  let done = '';
+  let from = 0;
+  for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
+    const [, before = '', name = ''] = found;
+    const valueAt = found.index + before.length;
+    if (secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'=])--?[A-Za-z]/.test(before))) {
+      done += text.slice(from, valueAt) + redacted;
+      from = pattern.lastIndex;
+    }
+    // What follows may be a name itself: `export TOKEN=…`, `su app -c "TOKEN=… run"`, `--from-literal=password=…`.
+    else pattern.lastIndex = valueAt - 1;
+  }
+  return done + text.slice(from);
+}
+
 /** Inside one word for a shell: "TOKEN=… run --password …", headers, JSON, and the short flags of common programs. */
 const redactShell = (text: string): string =>
-  text
-    .replace(
-      /([\w-]*(?:authorization|cookie|token|secret|api[-_]?key|password)[\w-]*["']?\s*:\s*["']?)([^"'\n,}]+)/gi,
-      `$1${redacted}`,
-    )
-    .replace(
-      /((?:^|[\s;&|,"'])-{0,2}([A-Za-z][\w.-]*)(?:=|\s+(?=[^\s-])))("[^"]*"|'[^']*'|[^\s;&|,"']+)/g,
-      (whole, before: string, name: string) =>
-        secretName.test(name) && (before.endsWith('=') || /(^|[\s;&|,"'])--?[A-Za-z]/.test(before))
-          ? `${before}${redacted}`
-          : whole,
-    )
+  redactNamed(text.replace(fieldValue, `$1${redacted}`))
     .replace(/(\s(?:-u|--user)(?:\s+|=)[^\s:;&|"']+:)([^\s;&|"']+)/g, `$1${redacted}`)
     .replace(/(\bredis-cli\b[^;&|]*?\s-a\s+)(\S+)/g, `$1${redacted}`)
     .replace(

@@ -1,6 +1,5 @@
 // What an API server refuses of somebody's manifests, as far as our static check knows it: said with file and line before
 // anything is started.
-import { stringify } from 'yaml';
 import { checkManifests } from '../check/check.ts';
 import type { ReadManifest } from '../deploy/read-manifests.ts';
 import { UsageError } from '../model/errors.ts';
@@ -13,7 +12,8 @@ const refusals: ReadonlySet<string> = new Set(['refused-by-api', 'surge-and-unav
 export function refuseWhatApiRefuses(read: readonly ReadManifest[], kept: readonly Manifest[]): void {
   const created = new Set(kept.map(nameOf));
   const texts = read.flatMap(({ manifest }, index) =>
-    created.has(nameOf(manifest)) ? [{ file: String(index), text: stringify(manifest) }] : [],
+    // JSON, whose texts are quoted: "off" without quotes would be a boolean.
+    created.has(nameOf(manifest)) ? [{ file: String(index), text: JSON.stringify(manifest) }] : [],
   );
   const { findings } = checkManifests(texts);
   const sentences = findings

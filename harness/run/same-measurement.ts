@@ -95,8 +95,9 @@ const clusterFacts = (info: NonNullable<Deciding['cluster']>, known: NonNullable
         nodes: info.nodes.length,
         // The others are of ours, made anew under any name.
         ...(info.kind === 'context' && { name: info.name }),
-        // Whether pods have a network of their own.
-        ...(info.emulated && { notes: info.notes }),
+        // Whether pods have a network of their own. Other notes come with an experiment's Services (ports that a user may
+        // not have).
+        ...(info.emulated && { notes: info.notes.filter((note) => note.startsWith('pods are ')) }),
       }
     : { kind: info.kind };
 

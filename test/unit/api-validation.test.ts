@@ -218,6 +218,22 @@ test('refused, with field and reason', () => {
       [': Too long: may not be more than 1048576 bytes'],
     ],
     [
+      'endpoints',
+      { subsets: [{ addresses: [{}] }] },
+      [
+        'subsets[0].addresses[0].ip: Invalid value: "": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      ],
+    ],
+    // What is counted is the data, not the longer text that it travels as.
+    ['configmaps', { binaryData: { big: Buffer.alloc(1_000_000).toString('base64') } }, []],
+    [
+      'services',
+      { spec: { externalTrafficPolicy: 'Local', externalIPs: ['192.0.2.1'], ports: [{ port: 80 }] } },
+      [
+        'spec.externalIPs: Forbidden: Unsupported by the emulated cluster: it has no network of its own; run this on a real cluster (--cluster kind)',
+      ],
+    ],
+    [
       'services',
       { spec: { externalTrafficPolicy: 'Local', ports: [{ port: 80 }] } },
       [

@@ -464,6 +464,46 @@ const more: Readonly<Record<string, Case>> = {
     id: 'stop-signal',
     says: /add a preStop sleep[\s\S]*Also: container app is stopped by SIGQUIT/,
   },
+  'a sleep as long as the grace period leaves the app no time: that is not what a signal does': {
+    container: ', lifecycle: {preStop: {sleep: {seconds: 12}}}',
+    losses: [{ dueMs: 21_990, outcome: 'reset' as const, endMs: 22_010, reused: true, pod: 'old' }],
+    setup: (journal) => {
+      goes(journal, 22_100, 137, 12);
+      journal
+        .pod('older', { graceSeconds: 12 })
+        .runningReady(-1000)
+        .terminating(8000)
+        .ended(22_100, 137)
+        .deleted(22_500);
+    },
+    id: undefined,
+    never: /SIGTERM does not stop|only makes the wait longer|no setting of ours/,
+  },
+  'a sleep that the grace period cuts off': {
+    container: ', lifecycle: {preStop: {sleep: {seconds: 15}}}',
+    losses: lossesBetween(12_200, 12_900, { pod: 'old', podKnownBy: 'route' }, 50),
+    setup: (journal) => {
+      two(journal);
+      journal.step(0, { step: 'proxy-delay', delayMs: 7000 });
+      journal
+        .pod('old', { graceSeconds: 4 })
+        .runningReady(-1000)
+        .terminating(8000)
+        .ended(12_100, 143)
+        .deleted(20_500);
+      journal.endpoints(8060, { a: 'ready', b: 'ready', old: 'terminating' });
+    },
+    id: 'hook-too-short',
+    says: /sleeps 15 s, but the grace period is over after 4\.00 s/,
+    never: /it may fail|A longer sleep changes nothing/,
+  },
+  'a hook that sends the signal: the image has no part in it': {
+    container: ', lifecycle: {preStop: {exec: {command: [kill, -INT, "1"]}}}',
+    losses: [{ dueMs: 8090, outcome: 'reset', endMs: 8110, reused: true, pod: 'old', bytes: 10 }, ...refused],
+    setup: (journal) => goes(journal, 8120, 130),
+    id: 'hook-stops-server',
+    never: /STOPSIGNAL/,
+  },
   'several at once: the first speaks for the cause, the others are said, too': {
     service: ', publishNotReadyAddresses: true',
     container:

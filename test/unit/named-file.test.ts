@@ -42,6 +42,7 @@ test('what it is, and what it is not', () => {
     [folder, undefined, 'is a folder, not a file'],
     [join(folder, 'none'), undefined, 'there is no such file'],
     [join(file, 'below'), undefined, 'cannot be read (ENOTDIR)'],
+    ['/dev/null', undefined, 'read: '],
     ['/dev/zero', undefined, 'is a device or a socket, not a file'],
     ['/dev/random', undefined, 'is a device or a socket, not a file'],
     [large, 8, 'read: 12345678'],
@@ -97,6 +98,41 @@ test('a kubeconfig by a pipe, which can be read once, with a token’s file rela
   writer.unref();
   assert.is(config.getCurrentContext(), 'x');
   assert.match(exportedConfig(config, read), join(folder, 'token'));
+});
+
+test('KUBECONFIG with a pipe in it, as of <(kind get kubeconfig), beside a file', () => {
+  const one = (name: string) =>
+    JSON.stringify({
+      clusters: [{ name, cluster: { server: `http://127.0.0.1:1/${name}` } }],
+      contexts: [{ name, context: { cluster: name, user: name } }],
+      users: [{ name, user: { tokenFile: 'token' } }],
+      'current-context': name,
+    });
+  writeFileSync(join(folder, 'first'), one('first'));
+  writeFileSync(join(folder, 'second'), one('second'));
+  const path = pipe('listed');
+  const writer = spawn('sh', ['-c', `cat ${join(folder, 'first')} > ${path}`], { stdio: 'ignore' });
+  const { KUBECONFIG: before } = process.env;
+  process.env.KUBECONFIG = `${join(folder, 'gone')}::${path}:${join(folder, 'second')}`;
+  try {
+    const config = new KubeConfig();
+    const read = readKubeconfig(config, undefined);
+    assert.is(config.getCurrentContext(), 'first');
+    assert.equal(
+      config.getContexts().map(({ name }) => name),
+      ['first', 'second'],
+    );
+    assert.match(exportedConfig(config, read), join(folder, 'token'));
+    process.env.KUBECONFIG = '/dev/zero';
+    assert.is(
+      reason(() => readKubeconfig(new KubeConfig(), undefined)),
+      '/dev/zero: is a device or a socket, not a file',
+    );
+  } finally {
+    writer.unref();
+    if (before === undefined) delete process.env.KUBECONFIG;
+    else process.env.KUBECONFIG = before;
+  }
 });
 
 test('a device, a folder and a file that is not there, wherever a file may be named', () => {

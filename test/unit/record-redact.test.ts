@@ -205,6 +205,34 @@ test('what containers are told, query strings, and passwords with an @ in them',
       ['-c', 'mkdir -p /tmp/x && tar -a -p 5 && grep -u me:(redacted) x; kill -USR1 1'],
     ],
     [
+      ['-c', 'TOKEN=hun,ter2 su app -c "DB_PASSWORD=hun,ter2 ./run" && tool --set a=1,b.secret=hun,ter2,c=3'],
+      [
+        '-c',
+        `TOKEN=${redacted} su app -c "DB_PASSWORD=${redacted} ./run" && tool --set a=1,b.secret=${redacted},c=3`,
+      ],
+    ],
+    [
+      [
+        '-c',
+        String.raw`curl -H "Authorization: hun,ter2" -d "{\"password\":\"hun,ter2\",\"x\":1}" -d '{"token":"a,b"}'`,
+      ],
+      [
+        '-c',
+        String.raw`curl -H "Authorization: ${redacted}" -d "{\"password\":\"${redacted}\",\"x\":1}" -d '{"token":"${redacted}"}'`,
+      ],
+    ],
+    [
+      ['-c', 'export TOKEN=hunter2 && env DB_PASSWORD="a b" run --from-literal=password=hun,ter2'],
+      [
+        '-c',
+        `export TOKEN=${redacted} && env DB_PASSWORD=${redacted} run --from-literal=password=${redacted}`,
+      ],
+    ],
+    [
+      ['--upstream=http://token-api.shop:8080/x', '--image', 'registry/secret-tool:2', 'shop/cookie-jar:80'],
+      ['--upstream=http://token-api.shop:8080/x', '--image', 'registry/secret-tool:2', 'shop/cookie-jar:80'],
+    ],
+    [
       ['-c', 'sleep 5; exec server'],
       ['-c', 'sleep 5; exec server'],
     ],
@@ -232,6 +260,12 @@ test('what containers are told, query strings, and passwords with an @ in them',
         assert.equal(words, expected);
     }
   }
+});
+
+test('a long word takes no long time', () => {
+  const startedAt = performance.now();
+  redactArguments(['-c', `echo ${'QUJD'.repeat(25_000)} | base64 -d > /app.jar`]);
+  assert.ok(performance.now() - startedAt < 2000);
 });
 
 test('of init containers those are recorded that go on beside the others', () => {

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { stringify } from 'yaml';
+import { apiRefusalOf } from '../../emulator/index.ts';
 import { embeddedProvider } from '../../harness/cluster/embedded/provider.ts';
 import { type ReadManifest, readManifestFiles, readText } from '../../harness/deploy/read-manifests.ts';
 import { UsageError } from '../../harness/model/errors.ts';
@@ -106,6 +107,21 @@ const rows: [what: string, patch: object, check: RegExp | undefined, embedded: R
     none,
     /may not be specified when `value` is not empty/,
   ],
+  [
+    'texts that are booleans or numbers without their quotes',
+    mergeManifest(
+      container({
+        args: ['off', 'no'],
+        env: ['yes', 'on', 'N', 'true', '0777', '1e3', '1_000', '12:30:45', 'null', '~', ''].map((value) => ({
+          name: 'A',
+          value,
+        })),
+      }) as never,
+      { metadata: { annotations: { debug: 'on' } } },
+    ),
+    none,
+    none,
+  ],
   ['a name that is none', { metadata: { name: 'Web' } }, none, /metadata\.name: Invalid value: "Web"/],
 ];
 
@@ -120,6 +136,26 @@ for (const [what, patch, check, embedded] of rows) {
       else assert.is(said, undefined);
   });
 }
+
+test('of a kind that the embedded cluster knows and does not make nothing is said of its fields', () => {
+  const text = 'apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: gvisor}\nhandler: runsc\n';
+  assert.is(byEmbedded(readText('class.yaml', text)), undefined);
+});
+
+test('a bare - in a list is an object without fields, as Go makes it', () => {
+  const policy = (spec: object) =>
+    apiRefusalOf({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'p' },
+      spec: { podSelector: {}, ...spec },
+    } as unknown as Parameters<typeof apiRefusalOf>[0]);
+  assert.is(policy({ ingress: [null] }), undefined);
+  assert.match(
+    policy({ ingress: [{ from: [null] }] }) ?? 'taken',
+    /from\[0\]: Required value: must specify a peer/,
+  );
+});
 
 test('a number of pods that no cluster has is refused with its line', () => {
   assert.throws(

@@ -31,6 +31,7 @@ const cluster = {
   emulated: false,
   proxyMode: 'iptables',
   nodes: [{ name: 'n', role: 'worker' }],
+  notes: [],
 };
 const now = {
   cluster,
@@ -69,6 +70,16 @@ test('the same is the same, wherever the results go', () => {
   assert.is(differenceTo(header, key, now), undefined);
   const before = { ...now, cluster: { kind: 'kind' as const }, target: undefined };
   assert.is(differenceTo(header, key, before), undefined, 'before the cluster is up');
+  const emulated = (...notes: string[]) =>
+    ({ ...cluster, emulated: true, notes: ['pods are not isolated (it takes root)', ...notes] }) as never;
+  assert.is(
+    differenceTo({ ...header, cluster: emulated('ports below 1024 are not for this user: …') }, key, {
+      ...now,
+      cluster: emulated(),
+    }),
+    undefined,
+    'a note that an experiment of the run before has brought about',
+  );
 });
 
 test('everything that decides a figure is compared, and the field is named with both values', () => {

@@ -64,7 +64,9 @@ function decodeValue(type: string, value: unknown, place: Place): unknown {
   if (type.startsWith('[')) {
     if (!Array.isArray(value)) throw mismatch(value, type, place);
     return value.map((item, index) =>
-      item === null ? item : decodeValue(inner(type), item, { ...place, path: `${place.path}[${index}]` }),
+      item === null
+        ? zeroOf(inner(type))
+        : decodeValue(inner(type), item, { ...place, path: `${place.path}[${index}]` }),
     );
   }
   if (type.startsWith('{')) {
@@ -107,6 +109,12 @@ function decodeValue(type: string, value: unknown, place: Place): unknown {
       if (!isObject(value)) throw mismatch(value, type, place);
       return decodeStruct(type, value, place.path, place.unknownFields);
   }
+}
+
+/** What Go makes of null in a list: a bare `-` is an object without fields. */
+function zeroOf(type: string): unknown {
+  if (type === 'string') return '';
+  return schema.types[type] ? {} : null;
 }
 
 const inner = (type: string) => type.slice(1, -1);

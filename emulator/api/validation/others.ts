@@ -45,10 +45,10 @@ export function validateConfigMap(
   for (const key of Object.keys(binaryData ?? {})) {
     for (const problem of configKey(key)) errors.invalid(`binaryData[${key}]`, key, problem);
   }
-  const sizes = [...Object.values(data ?? {}), ...Object.values(binaryData ?? {})].map((text) =>
-    Buffer.byteLength(text),
-  );
-  checkSize(errors, '', sizes);
+  checkSize(errors, '', [
+    ...Object.values(data ?? {}).map((text) => Buffer.byteLength(text)),
+    ...Object.values(binaryData ?? {}).map((text) => Buffer.byteLength(text, 'base64')),
+  ]);
   if (!current?.immutable) return;
   if (!immutable) errors.forbidden('immutable', 'field is immutable when `immutable` is set');
   if (!equalObjects(data, current.data))

@@ -29,7 +29,7 @@ export function validateService(
   }
   if (
     spec.externalTrafficPolicy !== undefined &&
-    (spec.type === 'ClusterIP' || spec.type === 'ExternalName')
+    ((spec.type === 'ClusterIP' && !spec.externalIPs?.length) || spec.type === 'ExternalName')
   ) {
     const text = 'may only be set for externally-accessible services';
     errors.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, text);

@@ -427,8 +427,8 @@ function validateLimitRange(errors: FieldErrors, { spec }: KubeObject) {
 
 function validateEndpoints(errors: FieldErrors, { subsets }: KubeObject) {
   interface Subset {
-    addresses?: { ip: string }[];
-    notReadyAddresses?: { ip: string }[];
+    addresses?: { ip?: string }[];
+    notReadyAddresses?: { ip?: string }[];
     ports?: { port?: number }[];
   }
   for (const [index, subset] of ((subsets ?? []) as Subset[]).entries()) {
@@ -438,7 +438,7 @@ function validateEndpoints(errors: FieldErrors, { subsets }: KubeObject) {
       errors.required(at, 'must specify `addresses` or `notReadyAddresses`');
     }
     for (const field of ['addresses', 'notReadyAddresses'] as const) {
-      for (const [number, { ip }] of (subset[field] ?? []).entries()) {
+      for (const [number, { ip = '' }] of (subset[field] ?? []).entries()) {
         problems(errors, `${at}.${field}[${number}].ip`, ip, ipAddress);
       }
     }

@@ -26,7 +26,7 @@ const shellName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 function addsDropped(programs: Programs, env: Env): string {
   const dropped = Object.entries(env).filter(([name]) => !shellName.test(name));
   if (dropped.length === 0) return '';
-  return `${programs.env} ${dropped.map(([name, value]) => quote(`${name}=${value}`)).join(' ')} `;
+  return `${programs.env} -- ${dropped.map(([name, value]) => quote(`${name}=${value}`)).join(' ')} `;
 }
 
 /** $1: working folder, the rest: the command. */

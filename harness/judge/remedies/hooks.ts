@@ -75,6 +75,14 @@ export function hookTooShort(ends: PodEnds): Remedy | undefined {
   }
   if (preStop.seconds !== undefined && !isShort(preStop)) {
     const sleeps = `the preStop hook of container ${name} sleeps ${preStop.seconds} s`;
+    const graceMs = Math.min(...going.flatMap((pod) => pod.graceMs || []));
+    if (graceMs < preStop.seconds * 1000)
+      return {
+        ...known,
+        found: `${sleeps}, but the grace period is over after ${duration(graceMs)}, which ends the sleep and then the app`,
+        todo: 'Let the grace period be as long as the sleep and what the app needs after it.',
+        facts: [...own, ...deletions(ends)],
+      };
     if (stop && stop.afterMs < preStop.seconds * 1000 - FAILS_WITHIN_MS / 2)
       return {
         ...known,

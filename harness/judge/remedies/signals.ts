@@ -8,6 +8,8 @@ import { type PodEnds, serving, stoppedBy } from './ending.ts';
 import type { Written } from './written.ts';
 
 const KILLED = 137;
+/** The kubelet gives two seconds after a hook that has used up the grace period: who is killed then may have heard the signal. */
+const LEAST_LEFT_MS = 3000;
 /** One that was killed refuses from then on, too, and its end may be seen seconds later. */
 const BEFORE_KILL_MS = 1500;
 
@@ -31,6 +33,8 @@ const killedIn = (ends: PodEnds): Killed[] =>
         exitCode === KILLED && atMs >= graceExceeded.atMs && (names.size === 0 || names.has(container)),
     );
     if (!ending) return [];
+    const hook = ends.written.containers.find(({ name }) => name === ending.container)?.preStop;
+    if ((pod.graceMs ?? 0) - (hook?.seconds ?? 0) * 1000 < LEAST_LEFT_MS) return [];
     const said = pod.phases.find(({ phase }) => phase === 'sigterm');
     const stopped = stoppedBy(pod, ends);
     const killedMs = Math.min(ending.atMs, terminating.atMs + (pod.graceMs ?? 0));
@@ -154,6 +158,8 @@ export function stopSignal(ends: PodEnds): Remedy | undefined {
     ),
   );
   const wanted = told?.stopSignal ?? reported?.signal;
+  // The signal that an exit code tells of may be the hook's own.
+  if (wanted === undefined && matters.some(({ stopsServer }) => stopsServer !== undefined)) return undefined;
   const died = ended.filter(({ pod, ending }) => diedOf(pod, ending, wanted) !== undefined);
   const [first] = died;
   const signal = wanted ?? (first && diedOf(first.pod, first.ending, undefined));

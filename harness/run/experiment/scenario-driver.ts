@@ -43,25 +43,23 @@ export function scenarioDriver(run: RunContext, prepared: PreparedExperiment): D
       const { live, signal, journal } = scene;
       const kind = factsKindOf(run.target.workload.kind);
       const workload = () => live.all(kind).get(run.target.workload.name);
+      /** Several events come at once: what one of them said may be over when this goes on, and is in the journal then. */
+      const stays = async (what: string, met: () => boolean) => {
+        do await live.until(what, met, scenario.limitMs, signal);
+        while (!met());
+      };
       if (scenario.until === 'rollout') {
         scene.say('waiting for the rollout to complete');
-        await live.until(
-          `the rollout of ${run.target.workload.name} to complete`,
-          () => rolloutComplete(workload()),
-          scenario.limitMs,
-          signal,
+        await stays(`the rollout of ${run.target.workload.name} to complete`, () =>
+          rolloutComplete(workload()),
         );
         journal.write({ type: 'milestone', name: 'rollout-complete' });
       }
       scene.say('waiting until no pod is terminating');
-      await live.until(
-        'no pod of the target to be terminating',
-        () =>
-          scenario.until === 'rollout'
-            ? rolloutSettled(workload(), live.pods('target').values())
-            : [...live.pods('target').values()].every((pod) => !pod.terminating),
-        scenario.limitMs,
-        signal,
+      await stays('no pod of the target to be terminating', () =>
+        scenario.until === 'rollout'
+          ? rolloutSettled(workload(), live.pods('target').values())
+          : [...live.pods('target').values()].every((pod) => !pod.terminating),
       );
       journal.write({ type: 'milestone', name: 'no-terminating' });
     },
