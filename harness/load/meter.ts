@@ -2,7 +2,7 @@
 // in one outcome; at the end the counts must agree with each other and with autocannon's own (identities.ts).
 import type { LookupFunction } from 'node:net';
 import type { Failure, Outcome, StreamDelta, StreamEnd, StreamPlan } from '../model/load.ts';
-import { isLost, outcomes } from '../model/load.ts';
+import { isLost, outcomes, peakRate } from '../model/load.ts';
 import { sharedLookup } from './addresses.ts';
 import { Buckets, outcomeIndex } from './buckets.ts';
 import { Deadlines } from './deadlines.ts';
@@ -114,7 +114,7 @@ export class Meter implements EngineOwner {
     this.#pacer = this.closedLoop
       ? undefined
       : new Pacer({ profile: plan.rate, maxDurationMs: plan.maxDurationMs, split: plan.split });
-    this.#peakRate = peakRate(plan);
+    this.#peakRate = peakRate(plan.rate);
     this.lookup = sharedLookup(this.#clock);
     this.#deadlines = new Deadlines(this.#clock, (attempt) => this.#timedOut(attempt));
     this.#engine = engineOf(this);
@@ -536,17 +536,6 @@ function podOf(slot: Attempt): Pick<Failure, 'pod' | 'podKnownBy'> {
   }
   if (slot.routedTo !== undefined) return { pod: slot.routedTo, podKnownBy: 'route' };
   return {};
-}
-
-function peakRate({ rate }: StreamPlan): number {
-  switch (rate.shape) {
-    case 'constant':
-      return rate.ratePerSecond;
-    case 'steps':
-      return Math.max(...rate.steps.map((step) => step.ratePerSecond));
-    case 'ramp':
-      return Math.max(...rate.points.map((point) => point.ratePerSecond));
-  }
 }
 
 /** µs are enough for a reader. */

@@ -49,6 +49,14 @@ export function rolloutSettled(
   return running <= wanted;
 }
 
+/** Whether a scenario is over: by its rollout, or (`no-terminating`) when nothing that was deleted is left. */
+export const scenarioSettled = (
+  until: 'rollout' | 'no-terminating',
+  workload: WorkloadFacts | undefined,
+  pods: readonly Pick<PodFacts, 'phase' | 'terminating'>[],
+): boolean =>
+  until === 'rollout' ? rolloutSettled(workload, pods) : pods.every(({ terminating }) => !terminating);
+
 export function progressDeadlineExceeded(deployment: DeploymentFacts | RolloutFacts | undefined): boolean {
   return (
     deployment?.conditions.some((c) => c.type === 'Progressing' && c.reason === 'ProgressDeadlineExceeded') ??

@@ -28,6 +28,19 @@ export const deploymentPrinter: Printer<Deployment> = {
   ],
 };
 
+/** All but the selector, which the two say in their own ways. */
+const replicaCells = (
+  { metadata, spec, status }: ReplicaSet | ReplicationController,
+  nowMs: number,
+): ReturnType<Printer<ReplicaSet>['row']> => [
+  metadata.name,
+  spec?.replicas ?? 0,
+  status?.replicas ?? 0,
+  status?.readyReplicas ?? 0,
+  ageSince(metadata.creationTimestamp, nowMs),
+  ...containerCells(spec?.template),
+];
+
 export const replicaSetPrinter: Printer<ReplicaSet> = {
   columns: columns(
     'Name',
@@ -39,28 +52,12 @@ export const replicaSetPrinter: Printer<ReplicaSet> = {
     'Images+',
     'Selector+',
   ),
-  row: ({ metadata, spec, status }, nowMs) => [
-    metadata.name,
-    spec?.replicas ?? 0,
-    status?.replicas ?? 0,
-    status?.readyReplicas ?? 0,
-    ageSince(metadata.creationTimestamp, nowMs),
-    ...containerCells(spec?.template),
-    formatLabelSelector(spec?.selector),
-  ],
+  row: (object, nowMs) => [...replicaCells(object, nowMs), formatLabelSelector(object.spec?.selector)],
 };
 
 export const replicationControllerPrinter: Printer<ReplicationController> = {
   columns: replicaSetPrinter.columns,
-  row: ({ metadata, spec, status }, nowMs) => [
-    metadata.name,
-    spec?.replicas ?? 0,
-    status?.replicas ?? 0,
-    status?.readyReplicas ?? 0,
-    ageSince(metadata.creationTimestamp, nowMs),
-    ...containerCells(spec?.template),
-    formatLabels(spec?.selector),
-  ],
+  row: (object, nowMs) => [...replicaCells(object, nowMs), formatLabels(object.spec?.selector)],
 };
 
 export const statefulSetPrinter: Printer<StatefulSet> = {

@@ -6,7 +6,7 @@ import {
   type PodFacts,
   type WorkloadFacts,
 } from '../../model/facts.ts';
-import { rolloutComplete, rolloutSettled } from '../../model/rollout.ts';
+import { rolloutComplete, scenarioSettled } from '../../model/rollout.ts';
 import type { Journal, Lined } from '../journal.ts';
 import type { Broken } from './broken.ts';
 
@@ -39,11 +39,8 @@ function* passed({ header, milestones, watches }: Journal): Generator<Broken> {
     if (record.name === 'rollout-complete' && !rolloutComplete(workload))
       yield broken(`rollout-complete comes when ${header.target.workload} was seen to be complete`);
     if (record.name !== 'no-terminating') continue;
-    const settled =
-      header.scenario.until === 'rollout'
-        ? rolloutSettled(workload, pods.values())
-        : [...pods.values()].every(({ terminating }) => !terminating);
-    if (!settled) yield broken('no-terminating comes when no pod too many was seen any more');
+    if (!scenarioSettled(header.scenario.until, workload, [...pods.values()]))
+      yield broken('no-terminating comes when no pod too many was seen any more');
   }
 }
 

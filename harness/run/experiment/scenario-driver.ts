@@ -4,7 +4,7 @@ import { isWorkload } from '../../deploy/assemble.ts';
 import { kubectlOnce } from '../../kube/kubectl.ts';
 import { messageOf } from '../../model/errors.ts';
 import { factsKindOf } from '../../model/facts.ts';
-import { rolloutComplete, rolloutSettled } from '../../model/rollout.ts';
+import { rolloutComplete, scenarioSettled } from '../../model/rollout.ts';
 import type { Step } from '../../model/scenario.ts';
 import { type StepContext, workloadFacts, workloadPath } from '../../steps/context.ts';
 import { runStep } from '../../steps/index.ts';
@@ -57,9 +57,7 @@ export function scenarioDriver(run: RunContext, prepared: PreparedExperiment): D
       }
       scene.say('waiting until no pod is terminating');
       await stays('no pod of the target to be terminating', () =>
-        scenario.until === 'rollout'
-          ? rolloutSettled(workload(), live.pods('target').values())
-          : [...live.pods('target').values()].every((pod) => !pod.terminating),
+        scenarioSettled(scenario.until, workload(), [...live.pods('target').values()]),
       );
       journal.write({ type: 'milestone', name: 'no-terminating' });
     },
